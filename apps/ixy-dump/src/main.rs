@@ -1,0 +1,2 @@
+//! ixy-dump
+fn main() {}

@@ -1,0 +1,2 @@
+//! ixy-fwd
+fn main() {}

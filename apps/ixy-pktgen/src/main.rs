@@ -1,0 +1,2 @@
+//! ixy-pktgen
+fn main() {}
