@@ -1,0 +1,90 @@
+//! Address spaces that devices live in: [`DmaDomain`].
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Error;
+use crate::memory::{Backing, DmaMemory};
+
+/// An address as the device sees it: physical without an IOMMU, virtual behind one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Iova(pub u64);
+
+impl Iova {
+    /// The address `bytes` further on.
+    #[inline(always)]
+    pub const fn offset(self, bytes: u64) -> Self {
+        Self(self.0.wrapping_add(bytes))
+    }
+}
+
+impl fmt::Display for Iova {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IOVA {:#x}", self.0)
+    }
+}
+
+impl fmt::Debug for Iova {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The identity of a domain, never used twice in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DomainId(NonZeroU64);
+
+impl DomainId {
+    /// An identity that no other domain of this process has.
+    pub fn unique() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let before = NEXT.fetch_add(1, Ordering::Relaxed);
+        // A counter of 64 bits does not come round.
+        Self(NonZeroU64::MIN.saturating_add(before))
+    }
+}
+
+/// An address space that one device or several can reach.
+///
+/// It allocates memory that its devices reach at an [`Iova`], and makes memory of another domain reachable at the
+/// same IOVA, so that a packet which one device received can be sent on another without a copy.
+pub trait DmaDomain: Send + Sync + fmt::Debug {
+    /// Its identity.
+    fn id(&self) -> DomainId;
+
+    /// What to call it in a message, for instance `physical memory`.
+    fn name(&self) -> String;
+
+    /// Allocates `size` bytes of zeroed memory, rounded up to whole pages, that the domain's devices reach.
+    ///
+    /// # Errors
+    /// There is not enough memory of the kind the domain is made of; the message says how to get more.
+    fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, Error>;
+
+    /// Makes `memory`, which another domain allocated, reachable at the IOVAs that it has there. What is returned
+    /// ends the mapping when it is dropped.
+    ///
+    /// # Errors
+    /// [`Error::CannotShare`], or [`Error::Overlap`] when an address is taken.
+    fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error>;
+}
+
+/// Whether a device may start DMA of its own, and whether it is still at it.
+///
+/// For a PCI device this is the Bus Master Enable bit of its command register and the Transactions Pending bit of
+/// its PCI Express capability.
+pub trait BusMaster: Send + Sync + fmt::Debug {
+    /// Lets the device start DMA, or stops it.
+    ///
+    /// # Errors
+    /// The device's configuration space cannot be written.
+    fn set_enabled(&self, enabled: bool) -> Result<(), Error>;
+
+    /// Whether requests of the device still wait for their completion.
+    ///
+    /// # Errors
+    /// The device's configuration space cannot be read.
+    fn transactions_pending(&self) -> Result<bool, Error>;
+}
