@@ -1,0 +1,236 @@
+use std::{
+    fs::{self, File},
+    io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
+
+use rustix::io::Errno;
+
+use crate::{
+    PcapError,
+    format::{ETHERNET, FILE_HEADER, MAX_RECORD, NANOSECONDS, RECORD_HEADER, word},
+    reserve::Reservation,
+};
+
+/// Bytes gathered before they go to the system.
+const BUFFER: usize = 256 * 1024;
+
+/// Writes a capture with nanosecond timestamps, little-endian.
+///
+/// Frames gather in a buffer that goes out when it is full, at [`flush`](Self::flush), and at the end. When
+/// the system refuses bytes, the file is cut after its last whole record and the writer refuses all later
+/// frames with the same error. Dropping a writer ends the file as [`finish`](Self::finish) does, but has no
+/// way to tell of an error.
+pub struct Writer {
+    file: File,
+    path: PathBuf,
+    /// Whether the file can be cut and its space claimed.
+    regular: bool,
+    snaplen: u32,
+    reserved: Reservation,
+    /// Whole records not yet written.
+    buffer: Vec<u8>,
+    /// Bytes and records that the file holds.
+    bytes: u64,
+    records: u64,
+    /// Records in the buffer.
+    waiting: u64,
+    failed: Option<Errno>,
+    finished: bool,
+}
+
+impl Writer {
+    /// Makes a file, or empties the one that is there, and writes the header; `-` stands for standard output.
+    /// Of each frame at most `snaplen` bytes are kept; 0, or more than [`MAX_RECORD`], means that.
+    ///
+    /// # Errors
+    /// The file cannot be made, or its header not written: then it is removed again.
+    pub fn create(path: impl AsRef<Path>, snaplen: u32) -> Result<Self, PcapError> {
+        let path = path.as_ref();
+        let open = |source| PcapError::Open { path: path.into(), source };
+        let (file, path, regular) = if path == Path::new("-") {
+            let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(open)?);
+            // Even when it leads to a regular file: that one may hold more than this capture.
+            (file, PathBuf::from("standard output"), false)
+        } else {
+            let file = File::create(path).map_err(open)?;
+            let regular = file.metadata().map_err(open)?.is_file();
+            (file, path.to_path_buf(), regular)
+        };
+        let snaplen = if snaplen == 0 { MAX_RECORD } else { snaplen.min(MAX_RECORD) };
+        let mut writer = Writer {
+            file,
+            path,
+            regular,
+            snaplen,
+            reserved: Reservation::new(regular),
+            buffer: Vec::with_capacity(BUFFER),
+            bytes: 0,
+            records: 0,
+            waiting: 0,
+            failed: None,
+            finished: false,
+        };
+        writer.write_header()?;
+        Ok(writer)
+    }
+
+    /// Adds a frame captured at `time`, in nanoseconds since 1970-01-01 UTC. Times after the year 2105 are
+    /// written as its last second.
+    ///
+    /// # Errors
+    /// The system refuses bytes, now or earlier.
+    pub fn write(&mut self, time: u64, frame: &[u8]) -> Result<(), PcapError> {
+        self.write_part(time, frame, u32::try_from(frame.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Adds what was captured of a frame that was `original` bytes long on the wire.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_part(&mut self, time: u64, data: &[u8], original: u32) -> Result<(), PcapError> {
+        if let Some(error) = self.failed {
+            return Err(self.refused(error));
+        }
+        let data = data.get(..self.snaplen as usize).unwrap_or(data);
+        if !self.buffer.is_empty() && self.buffer.len() + RECORD_HEADER + data.len() > BUFFER {
+            self.flush()?;
+        }
+        let seconds = u32::try_from(time / 1_000_000_000).unwrap_or(u32::MAX);
+        let nanoseconds = (time % 1_000_000_000) as u32;
+        for word in [seconds, nanoseconds, data.len() as u32, original] {
+            self.buffer.extend_from_slice(&word.to_le_bytes());
+        }
+        self.buffer.extend_from_slice(data);
+        self.waiting += 1;
+        Ok(())
+    }
+
+    /// Writes out what is in the buffer. (It does not wait for the disk.)
+    ///
+    /// # Errors
+    /// The system refuses bytes, now or earlier.
+    pub fn flush(&mut self) -> Result<(), PcapError> {
+        if let Some(error) = self.failed {
+            return Err(self.refused(error));
+        }
+        self.reserved.cover(&self.file, self.bytes + self.buffer.len() as u64);
+        let (taken, result) = write_all(&self.file, &self.buffer);
+        let (whole, records) = match result {
+            Ok(()) => (taken, self.waiting),
+            Err(_) => whole_records(&self.buffer, taken),
+        };
+        self.bytes += whole as u64;
+        self.records += records;
+        self.waiting = 0;
+        self.buffer.clear();
+        if let Err(error) = result {
+            self.failed = Some(error);
+            // What was taken beyond the last whole record goes. Where it cannot be cut, it is as if the
+            // writer had been killed.
+            self.cut();
+            return Err(self.refused(error));
+        }
+        Ok(())
+    }
+
+    /// Writes out what is in the buffer and gives the file its exact length. Returns that length in bytes.
+    ///
+    /// # Errors
+    /// The system refused bytes, now or earlier.
+    pub fn finish(mut self) -> Result<u64, PcapError> {
+        self.end()?;
+        Ok(self.bytes)
+    }
+
+    /// Records taken, those that are still in the buffer among them.
+    pub fn records(&self) -> u64 {
+        self.records + self.waiting
+    }
+
+    /// The file, as messages name it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn write_header(&mut self) -> Result<(), PcapError> {
+        let mut header = Vec::with_capacity(FILE_HEADER);
+        header.extend_from_slice(&NANOSECONDS.to_le_bytes());
+        header.extend_from_slice(&2u16.to_le_bytes());
+        header.extend_from_slice(&4u16.to_le_bytes());
+        // Two words that are always zero: once a time zone and an accuracy.
+        header.extend_from_slice(&[0; 8]);
+        header.extend_from_slice(&self.snaplen.to_le_bytes());
+        header.extend_from_slice(&u32::from(ETHERNET).to_le_bytes());
+        self.reserved.cover(&self.file, header.len() as u64);
+        if let (_, Err(error)) = write_all(&self.file, &header) {
+            self.finished = true;
+            if self.regular {
+                let _ = fs::remove_file(&self.path);
+            }
+            return Err(PcapError::Header { path: self.path.clone(), source: error.into() });
+        }
+        self.bytes = header.len() as u64;
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), PcapError> {
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(());
+        }
+        let result = self.flush();
+        self.cut();
+        result
+    }
+
+    /// Gives the file its exact length and gives back the space claimed beyond it.
+    fn cut(&self) {
+        if self.regular {
+            let _ = self.file.set_len(self.bytes);
+        }
+    }
+
+    fn refused(&self, error: Errno) -> PcapError {
+        PcapError::Write {
+            path: self.path.clone(),
+            bytes: self.bytes,
+            records: self.records,
+            source: error.into(),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+/// Writes all of `bytes`; says how many were taken, with an error too.
+fn write_all(file: &File, bytes: &[u8]) -> (usize, Result<(), Errno>) {
+    let mut taken = 0;
+    while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+        match rustix::io::write(file, rest) {
+            // The system takes nothing and does not say why.
+            Ok(0) => return (taken, Err(Errno::IO)),
+            Ok(count) => taken += count,
+            Err(Errno::INTR) => {}
+            Err(error) => return (taken, Err(error)),
+        }
+    }
+    (taken, Ok(()))
+}
+
+/// How many of the first `taken` bytes of `buffer`, which starts with a record, belong to whole records, and
+/// how many records these are.
+fn whole_records(buffer: &[u8], taken: usize) -> (usize, u64) {
+    let (mut end, mut records) = (0, 0);
+    loop {
+        let next = end + RECORD_HEADER + word(buffer, end + 8, false) as usize;
+        if next > taken {
+            return (end, records);
+        }
+        (end, records) = (next, records + 1);
+    }
+}
