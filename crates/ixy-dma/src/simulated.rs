@@ -263,7 +263,7 @@ impl View<'_> {
 
     fn aligned(&self, iova: Iova, bytes: usize) -> Option<NonNull<u8>> {
         // A word that is not aligned is asked for with a length that never fits, to be counted as a fault.
-        self.find(iova, if iova.0 % bytes as u64 == 0 { bytes } else { usize::MAX })
+        self.find(iova, if iova.0.is_multiple_of(bytes as u64) { bytes } else { usize::MAX })
     }
 }
 

@@ -1,0 +1,144 @@
+//! What a driver gives to an application: [`Device`], [`RxQueue`], [`TxQueue`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::batch::Batch;
+use crate::error::Error;
+use crate::stats::DeviceStats;
+
+/// A network card that was opened. It gives out its queues, each once, and keeps what concerns the whole card.
+///
+/// Device and queues can go to different threads. The card is reset and its memory freed when the device and all
+/// queues taken from it are dropped.
+pub trait Device: Send {
+    /// The driver's name, for instance `ixgbe`.
+    fn driver(&self) -> &'static str;
+
+    /// The card's address as the user gave it.
+    fn address(&self) -> &str;
+
+    /// How many pairs of a receive and a transmit queue it was opened with.
+    fn queues(&self) -> u16;
+
+    /// Receive queue `n`; `None` when it was taken before or is not there.
+    fn rx_queue(&mut self, n: u16) -> Option<Box<dyn RxQueue>>;
+
+    /// Transmit queue `n`; `None` when it was taken before or is not there.
+    fn tx_queue(&mut self, n: u16) -> Option<Box<dyn TxQueue>>;
+
+    /// The address that the card receives unicast frames for.
+    fn mac(&self) -> MacAddress;
+
+    /// Changes that address until the card is reset.
+    ///
+    /// # Errors
+    /// `mac` is a multicast address, or the device is lost.
+    fn set_mac(&mut self, mac: MacAddress) -> Result<(), Error>;
+
+    /// Receives frames to any address, or only to the card's own, multicast and broadcast.
+    ///
+    /// # Errors
+    /// The device is lost.
+    fn set_promiscuous(&mut self, on: bool) -> Result<(), Error>;
+
+    /// Receives all multicast frames, or none.
+    ///
+    /// # Errors
+    /// The device is lost.
+    fn set_multicast(&mut self, on: bool) -> Result<(), Error>;
+
+    /// The link as it is now.
+    fn link(&self) -> LinkState;
+
+    /// Everything counted since the device was opened. Call it once in a while (every few seconds), as the card's own
+    /// counters are narrow, and as this is where a lost device is noticed.
+    ///
+    /// # Errors
+    /// [`Error::Lost`]. What was counted before is still in the next answer that is none.
+    fn stats(&mut self) -> Result<DeviceStats, Error>;
+}
+
+/// One receive queue, owned by the thread that polls it.
+pub trait RxQueue: Send {
+    /// Adds packets that have arrived to `batch`, up to its room, and returns how many. It never waits.
+    fn receive(&mut self, batch: &mut Batch) -> usize;
+}
+
+/// One transmit queue, owned by the thread that fills it.
+pub trait TxQueue: Send {
+    /// Takes packets from the front of `batch` and gives them to the card, as many as there is room for, and returns
+    /// how many. What did not fit stays, in order. It never waits. Buffers of sent packets are freed on later calls.
+    ///
+    /// A packet in memory that the card does not reach is not sent: it stays at the front, and
+    /// [`unreachable`](Self::unreachable) counts it.
+    fn send(&mut self, batch: &mut Batch) -> usize;
+
+    /// Frees what was sent, and returns how many packets the card has not sent yet.
+    fn pending(&mut self) -> usize;
+
+    /// How often [`send`](Self::send) met a packet in memory that the card does not reach.
+    fn unreachable(&self) -> u64;
+}
+
+/// A link, and how fast it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkState {
+    /// Whether frames can pass.
+    pub up: bool,
+    /// Speed in Mbit/s, or 0 when it is down or unknown.
+    pub speed: u32,
+}
+
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { up: false, .. } => f.write_str("down"),
+            Self { speed: 0, .. } => f.write_str("up"),
+            Self { speed, .. } => write!(f, "up at {speed} Mbit/s"),
+        }
+    }
+}
+
+/// An Ethernet address, its bytes in the order in which they are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl MacAddress {
+    /// Whether it names a group of stations, as broadcast does.
+    pub const fn is_multicast(self) -> bool {
+        self.0[0] & 1 != 0
+    }
+}
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// A text that is no Ethernet address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no Ethernet address: write six bytes in hexadecimal, as in 02:00:00:00:00:01")]
+pub struct ParseMacError(String);
+
+impl FromStr for MacAddress {
+    type Err = ParseMacError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 6];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let part = parts
+                .next()
+                .filter(|p| (1..=2).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_hexdigit()));
+            let value = part.and_then(|p| u8::from_str_radix(p, 16).ok());
+            *byte = value.ok_or_else(|| ParseMacError(text.into()))?;
+        }
+        if parts.next().is_some() {
+            return Err(ParseMacError(text.into()));
+        }
+        Ok(Self(bytes))
+    }
+}

@@ -1,0 +1,31 @@
+//! What can go wrong with pools and devices.
+
+/// Why a pool could not be made, or a device did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A pool of no buffers, or of more than can be counted.
+    #[error(
+        "a pool of {buffers} buffers cannot be made: ask for at least one, and for less memory than there is"
+    )]
+    PoolSize {
+        /// Buffers asked for.
+        buffers: usize,
+    },
+    /// Memory could not be had or mapped.
+    #[error(transparent)]
+    Dma(#[from] ixy_dma::Error),
+    /// The device reads all ones: it was unplugged, reset by another, or lost its link to the host.
+    #[error(
+        "{device} no longer answers (register {register} reads all ones): it was removed, reset or powered down; check `dmesg`, and open it again"
+    )]
+    Lost {
+        /// The device.
+        device: String,
+        /// The register that told.
+        register: &'static str,
+    },
+    /// A driver's own error.
+    #[error(transparent)]
+    Driver(Box<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,330 @@
+//! The pool that packet buffers come from: [`Mempool`], and a queue's private stock of it, [`Cache`].
+
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use ixy_dma::{DmaDomain, DmaMemory, DomainId, Iova};
+
+use crate::batch::Batch;
+use crate::error::Error;
+use crate::lock::Lock;
+use crate::packet::Packet;
+
+/// Bytes before a received frame, for headers that are put in front of it.
+pub const HEADROOM: u16 = 128;
+/// Bytes that a device may write into one buffer.
+pub const DATA_SIZE: u16 = 2048;
+
+const LINE: usize = 64;
+/// Distance of two buffers: an odd number of cache lines, so that their starts spread over all sets of a cache.
+const STRIDE: usize = stride(HEADROOM as usize + DATA_SIZE as usize);
+
+const fn stride(bytes: usize) -> usize {
+    (bytes.div_ceil(LINE) | 1) * LINE
+}
+
+const _: () = assert!(HEADROOM as usize + DATA_SIZE as usize <= STRIDE && (STRIDE / LINE) % 2 == 1);
+
+/// Where one buffer is, for the processor and for the device.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot {
+    pub(crate) data: NonNull<u8>,
+    pub(crate) iova: Iova,
+}
+
+/// What all handles and packets of a pool point to.
+///
+/// POOL-ALIVE: it is freed when no handle is left and every buffer is back in `free`, both seen under the lock. So a
+/// handle, and likewise a packet, which is a buffer that is not back, keeps it alive without a count of its own.
+pub(crate) struct Shared {
+    slots: Box<[Slot]>,
+    memory: DmaMemory,
+    state: Lock<State>,
+}
+
+struct State {
+    /// Indices of the buffers that nobody owns. The last one freed is the first one given out: it is in the cache.
+    free: Vec<u32>,
+    /// Pools and caches that exist.
+    handles: usize,
+}
+
+impl Shared {
+    /// The buffer `index`.
+    ///
+    /// # Safety
+    /// `index` is that of a buffer of this pool.
+    #[inline(always)]
+    pub(crate) unsafe fn slot(&self, index: u32) -> &Slot {
+        debug_assert!((index as usize) < self.slots.len());
+        // SAFETY: the caller's promise.
+        unsafe { self.slots.get_unchecked(index as usize) }
+    }
+
+    fn is_last(&self, state: &State) -> bool {
+        state.handles == 0 && state.free.len() == self.slots.len()
+    }
+
+    /// Takes buffers back, and frees the pool if that was all that kept it.
+    ///
+    /// # Safety
+    /// POOL-ALIVE: `this` points to a pool that is alive. The caller owned the buffers `indices` of it, each once,
+    /// and gives them up; if it holds no handle it must not use `this` afterwards.
+    pub(crate) unsafe fn give_back(this: NonNull<Self>, indices: &[u32]) {
+        // SAFETY: POOL-ALIVE until the lock is released: these buffers are not back before.
+        let shared = unsafe { this.as_ref() };
+        let last = shared.state.with(|state| {
+            // The capacity is that of all buffers, so this never allocates.
+            state.free.extend_from_slice(indices);
+            shared.is_last(state)
+        });
+        if last {
+            // SAFETY: POOL-ALIVE: only one thread can be the one that completed the condition, and nothing is left
+            // that could use the pool.
+            drop(unsafe { Box::from_raw(this.as_ptr()) });
+        }
+    }
+
+    /// Takes up to `into.len()` free buffers out, and returns how many.
+    fn take(&self, into: &mut [u32]) -> usize {
+        self.state.with(|state| {
+            let count = into.len().min(state.free.len());
+            let rest = state.free.len() - count;
+            into[..count].copy_from_slice(&state.free[rest..]);
+            state.free.truncate(rest);
+            count
+        })
+    }
+}
+
+/// A handle: it keeps the pool alive, and can be cloned.
+struct Handle(NonNull<Shared>);
+
+// SAFETY: what a handle points to is shared between threads behind a lock, or never changes.
+unsafe impl Send for Handle {}
+// SAFETY: as for Send.
+unsafe impl Sync for Handle {}
+
+impl Handle {
+    #[inline(always)]
+    fn shared(&self) -> &Shared {
+        // SAFETY: POOL-ALIVE through this handle.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        self.shared().state.with(|state| state.handles += 1);
+        Self(self.0)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let shared = self.shared();
+        let last = shared.state.with(|state| {
+            state.handles -= 1;
+            shared.is_last(state)
+        });
+        if last {
+            // SAFETY: as in `Shared::give_back`.
+            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        }
+    }
+}
+
+/// A pool of packet buffers of [`DATA_SIZE`] bytes after a headroom of [`HEADROOM`] bytes each, in memory that
+/// devices reach.
+///
+/// It is a handle that can be cloned and sent to other threads. The memory lives until the last handle is dropped and
+/// the last packet is freed, on whatever thread. One buffer at a time costs a lock; a [`Cache`] takes them in bulk.
+#[derive(Clone)]
+pub struct Mempool(Handle);
+
+impl fmt::Debug for Mempool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mempool").field("buffers", &self.buffers()).field("free", &self.free()).finish()
+    }
+}
+
+impl Mempool {
+    /// A pool of `buffers` buffers in memory of `domain`.
+    ///
+    /// # Errors
+    /// No buffers at all, more than an index can name, or the domain has no memory for them.
+    pub fn new(domain: Arc<dyn DmaDomain>, buffers: usize) -> Result<Self, Error> {
+        Self::shared_by(&[domain], buffers)
+    }
+
+    /// A pool of `buffers` buffers that the devices of every one of `domains` reach, so that a packet received on
+    /// one can be sent on another.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), or there is none of the domains whose memory all others accept.
+    pub fn shared_by(domains: &[Arc<dyn DmaDomain>], buffers: usize) -> Result<Self, Error> {
+        let mut refused = None;
+        for domain in domains {
+            // A segment may end in the middle of a buffer, so there is room for one more in each 2 MiB.
+            let size = buffers.checked_mul(STRIDE).ok_or(Error::PoolSize { buffers })?;
+            let size = size + size.div_ceil((2 << 20) - STRIDE) * STRIDE;
+            let mut memory = Arc::clone(domain).allocate(size)?;
+            match domains.iter().try_for_each(|other| memory.map_into(other)) {
+                Ok(()) => return Self::in_memory(memory, buffers),
+                Err(error) => refused = Some(error),
+            }
+        }
+        Err(refused.map_or(Error::PoolSize { buffers }, Error::Dma))
+    }
+
+    /// A pool of at most `buffers` buffers in `memory`: as many as fit.
+    ///
+    /// # Errors
+    /// [`Error::PoolSize`] when that is none, or more than an index can name.
+    pub fn in_memory(memory: DmaMemory, buffers: usize) -> Result<Self, Error> {
+        let mut slots = Vec::new();
+        let mut from = 0;
+        while slots.len() < buffers {
+            let Some((offset, iova)) = memory.place(from, STRIDE, LINE) else { break };
+            // SAFETY: `place` gives offsets inside the memory.
+            slots.push(Slot { data: unsafe { memory.base().add(offset) }, iova });
+            from = offset + STRIDE;
+        }
+        let count = u32::try_from(slots.len()).map_err(|_| Error::PoolSize { buffers })?;
+        if count == 0 {
+            return Err(Error::PoolSize { buffers });
+        }
+        // The buffer at the start of memory is given out first.
+        let state = State { free: (0..count).rev().collect(), handles: 1 };
+        let shared = Box::new(Shared { slots: slots.into(), memory, state: Lock::new(state) });
+        Ok(Self(Handle(NonNull::from(Box::leak(shared)))))
+    }
+
+    /// How many buffers it has.
+    pub fn buffers(&self) -> usize {
+        self.0.shared().slots.len()
+    }
+
+    /// How many of them are in the pool now: neither packets nor in a [`Cache`].
+    pub fn free(&self) -> usize {
+        self.0.shared().state.with(|state| state.free.len())
+    }
+
+    /// Whether devices of the domain `id` reach its buffers.
+    pub fn is_mapped_in(&self, id: DomainId) -> bool {
+        self.0.shared().memory.is_mapped_in(id)
+    }
+
+    /// Whether `packet` is of this pool. One compare.
+    #[inline(always)]
+    pub fn owns(&self, packet: &Packet) -> bool {
+        self.0.0 == packet.pool
+    }
+
+    /// The pool of `packet`.
+    pub fn of(packet: &Packet) -> Self {
+        // SAFETY: POOL-ALIVE through the packet; the handle made here is counted before it is used.
+        unsafe { packet.pool.as_ref() }.state.with(|state| state.handles += 1);
+        Self(Handle(packet.pool))
+    }
+
+    /// A packet of length zero, or `None` when all buffers are in use.
+    pub fn allocate(&self) -> Option<Packet> {
+        let mut index = [0];
+        // SAFETY: `take` gave this buffer to us alone.
+        (self.0.shared().take(&mut index) == 1).then(|| unsafe { Packet::from_parts(self.0.0, index[0]) })
+    }
+
+    /// Adds up to `count` packets of length zero to `batch`, as many as there are and as fit, and returns how many.
+    pub fn allocate_batch(&self, batch: &mut Batch, count: usize) -> usize {
+        let mut indices = [0; Batch::CAPACITY];
+        let count = count.min(batch.room());
+        let taken = self.0.shared().take(&mut indices[..count]);
+        for &index in &indices[..taken] {
+            // SAFETY: `take` gave this buffer to us alone.
+            let packet = unsafe { Packet::from_parts(self.0.0, index) };
+            debug_assert!(batch.room() > 0);
+            batch.push_within_room(packet);
+        }
+        taken
+    }
+
+    /// A private stock of this pool, for one queue.
+    pub fn cache(&self) -> Cache {
+        Cache { handle: self.0.clone(), len: 0, indices: Box::new([0; Cache::CAPACITY]) }
+    }
+}
+
+/// A stock of free buffers that belongs to one queue: it exchanges them with its pool in bulk, so that allocating and
+/// freeing one costs a few instructions. What is in it goes back to the pool when it is dropped.
+pub struct Cache {
+    handle: Handle,
+    len: usize,
+    indices: Box<[u32; Cache::CAPACITY]>,
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl Cache {
+    /// The most buffers that it holds.
+    pub const CAPACITY: usize = 128;
+    /// How many it exchanges with the pool at a time.
+    pub const BULK: usize = 64;
+
+    /// A packet of length zero, or `None` when the pool has none left.
+    #[inline(always)]
+    pub fn allocate(&mut self) -> Option<Packet> {
+        if self.len == 0 && !self.refill() {
+            return None;
+        }
+        self.len -= 1;
+        // SAFETY: the buffer was this cache's own, and is the packet's from here on.
+        Some(unsafe { Packet::from_parts(self.handle.0, self.indices[self.len % Self::CAPACITY]) })
+    }
+
+    /// Frees `packet`: into this cache if it is of its pool, else into its own pool.
+    #[inline(always)]
+    pub fn free(&mut self, packet: Packet) {
+        if packet.pool != self.handle.0 {
+            return drop(packet);
+        }
+        if self.len == Self::CAPACITY {
+            self.spill();
+        }
+        self.indices[self.len % Self::CAPACITY] = packet.into_index();
+        self.len += 1;
+    }
+
+    /// The pool behind it.
+    pub fn pool(&self) -> Mempool {
+        Mempool(self.handle.clone())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self) -> bool {
+        self.len = self.handle.shared().take(&mut self.indices[..Self::BULK]);
+        self.len > 0
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn spill(&mut self) {
+        let rest = self.len.saturating_sub(Self::BULK);
+        // SAFETY: POOL-ALIVE through the handle; these buffers were this cache's own and are forgotten here.
+        unsafe { Shared::give_back(self.handle.0, &self.indices[rest..self.len]) };
+        self.len = rest;
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        // SAFETY: as in `spill`; the handle is dropped after this.
+        unsafe { Shared::give_back(self.handle.0, &self.indices[..self.len]) };
+    }
+}

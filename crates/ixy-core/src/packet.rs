@@ -1,0 +1,146 @@
+//! One packet: [`Packet`].
+
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use ixy_dma::Iova;
+
+use crate::mempool::{DATA_SIZE, HEADROOM, Shared};
+
+/// A packet: the owner of one buffer of a [`Mempool`](crate::Mempool), and the range of it that holds the frame.
+///
+/// It is 16 bytes, can be sent to another thread, and gives its buffer back when it is dropped. Its bytes are those of
+/// an Ethernet frame without the frame check sequence. Nothing of the packet itself is stored in memory that a device
+/// reaches, so a device cannot change where it is or how long.
+pub struct Packet {
+    pub(crate) pool: NonNull<Shared>,
+    index: u32,
+    start: u16,
+    len: u16,
+}
+
+const _: () = assert!(size_of::<Packet>() == 16 && size_of::<Option<Packet>>() == 16);
+
+// SAFETY: OWNED-BUFFER: the packet is the only owner of its buffer, and the pool behind it is shared by a lock.
+unsafe impl Send for Packet {}
+// SAFETY: a shared packet gives out shared access to its bytes only.
+unsafe impl Sync for Packet {}
+
+impl Packet {
+    /// The largest length of a packet whose headroom is used up.
+    pub const MAX_LEN: usize = HEADROOM as usize + DATA_SIZE as usize;
+
+    /// The owner of buffer `index`, of length zero.
+    ///
+    /// # Safety
+    /// OWNED-BUFFER: `index` is that of a buffer of the pool, and nobody else owns it. POOL-ALIVE: the pool lives.
+    #[inline(always)]
+    pub(crate) unsafe fn from_parts(pool: NonNull<Shared>, index: u32) -> Self {
+        Self { pool, index, start: HEADROOM, len: 0 }
+    }
+
+    /// Gives up the buffer without freeing it.
+    #[inline(always)]
+    pub(crate) fn into_index(self) -> u32 {
+        ManuallyDrop::new(self).index
+    }
+
+    /// Length of the frame in bytes.
+    #[inline(always)]
+    #[allow(clippy::len_without_is_empty)] // `is_empty` comes from the slice
+    pub fn len(&self) -> usize {
+        self.len.into()
+    }
+
+    /// Bytes that can be put in front.
+    pub fn headroom(&self) -> usize {
+        self.start.into()
+    }
+
+    /// Bytes that can be added at the end.
+    pub fn tailroom(&self) -> usize {
+        Self::MAX_LEN - usize::from(self.start) - usize::from(self.len)
+    }
+
+    /// Sets the length to `len` bytes, if there is that much room from the start of the frame on; otherwise changes
+    /// nothing and returns `false`. Bytes that are added hold whatever the buffer held before.
+    #[inline(always)]
+    #[must_use]
+    pub fn set_len(&mut self, len: u16) -> bool {
+        let fits = usize::from(self.start) + usize::from(len) <= Self::MAX_LEN;
+        if fits {
+            self.len = len;
+        }
+        fits
+    }
+
+    /// Puts `bytes` bytes of headroom in front of the frame; `false`, and no change, when there are fewer.
+    #[must_use]
+    pub fn prepend(&mut self, bytes: u16) -> bool {
+        let start = self.start.checked_sub(bytes);
+        if let Some(start) = start {
+            self.start = start;
+            self.len += bytes;
+        }
+        start.is_some()
+    }
+
+    /// Takes `bytes` bytes off the front; `false`, and no change, when the frame is shorter.
+    #[must_use]
+    pub fn trim_front(&mut self, bytes: u16) -> bool {
+        let len = self.len.checked_sub(bytes);
+        if let Some(len) = len {
+            self.start += bytes;
+            self.len = len;
+        }
+        len.is_some()
+    }
+
+    /// The device's address of the frame's first byte.
+    #[inline(always)]
+    pub fn iova(&self) -> Iova {
+        // SAFETY: POOL-ALIVE and OWNED-BUFFER: the index is that of a buffer of a pool that lives.
+        let slot = unsafe { self.pool.as_ref().slot(self.index) };
+        slot.iova.offset(self.start.into())
+    }
+
+    #[inline(always)]
+    fn data(&self) -> NonNull<u8> {
+        // SAFETY: POOL-ALIVE and OWNED-BUFFER as in `iova`; `start` is at most the length of the buffer.
+        unsafe { self.pool.as_ref().slot(self.index).data.add(self.start.into()) }
+    }
+}
+
+impl Deref for Packet {
+    type Target = [u8];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: OWNED-BUFFER: the buffer is this packet's, `start + len` lies inside it (`set_len`, `prepend`,
+        // `trim_front`), and all of it was zeroed when it was allocated.
+        unsafe { std::slice::from_raw_parts(self.data().as_ptr(), self.len.into()) }
+    }
+}
+
+impl DerefMut for Packet {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as for `deref`, and the packet is borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.data().as_ptr(), self.len.into()) }
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        // SAFETY: POOL-ALIVE and OWNED-BUFFER: the buffer was this packet's, and the packet is gone after this.
+        unsafe { Shared::give_back(self.pool, &[self.index]) };
+    }
+}
+
+impl fmt::Debug for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packet").field("buffer", &self.index).field("len", &self.len).finish_non_exhaustive()
+    }
+}

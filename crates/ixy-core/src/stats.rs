@@ -1,0 +1,56 @@
+//! What a device counted: [`DeviceStats`].
+
+use std::ops::Sub;
+
+/// Bytes of a frame on the wire that are not in its packet: preamble and start (8), frame check sequence (4),
+/// and the gap between frames (12).
+pub const FRAMING: u64 = 24;
+
+/// Counters of a device since it was opened, 64 bits each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeviceStats {
+    /// Frames that were received into memory.
+    pub rx_packets: u64,
+    /// Bytes of these frames, without the frame check sequence.
+    pub rx_bytes: u64,
+    /// Frames that arrived whole and were lost: no free descriptor, or no room in the card's own buffer.
+    pub rx_missed: u64,
+    /// Frames that arrived damaged: wrong check sequence, too short, too long.
+    pub rx_errors: u64,
+    /// Frames that reached memory and were dropped there by the driver: longer than a buffer, or with a length that
+    /// the buffer cannot hold.
+    pub rx_dropped: u64,
+    /// Frames that were sent.
+    pub tx_packets: u64,
+    /// Bytes of these frames, without the frame check sequence.
+    pub tx_bytes: u64,
+}
+
+impl Sub for DeviceStats {
+    type Output = Self;
+
+    /// What was counted between two readings.
+    fn sub(self, before: Self) -> Self {
+        Self {
+            rx_packets: self.rx_packets.saturating_sub(before.rx_packets),
+            rx_bytes: self.rx_bytes.saturating_sub(before.rx_bytes),
+            rx_missed: self.rx_missed.saturating_sub(before.rx_missed),
+            rx_errors: self.rx_errors.saturating_sub(before.rx_errors),
+            rx_dropped: self.rx_dropped.saturating_sub(before.rx_dropped),
+            tx_packets: self.tx_packets.saturating_sub(before.tx_packets),
+            tx_bytes: self.tx_bytes.saturating_sub(before.tx_bytes),
+        }
+    }
+}
+
+impl DeviceStats {
+    /// Bits that the received frames took on the wire.
+    pub fn rx_wire_bits(&self) -> u64 {
+        (self.rx_bytes + self.rx_packets * FRAMING) * 8
+    }
+
+    /// Bits that the sent frames took on the wire.
+    pub fn tx_wire_bits(&self) -> u64 {
+        (self.tx_bytes + self.tx_packets * FRAMING) * 8
+    }
+}
