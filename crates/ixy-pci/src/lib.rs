@@ -1,1 +1,60 @@
-//! ixy-pci
+//! PCI devices from user space, on Linux.
+//!
+//! The kernel shows each PCI device as a directory of files below `/sys/bus/pci/devices`. That is all this crate
+//! uses:
+//!
+//! - `vendor`, `device`, `class`, `driver`, `numa_node` and `net` say what a device is and who uses it: [`Sysfs`],
+//!   [`DeviceInfo`].
+//! - `config` is its configuration space, of which the command register lets a device answer and start DMA, and
+//!   the lists of capabilities say what else it can do: [`ConfigSpace`], [`Capability`], [`ExtendedCapability`].
+//! - `resource0` to `resource5` are its registers, for mapping into memory: [`BarBus`], a bus as the register maps of
+//!   `ixy-regs` want it.
+//!
+//! A driver opens a [`Device`] with the list of what it supports, [`Supported`]. Opening takes the device from its
+//! kernel driver, but not when a network interface of it is up, locks it against other processes, and maps its
+//! registers. Root may do so, others get an error that says so.
+//!
+//! ```no_run
+//! use ixy_dma::BusMaster;
+//! use ixy_pci::{Device, DeviceId, Supported, Sysfs, WhenInUse};
+//! use ixy_regs::bus::Bus;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sysfs = Sysfs::default();
+//! for device in sysfs.devices()? {
+//!     let driver = device.driver.as_deref().unwrap_or("no driver");
+//!     eprintln!("{} {} {driver} {:?}", device.address, device.id, device.interfaces);
+//! }
+//!
+//! let ids = [DeviceId::new(0x8086, 0x10FB)];
+//! let supported = Supported { driver: "ixgbe", ids: &ids, bar: 0, bar_len: 0x2_0000 };
+//! let device = Device::open(&sysfs, "03:00.0".parse()?, &supported, WhenInUse::Refuse)?;
+//! device.set_enabled(false)?; // whatever ran before can no longer write into memory
+//! let bus = device.bus().clone();
+//! assert!(bus.len() >= 0x2_0000);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A device reached this way has no IOMMU between it and memory, unless the kernel set one up to pass everything
+//! through: see `ixy-dma`. Devices bound to `vfio-pci` are refused until access through VFIO is built.
+//!
+//! Tests use none of the machine's devices: [`Sysfs::new`] takes the root of a tree of plain files.
+
+mod address;
+mod bar;
+mod capability;
+mod config;
+mod device;
+mod error;
+mod kernel_driver;
+mod sysfs;
+
+pub use address::{Address, DeviceId};
+pub use bar::BarBus;
+pub use capability::{Capability, ExtendedCapability};
+pub use config::ConfigSpace;
+pub use device::{Device, Supported};
+pub use error::Error;
+pub use kernel_driver::WhenInUse;
+pub use sysfs::{DeviceInfo, Interface, Sysfs};

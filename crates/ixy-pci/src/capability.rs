@@ -1,0 +1,128 @@
+//! The optional parts of a device that its configuration space lists: [`Capability`], [`ExtendedCapability`].
+
+use std::collections::HashSet;
+
+use crate::config::{ConfigSpace, STATUS_CAPABILITIES};
+use crate::error::Error;
+
+/// Where the list of capabilities starts (PCI Local Bus Specification 3.0, 6.7).
+const FIRST: u16 = 0x34;
+/// Capabilities lie behind the header.
+const LOWEST: u16 = 0x40;
+/// Where the list of extended capabilities starts (PCI Express Base Specification, 7.9).
+const FIRST_EXTENDED: u16 = 0x100;
+
+/// An entry of the list of capabilities in the first 256 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capability {
+    /// What it is, one of the constants below or another.
+    pub id: u8,
+    /// Where it is in configuration space, in bytes.
+    pub offset: u16,
+}
+
+impl Capability {
+    /// Power management.
+    pub const POWER_MANAGEMENT: u8 = 0x01;
+    /// Vital product data.
+    pub const VITAL_PRODUCT_DATA: u8 = 0x03;
+    /// Message signalled interrupts.
+    pub const MSI: u8 = 0x05;
+    /// A vendor's own; virtio describes its registers with several of them.
+    pub const VENDOR_SPECIFIC: u8 = 0x09;
+    /// PCI Express.
+    pub const PCI_EXPRESS: u8 = 0x10;
+    /// Message signalled interrupts, one message a vector.
+    pub const MSI_X: u8 = 0x11;
+}
+
+/// An entry of the list of capabilities in the configuration space of PCI Express, from offset 256 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtendedCapability {
+    /// What it is, one of the constants below or another.
+    pub id: u16,
+    /// The version of its layout.
+    pub version: u8,
+    /// Where it is in configuration space, in bytes.
+    pub offset: u16,
+}
+
+impl ExtendedCapability {
+    /// Advanced error reporting.
+    pub const ADVANCED_ERROR_REPORTING: u16 = 0x01;
+    /// The device's serial number.
+    pub const SERIAL_NUMBER: u16 = 0x03;
+    /// Access control services.
+    pub const ACCESS_CONTROL: u16 = 0x0D;
+    /// Alternative routing ids: more than eight functions.
+    pub const ALTERNATIVE_ROUTING: u16 = 0x0E;
+    /// Virtual functions.
+    pub const SINGLE_ROOT_IO_VIRTUALIZATION: u16 = 0x10;
+}
+
+/// Both lists end where they should: at a null pointer, and also at one that leads out of their area or back to where
+/// the walk has been, which a warning names. So a walk takes at most one step for each aligned offset.
+impl ConfigSpace {
+    /// The capabilities in the order of the list; none when the status register says that there is no list.
+    ///
+    /// # Errors
+    /// [`Error::ConfigHidden`] without root, [`Error::Gone`], [`Error::Io`].
+    pub fn capabilities(&self) -> Result<Vec<Capability>, Error> {
+        let mut list = Vec::new();
+        if self.status()? & STATUS_CAPABILITIES == 0 {
+            return Ok(list);
+        }
+        let mut seen = HashSet::new();
+        // The two lowest bits of a pointer are reserved.
+        let mut offset = u16::from(self.read8(FIRST)? & 0xFC);
+        while offset != 0 {
+            if offset < LOWEST || !seen.insert(offset) {
+                self.warn_broken(offset);
+                break;
+            }
+            list.push(Capability { id: self.read8(offset)?, offset });
+            offset = u16::from(self.read8(offset + 1)? & 0xFC);
+        }
+        Ok(list)
+    }
+
+    /// The first capability of an id.
+    ///
+    /// # Errors
+    /// Those of [`ConfigSpace::capabilities`].
+    pub fn capability(&self, id: u8) -> Result<Option<Capability>, Error> {
+        Ok(self.capabilities()?.into_iter().find(|capability| capability.id == id))
+    }
+
+    /// The extended capabilities in the order of the list; none when the device has no configuration space for them.
+    ///
+    /// # Errors
+    /// [`Error::ConfigHidden`] without root, [`Error::Io`].
+    pub fn extended_capabilities(&self) -> Result<Vec<ExtendedCapability>, Error> {
+        let mut list = Vec::new();
+        let mut seen = HashSet::new();
+        let mut offset = FIRST_EXTENDED;
+        while offset != 0 {
+            if offset < FIRST_EXTENDED || offset >= self.len() || !seen.insert(offset) {
+                if !list.is_empty() {
+                    self.warn_broken(offset);
+                }
+                break;
+            }
+            let header = self.read32(offset)?;
+            // No list at all is an entry of zeros; all ones come from a device that does not decode this part.
+            if header == 0 || header == u32::MAX {
+                break;
+            }
+            let [low, high, version, _] = header.to_le_bytes();
+            let id = u16::from_le_bytes([low, high]);
+            list.push(ExtendedCapability { id, version: version & 0xF, offset });
+            offset = (header >> 20) as u16 & 0xFFC;
+        }
+        Ok(list)
+    }
+
+    fn warn_broken(&self, offset: u16) {
+        tracing::warn!(device = %self.address(), "the list of capabilities is broken at its pointer to {offset:#x}");
+    }
+}

@@ -1,0 +1,228 @@
+//! The configuration space of a device: [`ConfigSpace`].
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use crate::address::{Address, DeviceId};
+use crate::error::Error;
+use crate::sysfs::Sysfs;
+
+/// Offsets of the header that all devices have (PCI Local Bus Specification 3.0, 6.1).
+mod offset {
+    pub(super) const VENDOR: u16 = 0x00;
+    pub(super) const DEVICE: u16 = 0x02;
+    pub(super) const COMMAND: u16 = 0x04;
+    pub(super) const STATUS: u16 = 0x06;
+}
+
+/// What the kernel shows of a configuration space to a user that is not root.
+const VISIBLE_TO_ALL: u16 = 64;
+
+/// The largest configuration space, that of PCI Express.
+const LARGEST: u16 = 4096;
+
+/// Memory Space Enable of the command register: the device answers in its memory BARs.
+pub(crate) const COMMAND_MEMORY: u16 = 1 << 1;
+/// Bus Master Enable of the command register: the device may start DMA.
+pub(crate) const COMMAND_BUS_MASTER: u16 = 1 << 2;
+/// Capabilities List of the status register.
+pub(crate) const STATUS_CAPABILITIES: u16 = 1 << 4;
+
+/// The configuration space of a device, through the file `config` that the kernel offers: 256 bytes, or 4,096 on PCI
+/// Express. Offsets and sizes are in bytes, values are little-endian.
+#[derive(Debug)]
+pub struct ConfigSpace {
+    address: Address,
+    path: PathBuf,
+    file: File,
+    len: u16,
+}
+
+impl ConfigSpace {
+    /// Opens it for reading and writing.
+    ///
+    /// # Errors
+    /// [`Error::Permission`] without root, [`Error::Io`].
+    pub fn open(sysfs: &Sysfs, address: Address) -> Result<Self, Error> {
+        Self::open_with(sysfs, address, OpenOptions::new().read(true).write(true))
+    }
+
+    /// Opens it for reading. Without root, offsets from 64 on give [`Error::ConfigHidden`].
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn open_read_only(sysfs: &Sysfs, address: Address) -> Result<Self, Error> {
+        Self::open_with(sysfs, address, OpenOptions::new().read(true))
+    }
+
+    fn open_with(sysfs: &Sysfs, address: Address, options: &OpenOptions) -> Result<Self, Error> {
+        let path = sysfs.path(address).join("config");
+        let failed = |e| Error::access("open", address, &path, e);
+        let file = options.open(&path).map_err(failed)?;
+        let len = file.metadata().map_err(failed)?.len().min(LARGEST.into());
+        Ok(Self { address, file, len: u16::try_from(len).unwrap_or(LARGEST), path })
+    }
+
+    /// Keeps every other [`ConfigSpace`] from being locked, in this process and in others, until it is dropped.
+    pub(crate) fn lock(&self) -> Result<(), Error> {
+        match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(()),
+            Err(Errno::WOULDBLOCK) => Err(Error::InUse { address: self.address, path: self.path.clone() }),
+            Err(e) => Err(Error::io("lock", &self.path, e)),
+        }
+    }
+
+    /// The device.
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size in bytes.
+    pub fn len(&self) -> u16 {
+        self.len
+    }
+
+    /// Whether it has no bytes, which no device shows.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Reads 8 bits.
+    ///
+    /// # Errors
+    /// [`Error::ConfigBounds`], [`Error::ConfigHidden`], [`Error::Io`].
+    pub fn read8(&self, offset: u16) -> Result<u8, Error> {
+        self.read(offset).map(u8::from_le_bytes)
+    }
+
+    /// Reads 16 bits at a multiple of 2.
+    ///
+    /// # Errors
+    /// Those of [`ConfigSpace::read8`], [`Error::ConfigUnaligned`].
+    pub fn read16(&self, offset: u16) -> Result<u16, Error> {
+        self.read(offset).map(u16::from_le_bytes)
+    }
+
+    /// Reads 32 bits at a multiple of 4.
+    ///
+    /// # Errors
+    /// Those of [`ConfigSpace::read16`].
+    pub fn read32(&self, offset: u16) -> Result<u32, Error> {
+        self.read(offset).map(u32::from_le_bytes)
+    }
+
+    /// Writes 8 bits.
+    ///
+    /// # Errors
+    /// Those of [`ConfigSpace::read8`].
+    pub fn write8(&self, offset: u16, value: u8) -> Result<(), Error> {
+        self.write(offset, value.to_le_bytes())
+    }
+
+    /// Writes 16 bits at a multiple of 2.
+    ///
+    /// # Errors
+    /// Those of [`ConfigSpace::read16`].
+    pub fn write16(&self, offset: u16, value: u16) -> Result<(), Error> {
+        self.write(offset, value.to_le_bytes())
+    }
+
+    /// Writes 32 bits at a multiple of 4.
+    ///
+    /// # Errors
+    /// Those of [`ConfigSpace::read16`].
+    pub fn write32(&self, offset: u16, value: u32) -> Result<(), Error> {
+        self.write(offset, value.to_le_bytes())
+    }
+
+    /// What the device says that it is.
+    ///
+    /// # Errors
+    /// Those of [`ConfigSpace::read16`], [`Error::Gone`].
+    pub fn id(&self) -> Result<DeviceId, Error> {
+        let vendor = self.read16(offset::VENDOR)?;
+        if vendor == u16::MAX {
+            return Err(Error::Gone { address: self.address });
+        }
+        Ok(DeviceId::new(vendor, self.read16(offset::DEVICE)?))
+    }
+
+    /// The status register.
+    pub(crate) fn status(&self) -> Result<u16, Error> {
+        self.present(self.read16(offset::STATUS)?)
+    }
+
+    /// Whether all of `bits` are set in the command register.
+    ///
+    /// # Errors
+    /// Those of [`ConfigSpace::read16`], [`Error::Gone`].
+    pub(crate) fn command_is_set(&self, bits: u16) -> Result<bool, Error> {
+        Ok(self.present(self.read16(offset::COMMAND)?)? & bits == bits)
+    }
+
+    /// Sets or clears bits of the command register, and sees that they stay so.
+    pub(crate) fn set_command(&self, bits: u16, set: bool) -> Result<(), Error> {
+        let before = self.present(self.read16(offset::COMMAND)?)?;
+        let after = if set { before | bits } else { before & !bits };
+        if after != before {
+            self.write16(offset::COMMAND, after)?;
+        }
+        // The read also makes sure that the write has arrived.
+        let found = self.present(self.read16(offset::COMMAND)?)?;
+        if found & bits == after & bits {
+            Ok(())
+        } else {
+            Err(Error::CommandRefused { address: self.address, wanted: after, found })
+        }
+    }
+
+    /// A register of which not all bits can be set at once; all ones mean that nobody answers.
+    pub(crate) fn present(&self, value: u16) -> Result<u16, Error> {
+        if value == u16::MAX { Err(Error::Gone { address: self.address }) } else { Ok(value) }
+    }
+
+    fn read<const N: usize>(&self, offset: u16) -> Result<[u8; N], Error> {
+        self.check(offset, N)?;
+        let mut bytes = [0; N];
+        let read = self.file.read_at(&mut bytes, offset.into());
+        match read.map_err(|e| Error::io("read", &self.path, e))? {
+            n if n == N => Ok(bytes),
+            // The file has its whole size for everyone, but ends early for those who may not read it.
+            _ => Err(self.outside(offset, N)),
+        }
+    }
+
+    fn write<const N: usize>(&self, offset: u16, bytes: [u8; N]) -> Result<(), Error> {
+        self.check(offset, N)?;
+        self.file.write_all_at(&bytes, offset.into()).map_err(|e| Error::io("write", &self.path, e))
+    }
+
+    fn check(&self, offset: u16, width: usize) -> Result<(), Error> {
+        if usize::from(offset) % width != 0 {
+            return Err(Error::ConfigUnaligned { address: self.address, offset, width });
+        }
+        if usize::from(offset) + width > usize::from(self.len) {
+            return Err(self.outside(offset, width));
+        }
+        Ok(())
+    }
+
+    fn outside(&self, offset: u16, width: usize) -> Error {
+        let inside = usize::from(offset) + width <= usize::from(self.len);
+        let address = self.address;
+        if offset >= VISIBLE_TO_ALL && (inside || self.len == VISIBLE_TO_ALL) {
+            Error::ConfigHidden { address, offset }
+        } else {
+            Error::ConfigBounds { address, offset, width, len: self.len }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Taking a device from the kernel driver that it is bound to.
+//!
+//! A device can be reached in two ways. Without a kernel driver its registers are mapped from sysfs, which is what
+//! this crate does. Bound to `vfio-pci` it is reached through a descriptor of that driver, with an IOMMU that confines
+//! its DMA; that way is not built yet and will start from [`Access::of`].
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use crate::error::Error;
+use crate::sysfs::{DeviceInfo, Sysfs};
+
+/// What to do about a device that the kernel uses as a network interface which is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenInUse {
+    /// Leave it to the kernel, with an error.
+    #[default]
+    Refuse,
+    /// Take it: its interfaces vanish, and with them the connections through them.
+    Take,
+}
+
+/// How a device can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Its BARs can be mapped at once: no kernel driver uses the device.
+    Free,
+    /// Its BARs can be mapped once its kernel driver has let go of it.
+    Bound,
+    /// Through VFIO.
+    Vfio,
+}
+
+/// Network controllers, in the upper 8 of the 24 bits of a class.
+const CLASS_NETWORK: u32 = 0x02;
+
+impl Access {
+    /// The way that leads to a device now.
+    pub(crate) fn of(device: &DeviceInfo) -> Self {
+        match device.driver.as_deref() {
+            None | Some("uio_pci_generic" | "igb_uio" | "pci-stub") => Self::Free,
+            Some("vfio-pci") => Self::Vfio,
+            Some(_) => Self::Bound,
+        }
+    }
+}
+
+/// Checks that a device may be taken: no interface of it is up.
+pub(crate) fn check(device: &DeviceInfo, in_use: WhenInUse) -> Result<Access, Error> {
+    let address = device.address;
+    let access = Access::of(device);
+    if access == Access::Vfio {
+        return Err(Error::BoundToVfio { address });
+    }
+    if in_use == WhenInUse::Take {
+        return Ok(access);
+    }
+    let up = device.interfaces.iter().filter(|interface| interface.up);
+    let interfaces: Vec<String> = up.map(|interface| interface.name.clone()).collect();
+    if !interfaces.is_empty() {
+        return Err(Error::InterfaceUp { address, interfaces });
+    }
+    // Interfaces of other network namespaces are not to be seen here, and may be up.
+    let network = device.class.is_some_and(|class| class >> 16 == CLASS_NETWORK);
+    match &device.driver {
+        Some(driver) if access == Access::Bound && network && device.interfaces.is_empty() => {
+            Err(Error::InterfaceHidden { address, driver: driver.clone() })
+        }
+        _ => Ok(access),
+    }
+}
+
+/// Unbinds a device from its kernel driver.
+pub(crate) fn unbind(sysfs: &Sysfs, device: &DeviceInfo) -> Result<(), Error> {
+    let address = device.address;
+    let driver = device.driver.as_deref().unwrap_or_default();
+    let path = sysfs.path(address).join("driver/unbind");
+    let written = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
+        // The kernel wants the whole address in one write.
+        file.write_all(address.to_string().as_bytes())
+    });
+    written.map_err(|e| Error::access("write to", address, &path, e))?;
+    tracing::info!(
+        "{address} taken from the kernel driver {driver}; \
+         `echo {address} > /sys/bus/pci/drivers/{driver}/bind` gives it back"
+    );
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The crate as a user sees it, on trees of plain files: nothing here touches the machine's devices.
+
+#![allow(clippy::unwrap_used)]
+
+mod configuration;
+mod enumeration;
+mod opening;
+mod tree;
