@@ -1,1 +1,3 @@
 //! ixy-sim
+
+pub mod wire;

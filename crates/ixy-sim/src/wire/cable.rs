@@ -1,0 +1,308 @@
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use super::{Wire, WireError, frames::Frames};
+
+/// The cables of one process by name. Clones are the same set.
+///
+/// There is no global set: whoever opens devices keeps one and passes it on.
+#[derive(Clone, Default)]
+pub struct Cables {
+    names: Arc<Mutex<HashMap<String, Weak<Mutex<Cable>>>>>,
+}
+
+impl Cables {
+    /// Plugs in the first or the second end of a cable. A name is free again when both ends were dropped.
+    ///
+    /// # Errors
+    /// The cable has two ends already.
+    pub fn connect(&self, name: &str) -> Result<CableEnd, WireError> {
+        let mut names = lock(&self.names);
+        if let Some(cable) = names.get(name).and_then(Weak::upgrade) {
+            let mut state = lock(&cable);
+            if state.second.presence != Presence::NotYet {
+                return Err(WireError::ThirdEnd { name: name.into() });
+            }
+            state.second.presence = Presence::Here;
+            drop(state);
+            return Ok(CableEnd { cable, second: true, arrived: Frames::default() });
+        }
+        let first = End { presence: Presence::Here, ..End::default() };
+        let cable = Arc::new(Mutex::new(Cable { first, second: End::default() }));
+        names.insert(name.into(), Arc::downgrade(&cable));
+        Ok(CableEnd { cable, second: false, arrived: Frames::default() })
+    }
+
+    /// Checks that each cable has both its ends; to be called when all addresses were opened.
+    ///
+    /// # Errors
+    /// The first cable, by name, that has one end only.
+    pub fn check(&self) -> Result<(), WireError> {
+        let names = lock(&self.names);
+        let lone = names.iter().filter(|(_, cable)| {
+            cable.upgrade().is_some_and(|cable| lock(&cable).second.presence == Presence::NotYet)
+        });
+        match lone.map(|(name, _)| name).min() {
+            Some(name) => Err(WireError::OneEnd { name: name.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One end of a cable whose other end is in the same process, polled by the same thread or by another.
+///
+/// In each direction up to 2,048 frames are under way. Before the second end is there, the first has no link
+/// and its frames wait.
+pub struct CableEnd {
+    cable: Arc<Mutex<Cable>>,
+    second: bool,
+    /// Frames taken off the cable together, so that it is locked once for many.
+    arrived: Frames,
+}
+
+#[derive(Default)]
+struct Cable {
+    first: End,
+    second: End,
+}
+
+#[derive(Default)]
+struct End {
+    presence: Presence,
+    /// This end sends nothing more.
+    transmit_closed: bool,
+    /// Frames on their way to this end.
+    incoming: Frames,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    #[default]
+    NotYet,
+    Here,
+    Gone,
+}
+
+impl Cable {
+    /// This end and the other one.
+    fn ends(&mut self, second: bool) -> (&mut End, &mut End) {
+        if second { (&mut self.second, &mut self.first) } else { (&mut self.first, &mut self.second) }
+    }
+}
+
+impl CableEnd {
+    fn take_incoming(&mut self) {
+        if self.arrived.is_empty() {
+            let mut cable = lock(&self.cable);
+            mem::swap(&mut self.arrived, &mut cable.ends(self.second).0.incoming);
+        }
+    }
+}
+
+impl Wire for CableEnd {
+    fn link_up(&mut self) -> bool {
+        lock(&self.cable).ends(self.second).1.presence == Presence::Here
+    }
+
+    fn front(&mut self) -> Option<&[u8]> {
+        self.take_incoming();
+        self.arrived.front()
+    }
+
+    fn consume(&mut self) {
+        self.take_incoming();
+        self.arrived.pop();
+    }
+
+    fn transmit(&mut self, frame: &[u8]) -> bool {
+        if frame.is_empty() {
+            return true;
+        }
+        let mut cable = lock(&self.cable);
+        let (this, other) = cable.ends(self.second);
+        match other.presence {
+            _ if this.transmit_closed => true,
+            Presence::NotYet => false,
+            Presence::Here => other.incoming.push(frame),
+            Presence::Gone => true,
+        }
+    }
+
+    fn close_transmit(&mut self) {
+        lock(&self.cable).ends(self.second).0.transmit_closed = true;
+    }
+
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn ended(&mut self) -> bool {
+        if !self.arrived.is_empty() {
+            return false;
+        }
+        let mut cable = lock(&self.cable);
+        let (this, other) = cable.ends(self.second);
+        this.incoming.is_empty() && (other.transmit_closed || other.presence == Presence::Gone)
+    }
+
+    fn flush(&mut self) -> Result<(), WireError> {
+        Ok(())
+    }
+
+    fn error(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Drop for CableEnd {
+    fn drop(&mut self) {
+        let mut cable = lock(&self.cable);
+        let (this, _) = cable.ends(self.second);
+        this.presence = Presence::Gone;
+        this.incoming = Frames::default();
+    }
+}
+
+/// Locks; a thread that panicked in between leaves every state valid.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Instant};
+
+    use super::*;
+
+    fn pair() -> (CableEnd, CableEnd) {
+        let cables = Cables::default();
+        (cables.connect("a").unwrap(), cables.connect("a").unwrap())
+    }
+
+    #[test]
+    fn frames_go_both_ways_in_order() {
+        let (mut left, mut right) = pair();
+        for n in 0..100u8 {
+            assert!(left.transmit(&[n; 60]) && right.transmit(&[100 + n; 61]));
+        }
+        for n in 0..100u8 {
+            assert_eq!((left.front(), right.front()), (Some(&[100 + n; 61][..]), Some(&[n; 60][..])));
+            left.consume();
+            right.consume();
+        }
+        assert_eq!((left.front(), right.front()), (None, None));
+    }
+
+    #[test]
+    fn there_is_link_only_while_both_ends_are_there() {
+        let cables = Cables::default();
+        let mut left = cables.connect("a").unwrap();
+        assert!(!left.link_up());
+        assert!(!left.transmit(&[1; 60]), "a frame waits for the other end");
+        assert!(!left.ended());
+        let mut right = cables.connect("a").unwrap();
+        assert!(left.link_up() && right.link_up());
+        assert!(left.transmit(&[1; 60]));
+        drop(right);
+        assert!(!left.link_up());
+        assert!(left.ended());
+    }
+
+    #[test]
+    fn a_third_end_is_refused_until_both_are_gone() {
+        let cables = Cables::default();
+        let (left, right) = (cables.connect("a").unwrap(), cables.clone().connect("a").unwrap());
+        let message = cables.connect("a").err().unwrap().to_string();
+        assert!(message.contains("cable a has two ends already"), "{message}");
+        drop(left);
+        assert!(cables.connect("a").is_err());
+        drop(right);
+        let (mut left, mut right) = (cables.connect("a").unwrap(), cables.connect("a").unwrap());
+        assert!(left.link_up() && right.link_up());
+    }
+
+    #[test]
+    fn a_lone_end_is_reported_by_name() {
+        let cables = Cables::default();
+        assert!(cables.check().is_ok());
+        let _both = (cables.connect("both").unwrap(), cables.connect("both").unwrap());
+        let lone = (cables.connect("b").unwrap(), cables.connect("a").unwrap());
+        let message = cables.check().unwrap_err().to_string();
+        assert_eq!(message, "cable a has one end only; open a second address with cable=a");
+        drop(lone);
+        assert!(cables.check().is_ok());
+    }
+
+    #[test]
+    fn a_full_cable_refuses_until_frames_are_taken_or_the_other_end_is_gone() {
+        let (mut left, mut right) = pair();
+        assert_eq!((0..5000).take_while(|_| left.transmit(&[7; 60])).count(), Frames::LIMIT);
+        assert_eq!(right.front(), Some(&[7; 60][..]));
+        assert!(left.transmit(&[8; 60]));
+        while left.transmit(&[8; 60]) {}
+        drop(right);
+        assert!(left.transmit(&[9; 60]), "what cannot arrive is dropped");
+    }
+
+    #[test]
+    fn an_end_that_is_dropped_lets_the_other_take_what_is_under_way() {
+        let (mut left, mut right) = pair();
+        for n in 0..10 {
+            assert!(left.transmit(&[n; 60]));
+        }
+        drop(left);
+        for n in 0..10 {
+            assert!(!right.ended());
+            assert_eq!(right.front(), Some(&[n; 60][..]));
+            right.consume();
+        }
+        assert!(right.ended() && right.front().is_none());
+    }
+
+    #[test]
+    fn closing_one_direction_ends_it_and_keeps_the_other() {
+        let (mut left, mut right) = pair();
+        assert!(left.transmit(&[1; 60]));
+        left.close_transmit();
+        assert!(left.transmit(&[2; 60]), "taken and dropped");
+        assert!(!right.ended());
+        right.consume();
+        assert!(right.ended() && right.front().is_none());
+        assert!(left.link_up() && right.link_up() && !left.ended());
+        assert!(right.transmit(&[3; 60]));
+        assert_eq!(left.front(), Some(&[3; 60][..]));
+    }
+
+    #[test]
+    fn two_threads_exchange_every_frame_in_order() {
+        const COUNT: u32 = 200_000;
+        let (mut left, mut right) = pair();
+        let begin = Instant::now();
+        let sender = thread::spawn(move || {
+            for n in 0..COUNT {
+                let frame = [&n.to_le_bytes()[..], &vec![n as u8; 56 + n as usize % 90]].concat();
+                while !left.transmit(&frame) {
+                    assert!(begin.elapsed().as_secs() < 60);
+                    thread::yield_now();
+                }
+            }
+        });
+        let mut next = 0u32;
+        while !right.ended() {
+            assert!(begin.elapsed().as_secs() < 60);
+            let Some(frame) = right.front() else {
+                thread::yield_now();
+                continue;
+            };
+            assert_eq!(frame[..4], next.to_le_bytes());
+            assert_eq!(frame.len(), 60 + next as usize % 90);
+            right.consume();
+            next += 1;
+        }
+        sender.join().unwrap();
+        assert_eq!(next, COUNT);
+    }
+}

@@ -1,0 +1,90 @@
+use std::{io, path::PathBuf};
+
+use ixy_pcap::PcapError;
+
+/// What can be wrong with a wire or with the options that describe it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// An option that does not exist.
+    #[error("sim has no option `{option}`; there are: {known}")]
+    UnknownOption {
+        /// What stood there.
+        option: String,
+        /// The options there are, with their values.
+        known: &'static str,
+    },
+    /// An option given twice.
+    #[error(
+        "sim option `{option}` is given twice; give it once (a comma inside a value is written twice: `,,`)"
+    )]
+    Twice {
+        /// The option.
+        option: &'static str,
+    },
+    /// Options that exclude each other.
+    #[error("sim options `{first}` and `{second}` contradict each other: {why}")]
+    Contradiction {
+        /// The one.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+        /// Why they do.
+        why: &'static str,
+    },
+    /// An option's value that it cannot have.
+    #[error("sim option `{option}` cannot be `{value}`: {expected}")]
+    Value {
+        /// The option.
+        option: &'static str,
+        /// The value found.
+        value: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// A cable's name that is taken by two ends already.
+    #[error(
+        "cable {name} has two ends already; open the third address with another name, such as cable={name}2"
+    )]
+    ThirdEnd {
+        /// The cable's name.
+        name: String,
+    },
+    /// A cable that nothing is plugged into at the other end.
+    #[error("cable {name} has one end only; open a second address with cable={name}")]
+    OneEnd {
+        /// The cable's name.
+        name: String,
+    },
+    /// A socket's path that cannot be used.
+    #[error("socket {}: {problem}", path.display())]
+    Socket {
+        /// The path.
+        path: PathBuf,
+        /// What was found and the way out.
+        problem: &'static str,
+    },
+    /// A system call on a socket that failed.
+    #[error("socket {}: cannot {action}: {source}", path.display())]
+    SocketSystem {
+        /// The path.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A TAP interface that cannot be had.
+    #[error("tap {name}: {problem}: {source}")]
+    Tap {
+        /// The interface's name.
+        name: String,
+        /// What was tried and the way out.
+        problem: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A capture that cannot be read or written.
+    #[error(transparent)]
+    Capture(#[from] PcapError),
+}
