@@ -17,6 +17,12 @@ pub enum PcapError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file to write is being read or written through this crate, in this process or another.
+    #[error("{} is in use by another reader or writer; choose another file", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system failed to deliver bytes.
     #[error("cannot read {} at byte {offset}: {source}", path.display())]
     Read {

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::io::Errno;
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 
 use crate::{
     PcapError,
@@ -45,7 +48,8 @@ impl Writer {
     /// Of each frame at most `snaplen` bytes are kept; 0, or more than [`MAX_RECORD`], means that.
     ///
     /// # Errors
-    /// The file cannot be made, or its header not written: then it is removed again.
+    /// The file cannot be made, is in use by another reader or writer of this crate, or its header cannot be written: then it
+    /// is removed again.
     pub fn create(path: impl AsRef<Path>, snaplen: u32) -> Result<Self, PcapError> {
         let path = path.as_ref();
         let open = |source| PcapError::Open { path: path.into(), source };
@@ -54,8 +58,15 @@ impl Writer {
             // Even when it leads to a regular file: that one may hold more than this capture.
             (file, PathBuf::from("standard output"), false)
         } else {
-            let file = File::create(path).map_err(open)?;
+            // Not emptied before it is known that nobody else has it.
+            let file = File::options().write(true).create(true).truncate(false).open(path).map_err(open)?;
             let regular = file.metadata().map_err(open)?.is_file();
+            if regular {
+                if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+                    return Err(PcapError::InUse { path: path.into() });
+                }
+                file.set_len(0).map_err(open)?;
+            }
             (file, path.to_path_buf(), regular)
         };
         let snaplen = if snaplen == 0 { MAX_RECORD } else { snaplen.min(MAX_RECORD) };

@@ -159,6 +159,27 @@ fn flushed_records_can_be_read_while_the_file_is_open() {
 }
 
 #[test]
+fn a_file_that_is_being_read_or_written_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.pcap");
+    let mut writer = Writer::create(&path, 0).unwrap();
+    writer.write(1, &[1; 60]).unwrap();
+    writer.flush().unwrap();
+    let message = Writer::create(&path, 0).err().unwrap().to_string();
+    assert!(message.contains("out.pcap is in use by another reader or writer"), "{message}");
+    writer.write(2, &[2; 60]).unwrap();
+    writer.finish().unwrap();
+
+    let mut reader = Reader::open(&path).unwrap();
+    assert!(matches!(Writer::create(&path, 0), Err(PcapError::InUse { .. })));
+    assert_eq!(reader.next_record().unwrap().unwrap().data, [1; 60]);
+    assert_eq!(reader.next_record().unwrap().unwrap().data, [2; 60]);
+    drop(reader);
+    Writer::create(&path, 0).unwrap().finish().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), 24, "an old capture is replaced");
+}
+
+#[test]
 fn a_pipe_takes_a_capture_without_preallocation() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pipe");
