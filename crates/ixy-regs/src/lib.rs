@@ -3,4 +3,5 @@
 
 pub mod access;
 pub mod bus;
+pub mod ixgbe;
 pub mod map;

@@ -106,6 +106,18 @@ impl Span {
         None
     }
 
+    /// Which register is at `offset` when `spans` are taken as one array; the inverse of [`locate`](Self::locate).
+    pub fn index_of(spans: &[Self], offset: u32) -> Option<u32> {
+        let mut before = 0;
+        for span in spans {
+            if let Some(n) = span.offsets().position(|candidate| candidate == offset) {
+                return u32::try_from(n).ok().map(|n| before + n);
+            }
+            before += span.count;
+        }
+        None
+    }
+
     /// Whether every register of `bytes` bytes is aligned and ends inside a window of `size` bytes.
     pub const fn fits(spans: &[Self], bytes: u32, size: u32) -> bool {
         let mut i = 0;
@@ -190,6 +202,11 @@ impl Register {
     /// The number of registers in it: 1, or an array's length.
     pub const fn len(&self) -> u32 {
         Span::total(self.spans)
+    }
+
+    /// Which element of the register is at `offset` in bytes (of the alias, too), or `None` when none is.
+    pub fn index_of(&self, offset: u32) -> Option<u32> {
+        Span::index_of(self.spans, offset).or_else(|| Span::index_of(self.aliases, offset))
     }
 
     /// Whether it is no register at all, which no map contains.
