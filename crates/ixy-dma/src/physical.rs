@@ -1,0 +1,174 @@
+//! Memory that a device reaches by physical addresses: [`PhysicalDomain`].
+
+mod hugepages;
+mod mapping;
+mod pagemap;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use crate::domain::{DmaDomain, DomainId, Iova};
+use crate::error::Error;
+use crate::memory::{Backing, DmaMemory, Segment};
+
+use hugepages::Hugepages;
+pub use hugepages::PageSize;
+use mapping::Mapping;
+use pagemap::Pagemap;
+
+/// Physical memory, for devices that no IOMMU stands in front of. It comes in hugepages: one of 2 MiB or 1 GiB is
+/// contiguous for the device, is never swapped, and stays where it is as long as it is mapped, barring the removal of
+/// the memory module under it and a kernel that makes room for contiguous allocations (CMA).
+///
+/// # What the absence of an IOMMU means
+///
+/// The device can read and write all memory of the machine, that of the kernel and of every other process included.
+/// A wrong address in one descriptor overwrites whatever is there, and no one is told. Only the correctness of the
+/// driver stands against that, and of the device's firmware. The same holds after a crash: a process that is killed
+/// gives its memory back while its device may still write to it, until something turns the device's bus mastering
+/// off. Where that is not acceptable, an IOMMU and `vfio-pci` are the way; a domain for VFIO is not built yet.
+///
+/// With an IOMMU that translates for the kernel (`iommu_group/type` of the device says `DMA` or `DMA-FQ`) physical
+/// addresses mean nothing to it, and it blocks the device: no frame arrives, and the kernel log tells of faults. Then
+/// boot with `iommu=pt`.
+///
+/// # Hugepages
+///
+/// They come from a mounted hugetlbfs, whose file is unlinked at once, or else from an anonymous mapping. They are
+/// reserved, bound to a NUMA node if one is given, and touched before they are handed out, so that using them never
+/// raises a signal. The mapping is shared and not inherited by `fork`, so that no fork moves a frame. Physical
+/// addresses are read from `/proc/self/pagemap`, which takes root (CAP_SYS_ADMIN).
+///
+/// All physical domains are one address space and have the same [`id`](DmaDomain::id), as memory of any of them
+/// can be reached from all: they differ only in where new memory is taken from.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use ixy_dma::{DmaDomain, PageSize, PhysicalDomain};
+///
+/// # fn main() -> Result<(), ixy_dma::Error> {
+/// let domain = Arc::new(PhysicalDomain::new(PageSize::Mib2).on_node(Some(0)));
+/// let memory = domain.allocate(4 << 20)?;
+/// for segment in memory.segments() {
+///     eprintln!("{} bytes at {}", segment.len, segment.iova);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct PhysicalDomain {
+    page: PageSize,
+    node: Option<u32>,
+    root: PathBuf,
+}
+
+impl Default for PhysicalDomain {
+    /// Pages of 2 MiB, on any NUMA node.
+    fn default() -> Self {
+        Self::new(PageSize::Mib2)
+    }
+}
+
+impl PhysicalDomain {
+    /// Physical memory in pages of a size.
+    pub fn new(page: PageSize) -> Self {
+        Self { page, node: None, root: PathBuf::from("/") }
+    }
+
+    /// Takes memory from a NUMA node only, that of the device. On a machine with a single node it makes no
+    /// difference, and `None` leaves the choice to the kernel.
+    #[must_use]
+    pub fn on_node(self, node: Option<u32>) -> Self {
+        Self { node, ..self }
+    }
+
+    /// Reads the kernel's files below another root than `/`: `proc/self/mounts`, `proc/self/pagemap`,
+    /// `sys/kernel/mm/hugepages`, `sys/devices/system/node`. For tests.
+    ///
+    /// # Safety
+    /// No device is given addresses of memory of this domain, unless `proc/self/pagemap` below `root` tells the truth.
+    #[must_use]
+    pub unsafe fn with_root(self, root: impl AsRef<Path>) -> Self {
+        Self { root: root.as_ref().to_owned(), ..self }
+    }
+
+    /// Maps `len` bytes, a multiple of the page size, and touches all of them.
+    fn map(&self, len: usize) -> Result<Mapping, Error> {
+        let hugepages = Hugepages { page: self.page, root: &self.root };
+        let node = match self.node {
+            Some(node) => hugepages.binding(node)?,
+            None => None,
+        };
+        let count = (len / self.page.bytes()) as u64;
+        let mapping = hugepages.reserve(len)?;
+        mapping.keep_out_of_forks()?;
+        if let Some(node) = node {
+            mapping.bind(node)?;
+        }
+        match mapping.populate(self.page.bytes()) {
+            Ok(()) => Ok(mapping),
+            // What is reserved may be on another node than the one it is bound to.
+            Err(error) => {
+                drop(mapping);
+                Err(hugepages.shortage(count, node).unwrap_or(error))
+            }
+        }
+    }
+
+    /// Where the pages of a mapping are, neighbours in physical memory joined.
+    fn segments(&self, mapping: &Mapping) -> Result<Vec<Segment>, Error> {
+        let pagemap = Pagemap::open(&self.root, mapping.address())?;
+        let page = self.page.bytes();
+        let mut segments: Vec<Segment> = Vec::new();
+        for offset in (0..mapping.len()).step_by(page) {
+            let iova = Iova(pagemap.physical(mapping.address() + offset as u64)?);
+            match segments.last_mut() {
+                Some(last) if last.iova.offset(last.len as u64) == iova => last.len += page,
+                _ => segments.push(Segment { offset, len: page, iova }),
+            }
+        }
+        Ok(segments)
+    }
+}
+
+impl DmaDomain for PhysicalDomain {
+    fn id(&self) -> DomainId {
+        static PHYSICAL_MEMORY: OnceLock<DomainId> = OnceLock::new();
+        *PHYSICAL_MEMORY.get_or_init(DomainId::unique)
+    }
+
+    fn name(&self) -> String {
+        "physical memory".into()
+    }
+
+    fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, Error> {
+        let len = size.checked_next_multiple_of(self.page.bytes()).filter(|&len| len > 0);
+        let len = len.ok_or(Error::BadRequest { size })?;
+        let mapping = self.map(len)?;
+        let segments = self.segments(&mapping)?;
+        tracing::debug!(pages = len / self.page.bytes(), page = %self.page, segments = segments.len(), "hugepages mapped");
+        let base = mapping.base();
+        // SAFETY: MAPPED-ALIVE: the mapping has `len` bytes from `base`, zeroed by the kernel and aligned to a
+        // hugepage, and lives as long as the backing. Nobody else has it. The pagemap gave the physical addresses of
+        // its pages, which stay as the pages are shared, present and kept out of forks.
+        Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(mapping), self) })
+    }
+
+    fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error> {
+        if memory.domain().id() == self.id() {
+            return Ok(Box::new(Unchanged));
+        }
+        Err(Error::CannotShare {
+            from: memory.domain().name(),
+            into: self.name(),
+            why: "without an IOMMU a device reaches physical addresses only, and that memory has others"
+                .into(),
+        })
+    }
+}
+
+/// The import of memory that can be reached already.
+#[derive(Debug)]
+struct Unchanged;
+
+impl Backing for Unchanged {}

@@ -1,0 +1,178 @@
+//! Mapped pages: [`Mapping`]. The calls that need `unsafe` are here.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::ptr::{self, NonNull};
+
+use rustix::io::Errno;
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+use super::hugepages::os;
+use crate::error::Error;
+use crate::memory::Backing;
+
+/// Shared memory of this process, unmapped on drop.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a Mapping owns an address range of the process; it gives out nothing but that address, and any thread may
+// unmap it.
+unsafe impl Send for Mapping {}
+// SAFETY: as for Send; nothing in it changes.
+unsafe impl Sync for Mapping {}
+
+impl Backing for Mapping {}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: MAPPED-ALIVE: `base` and `len` are what mmap gave, and whoever has handles to the memory keeps this
+        // value alive.
+        if let Err(e) = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) } {
+            tracing::warn!("{} bytes of DMA memory cannot be unmapped: {e}", self.len);
+        }
+    }
+}
+
+impl Mapping {
+    /// Maps `len` bytes of a file.
+    pub(super) fn of_file(file: &File, len: usize) -> Result<Self, Errno> {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice replaces no other memory.
+        let base = unsafe { rustix::mm::mmap(ptr::null_mut(), len, access, MapFlags::SHARED, file, 0) }?;
+        Ok(Self { base: NonNull::new(base.cast()).ok_or(Errno::NOMEM)?, len })
+    }
+
+    /// Maps `len` bytes that belong to no file.
+    pub(super) fn anonymous(len: usize, flags: MapFlags) -> Result<Self, Errno> {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::SHARED | flags;
+        // SAFETY: a new mapping at an address of the kernel's choice replaces no other memory.
+        let base = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), len, access, flags) }?;
+        Ok(Self { base: NonNull::new(base.cast()).ok_or(Errno::NOMEM)?, len })
+    }
+
+    /// Its first byte.
+    pub(super) fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// The address of its first byte.
+    pub(super) fn address(&self) -> u64 {
+        self.base.addr().get() as u64
+    }
+
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Keeps a child process from inheriting it.
+    pub(super) fn keep_out_of_forks(&self) -> Result<(), Error> {
+        // SAFETY: the range is this mapping, and the advice changes nothing for this process.
+        unsafe { rustix::mm::madvise(self.base.as_ptr().cast(), self.len, Advice::LinuxDontFork) }
+            .map_err(|e| Error::Os { what: "cannot keep DMA memory out of forks".into(), source: e.into() })
+    }
+
+    /// Has pages that are touched from now on come from a NUMA node only.
+    pub(super) fn bind(&self, node: u32) -> Result<(), Error> {
+        let (word, bit) = (node as usize / 64, node % 64);
+        let mut nodes = vec![0_u64; word + 1];
+        if let Some(last) = nodes.last_mut() {
+            *last = 1 << bit;
+        }
+        // The kernel takes one bit less than it is told that there are.
+        let bits = nodes.len() * 64 + 1;
+        // SAFETY: the range is this mapping, `nodes` is read only and has the bits that it is said to have.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_mbind,
+                self.base.as_ptr(),
+                self.len,
+                libc::MPOL_BIND,
+                nodes.as_ptr(),
+                bits,
+                0_u32,
+            )
+        };
+        if result == 0 {
+            return Ok(());
+        }
+        let source = io::Error::last_os_error();
+        Err(Error::Os { what: format!("cannot bind memory to NUMA node {node}"), source })
+    }
+
+    /// Touches each page of `page` bytes. Where there is no page to be had this fails, while a plain store would end
+    /// the process with SIGBUS: it is the kernel that writes, a zero into memory that is zero.
+    pub(super) fn populate(&self, page: usize) -> Result<(), Error> {
+        let path = "/dev/zero";
+        let zeros = File::open(path).map_err(|e| os("cannot open", Path::new(path), e))?;
+        for offset in (0..self.len).step_by(page) {
+            // SAFETY: the byte at `offset` is inside the mapping, to which no reference exists.
+            let read = unsafe {
+                let byte = self.base.as_ptr().add(offset);
+                libc::read(zeros.as_raw_fd(), byte.cast(), 1)
+            };
+            if read != 1 {
+                let source = io::Error::last_os_error();
+                return Err(Error::Os { what: format!("page {} cannot be had", offset / page), source });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: usize = 4096;
+
+    #[test]
+    fn a_page_that_cannot_be_had_is_an_error_and_no_signal() {
+        let path = std::env::temp_dir().join(format!("ixy-dma-populate-{}", std::process::id()));
+        let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file.set_len(2 * PAGE as u64).unwrap();
+        let mapping = Mapping::of_file(&file, 3 * PAGE).unwrap();
+        let error = mapping.populate(PAGE).unwrap_err().to_string();
+        assert!(error.starts_with("page 2 cannot be had"), "{error}");
+        file.set_len(3 * PAGE as u64).unwrap();
+        mapping.populate(PAGE).unwrap();
+    }
+
+    #[test]
+    fn a_mapping_is_shared_kept_out_of_forks_and_gone_after_drop() {
+        let mapping = Mapping::anonymous(3 * PAGE, MapFlags::empty()).unwrap();
+        mapping.keep_out_of_forks().unwrap();
+        let start = format!("{:x}-", mapping.address());
+        let smaps = || std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let flags = |smaps: &str| -> Option<String> {
+            let (_, entry) = smaps.split_once(&format!("\n{start}"))?;
+            Some(entry.lines().find_map(|line| line.strip_prefix("VmFlags:"))?.to_owned())
+        };
+        let found = flags(&smaps()).unwrap();
+        for flag in [" sh", " dc", " wr"] {
+            assert!(found.contains(flag), "{found} lacks {flag}");
+        }
+        drop(mapping);
+        assert_eq!(flags(&smaps()), None);
+    }
+
+    #[test]
+    fn memory_is_bound_to_a_node_that_exists_and_not_to_another() {
+        let mapping = Mapping::anonymous(PAGE, MapFlags::empty()).unwrap();
+        mapping.bind(0).unwrap();
+        for node in [1000, 100_000] {
+            let error = mapping.bind(node).unwrap_err().to_string();
+            assert!(error.contains(&format!("NUMA node {node}")), "{error}");
+        }
+        let numa_maps = std::fs::read_to_string("/proc/self/numa_maps").unwrap();
+        let line = numa_maps.lines().find(|line| line.starts_with(&format!("{:x} ", mapping.address())));
+        assert!(line.unwrap().contains("bind:0"), "{line:?}");
+    }
+}
