@@ -1,0 +1,196 @@
+//! What device and queues share: the registers, waits on them, and the end of it all.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ixy_dma::BusMaster;
+use ixy_regs::bus::Bus;
+use ixy_regs::ixgbe::Registers;
+use ixy_regs::ixgbe::fields::{CTRL, STATUS};
+
+use crate::error::Error;
+use crate::models::Model;
+
+/// How often a wait looks at its register.
+const POLL: Duration = Duration::from_micros(20);
+/// Longest time from master disable until the card's requests are done (section 5.2.5.3.2).
+const MASTER_DISABLE: Duration = Duration::from_millis(20);
+/// Longest time that a reset takes to be acknowledged (section 4.6.3.2 says a microsecond).
+const RESET: Duration = Duration::from_millis(100);
+/// What software waits after a reset before it touches the card (section 4.6.3.2).
+const AFTER_RESET: Duration = Duration::from_millis(10);
+
+/// One open card. The last holder of it, a device or a queue, brings it to rest and frees its memory.
+///
+/// QUIET-BEFORE-FREE: rings and the packets in them are handed to [`keep`](Self::keep) when their queue is dropped,
+/// and freed only after the card was seen to have stopped.
+pub(crate) struct Card<B: Bus> {
+    pub(crate) regs: Registers<B>,
+    pub(crate) name: String,
+    pub(crate) model: &'static Model,
+    pub(crate) bus_master: Arc<dyn BusMaster>,
+    /// Frames that receive queues dropped.
+    pub(crate) dropped: AtomicU64,
+    /// The bytes of them, as far as the card said how many.
+    pub(crate) dropped_bytes: AtomicU64,
+    memory: Mutex<Vec<Box<dyn Any + Send>>>,
+}
+
+impl<B: Bus> fmt::Debug for Card<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Card")
+            .field("name", &self.name)
+            .field("model", &self.model.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a wait is about, for the message when it ends without success.
+pub(crate) struct Wait {
+    pub(crate) register: &'static str,
+    pub(crate) wanted: &'static str,
+    pub(crate) section: &'static str,
+    pub(crate) limit: Duration,
+}
+
+impl<B: Bus> Card<B> {
+    pub(crate) fn new(
+        regs: Registers<B>,
+        name: String,
+        model: &'static Model,
+        bus_master: Arc<dyn BusMaster>,
+    ) -> Self {
+        Self {
+            regs,
+            name,
+            model,
+            bus_master,
+            dropped: AtomicU64::new(0),
+            dropped_bytes: AtomicU64::new(0),
+            memory: Mutex::default(),
+        }
+    }
+
+    /// Waits until `read` gives a value that `done` accepts.
+    pub(crate) fn wait(
+        &self,
+        wait: &Wait,
+        mut read: impl FnMut() -> u32,
+        done: impl Fn(u32) -> bool,
+    ) -> Result<u32, Error> {
+        let end = Instant::now() + wait.limit;
+        loop {
+            // The clock is read first, so that a thread that slept past the end still looks once more.
+            let late = Instant::now() >= end;
+            let found = read();
+            if done(found) {
+                return Ok(found);
+            }
+            if late {
+                self.check_present()?;
+                let Wait { register, wanted, section, limit } = *wait;
+                let device = self.name.clone();
+                return Err(Error::Timeout { device, register, wanted, section, limit, found });
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// That the card still answers: STATUS has reserved bits that read zero (section 8.2.3.1.2).
+    pub(crate) fn check_present(&self) -> Result<(), ixy_core::Error> {
+        if self.regs.status().get() != u32::MAX {
+            return Ok(());
+        }
+        Err(ixy_core::Error::Lost { device: self.name.clone(), register: "STATUS" })
+    }
+
+    /// Keeps memory that the card may still reach until the card has stopped.
+    pub(crate) fn keep(&self, memory: Box<dyn Any + Send>) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+
+    pub(crate) fn bus_mastering(&self, enabled: bool) -> Result<(), Error> {
+        let failed = |source| Error::Dma { device: self.name.clone(), source };
+        self.bus_master.set_enabled(enabled).map_err(failed)
+    }
+
+    /// Section 5.2.5.3.2: no new requests, and those on their way are waited for. `false` when they do not end.
+    fn disable_master(&self) -> bool {
+        self.regs.ctrl().modify(CTRL::GIO_DIS::SET);
+        let wait =
+            Wait { register: "STATUS", wanted: "GIO clear", section: "5.2.5.3.2", limit: MASTER_DISABLE };
+        let status = || self.regs.status().get();
+        self.wait(&wait, status, |status| !STATUS::GIO.is_set(status)).is_ok()
+    }
+
+    /// Sections 4.2.1.6.1 and 4.6.3.2: everything but what the EEPROM and PCI configuration hold is as at power-on.
+    pub(crate) fn reset(&self) -> Result<(), Error> {
+        let quiet = self.disable_master();
+        self.reset_once()?;
+        if !quiet {
+            // The datasheet wants a second reset when requests were still on their way (section 5.2.5.3.2).
+            tracing::debug!(device = %self.name, "master disable did not finish: second reset, section 5.2.5.3.2");
+            self.reset_once()?;
+        }
+        Ok(())
+    }
+
+    fn reset_once(&self) -> Result<(), Error> {
+        tracing::debug!(device = %self.name, "global reset, section 4.6.3.2");
+        let ctrl = self.regs.ctrl();
+        ctrl.modify(CTRL::RST::SET + CTRL::LRST::SET);
+        let wait = Wait { register: "CTRL", wanted: "RST clear", section: "4.6.3.2", limit: RESET };
+        self.wait(&wait, || ctrl.get(), |ctrl| !CTRL::RST.is_set(ctrl) && !CTRL::LRST.is_set(ctrl))?;
+        std::thread::sleep(AFTER_RESET);
+        Ok(())
+    }
+
+    /// Brings the card to rest; `true` when it is certain that it reaches no memory any more.
+    fn stop(&self) -> bool {
+        if self.check_present().is_err() {
+            // A card that is gone reaches nothing; one whose registers only seem gone has lost bus mastering below.
+            tracing::warn!(device = %self.name, "the card is gone; only its bus mastering is switched off");
+            return self.bus_mastering(false).is_ok() && self.no_transactions_pending();
+        }
+        let quiet = self.disable_master();
+        let stopped = self.bus_mastering(false).is_ok() && self.no_transactions_pending();
+        let reset = self.reset_once();
+        if let Err(error) = &reset {
+            tracing::warn!(%error, "the reset at the end failed");
+        }
+        stopped && (quiet || reset.is_ok())
+    }
+
+    fn no_transactions_pending(&self) -> bool {
+        let end = Instant::now() + MASTER_DISABLE;
+        loop {
+            let late = Instant::now() >= end;
+            if matches!(self.bus_master.transactions_pending(), Ok(false)) {
+                return true;
+            }
+            if late {
+                return false;
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+impl<B: Bus> Drop for Card<B> {
+    fn drop(&mut self) {
+        let stopped = self.stop();
+        let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
+        if !stopped {
+            tracing::error!(
+                device = %self.name,
+                "the card could not be brought to rest: the memory that it may still write is not freed"
+            );
+            std::mem::forget(memory);
+        }
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        tracing::debug!(device = %self.name, stopped, dropped, "closed");
+    }
+}

@@ -1,0 +1,139 @@
+//! From power-on to a card that receives and sends: the order of the datasheet's section 4.6.3.
+
+use std::time::Duration;
+
+use ixy_core::MacAddress;
+use ixy_regs::bus::Bus;
+use ixy_regs::ixgbe::Registers;
+use ixy_regs::ixgbe::fields::{
+    CTRL_EXT, DMATXCTL, EEC, FCTRL, HLREG0, MTQC, RDRXCTL, RTTDCS, RXCTRL, RXPBSIZE, SECRXCTRL, SECRXSTAT,
+    TXPBSIZE,
+};
+
+use crate::card::{Card, Wait};
+use crate::config::Config;
+use crate::error::Error;
+use crate::{filters, rss};
+
+/// Longest time that the card takes to read its EEPROM after a reset.
+const EEPROM: Duration = Duration::from_secs(1);
+/// Longest time that the DMA engines take to be ready after a reset.
+const DMA: Duration = Duration::from_secs(1);
+/// Longest time that the receive path takes to be empty.
+const RX_EMPTY: Duration = Duration::from_millis(40);
+/// Size of the transmit packet buffer in KB (section 8.2.3.9.13).
+const TX_BUFFER_KB: u32 = 160;
+/// All interrupt causes (section 8.2.3.5.4).
+const ALL_CAUSES: u32 = 0x7fff_ffff;
+
+/// Section 4.6.3, up to the point where link, receive and transmit are set up.
+pub(crate) fn reset<B: Bus>(card: &Card<B>) -> Result<MacAddress, Error> {
+    card.check_present()?;
+    disable_interrupts(card);
+    card.reset()?;
+    disable_interrupts(card);
+    wait_for_eeprom(card)?;
+    wait_for_dma(card)?;
+    // Software has the card now, and firmware leaves it alone (section 8.2.3.1.3).
+    card.regs.ctrl_ext().modify(CTRL_EXT::DRV_LOAD::SET);
+    Ok(filters::read_mac(card))
+}
+
+/// Section 4.6.3.1.
+fn disable_interrupts<B: Bus>(card: &Card<B>) {
+    card.regs.eimc().clear(ALL_CAUSES);
+    let _causes = card.regs.eicr().take();
+}
+
+/// Section 4.6.3: wait for the EEPROM auto-read to complete.
+fn wait_for_eeprom<B: Bus>(card: &Card<B>) -> Result<(), Error> {
+    let wait = Wait { register: "EEC", wanted: "ARD set", section: "8.2.3.2.1", limit: EEPROM };
+    card.wait(&wait, || card.regs.eec().get(), |eec| EEC::ARD.is_set(eec)).map(drop)
+}
+
+/// Section 4.6.3: wait for DMA initialization to be done.
+fn wait_for_dma<B: Bus>(card: &Card<B>) -> Result<(), Error> {
+    let wait = Wait { register: "RDRXCTL", wanted: "DMAIDONE set", section: "8.2.3.8.8", limit: DMA };
+    card.wait(&wait, || card.regs.rdrxctl().get(), |rdrxctl| RDRXCTL::DMAIDONE.is_set(rdrxctl)).map(drop)
+}
+
+/// Section 4.6.7, without the rings, which their queues set up: filters, packet buffer, offloads.
+pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
+    let regs = &card.regs;
+    tracing::debug!(device = %card.name, "receive initialisation, section 4.6.7");
+    // SAFETY: ARMED-ONLY: closing the gate of reception makes the card reach less memory.
+    unsafe { regs.rxctrl().modify_dma(RXCTRL::RXEN::CLEAR) };
+
+    // Section 4.6.11.3.4: without DCB the first packet buffer is all there is.
+    // DEPARTURE (larger): the predecessors leave 128 KB of it; the whole buffer rides out longer pauses.
+    for (n, rxpbsize) in regs.rxpbsize().iter().enumerate() {
+        let kb = if n == 0 { card.model.rx_buffer_kb() } else { 0 };
+        rxpbsize.write(RXPBSIZE::SIZE.val(kb));
+    }
+
+    // The check sequence is stripped in both places, which have to agree (section 8.2.3.8.8), and frames are padded
+    // to 60 bytes when they are sent.
+    regs.hlreg0().modify(
+        HLREG0::RXCRCSTRP::SET
+            + HLREG0::TXCRCEN::SET
+            + HLREG0::TXPADEN::SET
+            + HLREG0::JUMBOEN::CLEAR
+            + HLREG0::LPBK::CLEAR,
+    );
+    // RSCACKC and FCOE_WRFIX are 0 at reset and have to be 1, RSCFRSTSIZE has to be 0 (section 8.2.3.8.8).
+    regs.rdrxctl().modify(
+        RDRXCTL::CRCSTRIP::SET
+            + RDRXCTL::RSCFRSTSIZE.val(0)
+            + RDRXCTL::RSCACKC::SET
+            + RDRXCTL::FCOE_WRFIX::SET,
+    );
+
+    // Broadcast always; unicast and multicast by choice (section 8.2.3.7.1).
+    regs.fctrl().modify(FCTRL::BAM::SET + FCTRL::SBP::CLEAR + FCTRL::UPE::CLEAR + FCTRL::MPE::CLEAR);
+    filters::set_promiscuous(card, config.promiscuous);
+    rss::init(card, config.queues);
+    // Without snooping off, a write-back could be seen before the data (section 4.6.7).
+    regs.ctrl_ext().modify(CTRL_EXT::NS_DIS::SET);
+}
+
+/// Section 4.6.8, without the rings.
+pub(crate) fn init_transmit<B: Bus>(card: &Card<B>) {
+    let regs = &card.regs;
+    tracing::debug!(device = %card.name, "transmit initialisation, section 4.6.8");
+    // Sections 4.6.11.3.4 and 8.2.3.9.1: one packet buffer, requests as large as it allows, no DCB.
+    regs.rttdcs().modify(RTTDCS::ARBDIS::SET);
+    regs.mtqc().write(MTQC::RT_ENA::CLEAR + MTQC::VT_ENA::CLEAR + MTQC::NUM_TC_OR_Q.val(0));
+    regs.dtxmxszrq().set(0xfff);
+    for (n, txpbsize) in regs.txpbsize().iter().enumerate() {
+        txpbsize.write(TXPBSIZE::SIZE.val(if n == 0 { TX_BUFFER_KB } else { 0 }));
+    }
+    for (n, threshold) in regs.txpbthresh().iter().enumerate() {
+        threshold.set(if n == 0 { TX_BUFFER_KB } else { 0 });
+    }
+    regs.rttdcs().modify(RTTDCS::ARBDIS::CLEAR);
+}
+
+/// Section 4.6.7: opens the gate of reception after all rings are set up, with the receive path held meanwhile.
+///
+/// # Safety
+/// ARMED-ONLY: every enabled receive ring lies in memory of the driver, and its head and tail are zero or it holds
+/// buffers of the driver's.
+pub(crate) unsafe fn start_receive<B: Bus>(card: &Card<B>) -> Result<(), Error> {
+    let regs = &card.regs;
+    regs.secrxctrl().modify(SECRXCTRL::RX_DIS::SET);
+    let wait = Wait { register: "SECRXSTAT", wanted: "SECRX_RDY set", section: "4.6.7", limit: RX_EMPTY };
+    card.wait(&wait, || regs.secrxstat().get(), |secrxstat| SECRXSTAT::SECRX_RDY.is_set(secrxstat))?;
+    // SAFETY: ARMED-ONLY, as the caller promises.
+    unsafe { regs.rxctrl().modify_dma(RXCTRL::RXEN::SET) };
+    regs.secrxctrl().modify(SECRXCTRL::RX_DIS::CLEAR);
+    Ok(())
+}
+
+/// Section 4.6.8: opens the gate of transmission.
+///
+/// # Safety
+/// ARMED-ONLY: head and tail of every enabled transmit ring are equal.
+pub(crate) unsafe fn start_transmit<B: Bus>(regs: &Registers<B>) {
+    // SAFETY: ARMED-ONLY, as the caller promises.
+    unsafe { regs.dmatxctl().modify_dma(DMATXCTL::TE::SET) };
+}

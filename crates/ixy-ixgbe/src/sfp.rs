@@ -1,0 +1,198 @@
+//! SFP+ modules: what is in the cage (over I2C), and the EEPROM's set-up for it (sections 4.6.4 and 6.4).
+
+use std::time::{Duration, Instant};
+
+use ixy_regs::bus::Bus;
+use ixy_regs::ixgbe::fields::{I2CCTL, STATUS};
+
+use crate::card::Card;
+use crate::error::Error;
+use crate::semaphore::{self, Shared};
+
+/// Word of the EEPROM that points to the list of set-ups.
+const LIST_POINTER: u16 = 0x2b;
+/// What ends the list, and each set-up; also what an unwritten word reads.
+const END: u16 = 0xffff;
+/// Longest list and longest set-up that is believed.
+const MAX_WORDS: u16 = 256;
+
+/// Why a module was not set up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SfpError {
+    #[error("the I2C bus does not answer: {0}")]
+    I2c(&'static str),
+    #[error("what is in the cage calls itself {0:#04x}, which is no SFP+ module (0x03)")]
+    NotSfp(u8),
+    #[error(
+        "the EEPROM has no set-up for this kind of module (id {0}): word 0x2B points to no list that has it"
+    )]
+    NoSetUp(u16),
+    #[error(transparent)]
+    Card(#[from] Error),
+}
+
+/// Kinds of modules, with their ids in the EEPROM's list, where port 1 follows port 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Module {
+    /// A copper cable without electronics.
+    PassiveCopper = 3,
+    /// Optics, and cables with electronics of their own.
+    Optical = 5,
+}
+
+/// Identifies the module and writes the EEPROM's set-up for it to the analog core.
+pub(crate) fn set_up<B: Bus>(card: &Card<B>) -> Result<(), SfpError> {
+    let port = card.regs.status().read(STATUS::LAN_ID) as u16 & 1;
+    let bus = if port == 0 { Shared::Phy0 } else { Shared::Phy1 };
+    let module = semaphore::with(card, bus, || identify(card))??;
+    tracing::debug!(device = %card.name, ?module, port, "SFP+ module");
+    let id = module as u16 + port;
+    let words = find_set_up(card, id)?;
+    semaphore::with(card, Shared::MacRegisters, || {
+        for &word in &words {
+            card.regs.corectl().set(word.into());
+        }
+    })?;
+    Ok(())
+}
+
+/// Reads what the module says of itself: SFF-8472, tables 5.1 to 5.3.
+fn identify<B: Bus>(card: &Card<B>) -> Result<Module, SfpError> {
+    let i2c = I2c { card };
+    let identifier = i2c.read(0)?;
+    if identifier != 0x03 {
+        return Err(SfpError::NotSfp(identifier));
+    }
+    let cable = i2c.read(8)?;
+    Ok(if cable & 0x04 != 0 { Module::PassiveCopper } else { Module::Optical })
+}
+
+/// The words of the set-up `id`: the list is pairs of an id and a pointer, each set-up a length word and then words
+/// until the end mark.
+fn find_set_up<B: Bus>(card: &Card<B>, id: u16) -> Result<Vec<u16>, SfpError> {
+    let list = semaphore::eeprom_word(card, LIST_POINTER)?;
+    if list == 0 || list == END {
+        return Err(SfpError::NoSetUp(id));
+    }
+    for entry in (list..).step_by(2).take(usize::from(MAX_WORDS)) {
+        let found = semaphore::eeprom_word(card, entry)?;
+        if found == END {
+            break;
+        }
+        let start = semaphore::eeprom_word(card, entry.wrapping_add(1))?;
+        if found != id || start == 0 || start == END {
+            continue;
+        }
+        let mut words = Vec::new();
+        for word in (start..).skip(1).take(usize::from(MAX_WORDS)) {
+            match semaphore::eeprom_word(card, word)? {
+                END => return Ok(words),
+                value => words.push(value),
+            }
+        }
+        break;
+    }
+    Err(SfpError::NoSetUp(id))
+}
+
+/// The I2C bus to the module, clocked by software through I2CCTL (section 8.2.3.1.5) at less than 100 kHz.
+struct I2c<'a, B: Bus> {
+    card: &'a Card<B>,
+}
+
+/// Half a period of the clock.
+const HALF: Duration = Duration::from_micros(5);
+/// Longest time that the module may hold the clock.
+const STRETCH: Duration = Duration::from_millis(1);
+/// Address of the module's memory, for writing; reading is one more.
+const MODULE: u8 = 0xa0;
+
+impl<B: Bus> I2c<'_, B> {
+    /// Reads one byte of the module's memory.
+    fn read(&self, offset: u8) -> Result<u8, SfpError> {
+        self.lines(true, true);
+        if !self.data() {
+            return Err(SfpError::I2c("the data line is held low (is the cage empty?)"));
+        }
+        self.start()?;
+        let transfer = || {
+            self.put(MODULE)?;
+            self.put(offset)?;
+            self.start()?;
+            self.put(MODULE | 1)?;
+            let mut byte = 0;
+            for _ in 0..8 {
+                byte = byte << 1 | u8::from(self.bit(true)?);
+            }
+            // Not acknowledged: this was the last byte.
+            self.bit(true)?;
+            Ok(byte)
+        };
+        let byte = transfer();
+        self.stop()?;
+        byte
+    }
+
+    /// Start, or a repeated start: data falls while the clock is high.
+    fn start(&self) -> Result<(), SfpError> {
+        self.lines(false, true);
+        self.raise_clock(true)?;
+        self.lines(true, false);
+        self.lines(false, false);
+        Ok(())
+    }
+
+    /// Stop: data rises while the clock is high.
+    fn stop(&self) -> Result<(), SfpError> {
+        self.lines(false, false);
+        self.raise_clock(false)?;
+        self.lines(true, true);
+        Ok(())
+    }
+
+    /// Sends a byte and expects its acknowledgement.
+    fn put(&self, byte: u8) -> Result<(), SfpError> {
+        for n in (0..8).rev() {
+            self.bit(byte >> n & 1 != 0)?;
+        }
+        if self.bit(true)? { Err(SfpError::I2c("the module does not acknowledge")) } else { Ok(()) }
+    }
+
+    /// One clock with `data` put on the line, which the other side may pull low; returns what it was.
+    fn bit(&self, data: bool) -> Result<bool, SfpError> {
+        self.lines(false, data);
+        self.raise_clock(data)?;
+        let seen = self.data();
+        self.lines(false, data);
+        Ok(seen)
+    }
+
+    fn raise_clock(&self, data: bool) -> Result<(), SfpError> {
+        let end = Instant::now() + STRETCH;
+        self.lines(true, data);
+        while !self.card.regs.i2cctl().is_set(I2CCTL::CLK_IN) {
+            if Instant::now() >= end {
+                return Err(SfpError::I2c("the clock line is held low"));
+            }
+            std::hint::spin_loop();
+        }
+        Ok(())
+    }
+
+    /// Lets each line go (high) or pulls it low, and waits half a period.
+    fn lines(&self, clock: bool, data: bool) {
+        let set = |on: bool, yes, no| if on { yes } else { no };
+        self.card.regs.i2cctl().write(
+            set(clock, I2CCTL::CLK_OUT::SET, I2CCTL::CLK_OUT::CLEAR)
+                + set(data, I2CCTL::DATA_OUT::SET, I2CCTL::DATA_OUT::CLEAR),
+        );
+        let end = Instant::now() + HALF;
+        while Instant::now() < end {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn data(&self) -> bool {
+        self.card.regs.i2cctl().is_set(I2CCTL::DATA_IN)
+    }
+}
