@@ -69,8 +69,8 @@ impl Reader<Box<dyn Read + Send>> {
             return Reader::new(Box::new(io::stdin()), "standard input");
         }
         let file = File::open(path).map_err(|source| PcapError::Open { path: path.into(), source })?;
-        // So that no writer of this crate empties it meanwhile. Reading what is still being written is fine, so it is no error
-        // when the lock is not to be had.
+        // So that no writer of this crate empties it meanwhile. Reading what is still being written is fine,
+        // so it is no error when the lock is not to be had.
         let _ = flock(&file, FlockOperation::NonBlockingLockShared);
         Reader::new(Box::new(file), path)
     }

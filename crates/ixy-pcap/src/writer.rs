@@ -48,8 +48,8 @@ impl Writer {
     /// Of each frame at most `snaplen` bytes are kept; 0, or more than [`MAX_RECORD`], means that.
     ///
     /// # Errors
-    /// The file cannot be made, is in use by another reader or writer of this crate, or its header cannot be written: then it
-    /// is removed again.
+    /// The file cannot be made, is in use by another reader or writer of this crate, or its header cannot be
+    /// written: then it is removed again.
     pub fn create(path: impl AsRef<Path>, snaplen: u32) -> Result<Self, PcapError> {
         let path = path.as_ref();
         let open = |source| PcapError::Open { path: path.into(), source };
@@ -192,6 +192,9 @@ impl Writer {
         }
         let result = self.flush();
         self.cut();
+        // Closing is not enough: a process that another thread is just starting has the file open until it
+        // runs its program.
+        let _ = flock(&self.file, FlockOperation::Unlock);
         result
     }
 

@@ -1,19 +1,15 @@
 use std::{
-    fs, io,
-    os::{
-        fd::OwnedFd,
-        unix::fs::{FileTypeExt, MetadataExt},
-    },
+    fs::{self, File},
+    io,
+    os::{fd::OwnedFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
-    process, slice,
-    sync::atomic::{AtomicU32, Ordering},
-    thread,
+    slice, thread,
     time::Duration,
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{Mode, chmod},
+    fs::{FileType, FlockOperation, Mode, chmod, flock, lstat},
     io::Errno,
     net::{
         AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with,
@@ -27,7 +23,7 @@ use super::{Wire, WireError};
 const LONGEST_FRAME: usize = 65_536;
 /// Bytes asked of the system for frames under way. It grants what its limit allows.
 const SEND_BUFFER: usize = 1 << 20;
-/// How often opening is tried again when another process does the same at the same time.
+/// How often opening is tried again when the directory is locked or both ends are taken.
 const ATTEMPTS: u32 = 200;
 /// The time between these.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -66,17 +62,6 @@ struct Listener {
     file: (u64, u64),
 }
 
-/// What connecting to a path led to.
-enum Attempt {
-    Connected(OwnedFd),
-    /// There is no such path.
-    Nothing,
-    /// There is a socket at which nobody listens.
-    Stale,
-    /// Somebody listens, but has the other end already.
-    Taken,
-}
-
 impl SocketWire {
     /// Opens the first or the second end at `path`. It waits for others that open the path at the same time,
     /// for less than a second.
@@ -86,22 +71,22 @@ impl SocketWire {
     /// cannot be made.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WireError> {
         let path = path.as_ref();
-        let mut problem = "others open and close it all the time; choose another path";
+        let mut problem = "another program keeps its directory locked; choose a path in another directory";
         for _ in 0..ATTEMPTS {
-            match attempt(path, path)? {
-                Attempt::Connected(stream) => return Ok(Self::with(path, None, Some(stream))),
-                Attempt::Nothing => {
-                    if let Some(listener) = Listener::claim(path)? {
-                        return Ok(Self::with(path, Some(listener), None));
+            if let Some(_lock) = lock_directory(path)? {
+                match connect_to(path) {
+                    Ok(stream) => return Ok(Self::with(path, None, Some(stream))),
+                    Err(Errno::NOENT) => return Ok(Self::with(path, Some(Listener::bind(path)?), None)),
+                    Err(Errno::CONNREFUSED) => {
+                        fs::remove_file(path)
+                            .map_err(|error| failed(path, "remove the stale socket there", error))?;
+                        return Ok(Self::with(path, Some(Listener::bind(path)?), None));
                     }
-                }
-                Attempt::Stale => {
-                    if let Some(stream) = remove_stale(path)? {
-                        return Ok(Self::with(path, None, Some(stream)));
+                    Err(Errno::AGAIN | Errno::INTR) => {
+                        problem = "both ends are taken already; choose another path";
                     }
-                    continue;
+                    Err(error) => return Err(refused(path, error)),
                 }
-                Attempt::Taken => problem = "both ends are taken already; choose another path",
             }
             thread::sleep(PAUSE);
         }
@@ -125,12 +110,19 @@ impl SocketWire {
     /// Sees whether the other end has come.
     fn accept(&mut self) {
         let Some(listener) = &self.listener else { return };
+        if !is_ready(&listener.socket, PollFlags::IN) {
+            return;
+        }
+        // With the directory locked nobody connects between accepting and removing the path. When another has
+        // the lock, it is tried again at the next call.
+        let Ok(Some(_lock)) = lock_directory(&self.path) else { return };
         match accept_with(&listener.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
             Ok(stream) => {
                 enlarge_send_buffer(&stream);
                 if self.transmit_closed {
                     let _ = shutdown(&stream, Shutdown::Write);
                 }
+                listener.remove_file();
                 self.stream = Some(stream);
                 self.listener = None;
             }
@@ -164,7 +156,7 @@ impl SocketWire {
     }
 
     fn fail(&mut self, action: &'static str, error: Errno) {
-        let error = system(&self.path, action, error);
+        let error = failed(&self.path, action, error);
         self.error.get_or_insert_with(|| error.to_string());
         self.gone |= self.stream.is_some();
     }
@@ -178,11 +170,7 @@ impl Wire for SocketWire {
         // does, unless it comes from both having said that they send nothing more; then nothing can pass any
         // more either.
         if self.input_ended && !self.gone {
-            let mut polled = PollFd::new(stream, PollFlags::empty());
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            if poll(slice::from_mut(&mut polled), Some(&now)).is_ok() {
-                self.gone = polled.revents().intersects(PollFlags::HUP | PollFlags::ERR);
-            }
+            self.gone = is_ready(stream, PollFlags::empty());
         }
         !self.gone
     }
@@ -247,114 +235,90 @@ impl Wire for SocketWire {
 }
 
 impl Listener {
-    /// Makes `path` lead to a new listening socket; `None` when the path is there by now.
-    ///
-    /// The socket gets its name only when it listens and only its owner may connect, so at no time does the
-    /// path lead to one that refuses or that others may use; and a name that is taken stays as it is.
-    fn claim(path: &Path) -> Result<Option<Self>, WireError> {
-        let aside = beside(path);
-        let failed = |action| move |error| system(path, action, error);
-        let socket = new_socket(path)?;
-        let address = address(&aside, path)?;
+    /// Makes `path`, which is not there, lead to a new socket. The directory is locked, so nobody meets it
+    /// half made.
+    fn bind(path: &Path) -> Result<Self, WireError> {
+        let failed = |action| move |error| failed(path, action, error);
+        let socket = new_socket().map_err(failed("make a socket for it"))?;
+        let address =
+            SocketAddrUnix::new(path).map_err(failed("make it, as its name is too long for a socket"))?;
         bind(&socket, &address).map_err(failed("make it"))?;
-        let result = chmod(&aside, Mode::RUSR | Mode::WUSR)
-            // One end may wait to be accepted, a second one is refused.
-            .and_then(|()| listen(&socket, 0))
-            .map_err(failed("listen at it"))
-            .and_then(|()| match fs::hard_link(&aside, path) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-                Err(source) => Err(WireError::SocketSystem { path: path.into(), action: "make it", source }),
-            });
-        let file = fs::symlink_metadata(&aside).map(|file| (file.dev(), file.ino()));
-        let _ = fs::remove_file(&aside);
-        if !result? {
-            return Ok(None);
-        }
-        let file = file.map_err(|source| WireError::SocketSystem {
-            path: path.into(),
-            action: "look at it",
-            source,
-        })?;
-        Ok(Some(Listener { socket, path: path.into(), file }))
+        let file = fs::symlink_metadata(path).map_err(|error| self::failed(path, "look at it", error))?;
+        let listener = Listener { socket, path: path.into(), file: (file.dev(), file.ino()) };
+        chmod(path, Mode::RUSR | Mode::WUSR).map_err(failed("keep others from it"))?;
+        // One end may wait to be accepted; a second one is refused.
+        listen(&listener.socket, 0).map_err(failed("listen at it"))?;
+        Ok(listener)
     }
-}
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        // Only the file made here, not one that somebody else has put in its place.
+    /// Removes the file; not one that somebody else has put in its place. (While the socket is open no other
+    /// file has this inode.)
+    fn remove_file(&self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.file) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Connects to the socket at `path`; `name` is what messages call it.
-fn attempt(path: &Path, name: &Path) -> Result<Attempt, WireError> {
-    let problem = |problem| Err(WireError::Socket { path: name.into(), problem });
-    match fs::symlink_metadata(path) {
-        Ok(file) if file.file_type().is_socket() => {}
-        Ok(_) => return problem("it is there and is no socket; choose another path"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Attempt::Nothing),
-        Err(source) => {
-            return Err(WireError::SocketSystem { path: name.into(), action: "look at it", source });
-        }
-    }
-    let socket = new_socket(name)?;
-    match connect(&socket, &address(path, name)?) {
-        Ok(()) => Ok(Attempt::Connected(socket)),
-        Err(Errno::NOENT) => Ok(Attempt::Nothing),
-        Err(Errno::CONNREFUSED) => Ok(Attempt::Stale),
-        Err(Errno::AGAIN | Errno::INTR) => Ok(Attempt::Taken),
-        Err(Errno::PROTOTYPE) => problem("another program listens at it, with a socket of another kind"),
-        Err(Errno::ACCESS) => {
-            problem("it belongs to another user; only the user who opened its first end may connect")
-        }
-        Err(error) => Err(system(name, "connect to it", error)),
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _lock = lock_directory(&self.path);
+        self.remove_file();
     }
 }
 
-/// Removes a socket at which nobody listened. Should it be listened at by now, this becomes its second end.
-fn remove_stale(path: &Path) -> Result<Option<OwnedFd>, WireError> {
-    let aside = beside(path);
-    match fs::rename(path, &aside) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(WireError::SocketSystem {
-                path: path.into(),
-                action: "remove a stale socket from it",
-                source,
-            });
-        }
-    }
-    // Nobody else knows the name aside, so what is found now stays so.
-    match attempt(&aside, path) {
-        Ok(found) => {
-            let _ = fs::remove_file(&aside);
-            Ok(match found {
-                Attempt::Connected(stream) => Some(stream),
-                _ => None,
-            })
-        }
-        Err(error) => {
-            // Not what it was: back with it.
-            let _ = fs::rename(&aside, path);
-            Err(error)
-        }
+/// The directory of a path, locked against others that open sockets in it.
+struct DirectoryLock(File);
+
+/// Locks the directory of `path`; `None` when another has it locked. Where directories cannot be locked
+/// (network file systems) it is not.
+fn lock_directory(path: &Path) -> Result<Option<DirectoryLock>, WireError> {
+    let directory =
+        path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = File::open(directory).map_err(|error| failed(path, "open its directory", error))?;
+    match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        _ => Ok(Some(DirectoryLock(directory))),
     }
 }
 
-/// A name in the directory of `path` that nobody else uses.
-fn beside(path: &Path) -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    path.with_file_name(format!(".ixy-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that another thread is just starting has the file open until it
+        // runs its program.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
-fn new_socket(name: &Path) -> Result<OwnedFd, WireError> {
+/// Connects to the socket at `path`. `ENOENT`: there is none; `ECONNREFUSED`: nobody listens at it; `EAGAIN`:
+/// another waits to be accepted; `ENOTSOCK`: it is no socket.
+fn connect_to(path: &Path) -> Result<OwnedFd, Errno> {
+    // Connecting to what is no socket is refused too, but it must not be taken for a stale one.
+    let file = lstat(path)?;
+    if FileType::from_raw_mode(file.st_mode) != FileType::Socket {
+        return Err(Errno::NOTSOCK);
+    }
+    let socket = new_socket()?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
+}
+
+/// What it means that connecting failed.
+fn refused(path: &Path, error: Errno) -> WireError {
+    let problem = match error {
+        Errno::NOTSOCK => "it is there and is no socket; choose another path",
+        Errno::PROTOTYPE => {
+            "another program listens at it, with a socket of another kind; choose another path"
+        }
+        Errno::ACCESS => "it belongs to another user; only the user who opened its first end may connect",
+        _ => return failed(path, "connect to it", error),
+    };
+    WireError::Socket { path: path.into(), problem }
+}
+
+fn new_socket() -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
-        .map_err(|error| system(name, "make a socket for it", error))?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     enlarge_send_buffer(&socket);
     Ok(socket)
 }
@@ -364,11 +328,13 @@ fn enlarge_send_buffer(socket: &OwnedFd) {
     let _ = sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER);
 }
 
-fn address(path: &Path, name: &Path) -> Result<SocketAddrUnix, WireError> {
-    let problem = "the path is too long for a socket, of which a few bytes under 108 can be used";
-    SocketAddrUnix::new(path).map_err(|_| WireError::Socket { path: name.into(), problem })
+/// Whether one of `events` is there now, an error or a hang-up among them.
+fn is_ready(socket: &OwnedFd, events: PollFlags) -> bool {
+    let mut polled = PollFd::new(socket, events);
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(slice::from_mut(&mut polled), Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
-fn system(path: &Path, action: &'static str, error: Errno) -> WireError {
+fn failed(path: &Path, action: &'static str, error: impl Into<io::Error>) -> WireError {
     WireError::SocketSystem { path: path.into(), action, source: error.into() }
 }

@@ -3,8 +3,9 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use super::{Altered, Cables, Captures, Faults, Faulty, Flood, Loopback, SocketWire, Tap, Wire, WireError};
 
 /// What messages say of the options there are.
-const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=NAME, socket=PATH, rx=FILE, tx=FILE, tap=NAME, \
-                     link=up|down, pause=on|off, loss=P, dup=P, corrupt=P, delay=TIME, seed=N";
+const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=NAME, socket=PATH, rx=FILE, \
+                     tx=FILE, tap=NAME, link=up|down, pause=on|off, loss=P, dup=P, corrupt=P, delay=TIME, \
+                     seed=N";
 
 /// The options of a `sim` address: which wire, and what is changed about it.
 ///
@@ -23,7 +24,7 @@ const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=N
 /// | `rx=FILE`, `tx=FILE` | frames from and to pcap files, either or both; `-` is standard input and output |
 /// | `tap=NAME` | a TAP interface of the system |
 /// | `link=down` | no light arrives |
-/// | `pause=off` | frames that find no free descriptor are dropped and counted as missed, instead of waiting |
+/// | `pause=off` | frames that find no free descriptor are missed, instead of waiting for one |
 /// | `loss=P`, `dup=P`, `corrupt=P` | probabilities from 0 to 1, for each frame |
 /// | `delay=TIME` | of each frame, in microseconds or with a unit: `us`, `ms`; at most 10 s |
 /// | `seed=N` | another sequence of faults; 0 if not given |
@@ -489,7 +490,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_normal_form_parses_to_the_same(
-            kind in kinds(), link_down: bool, pause_off: bool, loss in 0.0..=1.0, dup in 0.0..=1.0, corrupt in 0.0..=1.0,
+            kind in kinds(), link_down: bool, pause_off: bool,
+            loss in 0.0..=1.0, dup in 0.0..=1.0, corrupt in 0.0..=1.0,
             delay in 0..10_000_000_000u64, seed: u64,
         ) {
             let faults = Faults { loss, dup, corrupt, delay: Duration::from_nanos(delay), seed };

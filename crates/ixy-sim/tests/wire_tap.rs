@@ -1,0 +1,162 @@
+//! Wires into the system's network stack, in a network namespace of their own.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ixy_sim::wire::{Tap, Wire};
+
+const INSIDE: &str = "IXY_TAP_NAMESPACE";
+
+/// Runs the test `name` of this program again in a network namespace; says so when it cannot.
+fn again(name: &str) {
+    let probe = Command::new("unshare").args(["-n", "ip", "tuntap", "add", "probe0", "mode", "tap"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: {name} needs root, a network namespace, /dev/net/tun and the program `ip`");
+        return;
+    }
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new("unshare")
+        .arg("-n")
+        .arg(program)
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+fn inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
+fn ip(arguments: &str) {
+    let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn exists(name: &str) -> bool {
+    Command::new("ip").args(["link", "show", name]).output().unwrap().status.success()
+}
+
+const US: [u8; 6] = [0x02, 0, 0, 0, 0, 0x99];
+
+/// Asks who has `address`, as 198.18.0.2 (RFC 826).
+fn arp_request(address: [u8; 4]) -> Vec<u8> {
+    let mut frame = vec![0xff; 6];
+    frame.extend(US);
+    frame.extend([0x08, 0x06, 0, 1, 0x08, 0x00, 6, 4, 0, 1]);
+    frame.extend(US);
+    frame.extend([198, 18, 0, 2]);
+    frame.extend([0; 6]);
+    frame.extend(address);
+    frame.resize(60, 0);
+    frame
+}
+
+#[test]
+fn the_system_answers_through_the_interface() {
+    if !inside() {
+        return again("the_system_answers_through_the_interface");
+    }
+    let mut wire = Tap::open("ixy0").unwrap();
+    assert!(wire.link_up() && !wire.ended() && wire.waits());
+    assert!(wire.transmit(&arp_request([198, 18, 0, 1])), "dropped while the interface is down");
+    assert_eq!(wire.front(), None);
+    ip("addr add 198.18.0.1/24 dev ixy0");
+    ip("link set ixy0 up");
+    assert!(wire.transmit(&arp_request([198, 18, 0, 1])));
+    let begin = Instant::now();
+    loop {
+        assert!(begin.elapsed() < Duration::from_secs(20), "no answer");
+        let Some(frame) = wire.front() else {
+            thread::sleep(Duration::from_millis(1));
+            continue;
+        };
+        // An answer, to us, from the address asked for; other frames are the system's own business.
+        let answer =
+            frame.len() >= 42 && frame[..6] == US && frame[12..14] == [0x08, 0x06] && frame[20..22] == [0, 2];
+        let right = answer && frame[28..32] == [198, 18, 0, 1];
+        let stays = frame.to_vec();
+        assert_eq!(wire.front(), Some(&stays[..]));
+        wire.consume();
+        if right {
+            break;
+        }
+    }
+    assert_eq!(wire.error(), None);
+    wire.close_transmit();
+    assert!(wire.transmit(&arp_request([198, 18, 0, 1])), "taken and dropped");
+
+    assert!(exists("ixy0"));
+    ip("link del ixy0");
+    let begin = Instant::now();
+    while !wire.ended() {
+        assert!(begin.elapsed() < Duration::from_secs(20));
+        if wire.front().is_some() {
+            wire.consume();
+        }
+    }
+    assert!(!wire.link_up());
+    assert!(wire.error().unwrap().contains("tap ixy0: the interface is gone"), "{:?}", wire.error());
+}
+
+#[test]
+fn an_interface_goes_with_its_wire_and_one_in_use_is_refused() {
+    if !inside() {
+        return again("an_interface_goes_with_its_wire_and_one_in_use_is_refused");
+    }
+    let wire = Tap::open("ixy0").unwrap();
+    let message = Tap::open("ixy0").err().unwrap().to_string();
+    assert!(message.contains("tap ixy0: another program uses it"), "{message}");
+    drop(wire);
+    assert!(!exists("ixy0"));
+    ip("tuntap add mine0 mode tap");
+    drop(Tap::open("mine0").unwrap());
+    assert!(exists("mine0"), "one that was there before stays");
+    let message = Tap::open("lo").err().unwrap().to_string();
+    assert!(message.contains("tap lo: it is there and is no tap interface"), "{message}");
+}
+
+#[test]
+fn without_the_right_the_error_says_how_to_get_it() {
+    if !inside() {
+        return again("without_the_right_the_error_says_how_to_get_it");
+    }
+    if std::env::var_os("IXY_TAP_BARE").is_none() {
+        let name = "without_the_right_the_error_says_how_to_get_it";
+        let output = Command::new("setpriv")
+            .args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env("IXY_TAP_BARE", "1")
+            .output();
+        let Ok(output) = output else {
+            eprintln!("skipped: {name} needs the program `setpriv`");
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let message = Tap::open("ixy0").err().unwrap().to_string();
+    assert!(
+        message.contains("CAP_NET_ADMIN") && message.contains("ip tuntap add ixy0 mode tap"),
+        "{message}"
+    );
+}
+
+#[test]
+fn names_that_are_none_are_refused() {
+    for name in ["", ".", "..", "a/b", "a b", "ixy%d", "a:1", "sixteen-letters-", "ä"] {
+        let message = Tap::open(name).err().unwrap().to_string();
+        assert!(
+            message.contains(&format!("`tap` cannot be `{name}`: an interface's name has 1 to 15")),
+            "{message}"
+        );
+    }
+}
