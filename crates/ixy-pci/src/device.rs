@@ -89,6 +89,12 @@ impl Device {
             config.set_command(COMMAND_MEMORY, true)?;
         }
         let bus = bar.map(Arc::clone(&config))?;
+        if let Some(kind @ ("DMA" | "DMA-FQ")) = info.iommu.as_deref() {
+            tracing::warn!(
+                "{address} is behind an IOMMU that blocks physical addresses (iommu_group/type is {kind}): \
+                 no frame will arrive until the machine is started with iommu=pt"
+            );
+        }
         tracing::debug!(device = %address, id = %info.id, numa_node = ?info.numa_node, "taken, BAR {} mapped", supported.bar);
         Ok(Self { info, config, bus, express })
     }

@@ -36,8 +36,8 @@
 //! # }
 //! ```
 //!
-//! A device reached this way has no IOMMU between it and memory, unless the kernel set one up to pass everything
-//! through: see `ixy-dma`. Devices bound to `vfio-pci` are refused until access through VFIO is built.
+//! Nothing stands between a device reached this way and all memory of the machine: see `PhysicalDomain` of `ixy-dma`.
+//! An IOMMU, where there is one, has to let everything through; a warning tells when it does not. Devices bound to `vfio-pci` are refused until access through VFIO is built.
 //!
 //! Tests use none of the machine's devices: [`Sysfs::new`] takes the root of a tree of plain files.
 

@@ -35,6 +35,9 @@ pub struct DeviceInfo {
     pub driver: Option<String>,
     /// The NUMA node that it is attached to, if the machine has several and says so.
     pub numa_node: Option<u32>,
+    /// How the IOMMU treats it, if one stands in front of it: `DMA` and `DMA-FQ` translate for the kernel and block all
+    /// else, `identity` lets physical addresses through.
+    pub iommu: Option<String>,
     /// Its network interfaces in the network namespace that this tree was mounted from.
     pub interfaces: Vec<Interface>,
 }
@@ -97,6 +100,7 @@ impl Sysfs {
             class: number(&path, "class")?.and_then(|class| u32::try_from(class).ok()),
             driver: driver(&path)?,
             numa_node: numa_node(&path)?,
+            iommu: read(&path.join("iommu_group/type"))?,
             interfaces: interfaces(&path)?,
         })
     }

@@ -23,6 +23,7 @@ fn a_device_tells_what_it_is_and_who_uses_it() {
     let tree = Tree::with_device();
     tree.bind("ixgbe");
     tree.write("numa_node", "1\n");
+    tree.write("iommu_group/type", "DMA-FQ\n");
     tree.write("net/eth3/flags", "0x1003\n");
     tree.write("net/eth2/flags", "0x1002\n");
     let device = tree.sysfs().device(address()).unwrap();
@@ -31,6 +32,7 @@ fn a_device_tells_what_it_is_and_who_uses_it() {
     assert_eq!(device.class, Some(0x02_0000));
     assert_eq!(device.driver.as_deref(), Some("ixgbe"));
     assert_eq!(device.numa_node, Some(1));
+    assert_eq!(device.iommu.as_deref(), Some("DMA-FQ"));
     let interface = |name: &str, up| Interface { name: name.into(), up };
     assert_eq!(device.interfaces, [interface("eth2", false), interface("eth3", true)]);
 }
