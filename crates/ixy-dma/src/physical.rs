@@ -115,20 +115,26 @@ impl PhysicalDomain {
         }
     }
 
-    /// Where the pages of a mapping are, neighbours in physical memory joined.
+    /// Where the pages of a mapping are.
     fn segments(&self, mapping: &Mapping) -> Result<Vec<Segment>, Error> {
         let pagemap = Pagemap::open(&self.root, mapping.address())?;
         let page = self.page.bytes();
-        let mut segments: Vec<Segment> = Vec::new();
-        for offset in (0..mapping.len()).step_by(page) {
-            let iova = Iova(pagemap.physical(mapping.address() + offset as u64)?);
-            match segments.last_mut() {
-                Some(last) if last.iova.offset(last.len as u64) == iova => last.len += page,
-                _ => segments.push(Segment { offset, len: page, iova }),
-            }
-        }
-        Ok(segments)
+        let offsets = (0..mapping.len()).step_by(page);
+        let places = offsets.map(|offset| pagemap.physical(mapping.address() + offset as u64).map(Iova));
+        Ok(join(&places.collect::<Result<Vec<_>, _>>()?, page))
     }
+}
+
+/// The segments of pages at these places, neighbours in physical memory joined.
+fn join(places: &[Iova], page: usize) -> Vec<Segment> {
+    let mut segments: Vec<Segment> = Vec::new();
+    for (n, &iova) in places.iter().enumerate() {
+        match segments.last_mut() {
+            Some(last) if last.iova.offset(last.len as u64) == iova => last.len += page,
+            _ => segments.push(Segment { offset: n * page, len: page, iova }),
+        }
+    }
+    segments
 }
 
 impl DmaDomain for PhysicalDomain {
@@ -172,3 +178,23 @@ impl DmaDomain for PhysicalDomain {
 struct Unchanged;
 
 impl Backing for Unchanged {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbouring_pages_are_joined_and_others_are_not() {
+        let places = [0x40, 0x60, 0x80, 0xE0, 0xC0, 0x100, 0x160].map(Iova);
+        let segment = |offset, len, iova| Segment { offset, len, iova: Iova(iova) };
+        let expected = [
+            segment(0, 0x60, 0x40),
+            segment(0x60, 0x20, 0xE0),
+            segment(0x80, 0x20, 0xC0),
+            segment(0xA0, 0x20, 0x100),
+            segment(0xC0, 0x20, 0x160),
+        ];
+        assert_eq!(join(&places, 0x20), expected);
+        assert_eq!(join(&[], 0x20), []);
+    }
+}

@@ -125,15 +125,6 @@ fn memory_is_zeroed_whole_pages_at_their_physical_addresses() {
 }
 
 #[test]
-fn neighbouring_pages_are_one_segment() {
-    let Some(_pages) = hugepages("neighbouring_pages_are_one_segment", 8) else { return };
-    let memory = domain().allocate(8 * PAGE).unwrap();
-    for pair in memory.segments().windows(2) {
-        assert_ne!(pair[0].iova.0 + pair[0].len as u64, pair[1].iova.0);
-    }
-}
-
-#[test]
 fn memory_is_made_of_hugepages_that_forks_do_not_inherit_and_ends_with_its_last_handle() {
     let test = "memory_is_made_of_hugepages_that_forks_do_not_inherit_and_ends_with_its_last_handle";
     let Some(_pages) = hugepages(test, 1) else { return };
