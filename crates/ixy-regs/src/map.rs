@@ -110,8 +110,9 @@ impl Span {
     pub fn index_of(spans: &[Self], offset: u32) -> Option<u32> {
         let mut before = 0;
         for span in spans {
-            if let Some(n) = span.offsets().position(|candidate| candidate == offset) {
-                return u32::try_from(n).ok().map(|n| before + n);
+            let n = offset.checked_sub(span.base).filter(|distance| distance % span.stride == 0);
+            if let Some(n) = n.map(|distance| distance / span.stride).filter(|&n| n < span.count) {
+                return Some(before + n);
             }
             before += span.count;
         }

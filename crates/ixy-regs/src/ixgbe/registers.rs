@@ -10,10 +10,8 @@ use crate::registers;
 registers! {
     /// The registers that drivers of this project use, but for those of a queue.
     ///
-    /// Of the registers marked `dma` here, [`rxctrl`](Self::rxctrl) and [`dmatxctl`](Self::dmatxctl) hold no
-    /// address.
-    /// They are the gates of all receive and transmit DMA: opening one sets to work every queue that is
-    /// enabled, with
+    /// Two registers marked `dma` hold no address: [`rxctrl`](Self::rxctrl) and [`dmatxctl`](Self::dmatxctl) are
+    /// the gates of all receive and transmit DMA. Opening one sets to work every queue that is enabled, with
     /// whatever addresses its registers hold, also those that an earlier program left there.
     pub struct Registers, 0x20000;
 
@@ -179,9 +177,8 @@ registers! {
 registers! {
     /// The registers of one receive queue (section 8.2.3.8).
     ///
-    /// All of them are marked `dma`. [`dca_rxctrl`](Self::dca_rxctrl) holds no address either: relaxed
-    /// ordering would
-    /// let a descriptor be reported as done before the device has finished writing to its buffer.
+    /// All of them are marked `dma`. [`dca_rxctrl`](Self::dca_rxctrl) holds no address either: relaxed ordering
+    /// would let a descriptor be reported as done before the device has finished writing to its buffer.
     pub block RxQueue, 0x01000 + 0x40 * 64 | 0x0D000 + 0x40 * 64;
 
     0x00 RDBAL "8.2.3.8.1" => rdbal: u32, RW dma;

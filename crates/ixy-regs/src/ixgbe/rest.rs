@@ -8,8 +8,8 @@ registers! {
     /// The rest of the registers.
     ///
     /// Marked `dma` are the FCoE contexts, which hold addresses of buffers that the device writes to, and
-    /// `ciad`, which
-    /// writes to the configuration space of virtual functions and so can switch their bus mastering on.
+    /// [`ciad`](Self::ciad), which writes to the configuration space of virtual functions and so can switch
+    /// their bus mastering on.
     pub struct Rest, 0x20000;
 
     // General control (section 8.2.3.1)

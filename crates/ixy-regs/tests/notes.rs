@@ -1,0 +1,226 @@
+//! The datasheet notes and the code say the same, both ways.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ixy_regs::ixgbe;
+use ixy_regs::ixgbe::descriptors::{Bits, receive, transmit};
+use ixy_regs::map::{Register, Span};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+/// The columns of a register table.
+const REGISTER_COLUMNS: [&str; 8] =
+    ["offset", "register", "width", "access", "fields", "section", "reset", "meaning"];
+/// The columns of a descriptor table.
+const DESCRIPTOR_COLUMNS: [&str; 4] = ["word", "bits", "field", "meaning"];
+
+/// A table of a page: the heading that it stands under, its columns, its rows.
+struct Table {
+    heading: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasheet-notes").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}
+
+fn tables(markdown: &str) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    let (mut heading, mut in_heading) = (String::new(), false);
+    let (mut row, mut cell): (Vec<String>, Option<String>) = (Vec::new(), None);
+    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => (heading, in_heading) = (String::new(), true),
+            Event::End(TagEnd::Heading(_)) => in_heading = false,
+            Event::Start(Tag::Table(_)) => {
+                tables.push(Table { heading: heading.clone(), columns: Vec::new(), rows: Vec::new() });
+            }
+            Event::Start(Tag::TableCell) => cell = Some(String::new()),
+            Event::End(TagEnd::TableCell) => row.extend(cell.take()),
+            Event::End(TagEnd::TableHead) => tables.last_mut().unwrap().columns = std::mem::take(&mut row),
+            Event::End(TagEnd::TableRow) => tables.last_mut().unwrap().rows.push(std::mem::take(&mut row)),
+            Event::Text(text) | Event::Code(text) => match (&mut cell, in_heading) {
+                (Some(cell), _) => cell.push_str(&text),
+                (None, true) => heading.push_str(&text),
+                (None, false) => {}
+            },
+            _ => {}
+        }
+    }
+    tables
+}
+
+/// A register as the notes or the code describe it: column name to text.
+type Facts = BTreeMap<&'static str, String>;
+
+fn registers_of_notes(markdown: &str) -> Vec<(String, Facts)> {
+    tables(markdown)
+        .iter()
+        .filter(|table| table.columns == REGISTER_COLUMNS)
+        .flat_map(|table| &table.rows)
+        .map(|row| (row[1].clone(), REGISTER_COLUMNS.into_iter().zip(row.iter().cloned()).collect()))
+        .collect()
+}
+
+fn facts_of(register: &Register) -> Facts {
+    Facts::from([
+        ("offset", offsets(register)),
+        ("width", register.bits.to_string()),
+        ("access", format!("{}{}", register.access.name(), if register.dma { " dma" } else { "" })),
+        ("fields", fields(register)),
+        ("section", register.section.to_owned()),
+    ])
+}
+
+/// The offset column: `base + stride*n, n < bound` for each span, then the aliases.
+fn offsets(register: &Register) -> String {
+    let is_array = register.len() > 1;
+    let mut parts = Vec::new();
+    let mut before = 0;
+    for span in register.spans {
+        parts.push(if is_array { array(span, before) } else { format!("0x{:05X}", span.base) });
+        before += span.count;
+    }
+    for alias in register.aliases {
+        let single = alias.count == 1;
+        parts.push(format!(
+            "alias {}",
+            if single { format!("0x{:05X}", alias.base) } else { array(alias, 0) }
+        ));
+    }
+    parts.join("; ")
+}
+
+fn array(span: &Span, before: u32) -> String {
+    let stride = if span.stride < 16 { span.stride.to_string() } else { format!("0x{:X}", span.stride) };
+    let n = if before == 0 { "n".to_owned() } else { format!("(n-{before})") };
+    format!("0x{:05X} + {stride}*{n}, n < {}", span.base, before + span.count)
+}
+
+fn fields(register: &Register) -> String {
+    let fields = register.fields().map(|field| format!("{} {}", field.name, bits(field.shift, field.width)));
+    fields.collect::<Vec<_>>().join(", ")
+}
+
+fn bits(shift: u32, width: u32) -> String {
+    if width == 1 { shift.to_string() } else { format!("{}:{shift}", shift + width - 1) }
+}
+
+/// What is wrong between notes and code; empty when they agree.
+fn differences(markdown: &str) -> String {
+    let mut report = String::new();
+    let mut notes = BTreeMap::new();
+    for (name, facts) in registers_of_notes(markdown) {
+        if notes.insert(name.clone(), facts).is_some() {
+            writeln!(report, "{name} stands twice in the notes").unwrap();
+        }
+    }
+    for register in ixgbe::all() {
+        let Some(noted) = notes.remove(register.name) else {
+            writeln!(report, "{} is in the code and not in the notes", register.name).unwrap();
+            continue;
+        };
+        for (column, expected) in facts_of(register) {
+            let found = &noted[column];
+            if *found != expected {
+                let name = register.name;
+                writeln!(report, "{name}, {column}:\n  the code says  {expected}\n  the notes say  {found}")
+                    .unwrap();
+            }
+        }
+    }
+    for name in notes.keys() {
+        writeln!(report, "{name} is in the notes and not in the code").unwrap();
+    }
+    report
+}
+
+#[test]
+fn the_notes_and_the_code_have_the_same_registers() {
+    let report = differences(&page("82599-registers.md"));
+    assert!(report.is_empty(), "\n{report}");
+}
+
+#[test]
+fn a_typo_in_any_column_is_reported_with_what_was_expected() {
+    let notes = page("82599-registers.md");
+    let typos = [
+        ("RST 26", "RST 25", "CTRL, fields"),
+        ("0x05200 + 4*n, n < 128", "0x05200 + 4*n, n < 127", "MTA, offset"),
+        ("0x0D000 + 0x40*(n-64), n < 128", "0x0D000 + 0x80*(n-64), n < 128", "RDBAL, offset"),
+        ("alias 0x05818", "alias 0x05814", "MRQC, offset"),
+        ("| RDT | 32 | RW dma |", "| RDT | 32 | RW |", "RDT, access"),
+        ("| GPRC | 32 | RC |", "| GPRC | 32 | RO |", "GPRC, access"),
+        ("| EICR | 32 |", "| EICR | 16 |", "EICR, width"),
+        ("| 8.2.3.8.7 |", "| 8.2.3.8.8 |", "SRRCTL, section"),
+        ("| VFTA |", "| VFTB |", "VFTA is in the code and not in the notes"),
+        ("| VFTA |", "| VFTB |", "VFTB is in the notes and not in the code"),
+        ("| QPTC |", "| QPRC |", "QPRC stands twice"),
+    ];
+    for (right, wrong, expected) in typos {
+        assert!(notes.contains(right), "{right:?} is no longer in the notes: choose another example");
+        let report = differences(&notes.replacen(right, wrong, 1));
+        assert!(report.contains(expected), "{wrong:?} for {right:?} gave: {report:?}");
+    }
+}
+
+#[test]
+fn every_register_of_the_notes_has_a_reset_value_and_a_meaning() {
+    for (name, facts) in registers_of_notes(&page("82599-registers.md")) {
+        let reset = &facts["reset"];
+        let is_hex = reset.strip_prefix("0x").is_some_and(|digits| u32::from_str_radix(digits, 16).is_ok());
+        assert!(is_hex || reset == "-", "{name}: {reset:?} is neither a hexadecimal value nor -");
+        assert!(facts["meaning"].ends_with('.'), "{name}: {:?} is no sentence", facts["meaning"]);
+    }
+}
+
+#[test]
+fn every_section_stands_under_the_heading_that_it_belongs_to() {
+    for table in tables(&page("82599-registers.md")).iter().filter(|table| table.columns == REGISTER_COLUMNS)
+    {
+        let section = table.heading.split(' ').next().unwrap();
+        for row in &table.rows {
+            let (name, found) = (&row[1], &row[5]);
+            // A register whose own section is not known has an enclosing one. The TCP timer stands with general control.
+            let inside =
+                found.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            let encloses = section.starts_with(found.as_str());
+            let fits = inside || encloses || name == "TCPTIMER";
+            assert!(fits, "{name} of section {found} stands under {:?}", table.heading);
+        }
+    }
+}
+
+/// The descriptor formats, by page and heading of their table.
+const FORMATS: [(&str, &str, &[Bits]); 7] = [
+    ("receive.md", "Advanced read format", receive::read::FIELDS),
+    ("receive.md", "Advanced write-back format", receive::write_back::FIELDS),
+    ("receive.md", "Legacy format", receive::legacy::FIELDS),
+    ("transmit.md", "Advanced data descriptor, read format", transmit::data_read::FIELDS),
+    ("transmit.md", "Advanced data descriptor, write-back format", transmit::data_write_back::FIELDS),
+    ("transmit.md", "Context descriptor", transmit::context_read::FIELDS),
+    ("transmit.md", "Legacy descriptor", transmit::legacy::FIELDS),
+];
+
+#[test]
+fn the_notes_and_the_code_have_the_same_descriptors() {
+    for (name, heading, fields) in FORMATS {
+        let tables = tables(&page(name));
+        let table = tables
+            .iter()
+            .find(|table| table.heading.starts_with(heading) && table.columns == DESCRIPTOR_COLUMNS)
+            .unwrap_or_else(|| panic!("{name} has no table of {DESCRIPTOR_COLUMNS:?} under {heading:?}"));
+        let noted: Vec<_> = table.rows.iter().map(|row| row[..3].join(" ")).collect();
+        let coded = fields.iter().map(|field| {
+            let Bits { name, word, shift, width } = field;
+            format!("{word} {} {name}", bits(*shift, *width))
+        });
+        let coded: Vec<_> = coded.collect();
+        assert_eq!(noted, coded, "{name}, {heading}: left is what the notes say, right what the code says");
+    }
+}
