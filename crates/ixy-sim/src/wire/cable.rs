@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    mem,
+    fmt, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -12,6 +12,12 @@ use super::{Wire, WireError, frames::Frames};
 #[derive(Clone, Default)]
 pub struct Cables {
     names: Arc<Mutex<HashMap<String, Weak<Mutex<Cable>>>>>,
+}
+
+impl fmt::Debug for Cables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cables").field("names", &lock(&self.names).len()).finish()
+    }
 }
 
 impl Cables {

@@ -122,8 +122,8 @@ impl SocketWire {
                 if self.transmit_closed {
                     let _ = shutdown(&stream, Shutdown::Write);
                 }
-                listener.remove_file();
                 self.stream = Some(stream);
+                // Its file goes with it.
                 self.listener = None;
             }
             Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => {}
