@@ -14,7 +14,8 @@ const DIR: &str = "IXY_PCAP_LIMITED_DIR";
 
 /// Runs the test `name` of this program again, from a shell with `set_up` done before it.
 fn again(name: &str, unshare: Option<&[&str]>, set_up: &str) {
-    let dir = tempfile::tempdir().unwrap();
+    // In memory where possible: there the limit of file size counts for claiming space too.
+    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let script = format!("{set_up} && exec \"$0\" --exact {name} --nocapture --test-threads=1");
     let mut command = match unshare {
         Some(options) => {
@@ -67,6 +68,8 @@ fn fill(path: &Path) -> PcapError {
         if let Err(error) = writer.write(time, &frame) {
             let again = writer.write(time, &frame).unwrap_err();
             assert_eq!(error.to_string(), again.to_string(), "the error stays");
+            let PcapError::Write { bytes, .. } = error else { panic!("{error}") };
+            assert_eq!(fs::metadata(path).unwrap().len(), bytes, "cut at once, not only at the end");
             return writer.finish().unwrap_err();
         }
     }
@@ -107,6 +110,18 @@ fn a_full_disk_keeps_every_whole_record_and_names_file_and_bytes() {
     // The disk is used to the last whole record, though less than one step of preallocation fits on it.
     assert!(bytes > 2900 << 10, "{bytes}");
     assert!(fs::metadata(&path).unwrap().blocks() * 512 <= 3000 << 10);
+}
+
+#[test]
+fn on_a_small_disk_space_is_claimed_in_smaller_steps() {
+    let Some(dir) = limited_dir() else {
+        return again_on_a_disk_of("12m", "on_a_small_disk_space_is_claimed_in_smaller_steps");
+    };
+    let path = dir.join("out.pcap");
+    let writer = Writer::create(&path, 0).unwrap();
+    let claimed = fs::metadata(&path).unwrap().blocks() * 512;
+    assert!((8 << 20..=12 << 20).contains(&claimed), "claimed {claimed} bytes");
+    writer.finish().unwrap();
 }
 
 #[test]
