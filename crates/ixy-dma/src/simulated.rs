@@ -114,16 +114,25 @@ impl DmaDomain for SimulatedDomain {
         // Each segment is followed by a gap of its own length, so that running over its end is a fault.
         let step = self.segment as u64 * 2;
         let count = len.div_ceil(self.segment);
-        let first = self.next.fetch_add(step * count as u64, Ordering::Relaxed);
-        let segments: Vec<Segment> = (0..count)
-            .map(|n| {
-                let offset = n * self.segment;
-                Segment { offset, len: self.segment.min(len - offset), iova: Iova(first + n as u64 * step) }
-            })
-            .collect();
         let base = pages.base;
-        let windows = windows_of(base, &segments);
-        self.insert(&windows)?;
+        // Addresses that memory of another domain was imported at are passed over.
+        let (segments, windows) = loop {
+            let first = self.next.fetch_add(step * count as u64, Ordering::Relaxed);
+            let segments: Vec<Segment> = (0..count)
+                .map(|n| {
+                    let offset = n * self.segment;
+                    Segment {
+                        offset,
+                        len: self.segment.min(len - offset),
+                        iova: Iova(first + n as u64 * step),
+                    }
+                })
+                .collect();
+            let windows = windows_of(base, &segments);
+            if self.insert(&windows).is_ok() {
+                break (segments, windows);
+            }
+        };
         let backing = Mapping { domain: Arc::clone(&self), windows, _pages: Some(pages) };
         // SAFETY: MAPPED-ALIVE: `pages` is fresh zeroed memory of `len` bytes that `backing` keeps; the windows just
         // inserted make it reachable at the segments' addresses.
@@ -209,21 +218,26 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// Where `len` bytes at `iova` are, or `None` and a counted fault when they are not all mapped.
+    /// Where `len` bytes at `iova` are, or `None` when they are not all in one mapped range.
+    #[inline]
+    fn locate(&self, iova: Iova, len: usize) -> Option<NonNull<u8>> {
+        let index = self.windows.partition_point(|w| w.iova <= iova.0);
+        let window = self.windows.get(index.checked_sub(1)?)?;
+        let inside = iova.0 - window.iova;
+        let fits = inside.checked_add(len as u64).is_some_and(|end| end <= window.len);
+        // SAFETY: `inside` is at most the window's length, which is memory that the view keeps mapped.
+        fits.then(|| unsafe { window.base.add(inside as usize) })
+    }
+
+    /// As [`locate`](Self::locate), but what is not there is a counted fault.
     #[inline]
     fn find(&self, iova: Iova, len: usize) -> Option<NonNull<u8>> {
-        let index = self.windows.partition_point(|w| w.iova <= iova.0);
-        let window = index.checked_sub(1).and_then(|i| self.windows.get(i));
-        if let Some(window) = window {
-            let inside = iova.0 - window.iova;
-            if inside.checked_add(len as u64).is_some_and(|end| end <= window.len) {
-                // SAFETY: `inside` is less than the window's length, which is memory that the view keeps mapped.
-                return Some(unsafe { window.base.add(inside as usize) });
-            }
+        let found = self.locate(iova, len);
+        if found.is_none() {
+            self.domain.last_fault.store(iova.0, Ordering::Relaxed);
+            self.domain.faults.fetch_add(1, Ordering::Relaxed);
         }
-        self.domain.last_fault.store(iova.0, Ordering::Relaxed);
-        self.domain.faults.fetch_add(1, Ordering::Relaxed);
-        None
+        found
     }
 
     /// Reads `into.len()` bytes at `iova`; `false` when that is a fault.
@@ -259,6 +273,15 @@ impl View<'_> {
         let at = self.aligned(iova, 4)?;
         // SAFETY: as for `word64`.
         Some(unsafe { at.cast::<AtomicU32>().as_ref() })
+    }
+
+    /// `count` words of 64 bits from `iova` on, for a ring that is used many times: `None`, which is no fault, when they are
+    /// not aligned or not in one piece of memory. They can then still be reached one by one.
+    #[inline]
+    pub fn words(&self, iova: Iova, count: usize) -> Option<&[AtomicU64]> {
+        let at = iova.0.is_multiple_of(8).then(|| self.locate(iova, count.checked_mul(8)?)).flatten()?;
+        // SAFETY: as for `word64`, for all of them.
+        Some(unsafe { std::slice::from_raw_parts(at.cast::<AtomicU64>().as_ptr(), count) })
     }
 
     fn aligned(&self, iova: Iova, bytes: usize) -> Option<NonNull<u8>> {
@@ -302,6 +325,21 @@ mod tests {
         assert_eq!((domain.faults(), domain.last_fault()), (1, Some(first.offset(4093))));
         assert!(domain.view().word64(first.offset(4)).is_none(), "unaligned words are refused");
         assert_eq!(domain.faults(), 2);
+    }
+
+    #[test]
+    fn words_are_one_piece_of_memory_or_none_and_never_a_fault() {
+        let domain = domain(4096);
+        let memory = Arc::clone(&domain).allocate(8192).unwrap();
+        let first = memory.segments()[0].iova;
+        assert!(domain.view().words(first, 513).is_none(), "across the end of a segment");
+        assert!(domain.view().words(first.offset(4), 1).is_none(), "not aligned");
+        assert!(domain.view().words(first, usize::MAX).is_none(), "more than there is");
+        let view = domain.view();
+        let words = view.words(first, 512).unwrap();
+        words[511].store(5, Ordering::Release);
+        assert_eq!(view.word64(first.offset(4088)).unwrap().load(Ordering::Acquire), 5);
+        assert_eq!(domain.faults(), 0);
     }
 
     #[test]
@@ -355,6 +393,16 @@ mod tests {
         assert_eq!(&bytes, b"shared");
         drop(memory);
         assert!(two.view().word64(iova).is_none());
+    }
+
+    #[test]
+    fn memory_is_allocated_beside_what_was_imported() {
+        let (one, two) = (domain(4096), domain(4096));
+        let mut memory = Arc::clone(&one).allocate(3 * 4096).unwrap();
+        let other: Arc<dyn DmaDomain> = two.clone();
+        memory.map_into(&other).unwrap();
+        let own = Arc::clone(&two).allocate(4096).unwrap();
+        assert!(memory.segments().iter().all(|s| s.iova != own.segments()[0].iova));
     }
 
     #[test]
