@@ -1,0 +1,97 @@
+//! What a driver needs to reach a software device of its own process: [`SimBus`] and [`SimBusMaster`].
+
+use std::sync::Arc;
+
+use ixy_dma::{BusMaster, Error};
+use ixy_regs::bus::Bus;
+
+use crate::model::{Fault, Nic82599};
+
+/// The registers of a software device, by direct calls.
+///
+/// The 82599 has registers of 32 bits only: narrower reads give all ones, narrower writes are ignored, and both leave a
+/// trace in the log.
+#[derive(Debug, Clone)]
+pub struct SimBus {
+    nic: Arc<Nic82599>,
+    steps: bool,
+}
+
+impl SimBus {
+    /// The registers of `nic`, which something else polls.
+    pub fn new(nic: Arc<Nic82599>) -> Self {
+        Self { nic, steps: false }
+    }
+
+    /// The registers of `nic`, which is polled once before every read. A driver that waits for a bit then works without a
+    /// thread, and does the same every time.
+    pub fn stepping(nic: Arc<Nic82599>) -> Self {
+        Self { nic, steps: true }
+    }
+
+    fn narrow(&self, access: &str, bits: u32, offset: u32) {
+        tracing::trace!("{bits}-bit {access} at {offset:#07x}: the 82599 has 32-bit registers only");
+    }
+}
+
+impl Bus for SimBus {
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        Nic82599::WINDOW
+    }
+
+    unsafe fn read8(&self, offset: u32) -> u8 {
+        self.narrow("read", 8, offset);
+        u8::MAX
+    }
+
+    unsafe fn read16(&self, offset: u32) -> u16 {
+        self.narrow("read", 16, offset);
+        u16::MAX
+    }
+
+    #[inline]
+    unsafe fn read32(&self, offset: u32) -> u32 {
+        if self.steps {
+            self.nic.poll();
+        }
+        self.nic.read32(offset)
+    }
+
+    unsafe fn write8(&self, offset: u32, _value: u8) {
+        self.narrow("write", 8, offset);
+    }
+
+    unsafe fn write16(&self, offset: u32, _value: u16) {
+        self.narrow("write", 16, offset);
+    }
+
+    #[inline]
+    unsafe fn write32(&self, offset: u32, value: u32) {
+        // SAFETY: the limits of DMA are promised by the caller, in the same words.
+        unsafe { self.nic.write32(offset, value) }
+    }
+}
+
+/// The switch for DMA that for a PCI device is in its configuration space.
+#[derive(Debug, Clone)]
+pub struct SimBusMaster(Arc<Nic82599>);
+
+impl SimBusMaster {
+    /// The switch of `nic`. It is off after power on.
+    pub fn new(nic: Arc<Nic82599>) -> Self {
+        Self(nic)
+    }
+}
+
+impl BusMaster for SimBusMaster {
+    fn set_enabled(&self, enabled: bool) -> Result<(), Error> {
+        self.0.set_bus_mastering(enabled);
+        Ok(())
+    }
+
+    fn transactions_pending(&self) -> Result<bool, Error> {
+        // DMA happens inside a poll, and switching it off waits for the end of that.
+        Ok(self.0.faults().is(Fault::MasterNeverStops))
+    }
+}

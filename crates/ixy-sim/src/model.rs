@@ -1,0 +1,482 @@
+//! The software 82599: [`Nic82599`].
+
+mod control;
+mod faults;
+mod filter;
+mod headers;
+mod interrupt;
+mod link;
+mod names;
+mod nvm;
+mod receive;
+mod rss;
+mod sfp;
+mod statistics;
+mod storage;
+mod transmit;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ixy_dma::SimulatedDomain;
+use ixy_regs::ixgbe::fields::{CTRL, EICR, HLREG0};
+
+pub use faults::{Fault, Faults};
+pub use interrupt::{Irq, NoIrq};
+
+use crate::wire::{Wire, WireError};
+use interrupt::Interrupts;
+use link::Link;
+use names::mask;
+use nvm::Nvm;
+use receive::{Receiver, Source};
+use sfp::Module;
+use statistics::Counts;
+use storage::{Outcome, Storage};
+use transmit::{Sink, Transmitter};
+
+/// Frames that MAC loopback keeps between the transmitter and the receiver.
+const LOOPBACK: usize = 128;
+
+/// What accesses and polls share without a lock.
+pub(crate) struct Hardware {
+    pub(crate) regs: Storage,
+    pub(crate) faults: Faults,
+    mastering: AtomicBool,
+    link_delay: AtomicU64,
+}
+
+impl Hardware {
+    /// How long the link takes to come up.
+    pub(crate) fn link_delay(&self) -> Duration {
+        Duration::from_nanos(self.link_delay.load(Ordering::Relaxed))
+    }
+
+    /// Whether the device may do DMA: bus mastering is on and software did not disable it (section 5.2.5.3.2).
+    fn may_dma(&self) -> bool {
+        self.mastering.load(Ordering::Acquire) && !CTRL::GIO_DIS.is_set(self.regs.load(names::CTRL))
+    }
+}
+
+/// What only one thread at a time works on: a poll, or an access that does something at once.
+pub(crate) struct Engine {
+    wire: Option<Box<dyn Wire>>,
+    nvm: Nvm,
+    module: Module,
+    link: Link,
+    receiver: Receiver,
+    transmitter: Transmitter,
+    interrupts: Interrupts,
+    counts: Counts,
+    loopback: Loopback,
+    closing: bool,
+    closed_transmit: bool,
+}
+
+/// A software 82599: registers, rings, filters, link and interrupts, with a [`Wire`] at its port.
+///
+/// Registers may be accessed from any thread, also while another one calls [`poll`](Self::poll). A doorbell only
+/// stores; frames and DMA move in `poll`, and nowhere else. Whatever software writes, the device does not panic and does
+/// not reach memory outside of its domain: an access that would is a fault, which the domain counts.
+pub struct Nic82599 {
+    hw: Hardware,
+    domain: Arc<SimulatedDomain>,
+    irq: Box<dyn Irq>,
+    engine: Mutex<Engine>,
+    /// Accesses that wait for the engine; a poll lets them go first.
+    waiting: AtomicU32,
+    input_ended: AtomicBool,
+}
+
+impl fmt::Debug for Nic82599 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nic82599").field("faults", &self.hw.faults).finish_non_exhaustive()
+    }
+}
+
+/// How a device is made: what it is plugged into, and what it may reach.
+pub struct Builder {
+    wire: Box<dyn Wire>,
+    domain: Arc<SimulatedDomain>,
+    irq: Box<dyn Irq>,
+    mac: [u8; 6],
+    link_delay: Duration,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("mac", &self.mac)
+            .field("link_delay", &self.link_delay)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// The Ethernet address in the device's EEPROM, 02:1b:21:00:00:01 unless it is given.
+    pub fn mac(mut self, mac: [u8; 6]) -> Self {
+        self.mac = mac;
+        self
+    }
+
+    /// Where its interrupts go; nowhere unless it is given.
+    pub fn irq(mut self, irq: Box<dyn Irq>) -> Self {
+        self.irq = irq;
+        self
+    }
+
+    /// How long the link takes to come up; no time unless it is given.
+    pub fn link_delay(mut self, delay: Duration) -> Self {
+        self.link_delay = delay;
+        self
+    }
+
+    /// The device, as it is after power on, with bus mastering off.
+    pub fn build(self) -> Nic82599 {
+        let hw = Hardware {
+            regs: Storage::new(),
+            faults: Faults::default(),
+            mastering: AtomicBool::new(false),
+            link_delay: AtomicU64::new(u64::try_from(self.link_delay.as_nanos()).unwrap_or(u64::MAX)),
+        };
+        let mut engine = Engine {
+            wire: Some(self.wire),
+            nvm: Nvm::new(self.mac),
+            module: Module::new(),
+            link: Link::default(),
+            receiver: Receiver::new(),
+            transmitter: Transmitter::new(),
+            interrupts: Interrupts::default(),
+            counts: Counts::default(),
+            loopback: Loopback::default(),
+            closing: false,
+            closed_transmit: false,
+        };
+        engine.reset(&hw);
+        Nic82599 {
+            hw,
+            domain: self.domain,
+            irq: self.irq,
+            engine: Mutex::new(engine),
+            waiting: AtomicU32::new(0),
+            input_ended: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Nic82599 {
+    /// Bytes of its register window.
+    pub const WINDOW: u32 = storage::WINDOW;
+
+    /// A device with `wire` at its port that reaches the memory of `domain`.
+    pub fn builder(wire: Box<dyn Wire>, domain: Arc<SimulatedDomain>) -> Builder {
+        Builder {
+            wire,
+            domain,
+            irq: Box::new(NoIrq),
+            mac: [0x02, 0x1b, 0x21, 0x00, 0x00, 0x01],
+            link_delay: Duration::ZERO,
+        }
+    }
+
+    /// Software reads 32 bits at `offset` of the register window. An offset that is not a multiple of four, or outside,
+    /// reads all ones.
+    #[inline]
+    pub fn read32(&self, offset: u32) -> u32 {
+        if self.hw.faults.any() {
+            return self.read_faulty(offset);
+        }
+        match self.hw.regs.read(offset) {
+            Outcome::Done(value) => value,
+            Outcome::Acts(register) => self.act(|engine| engine.read(&self.hw, register)),
+        }
+    }
+
+    #[cold]
+    fn read_faulty(&self, offset: u32) -> u32 {
+        if self.hw.faults.is(Fault::Gone) {
+            return u32::MAX;
+        }
+        let value = match self.hw.regs.read(offset) {
+            Outcome::Done(value) => value,
+            Outcome::Acts(register) => self.act(|engine| engine.read(&self.hw, register)),
+        };
+        self.hw.faults.change(offset, value)
+    }
+
+    /// Software writes 32 bits at `offset`. An offset that is not a multiple of four, or outside, has no effect.
+    ///
+    /// # Safety
+    /// ARMED-ONLY, as for a real device behind [`Bus`](ixy_regs::bus::Bus): the write does not make the device reach
+    /// memory of its domain that is not the driver's to give.
+    #[inline]
+    pub unsafe fn write32(&self, offset: u32, value: u32) {
+        if self.hw.faults.any() && self.hw.faults.is(Fault::Gone) {
+            return;
+        }
+        match self.hw.regs.write(offset, value) {
+            Outcome::Done(()) => {}
+            Outcome::Acts(register) => self.act(|engine| engine.write(&self.hw, register, value)),
+        }
+    }
+
+    /// Does something with the engine once no poll is under way, then raises the interrupts that this caused.
+    fn act<T>(&self, action: impl FnOnce(&mut Engine) -> T) -> T {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        let mut engine = self.lock();
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        let result = action(&mut engine);
+        self.release(engine);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Unlocks the engine and then raises its interrupts, whose receiver may access registers at once.
+    fn release(&self, mut engine: MutexGuard<'_, Engine>) {
+        let mut raised = std::mem::take(&mut engine.interrupts.raised);
+        drop(engine);
+        if self.hw.faults.any() && self.hw.faults.is(Fault::InterruptsLost) {
+            return;
+        }
+        while raised != 0 {
+            self.irq.raise(raised.trailing_zeros());
+            raised &= raised - 1;
+        }
+    }
+
+    /// Lets the device work: sends and receives up to 64 frames a queue, looks at the link, raises interrupts. Returns how
+    /// much it did, as a number of frames and descriptors: zero when there was nothing to do.
+    ///
+    /// It never blocks for long: it waits for accesses that do something at once, and for memory that is being mapped.
+    pub fn poll(&self) -> usize {
+        // A thread that polls in a loop would otherwise keep others from the lock.
+        for _ in 0..64 {
+            if self.waiting.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        let mut engine = self.lock();
+        let work = engine.poll(&self.hw, &self.domain, &self.input_ended);
+        self.release(engine);
+        work
+    }
+
+    /// Switches bus mastering, as the command register in its configuration space does. Off, it does no DMA.
+    pub fn set_bus_mastering(&self, on: bool) {
+        // With the engine locked: once this returns, nothing is under way.
+        self.act(|_| self.hw.mastering.store(on, Ordering::Release));
+    }
+
+    /// Whether no frame will come from the wire any more, and all that came are in memory with their descriptors written
+    /// back. Found out by [`poll`](Self::poll). Who sees it true looks at the rings once more, then has everything.
+    pub fn input_ended(&self) -> bool {
+        self.input_ended.load(Ordering::Acquire)
+    }
+
+    /// Ends the wire's transmit side once everything that was announced by doorbells until now was sent.
+    pub fn close_transmit(&self) {
+        self.act(|engine| engine.closing = true);
+    }
+
+    /// The first error of the wire.
+    pub fn wire_error(&self) -> Option<String> {
+        self.act(|engine| engine.wire.as_ref().and_then(|wire| wire.error()))
+    }
+
+    /// Unplugs the wire: writes out what it buffers, and drops it. The link is down from then on.
+    ///
+    /// # Errors
+    /// What the wire had buffered cannot be written.
+    pub fn unplug(&self) -> Result<(), WireError> {
+        let wire = self.act(|engine| engine.wire.take());
+        wire.map_or(Ok(()), |mut wire| {
+            wire.close_transmit();
+            wire.flush()
+        })
+    }
+
+    /// The faults that can be switched on.
+    pub fn faults(&self) -> &Faults {
+        &self.hw.faults
+    }
+
+    /// The memory that it reaches.
+    pub fn domain(&self) -> &Arc<SimulatedDomain> {
+        &self.domain
+    }
+
+    /// How many transmit descriptors made no sense: a length of zero or too long, a mixture of formats, memory that is not
+    /// mapped, offsets outside of the frame. The device skips such a frame; a real one may stop.
+    pub fn bad_descriptors(&self) -> u64 {
+        self.act(|engine| engine.transmitter.bad)
+    }
+
+    /// How long the link takes to come up from now on.
+    pub fn set_link_delay(&self, delay: Duration) {
+        self.hw.link_delay.store(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Nic82599 {
+    fn drop(&mut self) {
+        if let Err(error) = self.unplug() {
+            tracing::warn!(%error, "what the wire had buffered is lost");
+        }
+    }
+}
+
+impl Engine {
+    /// The link went up or down.
+    fn link_changed(&mut self, hw: &Hardware) {
+        tracing::debug!(up = self.link.is_up(), "link");
+        self.interrupts.raise(hw, 0, mask(EICR::LSC));
+    }
+
+    fn poll(&mut self, hw: &Hardware, domain: &SimulatedDomain, input_ended: &AtomicBool) -> usize {
+        if hw.faults.any() && hw.faults.is(Fault::Gone) {
+            return 0;
+        }
+        let light = self.wire.as_mut().is_some_and(|wire| wire.link_up());
+        if self.link.update(hw, light) {
+            self.link_changed(hw);
+        }
+        let mut work = 0;
+        if hw.may_dma() {
+            work = self.frames(hw, domain, light);
+        }
+        self.end_transmit(hw);
+        if work == 0 {
+            self.idle(input_ended);
+        } else {
+            self.report(hw);
+        }
+        work
+    }
+
+    /// Moves frames in both directions.
+    fn frames(&mut self, hw: &Hardware, domain: &SimulatedDomain, light: bool) -> usize {
+        let view = domain.view();
+        let Self { wire, receiver, transmitter, counts, loopback, link, .. } = self;
+        if HLREG0::LPBK.is_set(hw.regs.load(names::HLREG0)) {
+            // MAC loopback: the wire is cut off (section 8.2.3.22.8).
+            let mut work = 0;
+            if Transmitter::is_on(hw) {
+                work += transmitter.poll(hw, &view, loopback, counts);
+            }
+            if Receiver::is_on(hw) {
+                work += receiver.poll(hw, &view, loopback, counts);
+            }
+            return work;
+        }
+        let Some(wire) = wire.as_deref_mut() else { return 0 };
+        let mut port = Port(wire);
+        let mut work = 0;
+        // The other end may be gone while its last frames are still under way. What is sent then goes nowhere, so that
+        // nobody waits for it.
+        let gone = !light && !Link::is_held(hw);
+        if Transmitter::is_on(hw) && (link.is_up() || gone && port.0.ended()) {
+            work += transmitter.poll(hw, &view, &mut port, counts);
+        }
+        if Receiver::is_on(hw) && (link.is_up() || gone) {
+            work += receiver.poll(hw, &view, &mut port, counts);
+        }
+        work
+    }
+
+    /// Counters and interrupts of what a poll did.
+    fn report(&mut self, hw: &Hardware) {
+        self.counts.flush(&hw.regs);
+        let rx = std::mem::take(&mut self.receiver.touched);
+        let tx = std::mem::take(&mut self.transmitter.touched);
+        self.interrupts.queues(hw, rx, tx);
+        if std::mem::take(&mut self.receiver.missed) {
+            self.interrupts.raise(hw, 0, receive::MISSED);
+        }
+    }
+
+    /// Ends the transmit side of the wire when software wants that and nothing is left to send.
+    fn end_transmit(&mut self, hw: &Hardware) {
+        if self.closing && !self.closed_transmit && !self.transmitter.is_pending(hw) {
+            if let Some(wire) = &mut self.wire {
+                wire.close_transmit();
+            }
+            self.closed_transmit = true;
+        }
+    }
+
+    /// Nothing to do: sees whether there will ever be.
+    fn idle(&mut self, input_ended: &AtomicBool) {
+        let ended = self.wire.as_mut().is_none_or(|wire| wire.ended() && wire.front().is_none());
+        input_ended
+            .store(ended && self.receiver.is_empty() && self.loopback.frames.is_empty(), Ordering::Release);
+    }
+}
+
+/// The wire, as the transmitter and the receiver see it.
+struct Port<'a>(&'a mut dyn Wire);
+
+impl Source for Port<'_> {
+    #[inline]
+    fn front(&mut self) -> Option<&[u8]> {
+        self.0.front()
+    }
+
+    #[inline]
+    fn consume(&mut self) {
+        self.0.consume();
+    }
+
+    fn waits(&self) -> bool {
+        self.0.waits()
+    }
+}
+
+impl Sink for Port<'_> {
+    #[inline]
+    fn send(&mut self, frame: &[u8]) -> bool {
+        self.0.transmit(frame)
+    }
+}
+
+/// Frames between transmitter and receiver in MAC loopback.
+#[derive(Default)]
+struct Loopback {
+    frames: VecDeque<Vec<u8>>,
+}
+
+impl Loopback {
+    fn clear(&mut self) {
+        self.frames.clear();
+    }
+}
+
+impl Source for Loopback {
+    fn front(&mut self) -> Option<&[u8]> {
+        self.frames.front().map(Vec::as_slice)
+    }
+
+    fn consume(&mut self) {
+        self.frames.pop_front();
+    }
+
+    fn waits(&self) -> bool {
+        false
+    }
+}
+
+impl Sink for Loopback {
+    fn send(&mut self, frame: &[u8]) -> bool {
+        let room = self.frames.len() < LOOPBACK;
+        if room {
+            self.frames.push_back(frame.to_vec());
+        }
+        room
+    }
+}

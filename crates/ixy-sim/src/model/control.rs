@@ -1,0 +1,163 @@
+//! Registers where writing does something at once: reset, EEPROM, SFP+ module, link, queue enables.
+
+use ixy_regs::ixgbe::fields::{
+    AUTOC, CTRL, EEC, EERD, ESDP, FWSM, HLREG0, MAXFRS, MSCA, MSRWD, RAH, RDRXCTL, RXPBSIZE, SECRXSTAT,
+    SECTXSTAT, SRRCTL, STATUS, TXPBSIZE, VLNCTRL,
+};
+use ixy_regs::ixgbe::rest_fields::FDIRCTRL;
+use ixy_regs::ixgbe::{QUEUES, fields};
+
+use super::faults::Fault;
+use super::names::{self, mask, rx, tx};
+use super::{Engine, Hardware, nvm};
+
+/// AUTOC of a card with an SFP+ cage, as its EEPROM sets it: 10 Gbit/s serial link.
+pub(crate) const AUTOC_RESET: u32 = 0xc09c_6004;
+/// AUTOC2 of such a card: the serial link is SFI.
+pub(crate) const AUTOC2_RESET: u32 = 0x000a_0000;
+
+impl Engine {
+    /// Software reads a register whose reading does something.
+    pub(crate) fn read(&mut self, hw: &Hardware, offset: u32) -> u32 {
+        self.interrupts.read(hw, offset)
+    }
+
+    /// Software writes a register whose writing does something.
+    pub(crate) fn write(&mut self, hw: &Hardware, offset: u32, value: u32) {
+        let value = hw.regs.masked(offset, value);
+        match offset {
+            names::CTRL => self.control(hw, value),
+            names::ESDP => hw.regs.store(offset, pins(value)),
+            names::I2CCTL => {
+                let read = self.module.drive(value);
+                hw.regs.store(offset, read);
+            }
+            names::EEC => hw.regs.store(offset, eeprom_control(value)),
+            names::EERD => {
+                let read = self.nvm.read_register(value, hw.faults.is(Fault::EepromChecksum));
+                hw.regs.store(offset, read);
+            }
+            names::MSCA => self.mdio(hw, value),
+            names::AUTOC => {
+                hw.regs.store(offset, value & !mask(AUTOC::RESTART_AN));
+                if AUTOC::RESTART_AN.is_set(value) && self.link.restart(hw) {
+                    self.link_changed(hw);
+                }
+            }
+            names::FDIRCTRL => hw.regs.store(offset, value | mask(FDIRCTRL::INIT_DONE)),
+            names::EICR | names::EICS | names::EIMS | names::EIMC => self.interrupts.write(hw, offset, value),
+            _ if (names::EICS_EX..names::EICS_EX + 8).contains(&offset)
+                || (names::EIMS_EX..names::EIMS_EX + 8).contains(&offset)
+                || (names::EIMC_EX..names::EIMC_EX + 8).contains(&offset) =>
+            {
+                self.interrupts.write(hw, offset, value);
+            }
+            _ => {
+                hw.regs.store(offset, value);
+                self.stored(offset, value);
+            }
+        }
+    }
+
+    /// A register was stored that something else was prepared from.
+    fn stored(&mut self, offset: u32, value: u32) {
+        if (names::ral(0)..=names::rah(127)).contains(&offset) {
+            self.receiver.addresses.changed();
+        } else if (names::reta(0)..=names::reta(31)).contains(&offset)
+            || (names::rssrk(0)..=names::rssrk(9)).contains(&offset)
+        {
+            self.receiver.rss.changed();
+        } else if offset >= tx(names::TXDCTL, 0) && offset <= tx(names::TXDCTL, QUEUES - 1) {
+            self.transmitter.control((offset - names::TXDCTL) / tx(0, 1), value);
+        }
+    }
+
+    /// CTRL (section 8.2.3.1.1): resets, and master disable (section 5.2.5.3.2).
+    fn control(&mut self, hw: &Hardware, value: u32) {
+        if value & (mask(CTRL::RST) | mask(CTRL::LRST)) != 0 {
+            tracing::debug!("CTRL {value:#010x}: reset of the port (section 4.2.1)");
+            self.reset(hw);
+            return;
+        }
+        hw.regs.store(names::CTRL, value);
+        // Nothing is under way here: DMA happens inside a poll, and this is not one.
+        hw.regs.assign(names::STATUS, mask(STATUS::GIO), !CTRL::GIO_DIS.is_set(value));
+    }
+
+    /// MDIO without a device behind it: the command is done at once and reads all ones (section 8.2.3.22.11).
+    fn mdio(&self, hw: &Hardware, value: u32) {
+        hw.regs.store(names::MSCA, value & !mask(MSCA::MDICMD));
+        if MSCA::MDICMD.is_set(value) {
+            let written = hw.regs.load(names::MSRWD) & mask(MSRWD::MDIWRDATA);
+            hw.regs.store(names::MSRWD, written | mask(MSRWD::MDIRDDATA));
+        }
+    }
+
+    /// Brings the port to the state after power on, but for what a software reset keeps (section 4.2.1).
+    pub(crate) fn reset(&mut self, hw: &Hardware) {
+        let regs = &hw.regs;
+        regs.clear();
+        let mac = self.nvm.mac();
+        let resets = [
+            (names::STATUS, mask(STATUS::GIO)),
+            (names::ESDP, pins(0)),
+            (names::EEC, eeprom_control(0)),
+            (names::EERD, mask(EERD::DONE)),
+            (names::FWSM, mask(FWSM::FW_VAL)),
+            (names::RDRXCTL, (RDRXCTL::DMAIDONE::SET + RDRXCTL::RSCFRSTSIZE.val(8)).modify(0)),
+            (names::SECTXSTAT, mask(SECTXSTAT::SECTX_RDY)),
+            (names::SECRXSTAT, mask(SECRXSTAT::SECRX_RDY)),
+            (
+                names::HLREG0,
+                (HLREG0::TXCRCEN::SET
+                    + HLREG0::RXCRCSTRP::SET
+                    + HLREG0::TXPADEN::SET
+                    + HLREG0::MDCSPD::SET
+                    + HLREG0::RXLNGTHERREN::SET)
+                    .modify(0),
+            ),
+            (names::MAXFRS, MAXFRS::MFS.val(1518).modify(0)),
+            (names::VLNCTRL, VLNCTRL::VET.val(0x8100).modify(0)),
+            (names::AUTOC, AUTOC_RESET),
+            (names::AUTOC2, AUTOC2_RESET),
+            // Auto-negotiation has a state; a driver that resets the pipeline waits for it not to be zero.
+            (names::ANLP1, fields::ANLP1::ANAS.val(1).modify(0)),
+            (names::FDIRCTRL, mask(FDIRCTRL::INIT_DONE)),
+            (names::DTXMXSZRQ, 0x10),
+            (names::rxpbsize(0), RXPBSIZE::SIZE.val(0x200).modify(0)),
+            (names::txpbsize(0), TXPBSIZE::SIZE.val(0xa0).modify(0)),
+            (names::txpbthresh(0), 0x96),
+            (names::ral(0), u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]])),
+            (names::rah(0), u32::from(u16::from_le_bytes([mac[4], mac[5]])) | mask(RAH::AV)),
+            (
+                names::I2CCTL,
+                self.module.drive(mask(fields::I2CCTL::CLK_OUT) | mask(fields::I2CCTL::DATA_OUT)),
+            ),
+        ];
+        for (offset, value) in resets {
+            regs.store(offset, value);
+        }
+        for queue in 0..QUEUES {
+            let sizes = SRRCTL::BSIZEPACKET.val(2) + SRRCTL::BSIZEHEADER.val(4);
+            regs.store(rx(names::SRRCTL, queue), sizes.modify(0));
+        }
+        self.receiver.reset();
+        self.transmitter.reset();
+        self.interrupts.reset();
+        self.loopback.clear();
+        self.link.restart(hw);
+    }
+}
+
+/// ESDP as it reads: the module's presence pin (SDP2) is an input that is high while a module is in the cage.
+fn pins(value: u32) -> u32 {
+    value | mask(ESDP::SDP2_DATA)
+}
+
+/// EEC as it reads: access is granted at once when asked for (section 8.2.3.2.1).
+fn eeprom_control(value: u32) -> u32 {
+    let asked = mask(EEC::REQ) | mask(EEC::SK) | mask(EEC::CS) | mask(EEC::DI) | mask(EEC::FWE);
+    let granted = if EEC::REQ.is_set(value) { mask(EEC::GNT) } else { 0 };
+    let state = EEC::PRES::SET + EEC::ARD::SET + EEC::ADDR_SIZE::SET + EEC::SIZE.val(nvm::SIZE_FIELD);
+    value & asked | granted | state.modify(0)
+}

@@ -1,0 +1,129 @@
+//! Which frames the device takes: lengths, addresses, VLANs (sections 7.1.1 and 8.2.3.7).
+
+use ixy_regs::ixgbe::fields::{FCTRL, HLREG0, MAXFRS, MCSTCTRL, RAH, VLNCTRL};
+
+use super::names::{self, mta, rah, ral, vfta};
+use super::statistics::{Damage, FCS};
+use super::storage::Storage;
+
+/// Entries of the table of exact addresses.
+const ADDRESSES: u32 = 128;
+/// Least and usual longest frame, with check sequence.
+const SHORTEST: usize = 64;
+const LONGEST: usize = 1518;
+const VLAN_TAG: usize = 4;
+
+/// The filters as they are set during one poll.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    fctrl: u32,
+    mcstctrl: u32,
+    vlnctrl: u32,
+    /// Longest frame, with check sequence and without a tag.
+    longest: usize,
+}
+
+impl Settings {
+    pub(crate) fn load(regs: &Storage) -> Self {
+        let jumbo = HLREG0::JUMBOEN.is_set(regs.load(names::HLREG0));
+        let longest = MAXFRS::MFS.read(regs.load(names::MAXFRS)) as usize;
+        Self {
+            fctrl: regs.load(names::FCTRL),
+            mcstctrl: regs.load(names::MCSTCTRL),
+            vlnctrl: regs.load(names::VLNCTRL),
+            longest: if jumbo { longest } else { LONGEST },
+        }
+    }
+
+    /// What is wrong with a frame's length.
+    #[inline(always)]
+    pub(crate) fn damage(&self, frame: &[u8]) -> Option<Damage> {
+        let len = frame.len() + FCS as usize;
+        if len < SHORTEST {
+            return Some(Damage::Short);
+        }
+        if len > self.longest {
+            let tagged = frame.get(12..14) == Some(&[0x81, 0x00]);
+            if !tagged || len > self.longest + VLAN_TAG {
+                return Some(Damage::Long);
+            }
+        }
+        None
+    }
+}
+
+/// The exact addresses that are valid.
+pub(crate) struct Addresses {
+    valid: Vec<[u8; 6]>,
+    stale: bool,
+}
+
+impl Addresses {
+    pub(crate) fn new() -> Self {
+        Self { valid: Vec::new(), stale: true }
+    }
+
+    /// Says that RAL or RAH changed.
+    pub(crate) fn changed(&mut self) {
+        self.stale = true;
+    }
+
+    fn prepare(&mut self, regs: &Storage) {
+        self.valid.clear();
+        for n in 0..ADDRESSES {
+            let high = regs.load(rah(n));
+            if RAH::AV.is_set(high) {
+                let (low, high) = (regs.load(ral(n)).to_le_bytes(), high.to_le_bytes());
+                self.valid.push([low[0], low[1], low[2], low[3], high[0], high[1]]);
+            }
+        }
+        self.stale = false;
+    }
+
+    /// Whether a frame of good length passes the address and VLAN filters.
+    #[inline]
+    pub(crate) fn pass(
+        &mut self,
+        regs: &Storage,
+        settings: &Settings,
+        frame: &[u8],
+        vlan: Option<u16>,
+    ) -> bool {
+        if self.stale {
+            self.prepare(regs);
+        }
+        let Some(destination) = frame.get(..6) else { return false };
+        self.address_passes(regs, settings, destination) && vlan_passes(regs, settings, vlan)
+    }
+
+    #[inline]
+    fn address_passes(&self, regs: &Storage, settings: &Settings, destination: &[u8]) -> bool {
+        let multicast = destination[0] & 1 != 0;
+        // Broadcast passes by BAM, or as any multicast address does (section 8.2.3.7.1).
+        if destination == [0xff; 6] && FCTRL::BAM.is_set(settings.fctrl) {
+            return true;
+        }
+        let all = if multicast { FCTRL::MPE } else { FCTRL::UPE };
+        if all.is_set(settings.fctrl) || self.valid.iter().any(|address| address == destination) {
+            return true;
+        }
+        multicast && MCSTCTRL::MFE.is_set(settings.mcstctrl) && {
+            let hash = multicast_hash(MCSTCTRL::MO.read(settings.mcstctrl), destination);
+            regs.load(mta(hash >> 5)) >> (hash & 31) & 1 == 1
+        }
+    }
+}
+
+/// The 12 bits of a destination address that index the multicast table: `offset` chooses bits 47:36, 46:35, 45:34 or
+/// 43:32 (MCSTCTRL.MO, section 8.2.3.7.3).
+fn multicast_hash(offset: u32, destination: &[u8]) -> u32 {
+    let upper = u32::from(u16::from_le_bytes([destination[4], destination[5]]));
+    let shift = [4, 3, 2, 0][(offset & 3) as usize];
+    upper >> shift & 0xfff
+}
+
+fn vlan_passes(regs: &Storage, settings: &Settings, vlan: Option<u16>) -> bool {
+    let Some(tag) = vlan.filter(|_| VLNCTRL::VFE.is_set(settings.vlnctrl)) else { return true };
+    let id = u32::from(tag & 0xfff);
+    regs.load(vfta(id >> 5)) >> (id & 31) & 1 == 1
+}

@@ -1,0 +1,224 @@
+//! What the device understands of a frame: VLAN tag, IP and transport headers, and their checksums.
+
+/// Bytes of an Ethernet header.
+const ETHERNET: usize = 14;
+const VLAN: u16 = 0x8100;
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const SCTP: u8 = 132;
+
+/// Version of the Internet protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Network {
+    V4,
+    V6,
+}
+
+/// Transport protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+/// A frame's headers, as far as they are understood.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Headers {
+    /// Tag control information of the outer tag.
+    pub(crate) vlan: Option<u16>,
+    /// Protocol and offset of its header, which is whole.
+    pub(crate) network: Option<(Network, usize)>,
+    /// IPv4 with options.
+    pub(crate) options: bool,
+    /// A fragment of a packet: it has no transport header of its own.
+    pub(crate) fragment: bool,
+    /// Protocol and offset of its header; at least its ports are there.
+    pub(crate) transport: Option<(Transport, usize)>,
+    /// Where the packet ends: padding may follow.
+    end: usize,
+}
+
+#[inline(always)]
+fn word(frame: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]))
+}
+
+impl Headers {
+    /// Reads the headers of `frame`; `vlan` is the type that marks a tag (VLNCTRL.VET).
+    #[inline]
+    pub(crate) fn of(frame: &[u8]) -> Self {
+        let mut headers = Self::default();
+        let mut at = ETHERNET;
+        let mut kind = word(frame, 12);
+        if kind == Some(VLAN) {
+            headers.vlan = word(frame, 14);
+            kind = word(frame, 16);
+            at += 4;
+        }
+        match kind {
+            Some(IPV4) => headers.ipv4(frame, at),
+            Some(IPV6) => headers.ipv6(frame, at),
+            _ => {}
+        }
+        headers
+    }
+
+    #[inline]
+    fn ipv4(&mut self, frame: &[u8], at: usize) {
+        let Some(header) = frame.get(at..at + 20) else { return };
+        let len = usize::from(header[0] & 0xf) * 4;
+        let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
+        if header[0] >> 4 != 4 || len < 20 || total < len || at + total > frame.len() {
+            return;
+        }
+        self.network = Some((Network::V4, at));
+        self.options = len > 20;
+        self.fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0;
+        self.end = at + total;
+        self.transport(header[9], at + len);
+    }
+
+    #[inline]
+    fn ipv6(&mut self, frame: &[u8], at: usize) {
+        let Some(header) = frame.get(at..at + 40) else { return };
+        let payload = usize::from(u16::from_be_bytes([header[4], header[5]]));
+        if header[0] >> 4 != 6 || at + 40 + payload > frame.len() {
+            return;
+        }
+        self.network = Some((Network::V6, at));
+        self.end = at + 40 + payload;
+        // Extension headers are not followed: such a packet has no transport header for the device.
+        self.transport(header[6], at + 40);
+    }
+
+    #[inline]
+    fn transport(&mut self, protocol: u8, at: usize) {
+        let (transport, least) = match protocol {
+            TCP => (Transport::Tcp, 20),
+            UDP => (Transport::Udp, 8),
+            SCTP => (Transport::Sctp, 12),
+            _ => return,
+        };
+        if !self.fragment && at + least <= self.end {
+            self.transport = Some((transport, at));
+        }
+    }
+
+    /// Whether the IPv4 header's checksum is right; `None` when there is no such header.
+    #[inline]
+    pub(crate) fn network_checksum(&self, frame: &[u8]) -> Option<bool> {
+        let (Network::V4, at) = self.network? else { return None };
+        let len = usize::from(*frame.get(at)? & 0xf) * 4;
+        Some(fold(sum(frame.get(at..at + len)?)) == 0xffff)
+    }
+
+    /// Whether the TCP or UDP checksum is right; `None` when there is none (UDP over IPv4 may leave it out).
+    #[inline]
+    pub(crate) fn transport_checksum(&self, frame: &[u8]) -> Option<bool> {
+        let (transport, at) = self.transport?;
+        let (network, ip) = self.network?;
+        let protocol = match transport {
+            Transport::Tcp => TCP,
+            Transport::Udp if word(frame, at + 6)? == 0 => return None,
+            Transport::Udp => UDP,
+            Transport::Sctp => return None,
+        };
+        let addresses = match network {
+            Network::V4 => frame.get(ip + 12..ip + 20)?,
+            Network::V6 => frame.get(ip + 8..ip + 40)?,
+        };
+        let body = frame.get(at..self.end)?;
+        let pseudo = u64::from(u16::from(protocol).to_be()) + u64::from((body.len() as u16).to_be());
+        Some(fold(sum(addresses) + sum(body) + pseudo) == 0xffff)
+    }
+
+    /// The bytes that RSS hashes: addresses, and ports when `ports`; their number is 8, 12, 32 or 36.
+    #[inline]
+    pub(crate) fn hashed(&self, frame: &[u8], ports: bool, into: &mut [u8; 36]) -> Option<usize> {
+        let (network, ip) = self.network?;
+        let addresses = match network {
+            Network::V4 => frame.get(ip + 12..ip + 20)?,
+            Network::V6 => frame.get(ip + 8..ip + 40)?,
+        };
+        into[..addresses.len()].copy_from_slice(addresses);
+        let mut len = addresses.len();
+        if ports {
+            let (_, at) = self.transport?;
+            into[len..len + 4].copy_from_slice(frame.get(at..at + 4)?);
+            len += 4;
+        }
+        Some(len)
+    }
+}
+
+/// Sum of 16-bit words in memory order, not yet folded; an odd last byte counts as if a zero followed.
+#[inline]
+pub(crate) fn sum(bytes: &[u8]) -> u64 {
+    let mut chunks = bytes.chunks_exact(4);
+    let mut sum = 0_u64;
+    for chunk in &mut chunks {
+        if let Ok(four) = <[u8; 4]>::try_from(chunk) {
+            sum += u64::from(u32::from_ne_bytes(four));
+        }
+    }
+    let mut rest = [0; 4];
+    let last = chunks.remainder();
+    rest[..last.len()].copy_from_slice(last);
+    sum + u64::from(u32::from_ne_bytes(rest))
+}
+
+/// The one's complement sum in 16 bits.
+#[inline]
+pub(crate) fn fold(mut sum: u64) -> u16 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
+}
+
+/// The checksum of `bytes`, as the two bytes that go into a header.
+#[inline]
+pub(crate) fn checksum(bytes: &[u8]) -> [u8; 2] {
+    (!fold(sum(bytes))).to_ne_bytes()
+}
+
+/// The Ethernet frame check sequence of `bytes`, in the order in which it is sent (IEEE 802.3).
+pub(crate) fn frame_check(bytes: &[u8]) -> [u8; 4] {
+    const TABLE: [u32; 256] = {
+        let mut table = [0_u32; 256];
+        let mut n = 0;
+        while n < 256 {
+            let (mut value, mut bit) = (n as u32, 0);
+            while bit < 8 {
+                value = if value & 1 == 1 { value >> 1 ^ 0xedb8_8320 } else { value >> 1 };
+                bit += 1;
+            }
+            table[n] = value;
+            n += 1;
+        }
+        table
+    };
+    let crc = bytes.iter().fold(u32::MAX, |crc, byte| TABLE[usize::from(crc as u8 ^ byte)] ^ crc >> 8);
+    (!crc).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_check_sequence_of_a_known_text_is_the_known_one() {
+        // The check value of CRC-32 (ISO-HDLC) over "123456789".
+        assert_eq!(frame_check(b"123456789"), 0xcbf4_3926_u32.to_le_bytes());
+    }
+
+    #[test]
+    fn a_header_with_its_checksum_sums_to_all_ones() {
+        let header =
+            [0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0, 0, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0, 0xc7];
+        assert_eq!(checksum(&header), [0xb8, 0x61], "the well-known example of this header");
+    }
+}

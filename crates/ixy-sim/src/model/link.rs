@@ -1,0 +1,73 @@
+//! The link: up while light arrives and the laser is on (sections 3.7 and 8.2.3.22).
+
+use std::time::{Duration, Instant};
+
+use ixy_regs::ixgbe::fields::{AUTOC, ESDP, LINKS, STATUS};
+
+use super::Hardware;
+use super::faults::Fault;
+use super::names::{self, mask};
+
+/// The state of the link.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    up: bool,
+    /// Since when nothing has been missing but time.
+    ready: Option<Instant>,
+}
+
+/// LINKS of a 10 Gbit/s serial link that is up.
+const UP: u32 = mask(LINKS::LINK_UP)
+    | mask(LINKS::LINK_SPEED)
+    | mask(LINKS::LINK_STATUS)
+    | mask(LINKS::TENG_SERIAL_EN)
+    | mask(LINKS::TENG_LINK_EN)
+    | mask(LINKS::TENG_ALIGN)
+    | mask(LINKS::KR_PCS_BLOCK_LOCK);
+
+impl Link {
+    pub(crate) fn is_up(&self) -> bool {
+        self.up
+    }
+
+    /// Whether software or a fault keeps the link down, whatever is at the other end.
+    pub(crate) fn is_held(hw: &Hardware) -> bool {
+        // The cage's transmit disable is wired to SDP3, as an output.
+        let esdp = hw.regs.load(names::ESDP);
+        hw.faults.is(Fault::LinkDown) || ESDP::SDP3_IODIR.is_set(esdp) && ESDP::SDP3_DATA.is_set(esdp)
+    }
+
+    /// Looks at the link again; says whether it changed.
+    pub(crate) fn update(&mut self, hw: &Hardware, light: bool) -> bool {
+        let forced = AUTOC::FLU.is_set(hw.regs.load(names::AUTOC));
+        let up = if forced {
+            true
+        } else if !light || Self::is_held(hw) {
+            self.ready = None;
+            false
+        } else {
+            let delay = hw.link_delay();
+            delay == Duration::ZERO || self.ready.get_or_insert_with(Instant::now).elapsed() >= delay
+        };
+        let changed = up != self.up;
+        self.up = up;
+        if changed {
+            self.show(hw);
+        }
+        changed
+    }
+
+    /// Writes the state to the registers that show it.
+    pub(crate) fn show(&self, hw: &Hardware) {
+        hw.regs.store(names::LINKS, if self.up { UP } else { 0 });
+        hw.regs.assign(names::STATUS, mask(STATUS::LINK_UP), self.up);
+    }
+
+    /// The link goes down and has to come up again: reset, or a restart of auto-negotiation.
+    pub(crate) fn restart(&mut self, hw: &Hardware) -> bool {
+        let was_up = std::mem::replace(&mut self.up, false);
+        self.ready = None;
+        self.show(hw);
+        was_up
+    }
+}

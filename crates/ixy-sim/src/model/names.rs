@@ -1,0 +1,90 @@
+//! Offsets of the registers that the model gives a meaning, taken from ixy-regs by the datasheet's names.
+
+// Everything that could panic here is evaluated at compile time: a name that ixy-regs does not have does not build.
+#![allow(clippy::panic)]
+
+use ixy_regs::ixgbe;
+use tock_registers::RegisterLongName;
+use tock_registers::fields::Field;
+
+/// The bits of a field, where they are in the register.
+pub(crate) const fn mask<R: RegisterLongName>(field: Field<u32, R>) -> u32 {
+    field.mask << field.shift
+}
+
+/// The offset of a register's only or first element.
+const fn offset(name: &str) -> u32 {
+    match ixgbe::find(name) {
+        Some(register) => register.spans[0].base,
+        None => panic!("ixy-regs has no such register"),
+    }
+}
+
+/// The distance of an array's elements.
+const fn stride(name: &str) -> u32 {
+    match ixgbe::find(name) {
+        Some(register) => register.spans[0].stride,
+        None => panic!("ixy-regs has no such register"),
+    }
+}
+
+macro_rules! registers {
+    ($($name:ident),* $(,)?) => { $(pub(crate) const $name: u32 = offset(stringify!($name));)* };
+}
+
+macro_rules! arrays {
+    ($($function:ident = $name:literal),* $(,)?) => { $(
+        #[inline(always)]
+        pub(crate) const fn $function(n: u32) -> u32 {
+            const BASE: u32 = offset($name);
+            const STRIDE: u32 = stride($name);
+            BASE + STRIDE * n
+        }
+    )* };
+}
+
+registers! {
+    CTRL, STATUS, ESDP, I2CCTL, EEC, EERD, SWSM, FWSM,
+    EICR, EICS, EIMS, EIMC, EIAC, EIAM, EICS_EX, EIMS_EX, EIMC_EX, EIAM_EX, IVAR_MISC, GPIE,
+    FCTRL, VLNCTRL, MCSTCTRL, RXCSUM, MRQC, RDRXCTL, RXCTRL, DMATXCTL, DTXMXSZRQ,
+    SECTXSTAT, SECRXCTRL, SECRXSTAT, HLREG0, MSCA, MSRWD, MAXFRS, AUTOC, LINKS, AUTOC2, ANLP1, FDIRCTRL,
+    CRCERRS, RUC, ROC, BPRC, MPRC, GPRC, GORCL, GORCH, GPTC, GOTCL, GOTCH,
+    TORL, TORH, TPR, TPT, MPTC, BPTC, PRC64, PRC127, PRC255, PRC511, PRC1023, PRC1522,
+    PTC64, PTC127, PTC255, PTC511, PTC1023, PTC1522,
+}
+
+arrays! {
+    ivar = "IVAR", mta = "MTA", ral = "RAL", rah = "RAH", vfta = "VFTA", rssrk = "RSSRK", reta = "RETA",
+    rxpbsize = "RXPBSIZE", txpbsize = "TXPBSIZE", txpbthresh = "TXPBTHRESH", mpc = "MPC",
+    rqsmr = "RQSMR", tqsm = "TQSM",
+    qprc = "QPRC", qprdc = "QPRDC", qbrc_l = "QBRC_L", qbrc_h = "QBRC_H",
+    qptc = "QPTC", qbtc_l = "QBTC_L", qbtc_h = "QBTC_H",
+}
+
+/// Registers of receive queue `q` (section 8.2.3.8), at `register` in the block of queue 0.
+#[inline(always)]
+pub(crate) const fn rx(register: u32, q: u32) -> u32 {
+    const SPANS: &[ixy_regs::map::Span] = match ixgbe::find("RDBAL") {
+        Some(register) => register.spans,
+        None => panic!("ixy-regs has no RDBAL"),
+    };
+    let (low, high) = (SPANS[0], SPANS[1]);
+    let inside = register - low.base;
+    if q < low.count {
+        low.base + low.stride * q + inside
+    } else {
+        high.base + high.stride * (q - low.count) + inside
+    }
+}
+
+/// Registers of transmit queue `q` (section 8.2.3.9).
+#[inline(always)]
+pub(crate) const fn tx(register: u32, q: u32) -> u32 {
+    const STRIDE: u32 = stride("TDBAL");
+    register + STRIDE * q
+}
+
+registers! {
+    RDBAL, RDBAH, RDLEN, RDH, RDT, RXDCTL, SRRCTL,
+    TDBAL, TDBAH, TDLEN, TDH, TDT, TXDCTL, TDWBAL, TDWBAH,
+}

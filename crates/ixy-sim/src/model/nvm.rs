@@ -1,0 +1,132 @@
+//! The EEPROM: an image that is plausible for a card with one SFP+ cage (sections 6.1 to 6.4), and EERD, through which
+//! software reads it word by word.
+
+use ixy_regs::ixgbe::fields::EERD;
+
+/// Words of the EEPROM: 8 KiB.
+const WORDS: usize = 4096;
+/// EEC.SIZE counts from 2^6 words (section 8.2.3.2.1).
+pub(crate) const SIZE_FIELD: u32 = WORDS.trailing_zeros() - 6;
+/// What all words up to and including the checksum, and those of the sections they point to, sum to (section 6.2.2).
+const CHECKSUM: u16 = 0xBABA;
+const CHECKSUM_WORD: usize = 0x3f;
+/// Words 0x03 to 0x0E point to sections that the checksum covers; 0x0F points to the firmware's.
+const POINTERS: std::ops::Range<usize> = 0x03..0x0f;
+const FIRMWARE: usize = 0x0f;
+
+// Where the sections of this image are.
+const LAN_CORE: usize = 0x100;
+const MAC_SECTION: usize = 0x110;
+const FIRMWARE_SECTION: usize = 0x140;
+const FIRMWARE_PATCH: usize = 0x150;
+const BOARD_NUMBER: usize = 0x160;
+const SFP_TABLE: usize = 0x180;
+const SFP_SHORT_RANGE_0: usize = 0x190;
+const SFP_SHORT_RANGE_1: usize = 0x1a0;
+
+/// The words of the EEPROM.
+pub(crate) struct Nvm {
+    words: Box<[u16]>,
+}
+
+impl Nvm {
+    /// An image for a card with the Ethernet address `mac`.
+    pub(crate) fn new(mac: [u8; 6]) -> Self {
+        let mut words = vec![0xffff_u16; WORDS].into_boxed_slice();
+        let mut put = |at: usize, values: &[u16]| {
+            for (n, &value) in values.iter().enumerate() {
+                if let Some(word) = words.get_mut(at + n) {
+                    *word = value;
+                }
+            }
+        };
+        put(0x00, &[0x0040, 0xffff, 0xffff]);
+        put(0x03, &[0xffff; 12]);
+        put(0x09, &[LAN_CORE as u16]);
+        put(0x0b, &[MAC_SECTION as u16]);
+        put(FIRMWARE, &[FIRMWARE_SECTION as u16]);
+        // Board number: kept in a block of its own (0xFAFA), of six words with the length.
+        put(0x15, &[0xfafa, BOARD_NUMBER as u16]);
+        put(BOARD_NUMBER, &[0x0006, 0x4531, 0x3936, 0x3030, 0x2d30, 0x3031]);
+        // No storage address, no alternative world wide name.
+        put(0x27, &[0xffff, 0xffff]);
+        put(0x2b, &[SFP_TABLE as u16]);
+        // Device capabilities: any SFP+ module may be used.
+        put(0x2c, &[0x0001]);
+        put(0x2d, &[0x8000, 0x0001]);
+        // A section starts with its length in words.
+        let address = [0, 2, 4].map(|i| u16::from_le_bytes([mac[i], mac[i + 1]]));
+        put(LAN_CORE, &[0x0004, address[0], address[1], address[2], 0x0000]);
+        // MAC section: AUTOC and AUTOC2 as they are after reset, halves low and high.
+        let halves =
+            [super::control::AUTOC_RESET, super::control::AUTOC2_RESET].map(|v| [v as u16, (v >> 16) as u16]);
+        put(MAC_SECTION, &[0x0004, halves[0][0], halves[0][1], halves[1][0], halves[1][1]]);
+        // Firmware: no LESM module (word 2), and a patch whose configuration says version 6.
+        put(FIRMWARE_SECTION, &[0x0006, 0xffff, 0xffff, 0xffff, FIRMWARE_PATCH as u16, 0xffff, 0xffff]);
+        put(FIRMWARE_PATCH, &[0x0008, 0, 0, 0, 0, 0, 0, 0x0006, 0]);
+        // SFP+ modules: pairs of an identifier and a pointer, after a length; 5 and 6 are short and long range optics on
+        // port 0 and 1. Each sequence is a length and values for CORECTL.
+        put(SFP_TABLE, &[0x0005, 5, SFP_SHORT_RANGE_0 as u16, 6, SFP_SHORT_RANGE_1 as u16, 0xffff]);
+        put(SFP_SHORT_RANGE_0, &[0x0004, 0x0101, 0x0202, 0x0303, 0xffff]);
+        put(SFP_SHORT_RANGE_1, &[0x0004, 0x1101, 0x1202, 0x1303, 0xffff]);
+        let mut nvm = Self { words };
+        let sum = nvm.sum();
+        if let Some(word) = nvm.words.get_mut(CHECKSUM_WORD) {
+            *word = CHECKSUM.wrapping_sub(sum);
+        }
+        nvm
+    }
+
+    /// The word at `at`; past the end all ones, as erased.
+    pub(crate) fn word(&self, at: usize) -> u16 {
+        self.words.get(at).copied().unwrap_or(0xffff)
+    }
+
+    /// The address that is loaded into RAL\[0\] and RAH\[0\].
+    pub(crate) fn mac(&self) -> [u8; 6] {
+        let at = usize::from(self.word(0x09));
+        let mut mac = [0; 6];
+        for (n, bytes) in mac.chunks_exact_mut(2).enumerate() {
+            bytes.copy_from_slice(&self.word(at + 1 + n).to_le_bytes());
+        }
+        mac
+    }
+
+    /// Sum of all words that the checksum covers, without the checksum.
+    fn sum(&self) -> u16 {
+        let mut sum = (0..CHECKSUM_WORD).fold(0_u16, |sum, at| sum.wrapping_add(self.word(at)));
+        for pointer in POINTERS.map(|at| self.word(at)).filter(|&p| p != 0 && p != 0xffff) {
+            let at = usize::from(pointer);
+            let len = self.word(at);
+            if len != 0 && len != 0xffff {
+                sum = (1..=usize::from(len)).fold(sum, |sum, n| sum.wrapping_add(self.word(at + n)));
+            }
+        }
+        sum
+    }
+
+    /// EERD after software wrote `command` to it: with START the word that it names, and DONE (section 8.2.3.2.2).
+    pub(crate) fn read_register(&self, command: u32, spoil_checksum: bool) -> u32 {
+        if !EERD::START.is_set(command) {
+            return command & !super::names::mask(EERD::DONE);
+        }
+        let address = EERD::ADDR.read(command);
+        let mut data = self.word(address as usize);
+        if spoil_checksum && address as usize == CHECKSUM_WORD {
+            data = data.wrapping_add(1);
+        }
+        (EERD::ADDR.val(address) + EERD::DONE::SET + EERD::DATA.val(u32::from(data))).modify(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_sums_to_the_checksum_that_drivers_expect() {
+        let nvm = Nvm::new([2, 0x1b, 0x21, 3, 4, 5]);
+        assert_eq!(nvm.sum().wrapping_add(nvm.word(CHECKSUM_WORD)), CHECKSUM);
+        assert_eq!(nvm.mac(), [2, 0x1b, 0x21, 3, 4, 5]);
+    }
+}

@@ -1,0 +1,490 @@
+//! The receive path: from the wire through the filters into descriptors (sections 7.1 and 8.2.3.8).
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ixy_dma::{Iova, View};
+use ixy_regs::ixgbe::descriptors::receive::{PacketType, RssType, Status, legacy, write_back as fields_of};
+use ixy_regs::ixgbe::fields::{EICR, HLREG0, RDRXCTL, RXCSUM, RXCTRL, RXDCTL, RXPBSIZE, SECRXCTRL, SRRCTL};
+
+use super::Hardware;
+use super::faults::Fault;
+use super::filter::{Addresses, Settings};
+use super::headers::{Headers, Network, Transport, frame_check};
+use super::names::{self, mask, rx};
+use super::rss::Rss;
+use super::statistics::{Counts, Damage, set_of};
+
+/// Frames taken in one poll.
+const BURST: usize = 64;
+
+/// What is known of a frame that passed the filters.
+#[derive(Debug, Clone, Copy)]
+struct Passed {
+    queue: u32,
+    hash: Option<(u32, RssType)>,
+    headers: Headers,
+    /// It arrived damaged, and FCTRL.SBP wants it all the same.
+    damaged: bool,
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    Done,
+    /// Its queue has too few free descriptors, or is off.
+    NoDescriptor,
+    /// No number of descriptors would be enough.
+    TooLong,
+}
+
+/// The receive side of the device.
+pub(crate) struct Receiver {
+    pub(crate) addresses: Addresses,
+    pub(crate) rss: Rss,
+    /// The packet buffer, in use only while its first frame waits for a descriptor.
+    buffer: VecDeque<(Vec<u8>, Passed)>,
+    buffered: usize,
+    scratch: Vec<u8>,
+    /// Queues that got frames since the causes were raised last.
+    pub(crate) touched: u128,
+    /// A frame was lost as the packet buffer was full.
+    pub(crate) missed: bool,
+}
+
+/// Where frames come from: the wire, or the transmitter in MAC loopback.
+pub(crate) trait Source {
+    fn front(&mut self) -> Option<&[u8]>;
+    fn consume(&mut self);
+    /// Whether a frame stays where it is while no descriptor is free.
+    fn waits(&self) -> bool;
+}
+
+/// Registers that stay the same during a poll.
+struct Config {
+    filter: Settings,
+    mrqc: u32,
+    /// Whether the descriptor has the hash, or else the fragment checksum.
+    hash: bool,
+    strip_crc: bool,
+    save_bad: bool,
+    capacity: usize,
+}
+
+impl Config {
+    fn load(hw: &Hardware) -> Self {
+        let regs = &hw.regs;
+        let strip = HLREG0::RXCRCSTRP.is_set(regs.load(names::HLREG0));
+        Self {
+            filter: Settings::load(regs),
+            mrqc: regs.load(names::MRQC),
+            hash: RXCSUM::PCSD.is_set(regs.load(names::RXCSUM)),
+            // Both switches have to say the same (section 8.2.3.8.8); the model strips when either does.
+            strip_crc: strip || RDRXCTL::CRCSTRIP.is_set(regs.load(names::RDRXCTL)),
+            save_bad: ixy_regs::ixgbe::fields::FCTRL::SBP.is_set(regs.load(names::FCTRL)),
+            capacity: RXPBSIZE::SIZE.read(regs.load(names::rxpbsize(0))) as usize * 1024,
+        }
+    }
+}
+
+/// A ring while a poll works on it.
+struct Ring<'v> {
+    queue: u32,
+    words: Words<'v>,
+    count: u32,
+    head: u32,
+    tail: u32,
+    /// Bytes that one buffer takes.
+    buffer: usize,
+    legacy: bool,
+    drop: bool,
+    strip_vlan: bool,
+    moved: bool,
+}
+
+/// The words of a ring: as one piece where its memory is one, else looked up one by one.
+pub(crate) enum Words<'v> {
+    Whole(&'v [AtomicU64]),
+    Each(&'v View<'v>, Iova),
+}
+
+impl<'v> Words<'v> {
+    pub(crate) fn new(view: &'v View<'v>, base: u64, count: u32) -> Self {
+        match view.words(Iova(base), count as usize * 2) {
+            Some(words) => Self::Whole(words),
+            None => Self::Each(view, Iova(base)),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn at(&self, n: u32) -> Option<&AtomicU64> {
+        match self {
+            Self::Whole(words) => words.get(n as usize),
+            Self::Each(view, base) => view.word64(base.offset(u64::from(n) * 8)),
+        }
+    }
+}
+
+impl<'v> Ring<'v> {
+    /// The ring of `queue` as its registers describe it, if the queue is on.
+    fn open(hw: &Hardware, view: &'v View<'v>, queue: u32) -> Option<Self> {
+        let regs = &hw.regs;
+        let control = regs.load(rx(names::RXDCTL, queue));
+        if !RXDCTL::ENABLE.is_set(control) {
+            return None;
+        }
+        let count = regs.load(rx(names::RDLEN, queue)) / 16;
+        let (head, tail) = (regs.load(rx(names::RDH, queue)), regs.load(rx(names::RDT, queue)));
+        if head >= count || tail >= count {
+            return None;
+        }
+        let base = u64::from(regs.load(rx(names::RDBAL, queue)))
+            | u64::from(regs.load(rx(names::RDBAH, queue))) << 32;
+        let srrctl = regs.load(rx(names::SRRCTL, queue));
+        Some(Self {
+            queue,
+            words: Words::new(view, base, count),
+            count,
+            head,
+            tail,
+            buffer: SRRCTL::BSIZEPACKET.read(srrctl) as usize * 1024,
+            legacy: SRRCTL::DESCTYPE.read(srrctl) == 0,
+            drop: SRRCTL::DROP_EN.is_set(srrctl),
+            strip_vlan: RXDCTL::VME.is_set(control),
+            moved: false,
+        })
+    }
+
+    fn free(&self) -> u32 {
+        if self.tail >= self.head { self.tail - self.head } else { self.tail + self.count - self.head }
+    }
+
+    /// Leaves the ring: its head becomes visible.
+    fn close(&self, hw: &Hardware) {
+        if self.moved {
+            hw.regs.store(rx(names::RDH, self.queue), self.head);
+        }
+    }
+}
+
+impl Receiver {
+    pub(crate) fn new() -> Self {
+        Self {
+            addresses: Addresses::new(),
+            rss: Rss::new(),
+            buffer: VecDeque::new(),
+            buffered: 0,
+            scratch: Vec::new(),
+            touched: 0,
+            missed: false,
+        }
+    }
+
+    /// Forgets all frames, as a reset does.
+    pub(crate) fn reset(&mut self) {
+        self.buffer.clear();
+        self.buffered = 0;
+        self.touched = 0;
+        self.addresses.changed();
+        self.rss.changed();
+    }
+
+    /// Whether no frame is inside the device.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// Whether the receiver is switched on (section 4.6.7).
+    pub(crate) fn is_on(hw: &Hardware) -> bool {
+        RXCTRL::RXEN.is_set(hw.regs.load(names::RXCTRL))
+            && !SECRXCTRL::RX_DIS.is_set(hw.regs.load(names::SECRXCTRL))
+    }
+
+    /// Moves frames from `source` into rings; returns how many it took or moved.
+    pub(crate) fn poll(
+        &mut self,
+        hw: &Hardware,
+        view: &View<'_>,
+        source: &mut dyn Source,
+        counts: &mut Counts,
+    ) -> usize {
+        let config = Config::load(hw);
+        let mut ring: Option<Ring<'_>> = None;
+        let mut work = 0;
+        // What waits in the packet buffer comes first.
+        while work < BURST {
+            let Some((frame, passed)) = self.buffer.pop_front() else { break };
+            match self.deliver(hw, view, &mut ring, &config, &frame, &passed, counts) {
+                Delivery::Done => {}
+                Delivery::TooLong => counts.dropped(rx_set(hw, passed.queue)),
+                Delivery::NoDescriptor => {
+                    // DROP_EN may have been set since (section 8.2.3.8.7).
+                    if !ring.as_ref().is_some_and(|r| r.queue == passed.queue && r.drop) {
+                        self.buffer.push_front((frame, passed));
+                        break;
+                    }
+                    counts.dropped(rx_set(hw, passed.queue));
+                }
+            }
+            self.buffered -= frame.len();
+            work += 1;
+        }
+        let waits = source.waits();
+        while work < BURST {
+            let Some(frame) = source.front() else { break };
+            let altered = self.alter(hw, frame);
+            let frame = altered.as_deref().unwrap_or(frame);
+            let Some(passed) = self.pass(hw, &config, frame, counts) else {
+                source.consume();
+                work += 1;
+                continue;
+            };
+            let delivery = if self.buffer.is_empty() {
+                self.deliver(hw, view, &mut ring, &config, frame, &passed, counts)
+            } else {
+                Delivery::NoDescriptor
+            };
+            if delivery == Delivery::NoDescriptor && waits {
+                break;
+            }
+            counts.arrived(frame);
+            counts.passed(frame);
+            match delivery {
+                Delivery::Done => {}
+                Delivery::TooLong => counts.dropped(rx_set(hw, passed.queue)),
+                Delivery::NoDescriptor => self.miss(hw, &config, ring.as_ref(), frame, passed, counts),
+            }
+            source.consume();
+            work += 1;
+        }
+        if let Some(ring) = ring {
+            ring.close(hw);
+        }
+        work
+    }
+
+    /// The frame as a fault on the wire leaves it.
+    fn alter(&self, hw: &Hardware, frame: &[u8]) -> Option<Vec<u8>> {
+        if !hw.faults.any() {
+            return None;
+        }
+        if hw.faults.is(Fault::FramesCut) {
+            return Some(frame[..frame.len().min(40)].to_vec());
+        }
+        if hw.faults.is(Fault::FramesStretched) {
+            let mut longer = frame.to_vec();
+            longer.resize(16_000, 0);
+            return Some(longer);
+        }
+        None
+    }
+
+    /// Looks at a frame; `None` when it is damaged or the filters drop it, and then it was counted.
+    fn pass(&mut self, hw: &Hardware, config: &Config, frame: &[u8], counts: &mut Counts) -> Option<Passed> {
+        let mut damage = config.filter.damage(frame);
+        if damage.is_none() && hw.faults.any() && hw.faults.is(Fault::FramesDamaged) {
+            damage = Some(Damage::Crc);
+        }
+        if let Some(damage) = damage {
+            counts.damaged(damage);
+            if !config.save_bad || frame.len() < 14 {
+                counts.arrived(frame);
+                return None;
+            }
+        }
+        let headers = Headers::of(frame);
+        if !self.addresses.pass(&hw.regs, &config.filter, frame, headers.vlan) {
+            counts.arrived(frame);
+            return None;
+        }
+        let (queue, hash) = self.rss.choose(&hw.regs, config.mrqc, &headers, frame);
+        Some(Passed { queue, hash, headers, damaged: damage.is_some() })
+    }
+
+    /// A frame that found no descriptor, on a wire that does not wait (section 7.1.9, and DROP_EN in 8.2.3.8.7).
+    fn miss(
+        &mut self,
+        hw: &Hardware,
+        config: &Config,
+        ring: Option<&Ring<'_>>,
+        frame: &[u8],
+        passed: Passed,
+        counts: &mut Counts,
+    ) {
+        let ring = ring.filter(|r| r.queue == passed.queue);
+        let on = RXDCTL::ENABLE.is_set(hw.regs.load(rx(names::RXDCTL, passed.queue)));
+        if self.buffer.is_empty() && (!on || ring.is_some_and(|r| r.drop)) {
+            counts.dropped(rx_set(hw, passed.queue));
+        } else if self.buffered + frame.len() <= config.capacity {
+            // The head of the line waits, and all that comes after it.
+            self.buffered += frame.len();
+            self.buffer.push_back((frame.to_vec(), passed));
+        } else {
+            counts.overflowed();
+            self.missed = true;
+        }
+    }
+
+    /// Writes a frame to the ring of its queue.
+    #[allow(clippy::too_many_arguments)] // the parts of a poll
+    fn deliver<'v>(
+        &mut self,
+        hw: &Hardware,
+        view: &'v View<'v>,
+        current: &mut Option<Ring<'v>>,
+        config: &Config,
+        frame: &[u8],
+        passed: &Passed,
+        counts: &mut Counts,
+    ) -> Delivery {
+        if current.as_ref().is_none_or(|ring| ring.queue != passed.queue) {
+            if let Some(ring) = current.take() {
+                ring.close(hw);
+            }
+            *current = Ring::open(hw, view, passed.queue);
+        }
+        let Some(ring) = current else { return Delivery::NoDescriptor };
+        let strip_vlan = ring.strip_vlan && passed.headers.vlan.is_some();
+        let whole = frame;
+        let frame = if strip_vlan || !config.strip_crc {
+            self.scratch.clear();
+            self.scratch.extend_from_slice(frame);
+            if !config.strip_crc {
+                self.scratch.extend_from_slice(&frame_check(frame));
+            }
+            if strip_vlan {
+                self.scratch.drain(12..16);
+            }
+            &self.scratch[..]
+        } else {
+            frame
+        };
+        if ring.buffer == 0 {
+            return Delivery::TooLong;
+        }
+        let needed = frame.len().div_ceil(ring.buffer) as u32;
+        if needed >= ring.count {
+            return Delivery::TooLong;
+        }
+        if ring.free() < needed {
+            // The driver may have given descriptors since the ring was opened.
+            ring.tail = hw.regs.load(rx(names::RDT, ring.queue));
+            if ring.tail >= ring.count || ring.free() < needed {
+                return Delivery::NoDescriptor;
+            }
+        }
+        let status = write_back(config, whole, passed, strip_vlan);
+        let mut chunks = frame.chunks(ring.buffer).peekable();
+        while let Some(chunk) = chunks.next() {
+            let last = chunks.peek().is_none();
+            let Some(first) = ring.words.at(ring.head * 2) else { break };
+            // The doorbell's acquire load orders this after the driver's stores.
+            view.write(Iova(first.load(Ordering::Relaxed)), chunk);
+            let mut length = chunk.len() as u64;
+            if hw.faults.any() {
+                if hw.faults.is(Fault::ImpossibleLength) {
+                    length = (ring.buffer as u64 + 1000).min(0xffff);
+                }
+                if hw.faults.is(Fault::NeverWrittenBack) {
+                    ring.advance();
+                    continue;
+                }
+            }
+            let (low, mut high) = status;
+            high |= fields_of::LENGTH.place(length) | fields_of::DD.mask();
+            if last {
+                high |= fields_of::EOP.mask();
+            } else {
+                // Only the last descriptor of a frame says what is in it.
+                high &= fields_of::DD.mask() | fields_of::LENGTH.mask();
+            }
+            if ring.legacy {
+                write_back_legacy(ring, high);
+            } else {
+                first.store(if last { low } else { 0 }, Ordering::Relaxed);
+                if let Some(second) = ring.words.at(ring.head * 2 + 1) {
+                    second.store(high, Ordering::Release);
+                }
+            }
+            ring.advance();
+        }
+        self.touched |= 1 << ring.queue;
+        counts.received(rx_set(hw, ring.queue), frame.len());
+        Delivery::Done
+    }
+}
+
+impl Ring<'_> {
+    #[inline(always)]
+    fn advance(&mut self) {
+        self.head = if self.head + 1 == self.count { 0 } else { self.head + 1 };
+        self.moved = true;
+    }
+}
+
+/// The set of counters that receive queue `queue` counts in (RQSMR, section 8.2.3.23.71).
+#[inline(always)]
+fn rx_set(hw: &Hardware, queue: u32) -> usize {
+    set_of(hw.regs.load(names::rqsmr(queue / 4)), queue)
+}
+
+/// Both words of the advanced write-back format, but for length, DD and EOP (section 7.1.6.2).
+#[inline]
+fn write_back(config: &Config, frame: &[u8], passed: &Passed, stripped: bool) -> (u64, u64) {
+    let headers = &passed.headers;
+    let mut kind = match headers.network {
+        Some((Network::V4, _)) if headers.options => PacketType::IPV4_OPTIONS,
+        Some((Network::V4, _)) => PacketType::IPV4,
+        Some((Network::V6, _)) => PacketType::IPV6,
+        None => PacketType::empty(),
+    };
+    kind |= match headers.transport {
+        Some((Transport::Tcp, _)) => PacketType::TCP,
+        Some((Transport::Udp, _)) => PacketType::UDP,
+        Some((Transport::Sctp, _)) => PacketType::SCTP,
+        None => PacketType::empty(),
+    };
+    let mut low = fields_of::PACKET_TYPE.place(u64::from(kind.bits()));
+    if let Some((hash, kind)) = passed.hash {
+        low |= fields_of::RSS_TYPE.place(kind as u64);
+        if config.hash {
+            low |= fields_of::HASH.place(u64::from(hash));
+        }
+    }
+    let mut status = Status::empty();
+    match headers.network_checksum(frame) {
+        Some(true) => status |= Status::IPCS,
+        Some(false) => status |= Status::IPCS | Status::IPE,
+        None => {}
+    }
+    if let Some(right) = headers.transport_checksum(frame) {
+        status |= if right { Status::L4CS } else { Status::L4CS | Status::L4E };
+        if matches!(headers.transport, Some((Transport::Udp, _))) {
+            status |= Status::UDPCS;
+        }
+    }
+    if passed.damaged {
+        status |= Status::RXE;
+    }
+    let mut high = 0;
+    if stripped {
+        status |= Status::VP;
+        high |= fields_of::VLAN.place(u64::from(headers.vlan.unwrap_or(0)));
+    }
+    (low, high | u64::from(status.bits()))
+}
+
+/// The legacy format has status and errors elsewhere, and keeps the buffer's address (section 7.1.5).
+fn write_back_legacy(ring: &Ring<'_>, advanced: u64) {
+    let status = advanced & 0x7f;
+    let word = legacy::LENGTH.place(fields_of::LENGTH.of(advanced))
+        | status << legacy::DD.shift
+        | legacy::ERRORS.place(advanced >> 24)
+        | legacy::VLAN.place(fields_of::VLAN.of(advanced));
+    if let Some(second) = ring.words.at(ring.head * 2 + 1) {
+        second.store(word, Ordering::Release);
+    }
+}
+
+/// The cause of a frame that was lost as the packet buffer was full (section 8.2.3.5.1).
+pub(crate) const MISSED: u32 = mask(EICR::RX_MISS);

@@ -1,0 +1,164 @@
+//! The SFP+ module: an I2C memory at address 0xA0 behind two wires that software drives bit by bit (I2CCTL, section
+//! 8.2.3.1.5; SFF-8472).
+
+use ixy_regs::ixgbe::fields::I2CCTL;
+
+use super::names::mask;
+
+/// Write address of the identification memory; the lowest bit says read.
+const ADDRESS: u8 = 0xa0;
+
+/// The identification memory of a 10GBASE-SR module, of the vendor that drivers accept without question.
+fn identification() -> [u8; 256] {
+    let mut bytes = [0; 256];
+    bytes[0] = 0x03; // SFP or SFP+
+    bytes[1] = 0x04; // managed over these two wires
+    bytes[2] = 0x07; // LC connector
+    bytes[3] = 0x10; // 10GBASE-SR
+    bytes[11] = 0x06; // 64B/66B
+    bytes[12] = 103; // 10.3 Gbit/s
+    bytes[16] = 8; // 80 m of fiber
+    bytes[20..36].copy_from_slice(b"ixy software    ");
+    bytes[37..40].copy_from_slice(&[0x00, 0x1b, 0x21]); // organisation: Intel
+    bytes[40..56].copy_from_slice(b"10GBASE-SR      ");
+    bytes[56..60].copy_from_slice(b"1   ");
+    bytes[68..84].copy_from_slice(b"0000000000000001");
+    let sum = |range: std::ops::Range<usize>| bytes[range].iter().fold(0_u8, |sum, b| sum.wrapping_add(*b));
+    let (base, extended) = (sum(0..63), sum(64..95));
+    bytes[63] = base;
+    bytes[95] = extended;
+    bytes
+}
+
+/// What the module expects on the wire next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing until a start.
+    Idle,
+    /// Bits of the byte that says which device, and read or write.
+    Address,
+    /// Bits of the byte that says which byte of the memory.
+    Offset,
+    /// Bits of a byte that is written (and not kept: the memory is read only).
+    Write,
+    /// The module sends bits.
+    Read,
+}
+
+/// The module and the two wires to it.
+pub(crate) struct Module {
+    memory: [u8; 256],
+    clock: bool,
+    data: bool,
+    /// Whether the module lets go of the data wire; it reads as low when either side pulls it.
+    released: bool,
+    phase: Phase,
+    /// Bits of the byte so far, 9 with the acknowledge.
+    bits: u8,
+    shift: u8,
+    offset: u8,
+}
+
+impl Module {
+    pub(crate) fn new() -> Self {
+        Self {
+            memory: identification(),
+            clock: true,
+            data: true,
+            released: true,
+            phase: Phase::Idle,
+            bits: 0,
+            shift: 0,
+            offset: 0,
+        }
+    }
+
+    /// I2CCTL after software wrote `value` to it.
+    pub(crate) fn drive(&mut self, value: u32) -> u32 {
+        let (clock, data) = (I2CCTL::CLK_OUT.is_set(value), I2CCTL::DATA_OUT.is_set(value));
+        let (clock_before, data_before) = (self.clock, self.data);
+        (self.clock, self.data) = (clock, data);
+        // A driver that changes both in one write changes the data wire while the clock is low.
+        if clock_before && clock && data_before != data {
+            if data { self.stop() } else { self.start() }
+        } else if !clock_before && clock {
+            self.rising();
+        } else if clock_before && !clock {
+            self.falling();
+        }
+        let mut read = value & (mask(I2CCTL::CLK_OUT) | mask(I2CCTL::DATA_OUT));
+        read |= if clock { mask(I2CCTL::CLK_IN) } else { 0 };
+        read |= if data && self.released { mask(I2CCTL::DATA_IN) } else { 0 };
+        read
+    }
+
+    fn start(&mut self) {
+        (self.phase, self.bits, self.shift, self.released) = (Phase::Address, 0, 0, true);
+    }
+
+    fn stop(&mut self) {
+        (self.phase, self.released) = (Phase::Idle, true);
+    }
+
+    /// The receiver of a bit samples it.
+    fn rising(&mut self) {
+        match self.phase {
+            Phase::Idle => {}
+            Phase::Address | Phase::Offset | Phase::Write => {
+                if self.bits < 8 {
+                    self.shift = self.shift << 1 | u8::from(self.data);
+                }
+                self.bits += 1;
+            }
+            Phase::Read => {
+                self.bits += 1;
+                if self.bits == 9 && self.data {
+                    // Not acknowledged: the reader wants no more.
+                    self.phase = Phase::Idle;
+                }
+            }
+        }
+    }
+
+    /// The sender of the next bit puts it on the wire.
+    fn falling(&mut self) {
+        match self.phase {
+            Phase::Idle => self.released = true,
+            Phase::Read => {
+                if self.bits == 9 {
+                    self.offset = self.offset.wrapping_add(1);
+                    self.bits = 0;
+                }
+                let byte = self.memory[usize::from(self.offset)];
+                self.released = self.bits == 8 || byte >> (7 - self.bits) & 1 == 1;
+            }
+            Phase::Address | Phase::Offset | Phase::Write if self.bits == 8 => {
+                let known = self.phase != Phase::Address || self.shift & !1 == ADDRESS;
+                // Pulling the wire acknowledges the byte.
+                self.released = !known;
+                if !known {
+                    self.phase = Phase::Idle;
+                }
+            }
+            Phase::Address | Phase::Offset | Phase::Write if self.bits == 9 => {
+                self.released = true;
+                let byte = self.shift;
+                (self.bits, self.shift) = (0, 0);
+                self.phase = match self.phase {
+                    Phase::Address if byte & 1 == 1 => {
+                        let first = self.memory[usize::from(self.offset)];
+                        self.released = first >> 7 == 1;
+                        Phase::Read
+                    }
+                    Phase::Address => Phase::Offset,
+                    Phase::Offset => {
+                        self.offset = byte;
+                        Phase::Write
+                    }
+                    other => other,
+                };
+            }
+            Phase::Address | Phase::Offset | Phase::Write => {}
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What the device counts while it polls, and the registers that it then adds it to (sections 4.6.5 and 8.2.3.23).
+
+use super::names::*;
+use super::storage::Storage;
+
+/// Bytes of the frame check sequence, which all byte counters but those of a queue include.
+pub(crate) const FCS: u64 = 4;
+
+/// Packets and bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Tally {
+    #[inline(always)]
+    fn add(&mut self, bytes: u64) {
+        self.packets += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// One direction of the MAC's counters.
+#[derive(Debug, Clone, Copy, Default)]
+struct Direction {
+    good: Tally,
+    total: Tally,
+    broadcast: u64,
+    multicast: u64,
+    /// By length with check sequence: 64, to 127, to 255, to 511, to 1023, longer.
+    sizes: [u64; 6],
+}
+
+/// Upper limits of the first five size classes, with check sequence.
+const SIZE_LIMITS: [u64; 5] = [64, 127, 255, 511, 1023];
+
+impl Direction {
+    #[inline(always)]
+    fn good(&mut self, frame: &[u8]) {
+        let bytes = frame.len() as u64 + FCS;
+        self.good.add(bytes);
+        let class = SIZE_LIMITS.iter().filter(|&&limit| bytes > limit).count();
+        self.sizes[class] += 1;
+        if frame[0] & 1 != 0 {
+            if frame.starts_with(&[0xff; 6]) {
+                self.broadcast += 1;
+            } else {
+                self.multicast += 1;
+            }
+        }
+    }
+}
+
+/// Frames that arrived damaged, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Damage {
+    /// Wrong check sequence.
+    Crc,
+    /// Shorter than 64 bytes with check sequence.
+    Short,
+    /// Longer than what is allowed.
+    Long,
+}
+
+/// What was counted since the last [`flush`](Self::flush).
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    rx: Direction,
+    tx: Direction,
+    damage: [u64; 3],
+    /// Frames for which the packet buffer had no room (MPC).
+    overflow: u64,
+    /// By set of counters: received, sent, dropped for want of a descriptor.
+    rx_queues: [Tally; 16],
+    tx_queues: [Tally; 16],
+    dropped: [u64; 16],
+    /// Whether there is anything to flush.
+    any: bool,
+}
+
+impl Counts {
+    /// A frame that arrived, good or not.
+    #[inline(always)]
+    pub(crate) fn arrived(&mut self, frame: &[u8]) {
+        self.any = true;
+        self.rx.total.add(frame.len() as u64 + FCS);
+    }
+
+    /// A good frame that the filters passed. The 82599 counts it as good even if it is then missed (erratum).
+    #[inline(always)]
+    pub(crate) fn passed(&mut self, frame: &[u8]) {
+        self.rx.good(frame);
+    }
+
+    /// A frame that was damaged.
+    pub(crate) fn damaged(&mut self, damage: Damage) {
+        self.damage[damage as usize] += 1;
+    }
+
+    /// A frame for which the packet buffer had no room.
+    pub(crate) fn overflowed(&mut self) {
+        self.overflow += 1;
+    }
+
+    /// A frame that was written to memory for a queue.
+    #[inline(always)]
+    pub(crate) fn received(&mut self, set: usize, bytes: usize) {
+        self.any = true;
+        self.rx_queues[set & 15].add(bytes as u64);
+    }
+
+    /// A frame that a queue dropped for want of a descriptor.
+    pub(crate) fn dropped(&mut self, set: usize) {
+        self.any = true;
+        self.dropped[set & 15] += 1;
+    }
+
+    /// A frame that was sent; `bytes` as they were in memory.
+    #[inline(always)]
+    pub(crate) fn sent(&mut self, set: usize, frame: &[u8], bytes: usize) {
+        self.any = true;
+        self.tx.total.add(frame.len() as u64 + FCS);
+        self.tx.good(frame);
+        self.tx_queues[set & 15].add(bytes as u64);
+    }
+
+    /// Adds everything to the registers.
+    pub(crate) fn flush(&mut self, regs: &Storage) {
+        if !self.any {
+            return;
+        }
+        let counts = std::mem::take(self);
+        let add = |register: u32, n: u64| {
+            if n > 0 {
+                regs.count(register, n);
+            }
+        };
+        let wide = |low: u32, high: u32, n: u64| {
+            if n > 0 {
+                regs.count_wide(low, high, n);
+            }
+        };
+        let Direction { good, total, broadcast, multicast, sizes } = counts.rx;
+        add(GPRC, good.packets);
+        wide(GORCL, GORCH, good.bytes);
+        add(TPR, total.packets);
+        wide(TORL, TORH, total.bytes);
+        add(BPRC, broadcast);
+        add(MPRC, multicast);
+        for (register, n) in [PRC64, PRC127, PRC255, PRC511, PRC1023, PRC1522].into_iter().zip(sizes) {
+            add(register, n);
+        }
+        add(CRCERRS, counts.damage[Damage::Crc as usize]);
+        add(RUC, counts.damage[Damage::Short as usize]);
+        add(ROC, counts.damage[Damage::Long as usize]);
+        add(mpc(0), counts.overflow);
+        let Direction { good, total, broadcast, multicast, sizes } = counts.tx;
+        add(GPTC, good.packets);
+        wide(GOTCL, GOTCH, good.bytes);
+        add(TPT, total.packets);
+        add(BPTC, broadcast);
+        add(MPTC, multicast);
+        for (register, n) in [PTC64, PTC127, PTC255, PTC511, PTC1023, PTC1522].into_iter().zip(sizes) {
+            add(register, n);
+        }
+        for set in 0..16 {
+            let (rx, tx) = (counts.rx_queues[set as usize], counts.tx_queues[set as usize]);
+            add(qprc(set), rx.packets);
+            wide(qbrc_l(set), qbrc_h(set), rx.bytes);
+            add(qprdc(set), counts.dropped[set as usize]);
+            add(qptc(set), tx.packets);
+            wide(qbtc_l(set), qbtc_h(set), tx.bytes);
+        }
+    }
+}
+
+/// The set of counters of a queue: byte `queue % 4` of element `queue / 4` of RQSMR or TQSM.
+#[inline(always)]
+pub(crate) fn set_of(mapping: u32, queue: u32) -> usize {
+    (mapping >> (8 * (queue % 4)) & 0xf) as usize
+}

@@ -1,0 +1,232 @@
+//! Where the registers' values are: one word each, and what an access to it does.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ixy_regs::ixgbe::{self, fields};
+use ixy_regs::map::{Access, Register};
+
+use super::names::{self, mask};
+
+/// Bytes of the register window.
+pub(crate) const WINDOW: u32 = ixgbe::WINDOW;
+const WORDS: usize = (WINDOW / 4) as usize;
+
+/// What an access to a word does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// No register: reads zero, writes are lost.
+    Hole,
+    /// Stored as it is written.
+    Plain,
+    /// Only the device changes it.
+    Fixed,
+    /// Reading clears it, software cannot write it.
+    Statistic,
+    /// Reading sets bit 0 after the value was taken (SWSM.SMBI).
+    Semaphore,
+    /// Writing does something at once, reading gives what is stored.
+    Acts,
+    /// Reading and writing do something at once.
+    ActsRead,
+}
+
+/// The rule for one word of the window.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rule {
+    /// Bits that a write changes.
+    writable: u32,
+    /// The word that holds the value: another one where this is an alias.
+    word: u16,
+    kind: Kind,
+}
+
+/// The rules of all words, the same for all devices of the process.
+static RULES: LazyLock<Box<[Rule]>> = LazyLock::new(rules);
+
+/// What writing does, for registers where that is not plain storage.
+fn special(register: &Register) -> Option<Kind> {
+    Some(match register.name {
+        "CTRL" | "ESDP" | "I2CCTL" | "EEC" | "EERD" | "MSCA" | "AUTOC" | "AUTOC2" | "RXCTRL" | "DMATXCTL"
+        | "RXDCTL" | "TXDCTL" | "RAL" | "RAH" | "RSSRK" | "RETA" | "FDIRCTRL" | "GPIE" => Kind::Acts,
+        "EICR" | "EICS" | "EIMS" | "EIMC" | "EICS_EX" | "EIMS_EX" | "EIMC_EX" => Kind::ActsRead,
+        "SWSM" => Kind::Semaphore,
+        _ => return None,
+    })
+}
+
+/// Bits that software can change, for registers where that is not all of them.
+fn writable(register: &Register) -> u32 {
+    match register.name {
+        "RDBAL" | "TDBAL" => !0x7f,
+        "RDLEN" | "TDLEN" => 0x000f_ff80,
+        "RDH" | "RDT" | "TDH" | "TDT" => 0xffff,
+        "RAH" => 0x803f_ffff,
+        "SWSM" => 3,
+        "RDRXCTL" => !mask(fields::RDRXCTL::DMAIDONE),
+        "SECRXCTRL" => mask(fields::SECRXCTRL::RX_DIS) | mask(fields::SECRXCTRL::SECRX_DIS),
+        _ => u32::MAX,
+    }
+}
+
+fn rules() -> Box<[Rule]> {
+    let hole = |word| Rule { writable: 0, word: word as u16, kind: Kind::Hole };
+    let mut rules: Box<[Rule]> = (0..WORDS).map(hole).collect();
+    for register in ixgbe::all() {
+        let kind = special(register).unwrap_or(match register.access {
+            Access::RO => Kind::Fixed,
+            Access::RC => Kind::Statistic,
+            _ => Kind::Plain,
+        });
+        let writable = writable(register);
+        let mut elements = Vec::new();
+        for offset in register.spans.iter().flat_map(|s| s.offsets()) {
+            elements.push(offset / 4);
+        }
+        let mut set = |at: u32, word: u32| {
+            if let Some(rule) = rules.get_mut(at as usize) {
+                *rule = Rule { writable, word: word as u16, kind };
+            }
+        };
+        for &word in &elements {
+            set(word, word);
+        }
+        for (offset, &word) in register.aliases.iter().flat_map(|s| s.offsets()).zip(&elements) {
+            set(offset / 4, word);
+        }
+    }
+    rules
+}
+
+/// The words of one device.
+pub(crate) struct Storage {
+    words: Box<[AtomicU32]>,
+    rules: &'static [Rule],
+}
+
+/// What the caller has to do for an access that storage alone does not answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome<T> {
+    /// It is done.
+    Done(T),
+    /// The engine has to do it, for the register at this offset (aliases are resolved).
+    Acts(u32),
+}
+
+impl Storage {
+    /// All registers zero.
+    pub(crate) fn new() -> Self {
+        let words = (0..WORDS).map(|_| AtomicU32::new(0)).collect();
+        Self { words, rules: &RULES }
+    }
+
+    #[inline(always)]
+    fn rule(&self, offset: u32) -> Option<&Rule> {
+        self.rules.get((offset / 4) as usize).filter(|_| offset.is_multiple_of(4))
+    }
+
+    #[inline(always)]
+    fn word(&self, offset: u32) -> &AtomicU32 {
+        // Offsets come from the rules and from `names`, all inside the window; the mask only says so to the compiler.
+        &self.words[(offset / 4) as usize & (WORDS - 1)]
+    }
+
+    /// What software reads at `offset`; all ones outside of the window.
+    #[inline]
+    pub(crate) fn read(&self, offset: u32) -> Outcome<u32> {
+        let Some(rule) = self.rule(offset) else { return Outcome::Done(u32::MAX) };
+        let word = &self.words[usize::from(rule.word) & (WORDS - 1)];
+        match rule.kind {
+            Kind::Plain | Kind::Fixed | Kind::Acts => Outcome::Done(word.load(Ordering::Acquire)),
+            Kind::Statistic => Outcome::Done(word.swap(0, Ordering::AcqRel)),
+            Kind::Semaphore => Outcome::Done(word.fetch_or(1, Ordering::AcqRel)),
+            Kind::Hole => Outcome::Done(0),
+            Kind::ActsRead => Outcome::Acts(u32::from(rule.word) * 4),
+        }
+    }
+
+    /// Software writes `value` at `offset`.
+    #[inline]
+    pub(crate) fn write(&self, offset: u32, value: u32) -> Outcome<()> {
+        let Some(rule) = self.rule(offset) else { return Outcome::Done(()) };
+        let word = &self.words[usize::from(rule.word) & (WORDS - 1)];
+        match rule.kind {
+            Kind::Plain | Kind::Semaphore if rule.writable == u32::MAX => {
+                word.store(value, Ordering::Release)
+            }
+            Kind::Plain | Kind::Semaphore => {
+                // Doorbells come this way. Nobody else writes the bits that are kept.
+                let kept = word.load(Ordering::Relaxed) & !rule.writable;
+                word.store(kept | value & rule.writable, Ordering::Release);
+            }
+            Kind::Acts | Kind::ActsRead => return Outcome::Acts(u32::from(rule.word) * 4),
+            Kind::Hole | Kind::Fixed | Kind::Statistic => {}
+        }
+        Outcome::Done(())
+    }
+
+    /// `value` with the bits that software cannot change as they are stored.
+    pub(crate) fn masked(&self, offset: u32, value: u32) -> u32 {
+        let writable = self.rule(offset).map_or(0, |rule| rule.writable);
+        self.load(offset) & !writable | value & writable
+    }
+
+    /// The stored value, without an effect.
+    #[inline(always)]
+    pub(crate) fn load(&self, offset: u32) -> u32 {
+        self.word(offset).load(Ordering::Acquire)
+    }
+
+    /// Stores a value, as the device.
+    #[inline(always)]
+    pub(crate) fn store(&self, offset: u32, value: u32) {
+        self.word(offset).store(value, Ordering::Release);
+    }
+
+    /// Sets or clears bits, as the device.
+    pub(crate) fn assign(&self, offset: u32, bits: u32, on: bool) {
+        if on {
+            self.word(offset).fetch_or(bits, Ordering::AcqRel);
+        } else {
+            self.word(offset).fetch_and(!bits, Ordering::AcqRel);
+        }
+    }
+
+    /// Adds to a counter, which stays at its highest value when that is reached (section 8.2.3.23).
+    pub(crate) fn count(&self, offset: u32, add: u64) {
+        let add = u32::try_from(add).unwrap_or(u32::MAX);
+        let sum = |value: u32| Some(value.saturating_add(add));
+        // The closure never refuses.
+        let _ = self.word(offset).fetch_update(Ordering::AcqRel, Ordering::Relaxed, sum);
+    }
+
+    /// Adds to a counter of 36 bits, whose upper 4 bits are another register.
+    pub(crate) fn count_wide(&self, low: u32, high: u32, add: u64) {
+        // A reader may clear the low word at any time, so the carry is taken from what was there when it was added to.
+        let before = u64::from(self.word(low).fetch_add(add as u32, Ordering::AcqRel));
+        let carry = ((before + (add & 0xffff_ffff)) >> 32) + (add >> 32);
+        if carry > 0 && u64::from(self.load(high)) + carry > 0xf {
+            self.store(low, u32::MAX);
+            self.store(high, 0xf);
+        } else if carry > 0 {
+            self.word(high).fetch_add(carry as u32, Ordering::AcqRel);
+        }
+    }
+
+    /// What a reset does to the words: zero, except those that keep their value.
+    pub(crate) fn clear(&self) {
+        for (index, word) in self.words.iter().enumerate() {
+            if !survives_reset(index as u32 * 4) {
+                word.store(0, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// Registers that a reset of the port leaves alone: tables in memories without a reset (their values after power on are
+/// undefined), and what both ports share with firmware.
+fn survives_reset(offset: u32) -> bool {
+    const TABLES: [(u32, u32); 2] = [(names::mta(0), names::mta(127)), (names::vfta(0), names::vfta(127))];
+    TABLES.iter().any(|&(first, last)| (first..=last).contains(&offset))
+        || (0x10000..0x12000).contains(&offset)
+}

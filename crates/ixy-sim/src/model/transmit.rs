@@ -1,0 +1,482 @@
+//! The transmit path: from descriptors onto the wire (sections 7.2 and 8.2.3.9).
+
+use std::sync::atomic::Ordering;
+
+use ixy_dma::{Iova, View};
+use ixy_regs::ixgbe::QUEUES;
+use ixy_regs::ixgbe::descriptors::transmit::{
+    DTYP_CONTEXT, DTYP_DATA, LONGEST, context_read, data_read, data_write_back, legacy,
+};
+use ixy_regs::ixgbe::fields::{DMATXCTL, HLREG0, TDWBAL, TXDCTL};
+
+use super::Hardware;
+use super::faults::Fault;
+use super::headers::{checksum, frame_check};
+use super::names::{self, mask, tx};
+use super::receive::Words;
+use super::statistics::{Counts, set_of};
+
+/// Frames sent from one queue in one poll.
+const BURST: usize = 64;
+/// Least frame without check sequence, to which HLREG0.TXPADEN pads (section 8.2.3.22.8).
+const SHORTEST: usize = 60;
+/// Longest frame that the device sends, and most descriptors that one may take (section 7.2.3.3).
+const LONGEST_FRAME: usize = LONGEST as usize;
+const MOST_DESCRIPTORS: usize = 40;
+
+/// What a context descriptor said.
+#[derive(Debug, Clone, Copy, Default)]
+struct Context {
+    low: u64,
+    high: u64,
+}
+
+/// What the device keeps of one queue beside its registers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Queue {
+    contexts: [Context; 2],
+    /// Descriptors done since the last write-back, while WTHRESH holds them back.
+    held: u32,
+    /// Where those that are held back begin.
+    held_from: u32,
+    /// The queue was idle in the last poll.
+    idle: bool,
+}
+
+/// Where frames go: the wire, or the receiver in MAC loopback.
+pub(crate) trait Sink {
+    /// `false`: no room now.
+    fn send(&mut self, frame: &[u8]) -> bool;
+}
+
+/// The transmit side of the device.
+pub(crate) struct Transmitter {
+    /// Queues that are enabled.
+    pub(crate) enabled: u128,
+    queues: Box<[Queue]>,
+    frame: Vec<u8>,
+    /// The queue that is served first next time.
+    next: u32,
+    /// Queues with write-backs since the causes were raised last.
+    pub(crate) touched: u128,
+    /// Descriptors that made no sense, since the device was made.
+    pub(crate) bad: u64,
+}
+
+/// A ring while a poll works on it.
+struct Ring<'v> {
+    words: Words<'v>,
+    count: u32,
+    tail: u32,
+}
+
+impl Ring<'_> {
+    #[inline(always)]
+    fn after(&self, at: u32) -> u32 {
+        if at + 1 == self.count { 0 } else { at + 1 }
+    }
+
+    #[inline(always)]
+    fn descriptor(&self, at: u32) -> Option<(u64, u64)> {
+        let (low, high) = (self.words.at(at * 2)?, self.words.at(at * 2 + 1)?);
+        // The doorbell's acquire load orders these after the driver's stores.
+        Some((low.load(Ordering::Relaxed), high.load(Ordering::Relaxed)))
+    }
+}
+
+/// A frame's descriptors, from the ring's head on.
+enum Gathered {
+    /// A frame is in the buffer; the head goes to this index.
+    Frame { end: u32, command: Command },
+    /// A context, which took one descriptor.
+    Context,
+    /// Its end was not announced yet.
+    Incomplete,
+    /// It makes no sense; the head goes to this index.
+    Bad { end: u32 },
+}
+
+/// What the first and last descriptor of a frame ask for.
+#[derive(Debug, Clone, Copy)]
+struct Command {
+    legacy: bool,
+    /// The second word of the first descriptor.
+    first: u64,
+    /// The first word of its context.
+    context: Context,
+}
+
+impl Transmitter {
+    pub(crate) fn new() -> Self {
+        Self {
+            enabled: 0,
+            queues: vec![Queue::default(); QUEUES as usize].into(),
+            frame: Vec::with_capacity(LONGEST_FRAME + 64),
+            next: 0,
+            touched: 0,
+            bad: 0,
+        }
+    }
+
+    /// Forgets all queues, as a reset does.
+    pub(crate) fn reset(&mut self) {
+        self.enabled = 0;
+        self.queues.fill(Queue::default());
+        self.touched = 0;
+    }
+
+    /// A queue was enabled or disabled, or its write-backs were flushed (TXDCTL, section 8.2.3.9.10).
+    pub(crate) fn control(&mut self, queue: u32, control: u32) {
+        let bit = 1_u128 << (queue & 127);
+        if TXDCTL::ENABLE.is_set(control) {
+            if self.enabled & bit == 0
+                && let Some(state) = self.queues.get_mut(queue as usize)
+            {
+                *state = Queue::default();
+            }
+            self.enabled |= bit;
+        } else {
+            self.enabled &= !bit;
+        }
+    }
+
+    /// Whether the transmitter is switched on (section 4.6.8).
+    pub(crate) fn is_on(hw: &Hardware) -> bool {
+        DMATXCTL::TE.is_set(hw.regs.load(names::DMATXCTL))
+    }
+
+    /// Whether any enabled queue has descriptors that were announced and not sent.
+    pub(crate) fn is_pending(&self, hw: &Hardware) -> bool {
+        let pending = |q| hw.regs.load(tx(names::TDH, q)) != hw.regs.load(tx(names::TDT, q));
+        bits(self.enabled).any(pending)
+    }
+
+    /// Sends frames from all enabled queues in turn; returns how many descriptors it finished.
+    pub(crate) fn poll(
+        &mut self,
+        hw: &Hardware,
+        view: &View<'_>,
+        sink: &mut dyn Sink,
+        counts: &mut Counts,
+    ) -> usize {
+        let mut work = 0;
+        // First the queues from `next` on, then those before it.
+        let first = self.enabled >> self.next << self.next;
+        for queue in bits(first).chain(bits(self.enabled & !first)) {
+            work += self.queue(hw, view, sink, counts, queue);
+        }
+        self.next = (self.next + 1) % QUEUES;
+        work
+    }
+
+    fn queue(
+        &mut self,
+        hw: &Hardware,
+        view: &View<'_>,
+        sink: &mut dyn Sink,
+        counts: &mut Counts,
+        queue: u32,
+    ) -> usize {
+        let regs = &hw.regs;
+        let (mut head, tail) = (regs.load(tx(names::TDH, queue)), regs.load(tx(names::TDT, queue)));
+        let held = self.queues[queue as usize].held;
+        if head == tail && held == 0 {
+            return 0;
+        }
+        let count = regs.load(tx(names::TDLEN, queue)) / 16;
+        if head >= count || tail >= count {
+            return 0;
+        }
+        let base = u64::from(regs.load(tx(names::TDBAL, queue)))
+            | u64::from(regs.load(tx(names::TDBAH, queue))) << 32;
+        let ring = Ring { words: Words::new(view, base, count), count, tail };
+        let mut report = Report::new(hw, queue);
+        let set = set_of(regs.load(names::tqsm(queue / 4)), queue);
+        let mut work = 0;
+        let mut frames = 0;
+        while head != ring.tail && frames < BURST {
+            let end = match self.gather(view, &ring, queue, head) {
+                Gathered::Incomplete => break,
+                Gathered::Context => ring.after(head),
+                Gathered::Bad { end } => {
+                    self.bad += 1;
+                    end
+                }
+                Gathered::Frame { end, command } => {
+                    let bytes = self.frame.len();
+                    if !self.finish(hw, &command) {
+                        self.bad += 1;
+                    } else if sink.send(&self.frame) {
+                        counts.sent(set, &self.frame, bytes);
+                    } else {
+                        // No room on the wire: the descriptors stay as they are.
+                        break;
+                    }
+                    end
+                }
+            };
+            while head != end {
+                report.done(&ring, &mut self.queues[queue as usize], head);
+                head = ring.after(head);
+                work += 1;
+            }
+            frames += 1;
+        }
+        regs.store(tx(names::TDH, queue), head);
+        let state = &mut self.queues[queue as usize];
+        // What WTHRESH holds back goes out when nothing follows for a while (section 7.2.3.5).
+        let idle = work == 0;
+        if idle && state.idle {
+            report.flush(&ring, state, head);
+        }
+        state.idle = idle;
+        if report.finish(view, head) {
+            self.touched |= 1 << queue;
+        }
+        work
+    }
+
+    /// Collects the frame that starts at `head` into the buffer.
+    fn gather(&mut self, view: &View<'_>, ring: &Ring<'_>, queue: u32, head: u32) -> Gathered {
+        let Some((low, high)) = ring.descriptor(head) else { return Gathered::Bad { end: ring.after(head) } };
+        let legacy = high & legacy::DEXT.mask() == 0;
+        if !legacy && data_read::DTYP.of(high) == DTYP_CONTEXT {
+            let index = context_read::IDX.of(high) as usize & 1;
+            self.queues[queue as usize].contexts[index] = Context { low, high };
+            return Gathered::Context;
+        }
+        let context = self.queues[queue as usize].contexts[data_read::IDX.of(high) as usize & 1];
+        let command = Command { legacy, first: high, context };
+        self.frame.clear();
+        let (mut at, mut low, mut part) = (head, low, high);
+        let mut parts = 0;
+        // A frame that makes no sense is skipped up to its end, as far as that was announced.
+        let mut sense = true;
+        loop {
+            let len = data_read::DTALEN.of(part) as usize;
+            sense &= (part & legacy::DEXT.mask() == 0) == legacy
+                && (legacy || data_read::DTYP.of(part) == DTYP_DATA)
+                && len > 0
+                && self.frame.len() + len <= LONGEST_FRAME
+                && parts < MOST_DESCRIPTORS;
+            if sense {
+                let start = self.frame.len();
+                self.frame.resize(start + len, 0);
+                sense = view.read(Iova(low), &mut self.frame[start..]);
+            }
+            parts += 1;
+            at = ring.after(at);
+            if part & data_read::EOP.mask() != 0 {
+                break;
+            }
+            if at == ring.tail {
+                return if sense { Gathered::Incomplete } else { Gathered::Bad { end: at } };
+            }
+            match ring.descriptor(at) {
+                Some((next_low, next)) => (low, part) = (next_low, next),
+                None => return Gathered::Bad { end: ring.after(at) },
+            }
+        }
+        if sense { Gathered::Frame { end: at, command } } else { Gathered::Bad { end: at } }
+    }
+
+    /// Does to the frame what its descriptors ask for; `false` when it cannot be sent.
+    fn finish(&mut self, hw: &Hardware, command: &Command) -> bool {
+        let hlreg0 = hw.regs.load(names::HLREG0);
+        const OFFLOADS: u64 =
+            data_read::VLE.mask() | data_read::TSE.mask() | data_read::IXSM.mask() | data_read::TXSM.mask();
+        let asks = if command.legacy {
+            command.first & (legacy::IC.mask() | legacy::VLE.mask()) != 0
+        } else {
+            command.first & OFFLOADS != 0
+        };
+        if asks && !self.offload(command) {
+            return false;
+        }
+        let appended = command.first & data_read::IFCS.mask() != 0 && HLREG0::TXCRCEN.is_set(hlreg0);
+        if !appended {
+            // The frame brings its own check sequence; a wrong one is dropped by whoever receives it.
+            let Some(end) = self.frame.len().checked_sub(4) else { return false };
+            let (frame, fcs) = self.frame.split_at(end);
+            if frame_check(frame) != fcs {
+                return false;
+            }
+            self.frame.truncate(end);
+        } else if self.frame.len() < SHORTEST && HLREG0::TXPADEN.is_set(hlreg0) {
+            self.frame.resize(SHORTEST, 0);
+        }
+        self.frame.len() >= 14
+    }
+
+    /// Inserts checksums and the VLAN tag (section 7.2.5); `false` when the offsets make no sense, or for
+    /// segmentation, which is not modelled.
+    #[cold]
+    fn offload(&mut self, command: &Command) -> bool {
+        let first = command.first;
+        if command.legacy {
+            if first & legacy::IC.mask() != 0 {
+                let (start, place) = (legacy::CSS.of(first) as usize, legacy::CSO.of(first) as usize);
+                if !self.insert(start, self.frame.len(), place) {
+                    return false;
+                }
+            }
+            return first & legacy::VLE.mask() == 0 || self.tag(legacy::VLAN.of(first) as u16);
+        }
+        if first & data_read::TSE.mask() != 0 {
+            return false;
+        }
+        let context = command.context;
+        let network = context_read::MACLEN.of(context.low) as usize;
+        let transport = network + context_read::IPLEN.of(context.low) as usize;
+        let ipv4 = context.high & context_read::IPV4.mask() != 0;
+        if first & data_read::IXSM.mask() != 0 && ipv4 {
+            if self.frame.len() < network + 20 {
+                return false;
+            }
+            self.frame[network + 10..network + 12].fill(0);
+            if !self.insert(network, transport, network + 10) {
+                return false;
+            }
+        }
+        if first & data_read::TXSM.mask() != 0 {
+            // The field holds the sum of the pseudo header, which the driver put there.
+            let place = match context_read::L4T.of(context.high) {
+                0 => 6,
+                1 => 16,
+                _ => return false,
+            };
+            if !self.insert(transport, self.frame.len(), transport + place) {
+                return false;
+            }
+            let udp = place == 6;
+            if udp && self.frame[transport + 6..transport + 8] == [0, 0] {
+                // Zero would say that there is no checksum (RFC 768).
+                self.frame[transport + 6..transport + 8].fill(0xff);
+            }
+        }
+        first & data_read::VLE.mask() == 0 || self.tag(context_read::VLAN.of(context.low) as u16)
+    }
+
+    /// Puts the checksum of `start..end` at `place`.
+    fn insert(&mut self, start: usize, end: usize, place: usize) -> bool {
+        if place + 2 > self.frame.len() || start >= end {
+            return false;
+        }
+        let Some(bytes) = self.frame.get(start..end) else { return false };
+        let sum = checksum(bytes);
+        self.frame[place..place + 2].copy_from_slice(&sum);
+        true
+    }
+
+    fn tag(&mut self, tag: u16) -> bool {
+        if self.frame.len() < 14 {
+            return false;
+        }
+        let [high, low] = tag.to_be_bytes();
+        self.frame.splice(12..12, [0x81, 0x00, high, low]);
+        true
+    }
+}
+
+/// How a queue learns what was sent: DD in descriptors, or the head in memory (sections 7.2.3.5.1 and 7.2.3.5.2).
+struct Report {
+    threshold: u32,
+    /// Address of the head write-back when that is on.
+    head_address: Option<Iova>,
+    silent: bool,
+    any: bool,
+}
+
+impl Report {
+    fn new(hw: &Hardware, queue: u32) -> Self {
+        let regs = &hw.regs;
+        let low = regs.load(tx(names::TDWBAL, queue));
+        let address =
+            u64::from(low & mask(TDWBAL::HEADWB_LOW)) | u64::from(regs.load(tx(names::TDWBAH, queue))) << 32;
+        Self {
+            threshold: TXDCTL::WTHRESH.read(regs.load(tx(names::TXDCTL, queue))),
+            head_address: TDWBAL::HEAD_WB_EN.is_set(low).then_some(Iova(address)),
+            silent: hw.faults.any() && hw.faults.is(Fault::NeverWrittenBack),
+            any: false,
+        }
+    }
+
+    /// The descriptor at `at` is done.
+    #[inline]
+    fn done(&mut self, ring: &Ring<'_>, state: &mut Queue, at: u32) {
+        if self.threshold == 0 && state.held == 0 {
+            self.write(ring, at);
+            return;
+        }
+        if state.held == 0 {
+            state.held_from = at;
+        }
+        state.held += 1;
+        if state.held >= self.threshold {
+            self.flush(ring, state, ring.after(at));
+        }
+    }
+
+    /// Reports the descriptor at `at` if it asked for that.
+    #[inline(always)]
+    fn write(&mut self, ring: &Ring<'_>, at: u32) {
+        let Some(word) = ring.words.at(at * 2 + 1) else { return };
+        if word.load(Ordering::Relaxed) & data_read::RS.mask() == 0 {
+            return;
+        }
+        self.any = true;
+        if self.head_address.is_none() && !self.silent {
+            word.store(data_write_back::DD.mask(), Ordering::Release);
+        }
+    }
+
+    /// Reports what was held back, up to `head`.
+    fn flush(&mut self, ring: &Ring<'_>, state: &mut Queue, head: u32) {
+        let mut at = state.held_from;
+        while state.held > 0 && at != head {
+            self.write(ring, at);
+            at = ring.after(at);
+            state.held -= 1;
+        }
+        state.held = 0;
+    }
+
+    /// Writes the head to memory, if that is how the queue reports; says whether anything was reported.
+    fn finish(&self, view: &View<'_>, head: u32) -> bool {
+        if self.any
+            && !self.silent
+            && let Some(address) = self.head_address
+            && let Some(word) = view.word32(address)
+        {
+            word.store(head, Ordering::Release);
+        }
+        self.any
+    }
+}
+
+/// The numbers of the bits that are set.
+fn bits(mut set: u128) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (set != 0).then(|| set.trailing_zeros());
+        set &= set.wrapping_sub(1);
+        bit
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::headers::{fold, sum};
+
+    #[test]
+    fn a_checksum_over_a_header_that_holds_its_seed_makes_the_whole_sum_all_ones() {
+        let mut transmitter = Transmitter::new();
+        transmitter
+            .frame
+            .extend_from_slice(&[0x45, 0, 0, 20, 1, 2, 3, 4, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        assert!(transmitter.insert(0, 20, 10));
+        assert_eq!(fold(sum(&transmitter.frame)), 0xffff);
+        assert!(!transmitter.insert(0, 21, 10), "past the end of the frame");
+        assert!(!transmitter.insert(0, 20, 19), "a place that is not whole");
+    }
+}
