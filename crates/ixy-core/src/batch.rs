@@ -80,6 +80,40 @@ impl Batch {
         Some(packet)
     }
 
+    /// Places for `count` more packets at the end, which count once [`commit`](Self::commit) is called. `count` is at
+    /// most [`room`](Self::room); of more than that, fewer places are given.
+    #[inline(always)]
+    pub(crate) fn reserve(&mut self, count: usize) -> &mut [MaybeUninit<Packet>] {
+        if self.end + count > Self::CAPACITY {
+            self.compact();
+        }
+        let end = (self.end + count).min(Self::CAPACITY);
+        self.packets.get_mut(self.end..end).unwrap_or_default()
+    }
+
+    /// Counts the first `count` packets of those places.
+    ///
+    /// # Safety
+    /// They are initialised, and were reserved.
+    #[inline(always)]
+    pub(crate) unsafe fn commit(&mut self, count: usize) {
+        self.end += count;
+        debug_assert!(self.end <= Self::CAPACITY);
+    }
+
+    /// Forgets the first `count` packets, which were moved out.
+    ///
+    /// # Safety
+    /// `count` is at most the length, and somebody else owns these packets.
+    #[inline(always)]
+    pub(crate) unsafe fn forget_front(&mut self, count: usize) {
+        self.start += count;
+        debug_assert!(self.start <= self.end);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
     /// Frees all packets at once.
     pub fn clear(&mut self) {
         let mut indices = [0; Self::CAPACITY];

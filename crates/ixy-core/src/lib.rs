@@ -29,6 +29,7 @@ mod error;
 mod lock;
 mod mempool;
 mod packet;
+mod ring;
 mod stats;
 
 pub use batch::Batch;
@@ -36,4 +37,5 @@ pub use device::{Device, LinkState, MacAddress, ParseMacError, RxQueue, TxQueue}
 pub use error::Error;
 pub use mempool::{Cache, DATA_SIZE, HEADROOM, Mempool};
 pub use packet::Packet;
+pub use ring::{InFlight, Posted};
 pub use stats::{DeviceStats, FRAMING};

@@ -4,7 +4,8 @@
 pub(crate) use spin::Lock;
 
 /// The stand-in that the model checker understands: it explores every order in which threads get the lock, which a
-/// loop that spins would make endless.
+/// loop that spins would make endless. The checker switches threads when one waits, never between the release and
+/// the return of `with`, so here too another thread may free the lock as soon as it gets it.
 #[cfg(loom)]
 pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
 
@@ -27,7 +28,14 @@ mod spin {
     /// Tries before the processor is given away: a holder that runs is done sooner, one that does not needs it.
     const SPINS: u32 = 64;
 
-    pub(crate) struct Lock<T> {
+    /// A value for one thread at a time. It may be freed by another thread as soon as that one gets the lock, while
+    /// [`with`](Self::with) has yet to return in the one that unlocked it.
+    ///
+    /// So all of it stands in a cell, padding too: a reference as an argument promises that what is outside of a
+    /// cell stays in place until the function returns.
+    pub(crate) struct Lock<T>(UnsafeCell<Parts<T>>);
+
+    struct Parts<T> {
         locked: AtomicBool,
         value: UnsafeCell<T>,
     }
@@ -40,29 +48,69 @@ mod spin {
 
     impl Drop for Unlock<'_> {
         fn drop(&mut self) {
-            // The last access to the lock: another thread may free it from here on.
+            // The last access to the lock.
             self.0.store(false, Ordering::Release);
         }
     }
 
     impl<T> Lock<T> {
         pub(crate) fn new(value: T) -> Self {
-            Self { locked: AtomicBool::new(false), value: UnsafeCell::new(value) }
+            Self(UnsafeCell::new(Parts { locked: AtomicBool::new(false), value: UnsafeCell::new(value) }))
         }
 
-        /// Runs `action` while no other thread does.
+        /// Runs `action` while no other thread does. When others may free the lock afterwards, `action` must not
+        /// hold references to what they free.
         pub(crate) fn with<R>(&self, action: impl FnOnce(&mut T) -> R) -> R {
-            let mut tries = 0;
-            while self.locked.swap(true, Ordering::Acquire) {
-                while self.locked.load(Ordering::Relaxed) {
-                    tries += 1;
-                    if tries % SPINS == 0 { std::thread::yield_now() } else { std::hint::spin_loop() }
+            // SAFETY: nobody makes an exclusive reference to the parts, which are cells themselves.
+            let Parts { locked, value } = unsafe { &*self.0.get() };
+            let mut tries = 0_u32;
+            while locked.swap(true, Ordering::Acquire) {
+                while locked.load(Ordering::Relaxed) {
+                    tries = tries.wrapping_add(1);
+                    if tries.is_multiple_of(SPINS) { std::thread::yield_now() } else { std::hint::spin_loop() }
                 }
             }
-            let _unlock = Unlock(&self.locked);
+            let _unlock = Unlock(locked);
             // SAFETY: the swap gave the lock to this thread alone, until `_unlock` is dropped; `action` cannot get
             // at the value otherwise, as the lock is not reentrant.
-            action(unsafe { &mut *self.value.get() })
+            action(unsafe { &mut *value.get() })
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::sync::Barrier;
+
+        use super::*;
+
+        #[test]
+        fn threads_that_add_at_once_lose_no_addition() {
+            const ROUNDS: usize = 20_000;
+            let lock = Lock::new([0_usize; 2]);
+            let barrier = Barrier::new(3);
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        for _ in 0..ROUNDS {
+                            lock.with(|pair| {
+                                assert_eq!(pair[0], pair[1], "two threads at once");
+                                pair[0] += 1;
+                                pair[1] += 1;
+                            });
+                        }
+                    });
+                }
+            });
+            assert_eq!(lock.with(|pair| *pair), [3 * ROUNDS; 2]);
+        }
+
+        #[test]
+        fn a_panic_inside_leaves_it_unlocked() {
+            let lock = Lock::new(1);
+            let inside = || lock.with(|_| panic!("inside"));
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(inside)).is_err());
+            assert_eq!(lock.with(|value| *value), 1);
         }
     }
 }

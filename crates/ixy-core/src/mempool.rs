@@ -1,6 +1,7 @@
 //! The pool that packet buffers come from: [`Mempool`], and a queue's private stock of it, [`Cache`].
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -46,11 +47,26 @@ pub(crate) struct Shared {
 struct State {
     /// Indices of the buffers that nobody owns. The last one freed is the first one given out: it is in the cache.
     free: Vec<u32>,
+    /// How many buffers there are.
+    buffers: usize,
     /// Pools and caches that exist.
     handles: usize,
 }
 
+impl State {
+    /// Whether nothing keeps the pool alive any more.
+    fn is_last(&self) -> bool {
+        self.handles == 0 && self.free.len() == self.buffers
+    }
+}
+
 impl Shared {
+    /// All buffers.
+    #[inline(always)]
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
     /// The buffer `index`.
     ///
     /// # Safety
@@ -60,10 +76,6 @@ impl Shared {
         debug_assert!((index as usize) < self.slots.len());
         // SAFETY: the caller's promise.
         unsafe { self.slots.get_unchecked(index as usize) }
-    }
-
-    fn is_last(&self, state: &State) -> bool {
-        state.handles == 0 && state.free.len() == self.slots.len()
     }
 
     /// Takes buffers back, and frees the pool if that was all that kept it.
@@ -77,7 +89,7 @@ impl Shared {
         let last = shared.state.with(|state| {
             // The capacity is that of all buffers, so this never allocates.
             state.free.extend_from_slice(indices);
-            shared.is_last(state)
+            state.is_last()
         });
         if last {
             // SAFETY: POOL-ALIVE: only one thread can be the one that completed the condition, and nothing is left
@@ -101,7 +113,8 @@ impl Shared {
 /// A handle: it keeps the pool alive, and can be cloned.
 struct Handle(NonNull<Shared>);
 
-// SAFETY: what a handle points to is shared between threads behind a lock, or never changes.
+// SAFETY: what a handle points to is shared between threads behind a lock, or never changes; and the last thread
+// that drops it may be any, as its memory is Send.
 unsafe impl Send for Handle {}
 // SAFETY: as for Send.
 unsafe impl Sync for Handle {}
@@ -123,10 +136,9 @@ impl Clone for Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let shared = self.shared();
-        let last = shared.state.with(|state| {
+        let last = self.shared().state.with(|state| {
             state.handles -= 1;
-            shared.is_last(state)
+            state.is_last()
         });
         if last {
             // SAFETY: as in `Shared::give_back`.
@@ -150,7 +162,7 @@ impl fmt::Debug for Mempool {
 }
 
 impl Mempool {
-    /// A pool of `buffers` buffers in memory of `domain`.
+    /// A pool of `buffers` buffers in memory of `domain`; a few less if that memory is in pieces smaller than 2 MiB.
     ///
     /// # Errors
     /// No buffers at all, more than an index can name, or the domain has no memory for them.
@@ -164,11 +176,13 @@ impl Mempool {
     /// # Errors
     /// As for [`new`](Self::new), or there is none of the domains whose memory all others accept.
     pub fn shared_by(domains: &[Arc<dyn DmaDomain>], buffers: usize) -> Result<Self, Error> {
+        // A segment may end in the middle of a buffer, so there is room for one more in each 2 MiB.
+        let room = |bytes: usize| bytes.checked_add(bytes.div_ceil((2 << 20) - STRIDE) * STRIDE);
+        let indexed = (1..=u32::MAX as usize).contains(&buffers);
+        let size = buffers.checked_mul(STRIDE).and_then(room).filter(|_| indexed);
+        let size = size.ok_or(Error::PoolSize { buffers })?;
         let mut refused = None;
         for domain in domains {
-            // A segment may end in the middle of a buffer, so there is room for one more in each 2 MiB.
-            let size = buffers.checked_mul(STRIDE).ok_or(Error::PoolSize { buffers })?;
-            let size = size + size.div_ceil((2 << 20) - STRIDE) * STRIDE;
             let mut memory = Arc::clone(domain).allocate(size)?;
             match domains.iter().try_for_each(|other| memory.map_into(other)) {
                 Ok(()) => return Self::in_memory(memory, buffers),
@@ -196,7 +210,7 @@ impl Mempool {
             return Err(Error::PoolSize { buffers });
         }
         // The buffer at the start of memory is given out first.
-        let state = State { free: (0..count).rev().collect(), handles: 1 };
+        let state = State { free: (0..count).rev().collect(), buffers: slots.len(), handles: 1 };
         let shared = Box::new(Shared { slots: slots.into(), memory, state: Lock::new(state) });
         Ok(Self(Handle(NonNull::from(Box::leak(shared)))))
     }
@@ -214,6 +228,12 @@ impl Mempool {
     /// Whether devices of the domain `id` reach its buffers.
     pub fn is_mapped_in(&self, id: DomainId) -> bool {
         self.0.shared().memory.is_mapped_in(id)
+    }
+
+    /// What its packets point to.
+    #[inline(always)]
+    pub(crate) fn shared_ptr(&self) -> NonNull<Shared> {
+        self.0.0
     }
 
     /// Whether `packet` is of this pool. One compare.
@@ -291,13 +311,63 @@ impl Cache {
     #[inline(always)]
     pub fn free(&mut self, packet: Packet) {
         if packet.pool != self.handle.0 {
-            return drop(packet);
+            return packet.go_home();
         }
         if self.len == Self::CAPACITY {
             self.spill();
         }
         self.indices[self.len % Self::CAPACITY] = packet.into_index();
         self.len += 1;
+    }
+
+    /// Frees all of `packets`, as [`free`](Self::free) does.
+    ///
+    /// # Safety
+    /// They are initialised, and their owner uses them no more.
+    #[inline(always)]
+    pub(crate) unsafe fn free_all(&mut self, packets: &[MaybeUninit<Packet>]) {
+        let pool = self.handle.0;
+        for run in packets.chunks(Self::BULK) {
+            if self.len > Self::CAPACITY - Self::BULK {
+                self.spill();
+            }
+            let mut len = self.len;
+            for packet in run {
+                // SAFETY: the caller's promise.
+                let packet = unsafe { packet.assume_init_read() };
+                if packet.pool == pool {
+                    // SAFETY: SLOT-INDEX: there was room for BULK, and a run is no longer.
+                    unsafe { *self.indices.get_unchecked_mut(len) = packet.into_index() };
+                    len += 1;
+                } else {
+                    packet.go_home();
+                }
+            }
+            self.len = len;
+        }
+    }
+
+    /// Takes out up to `count` buffers, at least one unless the pool is empty. They belong to the caller.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, count: usize) -> &[u32] {
+        if self.len == 0 {
+            self.refill();
+        }
+        let end = self.len;
+        self.len = end - count.min(end);
+        self.indices.get(self.len..end).unwrap_or_default()
+    }
+
+    /// What its buffers point to.
+    #[inline(always)]
+    pub(crate) fn shared_ptr(&self) -> NonNull<Shared> {
+        self.handle.0
+    }
+
+    /// What its buffers point to.
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> &Shared {
+        self.handle.shared()
     }
 
     /// The pool behind it.

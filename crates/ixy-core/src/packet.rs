@@ -41,6 +41,27 @@ impl Packet {
         Self { pool, index, start: HEADROOM, len: 0 }
     }
 
+    /// The owner of buffer `index`, in which a device has put a frame of `len` bytes after the headroom.
+    ///
+    /// # Safety
+    /// As for [`from_parts`](Self::from_parts), and `len` is at most [`DATA_SIZE`].
+    #[inline(always)]
+    pub(crate) unsafe fn received(pool: NonNull<Shared>, index: u32, len: u16) -> Self {
+        debug_assert!(len <= DATA_SIZE);
+        Self { pool, index, start: HEADROOM, len }
+    }
+
+    /// Frees it into its own pool, out of the way of a loop that expects another one.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn go_home(self) {}
+
+    /// The number of its buffer in the pool.
+    #[inline(always)]
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
     /// Gives up the buffer without freeing it.
     #[inline(always)]
     pub(crate) fn into_index(self) -> u32 {
@@ -55,6 +76,7 @@ impl Packet {
     }
 
     /// Bytes that can be put in front.
+    #[inline(always)]
     pub fn headroom(&self) -> usize {
         self.start.into()
     }

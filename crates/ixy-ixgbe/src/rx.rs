@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ixy_core::{Batch, Cache, DATA_SIZE, Mempool, Packet, RxQueue};
-use ixy_dma::DmaSlice;
+use ixy_core::{Batch, DATA_SIZE, Mempool, Posted, RxQueue};
+use ixy_dma::{DmaSlice, Iova};
 use ixy_regs::bus::Bus;
 use ixy_regs::ixgbe;
 use ixy_regs::ixgbe::descriptors::receive::{self, Status, write_back};
@@ -17,16 +17,17 @@ use crate::error::Error;
 /// Longest time until a queue says that it is enabled or disabled (section 4.6.7.1).
 const ENABLE: Duration = Duration::from_millis(50);
 
-/// A descriptor that holds a whole frame without an error (section 7.1.6.2), among the bits that tell.
-const GOOD: Status = Status::DD.union(Status::EOP);
-const TELLING: Status = GOOD.union(Status::RXE);
+/// What the second word of a descriptor with a whole frame says, among the bits that tell: done, end of packet, no
+/// error, and a length below that of a buffer (section 7.1.6.2). All in one compare.
+const GOOD: u64 = Status::DD.union(Status::EOP).bits() as u64;
+const TELLING: u64 = GOOD | Status::RXE.bits() as u64 | write_back::LENGTH.place(!(DATA_SIZE as u64 - 1));
+const _: () = assert!(DATA_SIZE.is_power_of_two());
 
 /// A receive queue of the card.
 pub struct IxgbeRxQueue<B: Bus> {
     regs: ixgbe::RxQueue<B>,
     /// `None` only while it is being dropped.
     ring: Option<Ring>,
-    cache: Cache,
     /// The descriptor that the card completes next. Always less than the ring's length.
     next: usize,
     /// In the middle of a frame of several descriptors, which is dropped whole.
@@ -34,11 +35,10 @@ pub struct IxgbeRxQueue<B: Bus> {
     card: Arc<Card<B>>,
 }
 
-/// What the card reaches while the queue is enabled.
+/// What the card reaches while the queue is enabled: descriptors, and the buffers that they name.
 struct Ring {
     descriptors: DmaSlice,
-    /// OWNED-BUFFER: the packet whose buffer descriptor `i` names stands at `i`, so nobody has its bytes.
-    packets: Box<[Packet]>,
+    buffers: Posted,
 }
 
 impl<B: Bus> IxgbeRxQueue<B> {
@@ -57,18 +57,15 @@ impl<B: Bus> IxgbeRxQueue<B> {
             return Err(Error::Queues { found: n });
         };
         let ring = descriptors.words().as_chunks::<2>().0;
-        let mut cache = pool.cache();
-        let packets: Option<Box<[Packet]>> = ring.iter().map(|_| cache.allocate()).collect();
-        let packets = packets.ok_or_else(|| too_small(ring.len()))?;
-        for (descriptor, packet) in ring.iter().zip(&packets) {
-            arm(descriptor, packet);
+        let buffers = Posted::new(pool, ring.len()).ok_or_else(|| too_small(ring.len()))?;
+        for (i, descriptor) in ring.iter().enumerate() {
+            arm(descriptor, buffers.iova(i));
         }
         let (iova, bytes) = (descriptors.iova().0, descriptors.len() as u32);
         let last = ring.len() as u32 - 1;
         let queue = Self {
             regs,
-            ring: Some(Ring { descriptors, packets }),
-            cache,
+            ring: Some(Ring { descriptors, buffers }),
             next: 0,
             in_long_frame: false,
             card: Arc::clone(card),
@@ -99,32 +96,50 @@ impl<B: Bus> IxgbeRxQueue<B> {
         Ok(queue)
     }
 
-    /// Gives descriptor `i` back with the buffer that it had: the frame in it is dropped.
+    /// If the next descriptor, whose second word is `word`, is done and holds no good frame: gives it back with the
+    /// buffer that it had, and says so.
     #[cold]
-    fn drop_frame(&mut self, i: usize, status: Status, len: u16) {
-        let Some(ring) = &self.ring else { return };
-        let (Some(descriptor), Some(packet)) =
-            (ring.descriptors.words().as_chunks::<2>().0.get(i), ring.packets.get(i))
-        else {
-            return;
-        };
-        arm(descriptor, packet);
-        self.card.dropped_bytes.fetch_add(len.into(), Ordering::Relaxed);
+    #[inline(never)]
+    fn drop_bad(&mut self, word: u64) -> bool {
+        let (status, len) = (Status::from_word(word), write_back::LENGTH.of(word));
+        let good = word & TELLING == GOOD && !self.in_long_frame;
+        if good || !status.contains(Status::DD) {
+            return false;
+        }
+        let Some(Ring { descriptors, buffers }) = &self.ring else { return false };
+        let ring = descriptors.words().as_chunks::<2>().0;
+        let mask = ring.len() - 1;
+        arm(&ring[self.next & mask], buffers.iova(self.next));
+        self.next = (self.next + 1) & mask;
+        self.card.dropped_bytes.fetch_add(len, Ordering::Relaxed);
         // A frame counts once, when its last descriptor is here.
         self.in_long_frame = !status.contains(Status::EOP);
         if !self.in_long_frame {
             self.card.dropped.fetch_add(1, Ordering::Relaxed);
         }
+        true
     }
 }
 
 /// What a buffer is told to the card as, in KB (section 8.2.3.8.7): rounded down, so that it never writes past the end.
 const BUFFER_KB: u32 = DATA_SIZE as u32 / 1024;
 
+/// How many descriptors from the first on have a good frame.
+#[inline(always)]
+fn good(descriptors: &[[AtomicU64; 2]]) -> usize {
+    descriptors.iter().take_while(|descriptor| second_word(descriptor) & TELLING == GOOD).count()
+}
+
+/// The word of a descriptor that says whether it is done. The acquire load orders the frame's bytes after it.
+#[inline(always)]
+fn second_word(descriptor: &[AtomicU64; 2]) -> u64 {
+    u64::from_le(descriptor[1].load(Ordering::Acquire))
+}
+
 /// Writes a descriptor in its read format: packet address, and a header address that is not used (section 7.1.6.1).
 #[inline(always)]
-fn arm(descriptor: &[AtomicU64; 2], packet: &Packet) {
-    let [address, status] = receive::read(packet.iova().0);
+fn arm(descriptor: &[AtomicU64; 2], buffer: Iova) {
+    let [address, status] = receive::read(buffer.0);
     descriptor[0].store(address.to_le(), Ordering::Relaxed);
     // The word that the card writes DD into goes last.
     descriptor[1].store(status.to_le(), Ordering::Release);
@@ -132,46 +147,31 @@ fn arm(descriptor: &[AtomicU64; 2], packet: &Packet) {
 
 impl<B: Bus> RxQueue for IxgbeRxQueue<B> {
     fn receive(&mut self, batch: &mut Batch) -> usize {
-        let room = batch.room();
-        let mut next = self.next;
-        let mut received = 0;
-        let mut dropped = None;
-        let Some(Ring { descriptors, packets }) = &mut self.ring else { return 0 };
+        let Some(Ring { descriptors, buffers }) = &mut self.ring else { return 0 };
         let ring = descriptors.words().as_chunks::<2>().0;
         let mask = ring.len() - 1;
-        {
-            while received < room {
-                let (Some(descriptor), Some(place)) = (ring.get(next), packets.get_mut(next)) else { break };
-                // The acquire load of the word with DD orders the frame's bytes after it.
-                let word = u64::from_le(descriptor[1].load(Ordering::Acquire));
-                let (status, len) = (Status::from_word(word), write_back::LENGTH.of(word) as u16);
-                // One compare for the common case: done, the whole frame, and nothing wrong with it.
-                if status & TELLING != GOOD || self.in_long_frame || len > DATA_SIZE {
-                    if status.contains(Status::DD) {
-                        dropped = Some((status, len));
-                    }
-                    break;
-                }
-                // Without a new buffer the frame stays where it is.
-                let Some(fresh) = self.cache.allocate() else { break };
-                let mut packet = std::mem::replace(place, fresh);
-                arm(descriptor, place);
-                // The length was compared above; this compare keeps the packet's own promise.
-                let _fits = packet.set_len(len);
-                if batch.push(packet).is_err() {
-                    break;
-                }
-                received += 1;
-                next = (next + 1) & mask;
-            }
+        let first = self.next;
+        // How many frames are there that are whole, without an error and shorter than their buffer. From the first descriptor
+        // to the end of the ring, and on from its start.
+        let room = if self.in_long_frame { 0 } else { batch.room().min(mask) };
+        let (start, end) = ring.split_at(first);
+        let mut ready = good(&end[..room.min(end.len())]);
+        if ready == end.len() {
+            ready += good(&start[..(room - ready).min(start.len())]);
         }
-        if let Some((status, len)) = dropped {
-            self.drop_frame(next, status, len);
-            next = (next + 1) & mask;
-        }
-        self.next = next;
-        if received > 0 || dropped.is_some() {
-            let tail = next.wrapping_sub(1) & mask;
+        let received = buffers.exchange(ring, first, ready, batch, |descriptor, fresh| {
+            let len = write_back::LENGTH.of(second_word(descriptor)) as u16;
+            arm(descriptor, fresh);
+            len
+        });
+        self.next = (first + received) & mask;
+        // Without a fresh buffer a frame stays where it is, and what is behind it waits.
+        let dropped = received == ready && batch.room() > 0 && {
+            let word = second_word(&ring[self.next & mask]);
+            self.drop_bad(word)
+        };
+        if received > 0 || dropped {
+            let tail = self.next.wrapping_sub(1) & mask;
             // SAFETY: ARMED-ONLY: all descriptors up to the one before `next` were armed, here or at start.
             unsafe { self.regs.rdt().set_dma(tail as u32) };
         }
@@ -189,8 +189,8 @@ impl<B: Bus> Drop for IxgbeRxQueue<B> {
         if let Err(error) = self.card.wait(&wait, rxdctl, |rxdctl| !RXDCTL::ENABLE.is_set(rxdctl)) {
             tracing::warn!(%error, "a receive queue did not stop");
         }
-        if let Some(Ring { descriptors, packets }) = self.ring.take() {
-            self.card.keep(Box::new((descriptors, packets)));
+        if let Some(Ring { descriptors, buffers }) = self.ring.take() {
+            self.card.keep(Box::new((descriptors, buffers)));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ixy_core::{Batch, Cache, Mempool, Packet, TxQueue};
+use ixy_core::{Batch, InFlight, Mempool, Packet, TxQueue};
 use ixy_dma::{DmaSlice, DomainId};
 use ixy_regs::bus::Bus;
 use ixy_regs::ixgbe;
@@ -19,6 +19,8 @@ const ENABLE: Duration = Duration::from_millis(50);
 /// The card wants at least this many bytes, and pads to 60 itself (section 7.2.1.1).
 const SHORTEST: usize = 17;
 
+/// Sent packets that `send` leaves in the ring, for `reclaim` to find.
+const KEPT: usize = 64;
 /// A frame in one descriptor, to which the card adds the frame check sequence.
 const WHOLE: Command = Command::EOP.union(Command::IFCS);
 
@@ -27,24 +29,15 @@ pub struct IxgbeTxQueue<B: Bus> {
     regs: ixgbe::TxQueue<B>,
     /// `None` only while it is being dropped.
     ring: Option<Ring>,
-    cache: Cache,
-    /// The latest pool whose packets were found to be in memory that the card reaches.
-    pool: Mempool,
-    domain: DomainId,
-    /// The next descriptor to fill, and the oldest that is not known to be done. Both less than the ring's length.
-    next: usize,
-    oldest: usize,
-    unreachable: u64,
     card: Arc<Card<B>>,
 }
 
-/// What the card reaches while the queue is enabled.
+/// What the card reaches while the queue is enabled: descriptors, and the packets that they name.
 struct Ring {
     descriptors: DmaSlice,
-    /// OWNED-BUFFER: the packet that descriptor `i` names stands at `i` until the card is done with it.
-    packets: Box<[Option<Packet>]>,
-    /// For the first descriptor of a batch: the last one of it, which is the one that reports.
-    last_of_batch: Box<[u16]>,
+    packets: InFlight,
+    /// At the first descriptor of a batch: the length of the batch, whose last descriptor is the one that reports.
+    batches: Box<[u16]>,
 }
 
 impl<B: Bus> IxgbeTxQueue<B> {
@@ -61,22 +54,10 @@ impl<B: Bus> IxgbeTxQueue<B> {
         };
         let (iova, bytes) = (descriptors.iova().0, descriptors.len() as u32);
         let len = descriptors.words().len() / 2;
-        let ring = Ring {
-            descriptors,
-            packets: (0..len).map(|_| None).collect(),
-            last_of_batch: vec![0; len].into_boxed_slice(),
-        };
-        let queue = Self {
-            regs,
-            ring: Some(ring),
-            cache: pool.cache(),
-            pool: pool.clone(),
-            domain,
-            next: 0,
-            oldest: 0,
-            unreachable: 0,
-            card: Arc::clone(card),
-        };
+        let packets = InFlight::new(pool, domain, len);
+        let packets = packets.ok_or(Error::RingSize { kind: "transmit", found: len as u16 })?;
+        let ring = Ring { descriptors, packets, batches: vec![0; len].into_boxed_slice() };
+        let queue = Self { regs, ring: Some(ring), card: Arc::clone(card) };
         let regs = &queue.regs;
         // Descriptors are fetched ahead when fewer than 36 are left in the card and 8 wait, which one queue needs for
         // line rate; each that reports is written back at once, as WTHRESH above 0 is for other modes (section
@@ -97,43 +78,37 @@ impl<B: Bus> IxgbeTxQueue<B> {
         card.wait(&wait, || regs.txdctl().get(), |txdctl| TXDCTL::ENABLE.is_set(txdctl))?;
         Ok(queue)
     }
+}
 
-    /// Frees the packets of batches that the card has reported done.
+impl Ring {
+    /// How many packets the oldest batch has, if the card has reported it done.
     #[inline(always)]
-    fn clean(&mut self) {
-        let Some(Ring { descriptors, packets, last_of_batch }) = &mut self.ring else { return };
-        let ring = descriptors.words().as_chunks::<2>().0;
-        let mask = ring.len() - 1;
-        while self.oldest != self.next {
-            let last = usize::from(last_of_batch[self.oldest & mask]);
-            let status = u64::from_le(ring[last & mask][1].load(Ordering::Acquire));
-            if !transmit::is_done(status) {
-                break;
-            }
-            let end = (last + 1) & mask;
-            while self.oldest != end {
-                if let Some(packet) = packets[self.oldest & mask].take() {
-                    self.cache.free(packet);
-                }
-                self.oldest = (self.oldest + 1) & mask;
-            }
+    fn done(&self) -> Option<usize> {
+        if self.packets.is_empty() {
+            return None;
         }
+        let ring = self.descriptors.words().as_chunks::<2>().0;
+        let mask = ring.len() - 1;
+        let first = self.packets.oldest() & mask;
+        let batch = usize::from(self.batches[first]);
+        let last = (first + batch).wrapping_sub(1) & mask;
+        // The acquire load orders whatever becomes of the packets after the card's last access to them.
+        transmit::is_done(u64::from_le(ring[last][1].load(Ordering::Acquire))).then_some(batch)
     }
 
-    /// Looks at the pool of `packet` when it is not the latest one.
-    #[cold]
-    fn accept(pool: &mut Mempool, domain: DomainId, packet: &Packet) -> bool {
-        let other = Mempool::of(packet);
-        let reached = other.is_mapped_in(domain);
-        if reached {
-            *pool = other;
+    /// Frees the packets of batches that the card has reported done, until `keep` are left.
+    #[inline(always)]
+    fn clean(&mut self, keep: usize) {
+        while self.packets.len() > keep {
+            let Some(batch) = self.done() else { break };
+            self.packets.free(batch);
         }
-        reached
     }
 }
 
 /// Fills a frame that is shorter than the card takes up with zeros, to the shortest of Ethernet.
 #[cold]
+#[inline(never)]
 fn pad(packet: &mut Packet) {
     let len = packet.len();
     if packet.set_len(60) {
@@ -143,41 +118,27 @@ fn pad(packet: &mut Packet) {
 
 impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
     fn send(&mut self, batch: &mut Batch) -> usize {
-        self.clean();
-        let Some(Ring { descriptors, packets, last_of_batch }) = &mut self.ring else { return 0 };
+        let Some(ring) = &mut self.ring else { return 0 };
+        ring.clean(KEPT.min(ring.batches.len() / 2));
+        let Ring { descriptors, packets, batches } = ring;
         let ring = descriptors.words().as_chunks::<2>().0;
         let mask = ring.len() - 1;
-        // One descriptor stays free, as head and tail being equal means an empty ring (section 7.2.3.3).
-        let free = self.oldest.wrapping_sub(self.next + 1) & mask;
-        let first = self.next;
-        let mut sent = 0;
-        let mut next = first;
-        let mut word = 0;
-        while sent < free {
-            let Some(packet) = batch.first_mut() else { break };
-            if !self.pool.owns(packet) && !Self::accept(&mut self.pool, self.domain, packet) {
-                self.unreachable += 1;
-                break;
-            }
+        let first = packets.next() & mask;
+        let sent = packets.take_from(ring, batch, |descriptor, address, packet| {
             if packet.len() < SHORTEST {
                 pad(packet);
             }
-            let Some(packet) = batch.pop_front() else { break };
             let len = packet.len() as u16;
-            let [address, command] = transmit::data(packet.iova().0, len, len.into(), WHOLE);
-            let descriptor = &ring[next & mask];
-            descriptor[0].store(address.to_le(), Ordering::Relaxed);
-            descriptor[1].store(command.to_le(), Ordering::Relaxed);
-            word = command;
-            packets[next & mask] = Some(packet);
-            next = (next + 1) & mask;
-            sent += 1;
-        }
+            let words = transmit::data(address.0, len, len.into(), WHOLE);
+            descriptor[0].store(words[0].to_le(), Ordering::Relaxed);
+            descriptor[1].store(words[1].to_le(), Ordering::Relaxed);
+        });
         if sent > 0 {
-            let last = next.wrapping_sub(1) & mask;
-            ring[last][1].store((word | Command::RS.bits()).to_le(), Ordering::Relaxed);
-            last_of_batch[first & mask] = last as u16;
-            self.next = next;
+            let next = (first + sent) & mask;
+            // Only the last one of the batch reports: the card is then done with all before it (section 7.2.3.5).
+            let last = &ring[next.wrapping_sub(1) & mask][1];
+            last.store(last.load(Ordering::Relaxed) | Command::RS.bits().to_le(), Ordering::Relaxed);
+            batches[first] = sent as u16;
             // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that stand in the
             // ring, in memory that the card's domain reaches. The bus orders this write after those above.
             unsafe { self.regs.tdt().set_dma(next as u32) };
@@ -185,14 +146,30 @@ impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
         sent
     }
 
+    fn reclaim(&mut self, batch: &mut Batch) -> usize {
+        let Some(ring) = &mut self.ring else { return 0 };
+        let mut reclaimed = 0;
+        while batch.room() > 0 {
+            let Some(done) = ring.done() else { break };
+            let taken = ring.packets.give_back(done, batch);
+            reclaimed += taken;
+            if taken < done {
+                // What is left is a batch of its own, with the same last descriptor.
+                let oldest = ring.packets.oldest();
+                ring.batches[oldest] = (done - taken) as u16;
+            }
+        }
+        reclaimed
+    }
+
     fn pending(&mut self) -> usize {
-        self.clean();
-        let len = self.ring.as_ref().map_or(1, |ring| ring.packets.len());
-        self.next.wrapping_sub(self.oldest) & (len - 1)
+        let Some(ring) = &mut self.ring else { return 0 };
+        ring.clean(0);
+        ring.packets.len()
     }
 
     fn unreachable(&self) -> u64 {
-        self.unreachable
+        self.ring.as_ref().map_or(0, |ring| ring.packets.unreachable())
     }
 }
 
