@@ -1,0 +1,327 @@
+//! The pool as its users see it: where buffers are, who reaches them, and how long.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ptr::NonNull;
+use std::sync::{Arc, Barrier, Mutex};
+
+use ixy_core::{Batch, DATA_SIZE, Error, HEADROOM, Mempool, Packet};
+use ixy_dma::{Backing, DmaDomain, DmaMemory, DomainId, Error as DmaError, Iova, Segment, SimulatedDomain};
+use proptest::prelude::*;
+
+fn domain() -> Arc<SimulatedDomain> {
+    Arc::default()
+}
+
+fn pool_of(domain: &Arc<SimulatedDomain>, buffers: usize) -> Mempool {
+    Mempool::new(Arc::clone(domain) as Arc<dyn DmaDomain>, buffers).unwrap()
+}
+
+fn is_mapped(domain: &SimulatedDomain, iova: Iova) -> bool {
+    domain.view().word64(iova).is_some()
+}
+
+/// Makes `packet` cover the whole of its buffer.
+fn fill_buffer(packet: &mut Packet) {
+    let headroom = u16::try_from(packet.headroom()).unwrap();
+    assert!(packet.prepend(headroom));
+    assert!(packet.set_len(u16::try_from(Packet::MAX_LEN).unwrap()));
+}
+
+#[test]
+fn a_pool_has_as_many_buffers_as_were_asked_for() {
+    for buffers in [1, 2, 935, 936, 937, 938, 1872, 2048, 10_000] {
+        let pool = pool_of(&domain(), buffers);
+        assert_eq!((pool.buffers(), pool.free()), (buffers, buffers));
+    }
+}
+
+#[test]
+fn a_pool_of_no_buffers_or_of_too_many_is_refused_before_memory_is_asked_for() {
+    for buffers in [0, u32::MAX as usize + 1, usize::MAX] {
+        let error = Mempool::new(domain(), buffers).unwrap_err();
+        assert!(matches!(error, Error::PoolSize { buffers: n } if n == buffers), "{error}");
+    }
+    assert!(matches!(Mempool::shared_by(&[], 8), Err(Error::PoolSize { .. })));
+}
+
+#[test]
+fn memory_that_holds_no_buffer_is_refused() {
+    let memory = domain().allocate(4096).unwrap();
+    assert_eq!(Mempool::in_memory(memory, 100).unwrap().buffers(), 1, "one buffer fits into a page");
+    let memory = domain().allocate(4096).unwrap();
+    assert!(matches!(Mempool::in_memory(memory, 0), Err(Error::PoolSize { buffers: 0 })));
+}
+
+#[test]
+fn a_packet_starts_empty_after_the_headroom_and_has_room_for_what_a_device_writes() {
+    let pool = pool_of(&domain(), 1);
+    let mut packet = pool.allocate().unwrap();
+    assert_eq!((packet.len(), packet.headroom()), (0, usize::from(HEADROOM)));
+    assert_eq!(packet.tailroom(), usize::from(DATA_SIZE));
+    assert!(packet.set_len(DATA_SIZE), "a device may write that much");
+    assert!(pool.allocate().is_none(), "the only buffer was given out twice");
+    assert!(packet.trim_front(100));
+    drop(packet);
+    let packet = pool.allocate().unwrap();
+    assert_eq!(
+        (packet.len(), packet.headroom()),
+        (0, usize::from(HEADROOM)),
+        "left over from the last owner"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn buffers_never_overlap_and_never_cross_a_segment(pages in 1_usize..9, buffers in 1_usize..80) {
+        let domain = Arc::new(SimulatedDomain::with_segments(pages * 4096));
+        let pool = pool_of(&domain, buffers);
+        prop_assert!((1..=buffers).contains(&pool.buffers()));
+        let mut packets: Vec<Packet> = std::iter::from_fn(|| pool.allocate()).collect();
+        prop_assert_eq!(packets.len(), pool.buffers());
+        packets.iter_mut().for_each(fill_buffer);
+        // The device writes all of each buffer; what is outside of a segment would be a fault.
+        for (n, packet) in packets.iter().enumerate() {
+            prop_assert!(domain.view().write(packet.iova(), &[n as u8; Packet::MAX_LEN]));
+        }
+        for (n, packet) in packets.iter_mut().enumerate() {
+            prop_assert!(packet.iter().all(|&byte| byte == n as u8), "buffer {} is not its own", n);
+            packet.fill(!(n as u8));
+        }
+        // And reads what the processor wrote, at the same addresses.
+        let mut bytes = [0; Packet::MAX_LEN];
+        for (n, packet) in packets.iter().enumerate() {
+            prop_assert!(domain.view().read(packet.iova(), &mut bytes));
+            prop_assert!(bytes.iter().all(|&byte| byte == !(n as u8)), "buffer {} is not its own", n);
+        }
+        prop_assert_eq!(domain.faults(), 0);
+    }
+
+    #[test]
+    fn the_frame_stays_inside_its_buffer_whatever_is_asked(steps in prop::collection::vec((0..3, any::<u16>(), any::<bool>()), 0..40)) {
+        let domain = domain();
+        let pool = pool_of(&domain, 1);
+        let mut packet = pool.allocate().unwrap();
+        let first = packet.iova().0 - u64::from(HEADROOM);
+        // Positions in the buffer: where the frame starts, and how long it is.
+        let (mut start, mut len) = (usize::from(HEADROOM), 0_usize);
+        for (step, amount, small) in steps {
+            let amount = if small { amount % 300 } else { amount };
+            let bytes = usize::from(amount);
+            let (fits, done) = match step {
+                0 => (start + bytes <= Packet::MAX_LEN, packet.set_len(amount)),
+                1 => (bytes <= start, packet.prepend(amount)),
+                _ => (bytes <= len, packet.trim_front(amount)),
+            };
+            prop_assert_eq!(done, fits);
+            if fits {
+                (start, len) = match step {
+                    0 => (start, bytes),
+                    1 => (start - bytes, len + bytes),
+                    _ => (start + bytes, len - bytes),
+                };
+            }
+            prop_assert_eq!((packet.headroom(), packet.len()), (start, len));
+            prop_assert_eq!(packet.tailroom(), Packet::MAX_LEN - start - len);
+            prop_assert_eq!(packet.iova().0, first + start as u64);
+            // The device finds the frame where the processor does.
+            packet.fill(0xA5);
+            let mut seen = vec![0; len];
+            prop_assert!(domain.view().read(packet.iova(), &mut seen));
+            prop_assert!(seen[..] == packet[..]);
+            packet.fill(0);
+        }
+    }
+}
+
+#[test]
+fn memory_stays_until_the_last_packet_of_a_dropped_pool_is_freed() {
+    let domain = domain();
+    let pool = pool_of(&domain, 100);
+    let mut cache = pool.cache();
+    let mut batch = Batch::new(8);
+    assert_eq!(pool.allocate_batch(&mut batch, 8), 8);
+    let from_cache = cache.allocate().unwrap();
+    let alone = pool.allocate().unwrap();
+    let iova = alone.iova();
+
+    drop(pool);
+    assert!(is_mapped(&domain, iova), "a cache and packets were left");
+    drop(cache);
+    assert!(is_mapped(&domain, iova), "ten packets were left");
+    drop(batch);
+    assert!(is_mapped(&domain, iova), "two packets were left");
+    drop(from_cache);
+    assert!(is_mapped(&domain, iova), "one packet was left");
+    std::thread::spawn(move || drop(alone)).join().unwrap();
+    assert!(!is_mapped(&domain, iova), "nothing was left");
+    assert_eq!(Arc::strong_count(&domain), 1);
+}
+
+#[test]
+fn a_handle_made_from_a_packet_keeps_the_pool_alive() {
+    let domain = domain();
+    let packet = pool_of(&domain, 4).allocate().unwrap();
+    let iova = packet.iova();
+    let pool = Mempool::of(&packet);
+    assert!(pool.owns(&packet) && pool.is_mapped_in(domain.id()));
+    drop(packet);
+    assert_eq!(pool.free(), 4);
+    assert!(is_mapped(&domain, iova));
+    drop(pool);
+    assert!(!is_mapped(&domain, iova));
+}
+
+#[test]
+fn threads_that_free_the_last_packets_at_once_free_the_pool_once() {
+    const THREADS: usize = 4;
+    let rounds = if cfg!(debug_assertions) { 300 } else { 3000 };
+    let domain = domain();
+    let barrier = Arc::new(Barrier::new(THREADS + 1));
+    let hand = Arc::new(Mutex::new(Vec::<Packet>::new()));
+    let threads: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let (barrier, hand) = (Arc::clone(&barrier), Arc::clone(&hand));
+            std::thread::spawn(move || {
+                for _ in 0..rounds {
+                    barrier.wait();
+                    let mut packet = hand.lock().unwrap().pop().unwrap();
+                    assert!(packet.set_len(1));
+                    packet[0] = packet[0].wrapping_add(1);
+                    barrier.wait();
+                    drop(packet);
+                    barrier.wait();
+                }
+            })
+        })
+        .collect();
+    for _ in 0..rounds {
+        let pool = pool_of(&domain, THREADS);
+        hand.lock().unwrap().extend(std::iter::from_fn(|| pool.allocate()));
+        barrier.wait();
+        barrier.wait();
+        drop(pool);
+        barrier.wait();
+        assert_eq!(Arc::strong_count(&domain), 1, "the pool was not freed, or more than once");
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn a_batch_of_packets_of_several_pools_gives_each_its_own_back() {
+    let domain = domain();
+    let pools = [pool_of(&domain, 8), pool_of(&domain, 8), pool_of(&domain, 8)];
+    let mut batch = Batch::new(24);
+    for n in [0, 0, 1, 2, 2, 2, 0, 1, 1, 0] {
+        batch.push(pools[n].allocate().unwrap()).unwrap();
+    }
+    assert_eq!(pools.each_ref().map(Mempool::free), [4, 5, 5]);
+    drop(batch);
+    assert_eq!(pools.each_ref().map(Mempool::free), [8, 8, 8]);
+    for pool in &pools {
+        let packets: Vec<Packet> = std::iter::from_fn(|| pool.allocate()).collect();
+        assert!(packets.iter().all(|packet| pool.owns(packet)) && packets.len() == 8);
+    }
+}
+
+#[test]
+fn a_cache_gives_foreign_packets_to_their_own_pool() {
+    let domain = domain();
+    let (one, two) = (pool_of(&domain, 200), pool_of(&domain, 8));
+    let mut cache = one.cache();
+    cache.free(two.allocate().unwrap());
+    assert_eq!((one.free(), two.free()), (200, 8));
+    assert!(one.owns(&cache.allocate().unwrap()));
+}
+
+#[test]
+fn a_pool_shared_by_two_domains_is_reached_from_both_until_it_is_gone() {
+    let (one, two) = (domain(), domain());
+    let both: [Arc<dyn DmaDomain>; 2] = [one.clone(), two.clone()];
+    let pool = Mempool::shared_by(&both, 16).unwrap();
+    assert!(pool.is_mapped_in(one.id()) && pool.is_mapped_in(two.id()));
+    assert!(!pool.is_mapped_in(domain().id()));
+    let mut packet = pool.allocate().unwrap();
+    assert!(packet.set_len(6));
+    assert!(one.view().write(packet.iova(), b"shared"));
+    let mut seen = [0; 6];
+    assert!(two.view().read(packet.iova(), &mut seen));
+    assert_eq!((&packet[..], &seen), (&b"shared"[..], b"shared"));
+    let iova = packet.iova();
+    drop((pool, packet));
+    assert!(!is_mapped(&one, iova) && !is_mapped(&two, iova));
+}
+
+#[test]
+fn the_domain_whose_memory_all_accept_provides_it() {
+    let (one, two) = (domain(), domain());
+    // What `one` allocates first has these addresses too.
+    let _taken = Arc::clone(&two).allocate(64 << 20).unwrap();
+    let pool = Mempool::shared_by(&[one.clone(), two.clone()], 16).unwrap();
+    assert!(pool.is_mapped_in(one.id()) && pool.is_mapped_in(two.id()));
+}
+
+/// A domain that takes no memory of others.
+#[derive(Debug)]
+struct Closed(DomainId, &'static str);
+
+/// Pages that are freed when they are dropped.
+#[derive(Debug)]
+struct Pages(NonNull<u8>, Layout);
+
+// SAFETY: Pages owns its memory, as a Box would.
+unsafe impl Send for Pages {}
+// SAFETY: a shared Pages gives access to nothing.
+unsafe impl Sync for Pages {}
+
+impl Backing for Pages {}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: allocated below with this layout, and nobody uses it any more.
+        unsafe { dealloc(self.0.as_ptr(), self.1) };
+    }
+}
+
+impl DmaDomain for Closed {
+    fn id(&self) -> DomainId {
+        self.0
+    }
+
+    fn name(&self) -> String {
+        self.1.into()
+    }
+
+    fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, DmaError> {
+        let layout = Layout::from_size_align(size.next_multiple_of(4096), 4096).unwrap();
+        // SAFETY: the size is not zero.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap();
+        let segment = Segment { offset: 0, len: layout.size(), iova: Iova(1 << 40) };
+        let pages = Box::new(Pages(base, layout));
+        // SAFETY: the pages are zeroed and nobody else's; no device of this domain exists.
+        Ok(unsafe { DmaMemory::from_raw(base, layout.size(), vec![segment], pages, self) })
+    }
+
+    fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, DmaError> {
+        let (from, into) = (memory.domain().name(), self.name());
+        Err(DmaError::CannotShare { from, into, why: "it is closed".into() })
+    }
+}
+
+#[test]
+fn a_pool_that_no_domain_can_share_is_refused_by_the_names_of_two_and_leaves_nothing() {
+    let closed = |name| Arc::new(Closed(DomainId::unique(), name));
+    let (one, two, open) = (closed("domain one"), closed("domain two"), domain());
+    let domains: [Arc<dyn DmaDomain>; 3] = [open.clone(), one.clone(), two.clone()];
+    let error = Mempool::shared_by(&domains, 16).unwrap_err().to_string();
+    assert!(error.contains("domain one") && error.contains("domain two"), "{error}");
+    drop(domains);
+    let left = (Arc::strong_count(&open), Arc::strong_count(&one), Arc::strong_count(&two));
+    assert_eq!(left, (1, 1, 1), "memory was left");
+    // With one closed domain only, its memory serves both.
+    let pool = Mempool::shared_by(&[open.clone(), one.clone()], 16).unwrap();
+    assert!(pool.is_mapped_in(open.id()) && pool.is_mapped_in(one.id()));
+}
