@@ -1,6 +1,7 @@
 //! The pool that packet buffers come from: [`Mempool`], and a queue's private stock of it, [`Cache`].
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -60,6 +61,12 @@ impl State {
 }
 
 impl Shared {
+    /// All buffers.
+    #[inline(always)]
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
     /// The buffer `index`.
     ///
     /// # Safety
@@ -223,6 +230,12 @@ impl Mempool {
         self.0.shared().memory.is_mapped_in(id)
     }
 
+    /// What its packets point to.
+    #[inline(always)]
+    pub(crate) fn shared_ptr(&self) -> NonNull<Shared> {
+        self.0.0
+    }
+
     /// Whether `packet` is of this pool. One compare.
     #[inline(always)]
     pub fn owns(&self, packet: &Packet) -> bool {
@@ -298,13 +311,63 @@ impl Cache {
     #[inline(always)]
     pub fn free(&mut self, packet: Packet) {
         if packet.pool != self.handle.0 {
-            return drop(packet);
+            return packet.go_home();
         }
         if self.len == Self::CAPACITY {
             self.spill();
         }
         self.indices[self.len % Self::CAPACITY] = packet.into_index();
         self.len += 1;
+    }
+
+    /// Frees all of `packets`, as [`free`](Self::free) does.
+    ///
+    /// # Safety
+    /// They are initialised, and their owner uses them no more.
+    #[inline(always)]
+    pub(crate) unsafe fn free_all(&mut self, packets: &[MaybeUninit<Packet>]) {
+        let pool = self.handle.0;
+        for run in packets.chunks(Self::BULK) {
+            if self.len > Self::CAPACITY - Self::BULK {
+                self.spill();
+            }
+            let mut len = self.len;
+            for packet in run {
+                // SAFETY: the caller's promise.
+                let packet = unsafe { packet.assume_init_read() };
+                if packet.pool == pool {
+                    // SAFETY: SLOT-INDEX: there was room for BULK, and a run is no longer.
+                    unsafe { *self.indices.get_unchecked_mut(len) = packet.into_index() };
+                    len += 1;
+                } else {
+                    packet.go_home();
+                }
+            }
+            self.len = len;
+        }
+    }
+
+    /// Takes out up to `count` buffers, at least one unless the pool is empty. They belong to the caller.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, count: usize) -> &[u32] {
+        if self.len == 0 {
+            self.refill();
+        }
+        let end = self.len;
+        self.len = end - count.min(end);
+        self.indices.get(self.len..end).unwrap_or_default()
+    }
+
+    /// What its buffers point to.
+    #[inline(always)]
+    pub(crate) fn shared_ptr(&self) -> NonNull<Shared> {
+        self.handle.0
+    }
+
+    /// What its buffers point to.
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> &Shared {
+        self.handle.shared()
     }
 
     /// The pool behind it.
