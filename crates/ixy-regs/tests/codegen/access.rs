@@ -1,0 +1,37 @@
+//! What a driver does with registers, as functions whose machine code `tests/codegen.rs` looks at.
+
+use ixy_regs::bus::Mmio;
+use ixy_regs::ixgbe::{CTRL, LINKS, Registers, RxQueue};
+
+#[inline(never)]
+pub fn read_a_fixed_register(regs: Registers<Mmio>) -> u32 {
+    regs.links().get()
+}
+
+#[inline(never)]
+pub fn read_a_field(regs: Registers<Mmio>) -> bool {
+    regs.links().is_set(LINKS::LINK_UP)
+}
+
+#[inline(never)]
+pub fn write_a_fixed_register(regs: Registers<Mmio>, causes: u32) {
+    regs.eimc().clear(causes);
+}
+
+#[inline(never)]
+pub fn modify_a_fixed_register(regs: Registers<Mmio>) {
+    regs.ctrl().modify(CTRL::GIO_DIS::SET);
+}
+
+#[inline(never)]
+pub fn read_a_fixed_element(regs: Registers<Mmio>) -> Option<u32> {
+    regs.qprc().at(3).map(|counter| counter.take().get())
+}
+
+/// # Safety
+/// As for `set_dma`.
+#[inline(never)]
+pub unsafe fn ring_a_doorbell(queue: &RxQueue<Mmio>, tail: u32) {
+    // SAFETY: as the caller promises.
+    unsafe { queue.rdt().set_dma(tail) }
+}
