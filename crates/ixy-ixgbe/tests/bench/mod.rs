@@ -1,0 +1,159 @@
+//! A software 82599 with a wire whose other end is the test.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use ixy_core::Mempool;
+use ixy_dma::{DmaDomain, Iova, SimulatedDomain};
+use ixy_ixgbe::{Config, Error, Ixgbe};
+use ixy_regs::ixgbe::RxQueue;
+use ixy_sim::wire::{Wire, WireError};
+use ixy_sim::{Nic82599, SimBus, SimBusMaster};
+
+/// Both directions of the wire.
+#[derive(Default)]
+struct Frames {
+    arriving: VecDeque<Vec<u8>>,
+    left: Vec<Vec<u8>>,
+}
+
+struct TestWire {
+    frames: Arc<Mutex<Frames>>,
+    front: Option<Vec<u8>>,
+    waits: bool,
+}
+
+impl Wire for TestWire {
+    fn link_up(&mut self) -> bool {
+        true
+    }
+
+    fn front(&mut self) -> Option<&[u8]> {
+        if self.front.is_none() {
+            self.front = self.frames.lock().unwrap().arriving.pop_front();
+        }
+        self.front.as_deref()
+    }
+
+    fn consume(&mut self) {
+        self.front = None;
+    }
+
+    fn transmit(&mut self, frame: &[u8]) -> bool {
+        self.frames.lock().unwrap().left.push(frame.to_vec());
+        true
+    }
+
+    fn close_transmit(&mut self) {}
+
+    fn waits(&self) -> bool {
+        self.waits
+    }
+
+    fn ended(&mut self) -> bool {
+        false
+    }
+
+    fn flush(&mut self) -> Result<(), WireError> {
+        Ok(())
+    }
+
+    fn error(&self) -> Option<String> {
+        None
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) nic: Arc<Nic82599>,
+    pub(crate) pool: Mempool,
+    domain: Arc<SimulatedDomain>,
+    frames: Arc<Mutex<Frames>>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::build(4096, true)
+    }
+
+    pub(crate) fn with_buffers(buffers: usize) -> Self {
+        Self::build(buffers, true)
+    }
+
+    /// With a wire that does not wait for a free descriptor.
+    pub(crate) fn lossy() -> Self {
+        Self::build(4096, false)
+    }
+
+    fn build(buffers: usize, waits: bool) -> Self {
+        let domain = Arc::new(SimulatedDomain::default());
+        let pool = Mempool::new(domain.clone(), buffers).unwrap();
+        let frames = Arc::new(Mutex::new(Frames::default()));
+        let wire = TestWire { frames: Arc::clone(&frames), front: None, waits };
+        let nic = Arc::new(Nic82599::builder(Box::new(wire), domain.clone()).build());
+        Self { nic, pool, domain, frames }
+    }
+
+    pub(crate) fn bus(&self) -> SimBus {
+        SimBus::stepping(Arc::clone(&self.nic))
+    }
+
+    pub(crate) fn open(&self, config: &Config) -> Result<Ixgbe<SimBus>, Error> {
+        let domain: Arc<dyn DmaDomain> = self.domain.clone();
+        let master = Arc::new(SimBusMaster::new(Arc::clone(&self.nic)));
+        // Accesses of the data path do not poll the card: the test does.
+        let bus = SimBus::stepping(Arc::clone(&self.nic));
+        config.open("test", bus, &domain, master, &self.pool)
+    }
+
+    /// Puts frames on the wire towards the card.
+    pub(crate) fn arrive(&self, frames: &[Vec<u8>]) {
+        self.frames.lock().unwrap().arriving.extend(frames.iter().cloned());
+    }
+
+    /// Takes the frames that the card has sent.
+    pub(crate) fn left(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.frames.lock().unwrap().left)
+    }
+
+    pub(crate) fn left_count(&self) -> usize {
+        self.frames.lock().unwrap().left.len()
+    }
+
+    /// Where the card has its first receive ring.
+    pub(crate) fn rx_ring_address(&self) -> Iova {
+        let regs = RxQueue::new(SimBus::new(Arc::clone(&self.nic)), 0).unwrap();
+        Iova(u64::from(regs.rdbal().get()) | u64::from(regs.rdbah().get()) << 32)
+    }
+
+    /// Whether the card would reach memory at `iova`. A look at what is not mapped counts as a fault.
+    pub(crate) fn is_mapped(&self, iova: Iova) -> bool {
+        self.domain.view().word64(iova).is_some()
+    }
+
+    /// Accesses of the card outside of what is mapped.
+    pub(crate) fn faults(&self) -> u64 {
+        self.domain.faults()
+    }
+}
+
+/// A frame of `len` bytes that starts with a broadcast address and holds `number`.
+pub(crate) fn frame(len: usize, number: u32) -> Vec<u8> {
+    let mut bytes: Vec<u8> =
+        (0..len).map(|i| (i as u32).wrapping_mul(31).wrapping_add(number) as u8).collect();
+    bytes[..6].fill(0xff);
+    bytes[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
+    bytes[12..14].copy_from_slice(&[0x88, 0xb5]);
+    bytes[14..18].copy_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+/// A UDP frame over IPv4 from the source port given, with `number` in its payload.
+pub(crate) fn udp(port: u16, number: u32) -> Vec<u8> {
+    let mut bytes = frame(64, number);
+    bytes[12..14].copy_from_slice(&[0x08, 0x00]);
+    bytes[14..34].copy_from_slice(&[0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    bytes[34..36].copy_from_slice(&port.to_be_bytes());
+    bytes[36..42].copy_from_slice(&[0x10, 0x00, 0, 30, 0, 0]);
+    bytes[46..50].copy_from_slice(&number.to_be_bytes());
+    bytes
+}
