@@ -1,1 +1,65 @@
-//! ixy-cli
+//! What the programs ixy-fwd, ixy-pktgen and ixy-dump share, so that each of them is its loop and little else.
+//!
+//! - [`main`] reads the arguments and turns the outcome into one line and an exit code.
+//! - [`Flags`] are the flags that all of them have; [`HELP`] explains addresses.
+//! - [`Session`] knows when to stop, and where statistics go.
+//! - [`Reporter`] prints statistics each second, progress, and the summary.
+//! - [`wait_for_link`] waits for the other end.
+//! - [`Idle`] lets a loop without work wait politely.
+//!
+//! A program that counts what arrives:
+//!
+//! ```
+//! use clap::Parser;
+//! use ixy_cli::{Error, Flags, Idle, Reporter, Session};
+//! use ixy_core::Batch;
+//!
+//! #[derive(Parser)]
+//! #[command(about = "Counts frames", after_help = ixy_cli::HELP)]
+//! struct Args {
+//!     device: ixy::Address,
+//!     #[command(flatten)]
+//!     flags: Flags,
+//! }
+//!
+//! fn run(args: Args, session: &Session) -> Result<(), Error> {
+//!     let mut devices = ixy::open(&[args.device], &args.flags.options(session))?;
+//!     let mut queues: Vec<_> = (0..args.flags.queues).filter_map(|n| devices[0].rx_queue(n)).collect();
+//!     let mut batch = Batch::new(args.flags.batch.into());
+//!     let (mut count, mut idle) = (0, Idle::default());
+//!     let mut reporter = Reporter::new(session, &args.flags, &devices);
+//!     while reporter.go_on(&mut devices, count)? {
+//!         let received: usize = queues.iter_mut().map(|queue| {
+//!             batch.clear();
+//!             queue.receive(&mut batch)
+//!         }).sum();
+//!         count += received as u64;
+//!         idle.after(received);
+//!     }
+//!     drop((batch, queues));
+//!     reporter.finish(devices, &[])
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     # if true { std::env::set_current_dir("/").unwrap(); return std::process::ExitCode::SUCCESS }
+//!     ixy_cli::main(|args: &Args| &args.flags, run)
+//! }
+//! ```
+#![forbid(unsafe_code)]
+
+mod error;
+mod flags;
+mod idle;
+mod json;
+mod link;
+mod report;
+mod session;
+mod start;
+
+pub use error::Error;
+pub use flags::{Flags, HELP, duration};
+pub use idle::Idle;
+pub use link::wait_for_link;
+pub use report::Reporter;
+pub use session::Session;
+pub use start::main;

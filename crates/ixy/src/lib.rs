@@ -1,1 +1,52 @@
-//! ixy
+//! Opens network cards by address and gives them to a program, whichever driver they need.
+//!
+//! An [`Address`] is what a user writes: `0000:03:00.0` for a card on the PCI bus, `sim` for one made of software, with
+//! options behind a colon. [`open`] takes all addresses of a program at once, finds the driver of each, and returns
+//! [`Device`]s that share one pool of packets, so that what one received can be sent by another. From there on a program
+//! deals with queues and batches (crate `ixy-core`), and cannot tell the devices apart.
+//!
+//! This forwards frames from one card to another:
+//!
+//! ```
+//! use ixy::Options;
+//! use ixy_core::Batch;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut cards = ixy::open(&["sim".parse()?, "sim".parse()?], &Options::default())?;
+//! let mut rx = cards[0].rx_queue(0).ok_or("no such queue")?;
+//! let mut tx = cards[1].tx_queue(0).ok_or("no such queue")?;
+//! let mut batch = Batch::new(32);
+//! while cards[1].stats()?.tx_packets < 1000 {
+//!     rx.receive(&mut batch);
+//!     tx.send(&mut batch); // what did not fit stays in the batch
+//! }
+//! drop((batch, rx, tx));
+//! for card in cards {
+//!     card.close()?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//! `pci` (cards on the PCI bus) and `sim` (software cards) are both on by default. Without one of them its addresses are
+//! understood, and refused with an error that says so.
+#![forbid(unsafe_code)]
+
+mod address;
+mod device;
+mod error;
+mod open;
+mod options;
+#[cfg(feature = "pci")]
+mod pci;
+#[cfg(feature = "sim")]
+mod sim;
+
+pub use address::Address;
+pub use device::Device;
+pub use error::Error;
+#[cfg(feature = "sim")]
+pub use ixy_sim::wire::Cables;
+pub use open::open;
+pub use options::Options;

@@ -1,0 +1,51 @@
+//! What ends a program: [`Error`].
+
+/// Why a program ended before its work was done. Its text is what stands behind `error: ` on standard error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The arguments are wrong: exit code 2.
+    #[error("{0}; see --help")]
+    Usage(String),
+    /// A device could not be opened, or failed.
+    #[error(transparent)]
+    Device(#[from] ixy::Error),
+    /// A device does not answer, or there is no memory.
+    #[error(transparent)]
+    Core(#[from] ixy_core::Error),
+    /// A capture could not be read or written.
+    #[error(transparent)]
+    Capture(#[from] ixy_pcap::PcapError),
+    /// Standard output takes no more.
+    #[error("cannot write statistics to standard output: {0}; make room, or redirect it elsewhere")]
+    Output(std::io::Error),
+    /// A signal handler could not be set.
+    #[error("cannot watch for SIGINT and SIGTERM: {0}")]
+    Signals(std::io::Error),
+    /// There is no link.
+    #[error(
+        "no link on {device} for {seconds} s: {}",
+        "see that the cable or the other end is there, or wait longer with --link-timeout"
+    )]
+    NoLink {
+        /// The device's address.
+        device: String,
+        /// How long there was none.
+        seconds: f64,
+    },
+    /// Nothing of a capture can be sent.
+    #[error("nothing of {path} can be sent: {why}")]
+    NothingToSend {
+        /// The capture.
+        path: String,
+        /// What is wrong with its frames.
+        why: String,
+    },
+}
+
+impl Error {
+    /// What the process exits with: 2 for wrong arguments, else 1.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+    }
+}

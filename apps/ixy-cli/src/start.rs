@@ -1,0 +1,95 @@
+//! From the command line to the exit code: [`main`].
+
+use std::error::Error as _;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use tracing_subscriber::EnvFilter;
+
+use crate::error::Error;
+use crate::flags::Flags;
+use crate::session::Session;
+
+/// The `main` of every program: reads the arguments, of which `flags` tells the common part, and runs it. An error is
+/// one line on standard error.
+pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(), Error>) -> ExitCode {
+    let result = A::try_parse().map_err(Stop::from).and_then(|args| {
+        log_to_stderr(flags(&args))?;
+        let session = Session::of_process()?;
+        Ok(run(args, &session)?)
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::Told(text)) => {
+            // Nobody is left to be told when this fails.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(Stop::Failed(error)) => {
+            let _ = writeln!(std::io::stderr(), "error: {}", one_line(&error));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Why a program ends early.
+enum Stop {
+    /// All that was asked for was a text.
+    Told(String),
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<clap::Error> for Stop {
+    fn from(error: clap::Error) -> Self {
+        let text = error.render().to_string();
+        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+            return Self::Told(text);
+        }
+        // clap explains in paragraphs; the first ones say what is wrong, then comes the usage.
+        let told = text.split("\n\nUsage:").next().and_then(|t| t.split("\n\nFor more information").next());
+        let told = told.unwrap_or(&text).trim_start_matches("error: ");
+        Self::Failed(Error::Usage(told.split_whitespace().collect::<Vec<_>>().join(" ")))
+    }
+}
+
+/// The message, with its causes that it does not have in itself, and no line feed.
+fn one_line(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn log_to_stderr(flags: &Flags) -> Result<(), Error> {
+    let level = match (flags.quiet, flags.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn",
+        (_, 1) => "info",
+        (_, 2) => "debug",
+        _ => "trace",
+    };
+    let wanted = std::env::var("IXY_LOG").ok().filter(|wanted| !wanted.is_empty());
+    let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(level)).map_err(|error| {
+        Error::Usage(format!(
+            "IXY_LOG is `{}`: {error}; write a level such as debug",
+            wanted.unwrap_or_default()
+        ))
+    })?;
+    // A second call in one process keeps the first one's.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Where the frames to send come from: made ([`Numbered`]) or read from a capture ([`Replay`]).
+
+use std::time::{Duration, Instant};
+
+use ixy_cli::Error;
+use ixy_core::{Batch, MacAddress, Mempool};
+
+use super::frame;
+use super::rate::Pace;
+
+/// Gives the next frames.
+pub(crate) trait Source {
+    /// Adds to `batch`, which is empty, the frames that are due, as many as fit. Returns `false` when there will
+    /// never be more.
+    fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error>;
+}
+
+/// Frames that differ in their number, and in their source port when there are several flows.
+///
+/// The frame was written once into every buffer of the pool. Nobody else writes there, so a buffer that comes back
+/// still holds it, and only the number is written each time.
+#[derive(Debug)]
+pub(crate) struct Numbered {
+    pool: Mempool,
+    size: u16,
+    flows: u16,
+    flow: u16,
+    /// Frames made, and how many are wanted.
+    next: u64,
+    count: u64,
+    pace: Option<Pace>,
+}
+
+impl Numbered {
+    /// `count` frames of `size` bytes in `flows` flows, in buffers of `pool`, which nobody else uses.
+    pub(crate) fn new(
+        pool: Mempool,
+        size: u16,
+        flows: u16,
+        count: u64,
+        addresses: [MacAddress; 2],
+        pace: Option<Pace>,
+    ) -> Self {
+        let frame = frame::template(size, addresses[0], addresses[1]);
+        let all: Vec<_> = std::iter::from_fn(|| pool.allocate())
+            .map(|mut packet| {
+                if packet.set_len(size) {
+                    packet.copy_from_slice(&frame);
+                }
+                packet
+            })
+            .collect();
+        drop(all);
+        Self { pool, size, flows, flow: 0, next: 0, count, pace }
+    }
+}
+
+impl Source for Numbered {
+    #[inline]
+    fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+        let left = usize::try_from(self.count - self.next).unwrap_or(usize::MAX);
+        let mut wanted = batch.room().min(left);
+        if let Some(pace) = &mut self.pace {
+            wanted = pace.due(Instant::now(), wanted);
+        }
+        self.pool.allocate_batch(batch, wanted);
+        let mut number = self.next as u32;
+        for packet in &mut *batch {
+            // The pool's buffers are all longer than the longest frame.
+            let _fits = packet.set_len(self.size);
+            frame::set_number(packet, number);
+            number = number.wrapping_add(1);
+            if self.flows > 1 {
+                frame::set_source_port(packet, frame::FIRST_PORT + self.flow);
+                self.flow = if self.flow + 1 == self.flows { 0 } else { self.flow + 1 };
+            }
+        }
+        self.next += batch.len() as u64;
+        Ok(self.next < self.count)
+    }
+}
+
+/// Frames of a capture.
+pub(crate) struct Replay {
+    pool: Mempool,
+    reader: Reader,
+    timing: Option<Timing>,
+    endless: bool,
+    count: u64,
+    /// Frames given, in this pass through the file too, and those that no Ethernet can carry.
+    given: u64,
+    given_this_time: u64,
+    skipped: u64,
+    /// Whether the reader stands at a record that was not given yet.
+    waiting: bool,
+}
+
+/// Reads a capture from a file or from standard input.
+pub(crate) type Reader = ixy_pcap::Reader<Box<dyn std::io::Read + Send>>;
+
+/// When the capture's first frame was sent, and when it was captured, in nanoseconds.
+struct Timing {
+    start: Instant,
+    first: Option<u64>,
+}
+
+impl Replay {
+    /// The frames of a capture, at most `count`, at their times or as fast as they go, once or `endless`ly.
+    pub(crate) fn new(pool: Mempool, reader: Reader, fast: bool, endless: bool, count: u64) -> Self {
+        let timing = (!fast).then(|| Timing { start: Instant::now(), first: None });
+        Self {
+            pool,
+            reader,
+            timing,
+            endless,
+            count,
+            given: 0,
+            given_this_time: 0,
+            skipped: 0,
+            waiting: false,
+        }
+    }
+
+    /// Frames that are too long or too short for Ethernet.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Goes to the next record, at the end of the file back to its start if that is wanted; `false` when it is not.
+    fn advance(&mut self) -> Result<bool, Error> {
+        if self.reader.advance()? {
+            return Ok(true);
+        }
+        if !self.endless {
+            return Ok(false);
+        }
+        if self.given_this_time == 0 {
+            let path = self.reader.path().display().to_string();
+            let why = format!("it has no frame of {} to {} bytes", SENDABLE.start(), SENDABLE.end());
+            return Err(Error::NothingToSend { path, why });
+        }
+        self.given_this_time = 0;
+        self.reader = Reader::open(self.reader.path())?;
+        self.timing = self.timing.take().map(|_| Timing { start: Instant::now(), first: None });
+        Ok(self.reader.advance()?)
+    }
+}
+
+/// Lengths of frames that Ethernet carries, without frame check sequence, in bytes; short ones are padded by the card.
+const SENDABLE: std::ops::RangeInclusive<usize> = 14..=1514;
+
+impl Source for Replay {
+    fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+        while self.given < self.count && batch.room() > 0 {
+            if !std::mem::take(&mut self.waiting) && !self.advance()? {
+                return Ok(false);
+            }
+            let Some(record) = self.reader.record() else { return Ok(false) };
+            if !SENDABLE.contains(&record.data.len()) {
+                self.skipped += 1;
+                continue;
+            }
+            if let Some(timing) = &mut self.timing {
+                let first = *timing.first.get_or_insert_with(|| {
+                    timing.start = Instant::now();
+                    record.time
+                });
+                let due = Duration::from_nanos(record.time.saturating_sub(first));
+                if timing.start.elapsed() < due {
+                    self.waiting = true;
+                    return Ok(true);
+                }
+            }
+            let Some(mut packet) = self.pool.allocate() else {
+                self.waiting = true;
+                return Ok(true);
+            };
+            if packet.set_len(record.data.len() as u16) {
+                packet.copy_from_slice(record.data);
+            }
+            // There is room, as was seen above.
+            let _full = batch.push(packet);
+            self.given += 1;
+            self.given_this_time += 1;
+        }
+        Ok(self.given < self.count)
+    }
+}

@@ -1,0 +1,121 @@
+//! Where a device is: [`Address`].
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::error::Error;
+
+/// The address of a device, in the one syntax that all programs have:
+///
+/// - `0000:03:00.0` or `03:00.0`: a card on the PCI bus, as lspci prints it;
+/// - `sim`, `sim:key=value,...`: a software 82599; the options are those of `ixy_sim::wire::WireSpec`, a comma in a
+///   value is written twice;
+/// - `vfio-user:PATH`: a device behind a vfio-user socket. It is understood, but cannot be opened yet.
+///
+/// It displays as it was given.
+///
+/// ```
+/// use ixy::Address;
+///
+/// let address: Address = "sim:rx=in.pcap,tx=out.pcap".parse()?;
+/// assert_eq!(address.to_string(), "sim:rx=in.pcap,tx=out.pcap");
+/// assert!("eth0".parse::<Address>().is_err());
+/// # Ok::<(), ixy::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Address {
+    text: String,
+    pub(crate) place: Place,
+}
+
+/// What an address says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Place {
+    #[cfg(feature = "pci")]
+    Pci(ixy_pci::Address),
+    #[cfg(feature = "sim")]
+    Sim(ixy_sim::wire::WireSpec),
+    VfioUser(PathBuf),
+    /// Of a kind that this build leaves out.
+    #[cfg(not(all(feature = "pci", feature = "sim")))]
+    LeftOut(&'static str),
+}
+
+impl FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let place = if text == "sim" || text.starts_with("sim:") {
+            simulated(text)?
+        } else if let Some(path) = text.strip_prefix("vfio-user:") {
+            Place::VfioUser(path.into())
+        } else {
+            on_pci(text)?
+        };
+        Ok(Self { text: text.to_owned(), place })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(feature = "sim")]
+fn simulated(text: &str) -> Result<Place, Error> {
+    let options = text.strip_prefix("sim:").unwrap_or_default();
+    options.parse().map(Place::Sim).map_err(|source| Error::Wire { address: text.into(), source })
+}
+
+#[cfg(not(feature = "sim"))]
+fn simulated(_: &str) -> Result<Place, Error> {
+    Ok(Place::LeftOut("sim"))
+}
+
+#[cfg(feature = "pci")]
+fn on_pci(text: &str) -> Result<Place, Error> {
+    text.parse().map(Place::Pci).map_err(|_| Error::BadAddress { text: text.into() })
+}
+
+#[cfg(not(feature = "pci"))]
+fn on_pci(_: &str) -> Result<Place, Error> {
+    Ok(Place::LeftOut("pci"))
+}
+
+impl Address {
+    /// Refuses what names one device twice. Two plain `sim` are two devices; two writers of one file are not, and the
+    /// ends of a cable come in pairs.
+    pub(crate) fn check_distinct(all: &[Self]) -> Result<(), Error> {
+        for (n, address) in all.iter().enumerate() {
+            if let Some(other) = all[..n].iter().find(|other| other.place.excludes(&address.place)) {
+                return Err(Error::Twice { address: address.text.clone(), other: other.text.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    /// Whether opening it makes a file or empties one.
+    pub(crate) fn makes_a_file(&self) -> bool {
+        match self {
+            #[cfg(feature = "sim")]
+            Self::Sim(spec) => crate::sim::makes_a_file(&spec.kind),
+            _ => false,
+        }
+    }
+
+    /// Whether only one of the two can be open.
+    fn excludes(&self, other: &Self) -> bool {
+        match (self, other) {
+            #[cfg(feature = "pci")]
+            (Self::Pci(one), Self::Pci(other)) => one == other,
+            #[cfg(feature = "sim")]
+            (Self::Sim(one), Self::Sim(other)) => crate::sim::exclude(&one.kind, &other.kind),
+            (Self::VfioUser(one), Self::VfioUser(other)) => one == other,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What can go wrong with opening a device.
+
+/// Why a device could not be opened, or failed later. Each message names the device's address.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A text that is no address.
+    #[error(
+        "`{text}` is no device address: write one such as 0000:03:00.0 or 03:00.0 (`lspci -nn` lists them), sim, or sim:rx=in.pcap"
+    )]
+    BadAddress {
+        /// The text.
+        text: String,
+    },
+    /// Two addresses that name the same device.
+    #[error("{address} and {other} are the same device: name two different ones")]
+    Twice {
+        /// The second one.
+        address: String,
+        /// The first one.
+        other: String,
+    },
+    /// A kind of device that cannot be opened.
+    #[error("{address} cannot be opened: {why}")]
+    NotBuilt {
+        /// The device.
+        address: String,
+        /// What is missing, and the way out.
+        why: String,
+    },
+    /// A cable without its other end.
+    #[error(
+        "{address} is one end of a cable whose other end is not there: open a second device with cable={name}"
+    )]
+    OneEnd {
+        /// The device.
+        address: String,
+        /// The cable.
+        name: String,
+    },
+    /// Ring size or number of queues.
+    #[error(transparent)]
+    Options(ixy_ixgbe::Error),
+    /// No memory can be reached by both devices, so packets could not go from one to the other.
+    #[error(
+        "{first} and {second} cannot share packets, as no memory is reachable by both ({source}): use two devices of the same kind"
+    )]
+    NoSharedMemory {
+        /// The one device.
+        first: String,
+        /// The other.
+        second: String,
+        /// Why not.
+        source: ixy_core::Error,
+    },
+    /// Memory for packets.
+    #[error("no memory for the packets of {devices}: {source}")]
+    Memory {
+        /// The devices' addresses.
+        devices: String,
+        /// Why there is none.
+        source: ixy_core::Error,
+    },
+    /// The card is not there, not to be had, or in use.
+    #[cfg(feature = "pci")]
+    #[error(transparent)]
+    Pci(#[from] ixy_pci::Error),
+    /// The driver could not start the card.
+    #[error("{}", named(address, source))]
+    Driver {
+        /// The device.
+        address: String,
+        /// What the driver says.
+        source: Box<ixy_ixgbe::Error>,
+    },
+    /// The wire of a software device cannot be had, or could not write out what was sent.
+    #[cfg(feature = "sim")]
+    #[error("{address}: {source}")]
+    Wire {
+        /// The device.
+        address: String,
+        /// What is wrong with it.
+        source: ixy_sim::wire::WireError,
+    },
+    /// The system gives no thread that would poll a software device.
+    #[cfg(feature = "sim")]
+    #[error("{address}: no thread for it can be started: {source}; end other programs")]
+    Thread {
+        /// The device.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The wire of a software device failed while it was in use.
+    #[error("{address}: {what}")]
+    WireFailed {
+        /// The device.
+        address: String,
+        /// What happened.
+        what: String,
+    },
+}
+
+impl Error {
+    /// What the driver of `address` says.
+    pub(crate) fn of_driver(address: &str, source: ixy_ixgbe::Error) -> Self {
+        Self::Driver { address: address.to_owned(), source: Box::new(source) }
+    }
+}
+
+/// A driver's message, with the address where it is not in it.
+fn named(address: &str, source: &ixy_ixgbe::Error) -> String {
+    let text = source.to_string();
+    if text.contains(address) { text } else { format!("{address}: {text}") }
+}

@@ -1,0 +1,51 @@
+//! How devices are opened: [`Options`].
+
+/// How devices are opened. Those of one call to [`open`](crate::open) are all opened alike.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Pairs of a receive and a transmit queue, 1 to 64.
+    pub queues: u16,
+    /// Descriptors of each receive ring: a power of two from 64 to 4,096.
+    pub rx_ring: u16,
+    /// Descriptors of each transmit ring: a power of two from 64 to 4,096.
+    pub tx_ring: u16,
+    /// Receive frames to any address, and not only those to the card's own.
+    pub promiscuous: bool,
+    /// Take a card from its kernel driver even if its network interface is up.
+    pub force: bool,
+    /// The NUMA node of packet memory; `None` takes that of the card.
+    pub numa: Option<u32>,
+    /// Where PCI devices are looked for. For tests.
+    #[cfg(feature = "pci")]
+    pub sysfs: ixy_pci::Sysfs,
+    /// The cables that `sim:cable=` joins. `None` makes a set of their own for the devices of one call, and each cable
+    /// then needs both its ends there; several calls that are given the same set can have one end each.
+    #[cfg(feature = "sim")]
+    pub cables: Option<ixy_sim::wire::Cables>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let ixy_ixgbe::Config { queues, rx_ring, tx_ring, promiscuous, .. } = ixy_ixgbe::Config::default();
+        Self {
+            queues,
+            rx_ring,
+            tx_ring,
+            promiscuous,
+            force: false,
+            numa: None,
+            #[cfg(feature = "pci")]
+            sysfs: ixy_pci::Sysfs::default(),
+            #[cfg(feature = "sim")]
+            cables: None,
+        }
+    }
+}
+
+impl Options {
+    /// The same for the driver.
+    pub(crate) fn config(&self) -> ixy_ixgbe::Config {
+        let Self { queues, rx_ring, tx_ring, promiscuous, .. } = *self;
+        ixy_ixgbe::Config { queues, rx_ring, tx_ring, promiscuous, ..Default::default() }
+    }
+}
