@@ -402,7 +402,11 @@ fn a_semaphore_that_a_dead_program_kept_is_taken_over() {
     assert!(!SWSM::SMBI.is_set(regs.swsm().test_and_set().get()));
     let device = bench.open(&Config::default()).unwrap();
     assert!(device.wait_for_link(Duration::from_secs(1)).unwrap().up);
-    assert_eq!(regs.sw_fw_sync().get(), 0b1_0101, "what port 0 used was not given back, or more than that was");
+    assert_eq!(
+        regs.sw_fw_sync().get(),
+        0b1_0101,
+        "what port 0 used was not given back, or more than that was"
+    );
 }
 
 #[test]
