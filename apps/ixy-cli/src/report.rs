@@ -26,6 +26,8 @@ pub struct Reporter {
     started: Instant,
     printed: Instant,
     glanced: Instant,
+    /// Since when a wire has failed.
+    failed: Option<Instant>,
     ports: Vec<Port>,
     notes: Vec<(&'static str, u64)>,
     progress: bool,
@@ -66,6 +68,7 @@ impl Reporter {
             started: now,
             printed: now,
             glanced: now,
+            failed: None,
             ports: (0..devices.len()).map(port).collect(),
             notes: Vec::new(),
             progress: false,
@@ -98,9 +101,7 @@ impl Reporter {
         let now = Instant::now();
         if now - self.glanced >= GLANCE || now - self.printed >= SECOND {
             self.glanced = now;
-            for device in devices.iter() {
-                device.check()?;
-            }
+            self.check_wires(devices, now)?;
             if now - self.printed >= SECOND {
                 self.read(devices)?;
                 let seconds = (now - self.printed).as_secs_f64();
@@ -133,6 +134,18 @@ impl Reporter {
             port.before = DeviceStats::default();
         }
         result.and(self.print_summary(seconds))
+    }
+
+    /// A wire that failed ends the run, but not before what arrived through it can have been dealt with.
+    fn check_wires(&mut self, devices: &[Device], now: Instant) -> Result<(), Error> {
+        for device in devices {
+            if let Err(error) = device.check()
+                && now - *self.failed.get_or_insert(now) >= SECOND
+            {
+                return Err(error.into());
+            }
+        }
+        Ok(())
     }
 
     fn read(&mut self, devices: &mut [Device]) -> Result<(), Error> {

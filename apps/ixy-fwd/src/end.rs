@@ -4,9 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ixy::Device;
+use ixy_cli::Idle;
+
+use super::Direction;
 
 /// How long nothing may be sent, once the input has ended, until what is left counts as dropped.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long what is left is offered, once forwarding is over.
+const REST: Duration = Duration::from_secs(1);
 
 /// The input of one device, and the queues that forward it: one thread watches the device, others may have the queues.
 #[derive(Debug, Default)]
@@ -48,20 +54,45 @@ impl<'a> End<'a> {
         input.open.fetch_add(1, Ordering::Relaxed);
         Self { input, unsent: 0, since: Instant::now(), reached: false }
     }
+}
 
-    /// Whether the input has ended, so that a look at what is left makes sense.
-    pub(crate) fn is_near(&self) -> bool {
-        !self.reached && self.input.ended.load(Ordering::Acquire)
+impl Direction<'_> {
+    /// Packets that were received and not sent.
+    fn unsent(&mut self) -> usize {
+        self.batch.len() + self.tx.pending()
     }
 
-    /// Takes note of how many packets were moved and how many are not sent yet.
-    pub(crate) fn look(&mut self, moved: usize, unsent: usize) {
-        let now = Instant::now();
-        if moved > 0 || unsent != self.unsent {
-            (self.unsent, self.since) = (unsent, now);
-        } else if unsent == 0 || now - self.since >= PATIENCE {
-            self.reached = true;
-            self.input.open.fetch_sub(1, Ordering::Release);
+    /// Once the input has ended: looks whether this queue has given all it had, and all of that was sent.
+    pub(crate) fn look_for_end(&mut self) {
+        if self.end.reached || !self.end.input.ended.load(Ordering::Acquire) {
+            return;
+        }
+        // The end was seen before this, so nothing received means that nothing is left.
+        let moved = self.forward();
+        let (unsent, now) = (self.unsent(), Instant::now());
+        let end = &mut self.end;
+        if moved > 0 || unsent != end.unsent {
+            (end.unsent, end.since) = (unsent, now);
+        } else if unsent == 0 || now - end.since >= PATIENCE {
+            end.reached = true;
+            end.input.open.fetch_sub(1, Ordering::Release);
         }
     }
+}
+
+/// Offers what was not sent yet, as long as that is of use.
+pub(crate) fn send_the_rest(share: &mut [Direction]) {
+    let (stopped, mut idle) = (Instant::now(), Idle::default());
+    while share.iter_mut().any(|direction| direction.unsent() > 0) && stopped.elapsed() < REST {
+        idle.after(share.iter_mut().map(|direction| direction.tx.send(&mut direction.batch)).sum());
+    }
+}
+
+/// Packets that each of the two devices should have sent and did not, when its queues are closed.
+pub(crate) fn unsent(shares: Vec<Vec<Direction>>) -> [u64; 2] {
+    let mut unsent = [0, 0];
+    for mut direction in shares.into_iter().flatten() {
+        unsent[direction.to] += direction.unsent() as u64;
+    }
+    unsent
 }

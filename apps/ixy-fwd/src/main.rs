@@ -7,7 +7,6 @@ mod end;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use clap::Parser;
 use end::{End, Input};
@@ -54,21 +53,9 @@ impl Direction<'_> {
         }
         moved + self.tx.send(&mut self.batch)
     }
-
-    fn unsent(&mut self) -> usize {
-        self.batch.len() + self.tx.pending()
-    }
-
-    fn look_for_end(&mut self) {
-        if self.end.is_near() {
-            let moved = self.forward();
-            let unsent = self.unsent();
-            self.end.look(moved, unsent);
-        }
-    }
 }
 
-/// Forwards until `go_on` says no, then sends what is left, for a second at most.
+/// Forwards until `go_on` says no, then sends what is left.
 fn forward(share: &mut [Direction], mut go_on: impl FnMut() -> Result<bool, Error>) -> Result<(), Error> {
     let mut idle = Idle::default();
     while go_on()? {
@@ -80,10 +67,7 @@ fn forward(share: &mut [Direction], mut go_on: impl FnMut() -> Result<bool, Erro
         }
         share.iter_mut().for_each(Direction::look_for_end);
     }
-    let stopped = Instant::now();
-    while share.iter_mut().any(|d| d.unsent() > 0) && stopped.elapsed() < Duration::from_secs(1) {
-        idle.after(share.iter_mut().map(|d| d.tx.send(&mut d.batch)).sum());
-    }
+    end::send_the_rest(share);
     Ok(())
 }
 
@@ -95,14 +79,8 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     for n in 0..args.flags.queues {
         for (from, to) in [(0, 1), (1, 0)] {
             let (Some(rx), Some(tx)) = (devices[from].rx_queue(n), devices[to].tx_queue(n)) else { continue };
-            let batch = Batch::new(args.flags.batch.into());
-            shares[usize::from(n) % threads].push(Direction {
-                rx,
-                tx,
-                batch,
-                to,
-                end: End::of(&inputs[from]),
-            });
+            let (batch, end) = (Batch::new(args.flags.batch.into()), End::of(&inputs[from]));
+            shares[usize::from(n) % threads].push(Direction { rx, tx, batch, to, end });
         }
     }
     let Some((own, others)) = shares.split_first_mut() else { return Ok(()) };
@@ -120,10 +98,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
             more
         })
     })?;
-    let mut unsent = [0, 0];
-    shares.iter_mut().flatten().for_each(|direction| unsent[direction.to] += direction.unsent() as u64);
-    drop(shares);
-    reporter.finish(devices, &unsent)
+    reporter.finish(devices, &end::unsent(shares))
 }
 
 fn main() -> ExitCode {

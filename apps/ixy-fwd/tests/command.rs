@@ -1,0 +1,409 @@
+//! ixy-fwd as a user starts it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use ixy_pcap::{Reader, Writer};
+
+/// A run that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-fwd"));
+    command.args(args).env_remove("IXY_LOG").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Waits for the end; kills what does not end.
+fn wait(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        match child.try_wait().unwrap() {
+            Some(status) => return status,
+            None if start.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(5)),
+            None => {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("no end after {LIMIT:?}");
+            }
+        }
+    }
+}
+
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// Runs a command to its end. What it prints is little, so nothing blocks.
+fn ended(mut command: Command) -> Ended {
+    let mut child = command.spawn().unwrap();
+    let code = wait(&mut child).code();
+    let (mut out, mut err) = (String::new(), String::new());
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    Ended { code, out, err }
+}
+
+fn run(args: &[&str]) -> Ended {
+    ended(program(args))
+}
+
+/// Runs something that must fail: one line, with all of `words`, and an exit code.
+fn fails(args: &[&str], code: i32, words: &[&str]) {
+    let Ended { code: found, out, err } = run(args);
+    assert_eq!(found, Some(code), "{args:?}: {err}");
+    assert!(err.starts_with("error: ") && err.ends_with('\n') && err.lines().count() == 1, "{args:?}: {err}");
+    for word in words {
+        assert!(err.contains(word), "{args:?}: `{word}` is not in: {err}");
+    }
+    assert_eq!(out, "", "{args:?}");
+}
+
+#[test]
+fn rates_are_printed_each_second_and_a_summary_at_the_end() {
+    let Ended { code, out, err } = run(&["sim", "sim", "--duration", "2.5"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let rates: Vec<_> =
+        out.lines().filter(|line| line.contains("Mpps") && !line.contains("packets")).collect();
+    assert_eq!(rates.len(), 4, "two devices, two seconds: {out}");
+    for (line, device) in rates.iter().zip(["[sim #0]", "[sim #1]", "[sim #0]", "[sim #1]"]) {
+        assert!(line.starts_with(device), "{line}");
+        let numbers: Vec<f64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let [rx, rx_bits, tx, tx_bits, missed, dropped, errors] = numbers[..] else { panic!("{line}") };
+        assert!(rx > 0.0 && tx > 0.0, "{line}");
+        // 84 bytes on the wire for each frame.
+        assert!(
+            (rx_bits / rx - 672.0).abs() < 672.0 * 0.5 && (tx_bits / tx - 672.0).abs() < 672.0 * 0.5,
+            "{line}"
+        );
+        assert_eq!([missed, dropped, errors], [0.0; 3], "{line}");
+    }
+    let summary: Vec<_> = out.lines().skip_while(|line| !line.starts_with("Summary of 2.")).collect();
+    assert_eq!(summary.len(), 7, "{out}");
+}
+
+#[test]
+fn json_has_one_valid_object_a_line() {
+    let Ended { code, out, .. } = run(&["sim", "sim:flood,size=100", "--duration", "1.5", "--json"]);
+    assert_eq!(code, Some(0));
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["rates", "rates", "summary", "summary"]);
+    assert_eq!(lines[3]["device"], "sim:flood,size=100");
+    for line in &lines {
+        let rx = line["rx_packets"].as_u64().unwrap();
+        let size = if line["port"] == 0 { 60 } else { 100 };
+        assert_eq!(line["rx_bytes"].as_u64().unwrap(), rx * size);
+        let mbit = (rx * (size + 24) * 8) as f64 / 1e6 / line["seconds"].as_f64().unwrap();
+        assert!((line["rx_mbit"].as_f64().unwrap() - mbit).abs() < mbit * 0.001 + 0.001, "{line}");
+        assert_eq!(line["missed"], 0);
+    }
+    assert_eq!(lines[3]["link"], "up at 10000 Mbit/s");
+}
+
+#[test]
+fn a_signal_ends_it_with_a_summary() {
+    for signal in ["INT", "TERM"] {
+        let mut child = program(&["sim", "sim"]).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        lines.read_line(&mut first).unwrap();
+        assert!(first.starts_with("[sim #0] RX: "), "{first}");
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        let signalled = Instant::now();
+        assert_eq!(wait(&mut child).code(), Some(0));
+        assert!(signalled.elapsed() < Duration::from_secs(5));
+        let mut rest = String::new();
+        lines.read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("Summary of "), "{rest}");
+    }
+}
+
+/// Frame `n` of a capture for tests, without frame check sequence.
+fn frame(n: usize, len: usize) -> Vec<u8> {
+    let mut frame: Vec<u8> = (0..len).map(|i| (n + i) as u8).collect();
+    frame[..14].copy_from_slice(&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5]);
+    frame[14..18].copy_from_slice(&(n as u32).to_be_bytes());
+    frame
+}
+
+fn write(path: &Path, lengths: impl Iterator<Item = usize>) {
+    let mut writer = Writer::create(path, 0).unwrap();
+    for (n, len) in lengths.enumerate() {
+        writer.write(n as u64 * 1000, &frame(n, len)).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// Whether `path` holds exactly the frames that `write` made, in order, each touched once.
+fn assert_touched(path: &Path, lengths: impl Iterator<Item = usize>) {
+    let mut reader = Reader::open(path).unwrap();
+    for (n, len) in lengths.enumerate() {
+        let mut expected = frame(n, len);
+        if let Some(byte) = expected.get_mut(48) {
+            *byte = byte.wrapping_add(1);
+        }
+        let record = reader.next_record().unwrap().unwrap_or_else(|| panic!("frame {n} is missing"));
+        assert_eq!(record.data, expected, "frame {n}");
+        assert_eq!(record.original as usize, len);
+    }
+    assert!(reader.next_record().unwrap().is_none(), "more frames than were given");
+}
+
+fn goes_through(lengths: impl Iterator<Item = usize> + Clone) {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, output] = ["in,1.pcap", "out.pcap"].map(|name| directory.path().join(name));
+    write(&input, lengths.clone());
+    let rx = format!("sim:rx={}", input.display().to_string().replace(',', ",,"));
+    let Ended { code, err, out } = run(&[&rx, &format!("sim:tx={}", output.display()), "-q"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let count = lengths.clone().count();
+    assert!(out.contains(&format!(" {count} packets ")), "{out}");
+    assert_touched(&output, lengths);
+}
+
+#[test]
+fn a_capture_of_one_frame_goes_through() {
+    goes_through(std::iter::once(60));
+}
+
+#[test]
+fn a_capture_of_no_frame_goes_through() {
+    goes_through(std::iter::empty());
+}
+
+#[test]
+fn a_million_short_frames_go_through() {
+    // A build without optimisation takes a tenth of them for the same time.
+    let count = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
+    goes_through(std::iter::repeat_n(60, count));
+}
+
+#[test]
+fn frames_of_all_lengths_go_through() {
+    goes_through((0..20_000).map(|n| 60 + n * 7919 % 1455));
+}
+
+#[test]
+fn both_directions_end_by_themselves_and_files_are_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    write(&file("a"), (0..3000).map(|n| 60 + n % 100));
+    write(&file("b"), (0..50).map(|n| 1514 - n));
+    let address = |rx: &str, tx: &str| format!("sim:rx={},tx={}", file(rx).display(), file(tx).display());
+    let Ended { code, err, .. } = run(&[&address("a", "from-b"), &address("b", "from-a")]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_touched(&file("from-a"), (0..3000).map(|n| 60 + n % 100));
+    assert_touched(&file("from-b"), (0..50).map(|n| 1514 - n));
+}
+
+#[test]
+fn what_was_sent_before_a_signal_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("out.pcap");
+    let mut child = program(&["sim", &format!("sim:tx={}", output.display()), "--json"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(wait(&mut child).code(), Some(0));
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    let last: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    let mut reader = Reader::open(&output).unwrap();
+    let mut records = 0;
+    while reader.next_record().unwrap().is_some() {
+        records += 1;
+    }
+    assert_eq!(last["tx_packets"].as_u64(), Some(records));
+    assert!(records > 0);
+}
+
+#[test]
+fn a_link_that_is_down_does_not_end_it_but_the_time_does() {
+    let started = Instant::now();
+    let Ended { code, out, .. } = run(&["sim:link=down", "sim:link=down", "--duration", "1.2"]);
+    assert_eq!(code, Some(0));
+    assert!(started.elapsed() >= Duration::from_millis(1200));
+    assert!(out.contains("link down"), "{out}");
+}
+
+#[test]
+fn packets_that_cannot_be_sent_are_counted_as_dropped() {
+    let Ended { code, out, .. } = run(&["sim", "sim:link=down,tx=/dev/null", "--duration", "1", "--json"]);
+    assert_eq!(code, Some(0), "{out}");
+    let last: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!(last["tx_packets"], 0);
+    let dropped = last["dropped"].as_u64().unwrap();
+    assert!((511..=511 + 32).contains(&dropped), "what a ring and a batch hold: {out}");
+}
+
+#[test]
+fn a_reader_of_the_statistics_that_goes_away_ends_it() {
+    let mut child = program(&["sim", "sim"]).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(wait(&mut child).code(), Some(0));
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(err, "");
+}
+
+#[test]
+fn help_explains_addresses_with_examples_and_exits_with_0() {
+    let Ended { code, out, err } = run(&["--help"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    for word in
+        ["0000:03:00.0", "sim:rx=", "sim:socket=", "Examples:", "--batch", "--ring", "--queues", "Exit code"]
+    {
+        assert!(out.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_one_line_and_exit_code_2() {
+    fails(&[], 2, &["<A> <B>", "--help"]);
+    fails(&["sim"], 2, &["<B>"]);
+    fails(&["sim", "sim", "sim"], 2, &["sim"]);
+    fails(&["eth0", "sim"], 2, &["eth0", "0000:03:00.0", "lspci"]);
+    fails(&["03:00.9", "sim"], 2, &["03:00.9"]);
+    fails(&["sim:speed=1", "sim"], 2, &["speed", "rx=FILE"]);
+    fails(&["sim:rx=a,cable=b", "sim"], 2, &["rx", "cable"]);
+    fails(&["sim:loss=2", "sim"], 2, &["loss", "2"]);
+    fails(&["sim", "sim", "--batch", "0"], 2, &["--batch", "1..=256"]);
+    fails(&["sim", "sim", "--batch", "257"], 2, &["--batch", "257"]);
+    for ring in ["0", "32", "100", "8192", "-1"] {
+        fails(&["sim", "sim", "--ring", ring], 2, &[]);
+    }
+    fails(&["sim", "sim", "--ring", "100"], 2, &["--ring", "100", "power of two", "64 to 4096"]);
+    fails(&["sim", "sim", "--queues", "65"], 2, &["--queues", "65", "1..=64"]);
+    fails(&["sim", "sim", "--queues", "0"], 2, &["--queues"]);
+    fails(&["sim", "sim", "--duration", "soon"], 2, &["--duration", "soon", "200ms"]);
+    fails(&["sim", "sim", "--bach", "3"], 2, &["--bach", "--batch"]);
+}
+
+#[test]
+fn devices_that_cannot_be_had_are_one_line_and_exit_code_1() {
+    // There is no such PCI domain, so nothing is touched.
+    fails(&["ffff:03:00.0", "sim"], 1, &["ffff:03:00.0", "lspci"]);
+    fails(&["ffff:03:00.0", "ffff:03:00.0"], 1, &["ffff:03:00.0", "same device"]);
+    fails(&["vfio-user:/run/x", "sim"], 1, &["vfio-user:/run/x", "not built"]);
+    fails(&["sim:cable=a", "sim"], 1, &["sim:cable=a", "other end"]);
+    fails(&["sim:rx=/no/such.pcap", "sim"], 1, &["/no/such.pcap", "No such file"]);
+    fails(&["sim:socket=/no/such/place", "sim"], 1, &["/no/such/place"]);
+    fails(&["sim:tx=/dev/full", "sim"], 1, &["/dev/full", "No space left"]);
+}
+
+#[test]
+fn a_failure_leaves_no_file_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("out.pcap");
+    let tx = format!("sim:tx={}", output.display());
+    let socket = format!("sim:socket={}", directory.path().join("s").display());
+    for (a, b) in [
+        (tx.as_str(), "ffff:03:00.0"),
+        (&tx, "sim:cable=a"),
+        (&tx, "vfio-user:/run/x"),
+        (&tx, "sim:rx=/no/such.pcap"),
+        (&tx, &tx),
+        (&socket, "sim:rx=/no/such.pcap"),
+        ("sim:rx=/no/such.pcap", &tx),
+    ] {
+        fails(&[a, b], 1, &[]);
+        let left: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+        assert!(left.is_empty(), "{a} {b}: {left:?}");
+    }
+}
+
+#[test]
+fn a_capture_of_another_kind_is_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
+    write(&input, std::iter::once(60));
+    let mut bytes = fs::read(&input).unwrap();
+    let (rx, tx) = (format!("sim:rx={}", input.display()), format!("sim:tx={}", output.display()));
+
+    bytes[20] = 101;
+    fs::write(&input, &bytes).unwrap();
+    fails(&[&rx, &tx], 1, &["in.pcap", "link type 101", "editcap"]);
+    fs::write(&input, "hello").unwrap();
+    fails(&[&rx, &tx], 1, &["in.pcap", "no pcap"]);
+    fs::write(&input, &bytes[..10]).unwrap();
+    fails(&[&rx, &tx], 1, &["in.pcap", "10 bytes"]);
+    assert!(!output.exists());
+}
+
+#[test]
+fn a_truncated_capture_is_one_line_and_the_frames_before_it_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
+    write(&input, std::iter::repeat_n(60, 100));
+    let bytes = fs::read(&input).unwrap();
+    fs::write(&input, &bytes[..bytes.len() - 1]).unwrap();
+    let (rx, tx) = (format!("sim:rx={}", input.display()), format!("sim:tx={}", output.display()));
+    let Ended { code, err, .. } = run(&[&rx, &tx]);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.starts_with("error: ") && err.lines().count() == 1, "{err}");
+    for word in ["in.pcap", "record 100", "editcap"] {
+        assert!(err.contains(word), "{err}");
+    }
+    assert_touched(&output, std::iter::repeat_n(60, 99));
+}
+
+#[test]
+fn a_disk_that_fills_up_is_one_line_and_the_file_keeps_whole_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("out.pcap");
+    // A limit on the size of files stands in for a full disk: the same writes fail in the same place.
+    let mut limited = Command::new("sh");
+    limited.args([
+        "-c",
+        "trap '' XFSZ; ulimit -f 64; exec \"$@\"",
+        "sh",
+        env!("CARGO_BIN_EXE_ixy-fwd"),
+        "sim",
+    ]);
+    limited.arg(format!("sim:tx={}", output.display()));
+    let Ended { code, err, .. } = ended({
+        limited.stdout(Stdio::piped()).stderr(Stdio::piped());
+        limited
+    });
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.starts_with("error: ") && err.lines().count() == 1 && err.contains("out.pcap"), "{err}");
+    let mut reader = Reader::open(&output).unwrap();
+    let mut records = 0;
+    while let Some(record) = reader.next_record().unwrap() {
+        assert_eq!(record.data.len(), 60);
+        records += 1;
+    }
+    assert!(records > 100, "{records}");
+}
+
+#[test]
+fn a_port_needs_less_than_64_mib() {
+    let mut child = program(&["sim", "sim", "--duration", "20"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    lines.read_line(&mut String::new()).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = peak.split_whitespace().next().unwrap().parse().unwrap();
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(kib < 2 * 64 * 1024, "{kib} KiB for two ports");
+}
+
+#[test]
+fn opening_two_ports_takes_less_than_two_times_300_ms() {
+    // The best of three, as the machine may be busy.
+    let spent = (0..3).map(|_| {
+        let start = Instant::now();
+        assert_eq!(run(&["sim", "sim", "--duration", "0"]).code, Some(0));
+        start.elapsed()
+    });
+    let best = spent.min().unwrap();
+    assert!(best < Duration::from_millis(600), "{best:?}");
+}
