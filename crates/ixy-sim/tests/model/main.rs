@@ -1,0 +1,24 @@
+//! The software 82599 as a driver sees it, register by register. Every test polls the device itself, so it does the same
+//! every time.
+//!
+//! Offsets and bits are written out here and not taken from ixy-regs: a wrong one there would agree with itself.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bench;
+
+mod eeprom;
+mod fault;
+mod filter;
+mod host;
+mod interrupt;
+mod link;
+mod receive;
+mod register;
+mod reset;
+mod rss;
+mod semaphore;
+mod sfp;
+mod statistics;
+mod survival;
+mod transmit;

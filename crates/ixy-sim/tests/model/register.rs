@@ -1,0 +1,98 @@
+//! What registers store, and where else they can be reached (section 8.2).
+
+use crate::bench::*;
+
+#[test]
+fn a_register_and_its_alias_are_one() {
+    let bench = Bench::new();
+    // Register, alias, a value that all of its bits take.
+    let pairs = [
+        (0x0A200, 0x05400, 0x1234_5678),
+        (0x0A200 + 8 * 15, 0x05400 + 8 * 15, 0x1234_5679),
+        (0x0A204 + 8 * 3, 0x05404 + 8 * 3, 0x8000_5678),
+        (0x01014, 0x02100, 0x0200_0002),
+        (0x01014 + 0x40 * 15, 0x02100 + 4 * 15, 0x0200_0003),
+        (0x0100C + 0x40 * 2, 0x02200 + 4 * 2, 0x20),
+        (0x0EC80, 0x05818, 0x0003_0001),
+        (0x0EB00 + 4 * 31, 0x05C00 + 4 * 31, 0x0302_0100),
+        (0x0EB80 + 4 * 9, 0x05C80 + 4 * 9, 0xdead_beef),
+        (0x0EA00, 0x05480, 0x10),
+    ];
+    for (register, alias, value) in pairs {
+        bench.write(alias, value);
+        assert_eq!(bench.read(register), value, "{alias:#07x} writes to {register:#07x}");
+        bench.write(register, !value & 0x8000_00ff);
+        assert_eq!(bench.read(alias), bench.read(register), "{alias:#07x} reads {register:#07x}");
+    }
+}
+
+#[test]
+fn ring_addresses_and_lengths_keep_only_the_bits_that_are_there() {
+    let bench = Bench::new();
+    for (register, kept) in [(RDBAL, 0xffff_ff80), (TDBAL, 0xffff_ff80), (RDLEN, 0xfff80), (TDLEN, 0xfff80)] {
+        bench.write(register, u32::MAX);
+        assert_eq!(bench.read(register), kept, "{register:#07x} (sections 8.2.3.8.1 to 8.2.3.9.7)");
+    }
+    for register in [RDH, RDT, TDH, TDT] {
+        bench.write(register, 0xabcd_1234);
+        assert_eq!(bench.read(register), 0x1234);
+    }
+}
+
+#[test]
+fn each_of_the_128_queues_has_registers_of_its_own() {
+    let bench = Bench::new();
+    for q in 0..128 {
+        bench.write(rx(RDBAH, q), q + 1);
+        bench.write(rx(RXDCTL, q), ENABLE | 1 << 30);
+        bench.write(tx(TDBAH, q), q + 1000);
+        bench.write(tx(TXDCTL, q), ENABLE | q);
+    }
+    for q in 0..128 {
+        assert_eq!(bench.read(rx(RDBAH, q)), q + 1);
+        assert_eq!(bench.read(rx(RXDCTL, q)), ENABLE | 1 << 30);
+        assert_eq!(bench.read(tx(TDBAH, q)), q + 1000);
+        assert_eq!(bench.read(tx(TXDCTL, q)), ENABLE | q);
+    }
+}
+
+#[test]
+fn what_only_the_device_changes_cannot_be_written() {
+    let bench = Bench::new();
+    for register in [STATUS, LINKS, 0x10148, 0x042B0, 0x08D04, 0x08804] {
+        let before = bench.read(register);
+        bench.write(register, !before);
+        assert_eq!(bench.read(register), before, "{register:#07x}");
+    }
+    bench.write(RDRXCTL, 0);
+    assert_eq!(bench.read(RDRXCTL), 1 << 3, "DMAIDONE is the device's");
+}
+
+#[test]
+fn offsets_without_a_register_read_zero_and_those_outside_all_ones() {
+    let bench = Bench::new();
+    bench.write(0x0F800, 0x1234);
+    assert_eq!(bench.read(0x0F800), 0);
+    for outside in [0x20000, 0x20004, u32::MAX - 3, 0x00001, 0x00002] {
+        bench.write(outside, 0x1234);
+        assert_eq!(bench.read(outside), u32::MAX, "{outside:#x}");
+    }
+}
+
+#[test]
+fn security_engines_are_ready_and_flow_director_is_initialised_at_once() {
+    let bench = Bench::new();
+    assert_eq!(bench.read(0x08804) & 1, 1, "SECTXSTAT.SECTX_RDY");
+    bench.write(SECRXCTRL, 2);
+    assert_eq!(bench.read(0x08D04) & 1, 1, "SECRXSTAT.SECRX_RDY");
+    bench.write(0x0EE00, 0);
+    assert_eq!(bench.read(0x0EE00) & 8, 8, "FDIRCTRL.INIT_DONE");
+}
+
+#[test]
+fn mdio_commands_end_and_find_no_phy() {
+    let bench = Bench::new();
+    bench.write(0x0425C, 1 << 30 | 2 << 26);
+    assert_eq!(bench.read(0x0425C) & 1 << 30, 0, "MSCA.MDICMD clears itself");
+    assert_eq!(bench.read(0x04260) >> 16, 0xffff, "nobody answers");
+}

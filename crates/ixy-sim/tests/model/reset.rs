@@ -1,0 +1,111 @@
+//! Software reset, master disable and bus mastering (sections 4.2.1 and 5.2.5.3.2).
+
+use crate::bench::*;
+
+const RST: u32 = 1 << 26;
+const LRST: u32 = 1 << 3;
+
+/// Registers that a driver changes, and what they are after reset.
+const AFTER_RESET: [(u32, u32); 21] = [
+    (0x0200C, 0),
+    (RDBAL, 0),
+    (RDLEN, 0),
+    (RDH, 0),
+    (RDT, 0),
+    (SRRCTL, 0x402),
+    (RXDCTL, 0),
+    (TDBAL, 0),
+    (TDT, 0),
+    (TXDCTL, 0),
+    (RXCTRL, 0),
+    (DMATXCTL, 0),
+    (FCTRL, 0),
+    (MRQC, 0),
+    (RETA, 0),
+    (MAXFRS, 1518 << 16),
+    (RXPBSIZE, 0x200 << 10),
+    (0x0CC00, 0xa0 << 10),
+    (HLREG0, 1 | 1 << 1 | 1 << 10 | 1 << 16 | 1 << 27),
+    (VLNCTRL, 0x8100),
+    (AUTOC, 0xc09c_6004),
+];
+
+#[test]
+fn a_reset_brings_back_the_initial_values_and_ends_by_itself() {
+    for (bit, address) in [(RST, CTRL), (LRST, CTRL), (RST | LRST, CTRL), (RST, 0x00004)] {
+        let bench = Bench::new();
+        for (register, _) in AFTER_RESET {
+            bench.write(register, 0x0055_0080);
+        }
+        bench.write(EIMS, 0x7fff_ffff);
+        bench.write(RAL, 0x1111_1111);
+        bench.write(RAH, 0x8000_1111);
+        bench.write(RAH + 8, 0x8000_2222);
+        bench.write(address, bit);
+        assert_eq!(bench.read(CTRL) & (RST | LRST), 0, "the bit clears itself");
+        for (register, value) in AFTER_RESET {
+            assert_eq!(bench.read(register), value, "{register:#07x} after CTRL {bit:#x}");
+        }
+        assert_eq!(bench.read(EIMS), 0);
+        assert_eq!(bench.read(RAL).to_le_bytes(), MAC[..4], "the address comes from the EEPROM again");
+        assert_eq!(bench.read(RAH), 0x8000_0000 | u32::from(MAC[5]) << 8 | u32::from(MAC[4]));
+        assert_eq!(bench.read(RAH + 8), 0);
+        assert_eq!(bench.read(EEC) & 1 << 9, 1 << 9, "EEC.ARD: the EEPROM was read (section 4.6.3)");
+        assert_eq!(bench.read(RDRXCTL) & 1 << 3, 1 << 3, "RDRXCTL.DMAIDONE (section 4.6.3)");
+        assert_eq!(bench.read(STATUS) & 1 << 19, 1 << 19);
+    }
+}
+
+#[test]
+fn a_reset_keeps_the_tables_that_have_no_initial_value() {
+    let bench = Bench::new();
+    bench.write(MTA + 4 * 127, 5);
+    bench.write(VFTA + 4 * 127, 6);
+    bench.write(CTRL, RST);
+    assert_eq!((bench.read(MTA + 4 * 127), bench.read(VFTA + 4 * 127)), (5, 6), "drivers have to clear them");
+}
+
+#[test]
+fn a_reset_stops_the_queues_and_forgets_what_they_held() {
+    let (bench, mut ring, mut tx) = Bench::running();
+    bench.write(CTRL, RST);
+    bench.far(|far| far.waits = true);
+    bench.arrives(&own(60, 1));
+    tx.send(&bench, &own(60, 2));
+    bench.write(RXCTRL, 1);
+    bench.write(DMATXCTL, 1);
+    bench.poll();
+    assert!(ring.take(&bench).is_none() && bench.sent().is_empty());
+    assert_eq!(bench.domain.faults(), 0);
+}
+
+#[test]
+fn no_dma_happens_after_a_master_disable_until_it_is_taken_back() {
+    let (bench, mut ring, mut tx) = Bench::running();
+    bench.far(|far| far.waits = true);
+    bench.write(CTRL, 1 << 2);
+    assert_eq!(bench.read(STATUS) & 1 << 19, 0, "STATUS.GIO clears once nothing is pending");
+    assert_eq!(bench.read(CTRL) & 1 << 2, 1 << 2, "CTRL.GIO_DIS reads back");
+    bench.arrives(&own(60, 1));
+    let at = tx.send(&bench, &own(60, 2));
+    bench.poll();
+    assert!(ring.take(&bench).is_none() && bench.sent().is_empty() && !tx.done(at));
+    bench.write(CTRL, 0);
+    assert_eq!(bench.read(STATUS) & 1 << 19, 1 << 19);
+    bench.poll();
+    assert!(ring.take(&bench).is_some() && tx.done(at));
+}
+
+#[test]
+fn no_dma_happens_while_bus_mastering_is_off() {
+    let (bench, mut ring, mut tx) = Bench::running();
+    bench.far(|far| far.waits = true);
+    bench.nic.set_bus_mastering(false);
+    bench.arrives(&own(60, 1));
+    let at = tx.send(&bench, &own(60, 2));
+    bench.poll();
+    assert!(ring.take(&bench).is_none() && bench.sent().is_empty() && !tx.done(at));
+    bench.nic.set_bus_mastering(true);
+    bench.poll();
+    assert!(ring.take(&bench).is_some() && tx.done(at));
+}

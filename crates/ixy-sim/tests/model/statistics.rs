@@ -1,0 +1,77 @@
+//! Counters (sections 4.6.5 and 8.2.3.23).
+
+use crate::bench::*;
+
+#[test]
+fn counters_clear_when_they_are_read_and_cannot_be_written() {
+    let (bench, _, _) = Bench::running();
+    bench.arrives(&own(60, 1));
+    bench.poll();
+    bench.write(GPRC, 100);
+    assert_eq!(bench.read(GPRC), 1);
+    assert_eq!(bench.read(GPRC), 0);
+}
+
+#[test]
+fn received_frames_are_counted_by_kind_and_length() {
+    let (bench, _, _) = Bench::running();
+    let group = [1, 0, 0x5e, 0, 0, 1];
+    let frames = [
+        own(60, 1),
+        own(61, 1),
+        own(123, 1),
+        own(124, 1),
+        frame([0xff; 6], 252, 1),
+        frame(group, 600, 1),
+        own(1514, 1),
+    ];
+    frames.iter().for_each(|frame| bench.arrives(frame));
+    bench.poll();
+    let bytes: u32 = frames.iter().map(|frame| frame.len() as u32 + 4).sum();
+    assert_eq!((bench.read(GPRC), bench.read(TPR)), (7, 7));
+    assert_eq!((bench.read(GORCL), bench.read(GORCH)), (bytes, 0), "with check sequences");
+    assert_eq!(bench.read(0x040C0), bytes, "TORL");
+    assert_eq!((bench.read(BPRC), bench.read(MPRC)), (1, 1));
+    let sizes: Vec<u32> = (0..6).map(|n| bench.read(0x0405C + 4 * n)).collect();
+    assert_eq!(sizes, [1, 2, 1, 1, 1, 1], "64, to 127, to 255, to 511, to 1023, longer");
+    assert_eq!(bench.read(QPRC), 7);
+    assert_eq!(bench.read(QBRC_L), bytes - 7 * 4, "as they are in memory");
+}
+
+#[test]
+fn sent_frames_are_counted_by_kind_and_length() {
+    let (bench, _, mut tx) = Bench::running();
+    let frames = [own(60, 1), frame([0xff; 6], 300, 1), frame([1, 0, 0x5e, 0, 0, 1], 1514, 1)];
+    for frame in &frames {
+        tx.send(&bench, frame);
+    }
+    bench.poll();
+    let bytes: u32 = frames.iter().map(|frame| frame.len() as u32 + 4).sum();
+    assert_eq!((bench.read(GPTC), bench.read(TPT), bench.read(GOTCL)), (3, 3, bytes));
+    let sizes: Vec<u32> = (0..6).map(|n| bench.read(0x040D8 + 4 * n)).collect();
+    assert_eq!(sizes, [1, 0, 0, 1, 0, 1]);
+    assert_eq!((bench.read(0x040F4), bench.read(0x040F0)), (1, 1), "BPTC and MPTC");
+    assert_eq!((bench.read(QPTC), bench.read(QBTC_L)), (3, bytes - 3 * 4));
+}
+
+#[test]
+fn frames_that_the_filters_drop_count_only_in_the_totals() {
+    let (bench, _, _) = Bench::running();
+    bench.write(FCTRL, 0);
+    bench.arrives(&frame([2, 2, 2, 2, 2, 2], 60, 1));
+    bench.poll();
+    assert_eq!((bench.read(TPR), bench.read(GPRC), bench.read(QPRC)), (1, 0, 0));
+}
+
+#[test]
+fn queues_count_in_the_set_that_rqsmr_and_tqsm_say() {
+    let (bench, _, mut tx) = Bench::running();
+    bench.write(0x02300, 0x0000_000f);
+    bench.write(0x08600, 0x0000_0003);
+    bench.arrives(&own(60, 1));
+    tx.send(&bench, &own(60, 1));
+    bench.poll();
+    assert_eq!((bench.read(QPRC), bench.read(QPRC + 0x40 * 15)), (0, 1));
+    assert_eq!((bench.read(QPTC), bench.read(QPTC + 4 * 3)), (0, 1));
+    assert_eq!((bench.read(QBTC_L), bench.read(QBTC_L + 8 * 3)), (0, 60));
+}

@@ -1,0 +1,120 @@
+//! Whatever a driver writes, the device neither panics nor hangs, and a reset brings it back. That it cannot reach beyond
+//! its domain is the domain's own doing (ixy-dma checks every access); here it is seen that this is a counted fault.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use crate::bench::*;
+
+/// One thing that a driver, or the world, can do.
+#[derive(Debug, Clone)]
+enum Act {
+    Write(u32, u32),
+    /// A register that matters, of any queue among the first few.
+    Queue(u32, u32, u32),
+    Descriptor(bool, u32, u64, u64),
+    Arrive(Vec<u8>),
+    Poll,
+    Read(u32),
+    Fault(usize, bool),
+}
+
+fn value() -> impl Strategy<Value = u32> {
+    prop_oneof![any::<u32>(), Just(0), Just(u32::MAX), 0..64_u32, (0..32_u32).prop_map(|bit| 1 << bit)]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let queue = prop::sample::select(vec![
+        RDBAL, RDBAH, RDLEN, RDH, RDT, RXDCTL, SRRCTL, TDBAL, TDBAH, TDLEN, TDH, TDT, TXDCTL, TDWBAL, TDWBAH,
+    ]);
+    let gate = prop::sample::select(vec![
+        CTRL, RXCTRL, DMATXCTL, FCTRL, HLREG0, MAXFRS, RXPBSIZE, MRQC, VLNCTRL, GPIE, EIMS, EICS, AUTOC,
+        I2CCTL, RDRXCTL,
+    ]);
+    prop_oneof![
+        3 => (gate, value()).prop_map(|(register, value)| Act::Write(register, value)),
+        2 => (0..0x8800_u32, value()).prop_map(|(word, value)| Act::Write(word * 4, value)),
+        4 => (queue, 0..3_u32, value()).prop_map(|(register, q, value)| Act::Queue(register, q, value)),
+        4 => (any::<bool>(), 0..32_u32, any::<u64>(), any::<u64>()).prop_map(|(t, n, a, b)| Act::Descriptor(t, n, a, b)),
+        2 => prop::collection::vec(any::<u8>(), 1..2000).prop_map(Act::Arrive),
+        4 => Just(Act::Poll),
+        1 => (0..0x8000_u32).prop_map(|word| Act::Read(word * 4)),
+        1 => (0..18_usize, any::<bool>()).prop_map(|(fault, on)| Act::Fault(fault, on)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_a_driver_does_breaks_the_device(acts in prop::collection::vec(act(), 1..120)) {
+        let (bench, rx, tx) = Bench::running();
+        let start = Instant::now();
+        for act in acts {
+            match act {
+                Act::Write(register, value) => bench.write(register, value),
+                Act::Queue(register, q, value) => bench.write(register + 0x40 * q, value),
+                Act::Descriptor(transmit, n, low, high) => {
+                    let (ring, buffers) = if transmit { (&tx.ring, &tx.buffers) } else { (&rx.ring, &rx.buffers) };
+                    // Half of the addresses are inside the buffers, the others anywhere.
+                    let inside = buffers.iova().0 + low % (32 * 2048 - 16_384);
+                    let low = if low & 1 == 0 { inside } else { low >> 20 };
+                    ring.words()[n as usize * 2].store(low, Ordering::Relaxed);
+                    ring.words()[n as usize * 2 + 1].store(high, Ordering::Release);
+                }
+                Act::Arrive(bytes) => bench.arrives(&bytes),
+                Act::Poll => { bench.nic.poll(); }
+                Act::Read(register) => { bench.read(register); }
+                Act::Fault(fault, on) => bench.nic.faults().set(ixy_sim::Fault::ALL[fault], on),
+            }
+        }
+        prop_assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
+        // Whatever state that left, a reset makes it a working device again.
+        bench.nic.faults().clear();
+        bench.far(|far| far.arriving.clear());
+        bench.write(CTRL, 1 << 26);
+        bench.write(FCTRL, 1 << 9);
+        let mut ring = bench.rx_ring(0, 32);
+        bench.write(RXCTRL, 1);
+        bench.poll();
+        bench.arrives(&own(60, 1));
+        bench.poll();
+        prop_assert_eq!(ring.drain(&bench), [own(60, 1)]);
+    }
+}
+
+#[test]
+fn accesses_to_memory_that_is_not_mapped_are_counted_and_have_no_effect() {
+    let (bench, rx, _) = Bench::running();
+    rx.ring.words()[0].store(0x1000, Ordering::Relaxed);
+    bench.arrives(&own(60, 1));
+    bench.poll();
+    assert_eq!(bench.domain.faults(), 1);
+    assert_eq!(bench.domain.last_fault(), Some(ixy_dma::Iova(0x1000)));
+    assert_eq!(bench.read(RDH), 1, "the device goes on");
+}
+
+#[test]
+fn registers_can_be_used_from_other_threads_while_the_device_is_polled() {
+    let (bench, _, _) = Bench::running();
+    std::thread::scope(|scope| {
+        for thread in 0..2_u32 {
+            let bench = &bench;
+            scope.spawn(move || {
+                for n in 0..2000_u32 {
+                    bench.write(rx(RDBAH, 10 + thread), n);
+                    assert_eq!(bench.read(rx(RDBAH, 10 + thread)), n);
+                    bench.write(rx(RXDCTL, 10 + thread), ENABLE);
+                    assert_eq!(bench.read(rx(RXDCTL, 10 + thread)), ENABLE);
+                    bench.write(rx(RXDCTL, 10 + thread), 0);
+                    bench.read(EICR);
+                }
+            });
+        }
+        for _ in 0..20_000 {
+            bench.nic.poll();
+        }
+    });
+}
