@@ -73,6 +73,9 @@ impl Pair {
 /// How long nothing may be sent, after the last frame was made, until what is left counts as dropped.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// In how many passes the receive queues are looked at once while they are empty: fewer than fill a ring meanwhile.
+const LISTEN: u32 = 8;
+
 /// Sends what `source` gives until there is no more and all was sent, or `go_on`, which is told how many were, says no;
 /// then sends what is left, for a second at most.
 fn generate(
@@ -82,20 +85,23 @@ fn generate(
 ) -> Result<(), Error> {
     let (mut more, mut sent, mut idle) = (true, 0, Idle::default());
     let (mut progress, mut before) = (Instant::now(), 0);
+    let mut listening = true;
     let mut arrived = Batch::new(Batch::CAPACITY);
     while go_on(sent)? {
-        for _ in 0..64 {
+        for pass in 0..64 {
             let mut moved = 0;
+            // While nothing arrives, looking for it now and then is enough.
+            let listen = std::mem::take(&mut listening) || pass % LISTEN == 0;
             for pair in &mut *pairs {
                 if more && pair.batch.is_empty() {
-                    more = source.fill(&mut pair.batch)?;
+                    more = source.fill(&mut pair.batch, &mut *pair.tx)?;
                 }
                 let taken = pair.tx.send(&mut pair.batch);
                 sent += taken as u64;
                 moved += taken;
-                let received = pair.rx.receive(&mut arrived);
-                if received > 0 {
-                    moved += received;
+                if listen && pair.rx.receive(&mut arrived) > 0 {
+                    listening = true;
+                    moved += arrived.len();
                     arrived.clear();
                 }
             }

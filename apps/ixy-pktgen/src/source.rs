@@ -3,22 +3,23 @@
 use std::time::{Duration, Instant};
 
 use ixy_cli::Error;
-use ixy_core::{Batch, MacAddress, Mempool};
+use ixy_core::{Batch, MacAddress, Mempool, TxQueue};
 
 use super::frame;
 use super::rate::Pace;
 
 /// Gives the next frames.
 pub(crate) trait Source {
-    /// Adds to `batch`, which is empty, the frames that are due, as many as fit. Returns `false` when there will
-    /// never be more.
-    fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error>;
+    /// Adds to `batch`, which is empty, the frames that are due on `tx`, as many as fit. Returns `false` when there
+    /// will never be more.
+    fn fill(&mut self, batch: &mut Batch, tx: &mut dyn TxQueue) -> Result<bool, Error>;
 }
 
 /// Frames that differ in their number, and in their source port when there are several flows.
 ///
 /// The frame was written once into every buffer of the pool. Nobody else writes there, so a buffer that comes back
-/// still holds it, and only the number is written each time.
+/// still holds it, and only the number is written each time. Packets that the card has sent are taken back and sent
+/// again, past the pool.
 #[derive(Debug)]
 pub(crate) struct Numbered {
     pool: Mempool,
@@ -53,29 +54,43 @@ impl Numbered {
         drop(all);
         Self { pool, size, flows, flow: 0, next: 0, count, pace }
     }
+
+    /// Gives the packets their numbers, and their flows.
+    #[inline(always)]
+    fn number(&mut self, batch: &mut Batch) {
+        let mut number = self.next as u32;
+        self.next += batch.len() as u64;
+        for packet in &mut *batch {
+            frame::set_number(packet, number);
+            number = number.wrapping_add(1);
+        }
+        if self.flows > 1 {
+            for packet in batch {
+                frame::set_source_port(packet, frame::FIRST_PORT + self.flow);
+                self.flow = if self.flow + 1 == self.flows { 0 } else { self.flow + 1 };
+            }
+        }
+    }
 }
 
 impl Source for Numbered {
     #[inline]
-    fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+    fn fill(&mut self, batch: &mut Batch, tx: &mut dyn TxQueue) -> Result<bool, Error> {
         let left = usize::try_from(self.count - self.next).unwrap_or(usize::MAX);
         let mut wanted = batch.room().min(left);
         if let Some(pace) = &mut self.pace {
             wanted = pace.due(Instant::now(), wanted);
         }
-        self.pool.allocate_batch(batch, wanted);
-        let mut number = self.next as u32;
-        for packet in &mut *batch {
-            // The pool's buffers are all longer than the longest frame.
-            let _fits = packet.set_len(self.size);
-            frame::set_number(packet, number);
-            number = number.wrapping_add(1);
-            if self.flows > 1 {
-                frame::set_source_port(packet, frame::FIRST_PORT + self.flow);
-                self.flow = if self.flow + 1 == self.flows { 0 } else { self.flow + 1 };
+        // What was sent comes back with its length, too; what is new from the pool needs one.
+        let reclaimed = tx.reclaim(batch, wanted);
+        if reclaimed < wanted {
+            self.pool.allocate_batch(batch, wanted - reclaimed);
+            for packet in &mut batch[reclaimed..] {
+                // The pool's buffers are all longer than the longest frame.
+                let _fits = packet.set_len(self.size);
             }
         }
-        self.next += batch.len() as u64;
+        self.number(batch);
         Ok(self.next < self.count)
     }
 }
@@ -150,7 +165,7 @@ impl Replay {
 const SENDABLE: std::ops::RangeInclusive<usize> = 14..=1514;
 
 impl Source for Replay {
-    fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+    fn fill(&mut self, batch: &mut Batch, _: &mut dyn TxQueue) -> Result<bool, Error> {
         while self.given < self.count && batch.room() > 0 {
             if !std::mem::take(&mut self.waiting) && !self.advance()? {
                 return Ok(false);
