@@ -38,6 +38,8 @@ use statistics::Counts;
 use storage::{Outcome, Storage};
 use transmit::{Sink, Transmitter};
 
+/// Polls without work after which the wire writes out what it buffers.
+const IDLE_FLUSH: u32 = 256;
 /// Frames that MAC loopback keeps between the transmitter and the receiver.
 const LOOPBACK: usize = 128;
 
@@ -74,6 +76,8 @@ pub(crate) struct Engine {
     loopback: Loopback,
     closing: bool,
     closed_transmit: bool,
+    /// Polls without work in a row.
+    idle: u32,
 }
 
 /// A software 82599: registers, rings, filters, link and interrupts, with a [`Wire`] at its port.
@@ -154,6 +158,7 @@ impl Builder {
             loopback: Loopback::default(),
             closing: false,
             closed_transmit: false,
+            idle: 0,
         };
         engine.reset(&hw);
         Nic82599 {
@@ -347,47 +352,50 @@ impl Engine {
         if self.link.update(hw, light) {
             self.link_changed(hw);
         }
-        let mut work = 0;
-        if hw.may_dma() {
-            work = self.frames(hw, domain, light);
-        }
+        let (received, sent) = if hw.may_dma() { self.frames(hw, domain, light) } else { (0, 0) };
         self.end_transmit(hw);
-        if work == 0 {
-            self.idle(input_ended);
-        } else {
-            self.report(hw);
+        if received == 0 {
+            self.look_for_end(input_ended);
         }
-        work
+        if received + sent > 0 {
+            self.report(hw);
+            self.idle = 0;
+        } else {
+            self.idle = self.idle.saturating_add(1);
+            if self.idle == IDLE_FLUSH {
+                self.flush();
+            }
+        }
+        received + sent
     }
 
-    /// Moves frames in both directions.
-    fn frames(&mut self, hw: &Hardware, domain: &SimulatedDomain, light: bool) -> usize {
+    /// Moves frames in both directions; returns how much was received and sent.
+    fn frames(&mut self, hw: &Hardware, domain: &SimulatedDomain, light: bool) -> (usize, usize) {
         let view = domain.view();
         let Self { wire, receiver, transmitter, counts, loopback, link, .. } = self;
+        let (may_send, may_receive) = (Transmitter::is_on(hw), Receiver::is_on(hw));
+        let (mut received, mut sent) = (0, 0);
         if HLREG0::LPBK.is_set(hw.regs.load(names::HLREG0)) {
             // MAC loopback: the wire is cut off (section 8.2.3.22.8).
-            let mut work = 0;
-            if Transmitter::is_on(hw) {
-                work += transmitter.poll(hw, &view, loopback, counts);
+            if may_send {
+                sent = transmitter.poll(hw, &view, loopback, counts);
             }
-            if Receiver::is_on(hw) {
-                work += receiver.poll(hw, &view, loopback, counts);
+            if may_receive {
+                received = receiver.poll(hw, &view, loopback, counts);
             }
-            return work;
+        } else if let Some(wire) = wire.as_deref_mut() {
+            let mut port = Port(wire);
+            // The other end may be gone while its last frames are still under way. What is sent then goes nowhere, so
+            // that nobody waits for it.
+            let gone = !light && !Link::is_held(hw);
+            if may_send && (link.is_up() || gone && port.0.ended()) {
+                sent = transmitter.poll(hw, &view, &mut port, counts);
+            }
+            if may_receive && (link.is_up() || gone) {
+                received = receiver.poll(hw, &view, &mut port, counts);
+            }
         }
-        let Some(wire) = wire.as_deref_mut() else { return 0 };
-        let mut port = Port(wire);
-        let mut work = 0;
-        // The other end may be gone while its last frames are still under way. What is sent then goes nowhere, so that
-        // nobody waits for it.
-        let gone = !light && !Link::is_held(hw);
-        if Transmitter::is_on(hw) && (link.is_up() || gone && port.0.ended()) {
-            work += transmitter.poll(hw, &view, &mut port, counts);
-        }
-        if Receiver::is_on(hw) && (link.is_up() || gone) {
-            work += receiver.poll(hw, &view, &mut port, counts);
-        }
-        work
+        (received, sent)
     }
 
     /// Counters and interrupts of what a poll did.
@@ -411,11 +419,21 @@ impl Engine {
         }
     }
 
-    /// Nothing to do: sees whether there will ever be.
-    fn idle(&mut self, input_ended: &AtomicBool) {
+    /// Nothing was received: sees whether anything ever will be.
+    fn look_for_end(&mut self, input_ended: &AtomicBool) {
         let ended = self.wire.as_mut().is_none_or(|wire| wire.ended() && wire.front().is_none());
         input_ended
             .store(ended && self.receiver.is_empty() && self.loopback.frames.is_empty(), Ordering::Release);
+    }
+
+    /// Has the wire write out what it buffers, so that a capture can be followed while it grows.
+    fn flush(&mut self) {
+        if let Some(wire) = &mut self.wire
+            && let Err(error) = wire.flush()
+        {
+            // The wire keeps its first error, where whoever opened it asks for it.
+            tracing::debug!(%error, "flushing the wire");
+        }
     }
 }
 

@@ -47,7 +47,7 @@ fn word(frame: &[u8], at: usize) -> Option<u16> {
 }
 
 impl Headers {
-    /// Reads the headers of `frame`; `vlan` is the type that marks a tag (VLNCTRL.VET).
+    /// Reads the headers of `frame`. The type that marks a tag is 0x8100, whatever VLNCTRL.VET says.
     #[inline]
     pub(crate) fn of(frame: &[u8]) -> Self {
         let mut headers = Self::default();

@@ -111,6 +111,18 @@ fn a_capture_is_complete_once_the_device_is_closed() {
 }
 
 #[test]
+fn a_wire_writes_out_what_it_buffers_when_nothing_happens_for_a_while() {
+    let (bench, _, mut tx) = Bench::running();
+    tx.send(&bench, &own(60, 1));
+    bench.poll();
+    assert!(!bench.wire.0.lock().unwrap().flushed);
+    for _ in 0..1000 {
+        bench.nic.poll();
+    }
+    assert!(bench.wire.0.lock().unwrap().flushed);
+}
+
+#[test]
 fn dropping_a_device_closes_its_wire() {
     let bench = Bench::new();
     let far = Arc::clone(&bench.wire.0);

@@ -302,6 +302,17 @@ fn the_input_has_ended_when_everything_is_in_memory() {
 }
 
 #[test]
+fn the_end_of_the_input_is_seen_while_sending_goes_on() {
+    let (bench, _, mut tx) = Bench::running();
+    bench.far(|far| far.ended = true);
+    for n in 0..10 {
+        tx.send(&bench, &own(60, n));
+        assert_ne!(bench.nic.poll(), 0);
+    }
+    assert!(bench.nic.input_ended());
+}
+
+#[test]
 fn a_tail_or_head_outside_of_the_ring_is_no_descriptor() {
     for (register, value) in [(RDT, 32), (RDT, 0xffff), (RDH, 32), (RDLEN, 0)] {
         let (bench, mut ring, _) = Bench::running();
