@@ -1,4 +1,82 @@
-//! ixy-sim
+//! A software Intel 82599 network card, and the wires to plug it into.
+//!
+//! [`Nic82599`] is what a driver meets behind BAR 0 of the card: [`read32`](Nic82599::read32),
+//! [`write32`](Nic82599::write32), and [`poll`](Nic82599::poll), in which it does its work. It reaches memory only through
+//! a [`SimulatedDomain`](ixy_dma::SimulatedDomain), which counts every access outside of what was mapped; interrupts go to
+//! an [`Irq`]; frames come from and go to a [`Wire`](wire::Wire): a source without end, a pcap file, another such card, a
+//! process, the system's own network stack (module [`wire`]).
+//!
+//! It is written from the datasheet (Intel 331520), to test drivers without hardware and to run programs that move frames
+//! on machines that have no such card. All that it does derives from its registers. A doorbell only stores; frames and DMA
+//! move in `poll`, so that a test which polls by itself does the same every time.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use ixy_dma::SimulatedDomain;
+//! use ixy_sim::wire::{Cables, WireSpec};
+//! use ixy_sim::{Fault, Nic82599};
+//!
+//! let wire: WireSpec = "loopback".parse()?;
+//! let domain = Arc::new(SimulatedDomain::default());
+//! let nic = Nic82599::builder(wire.connect(&Cables::default())?, domain).mac([2, 0, 0, 0, 0, 7]).build();
+//!
+//! const LINKS: u32 = 0x042A4;
+//! nic.poll();
+//! assert_eq!(nic.read32(LINKS) >> 30 & 1, 1, "the link is up");
+//! nic.faults().set(Fault::Gone, true);
+//! assert_eq!(nic.read32(LINKS), u32::MAX, "the card was pulled out");
+//! # Ok::<(), ixy_sim::wire::WireError>(())
+//! ```
+//!
+//! In a program, [`Sim`] is such a device opened by its address, [`SimBus`] and [`SimBusMaster`] are what a driver wants of
+//! it, and one [`PollThread`] polls all that the process opened.
+//!
+//! # What is modelled
+//!
+//! | behaviour | section | |
+//! |---|---|---|
+//! | software and link reset, what it clears and what it keeps | 4.2.1, 8.2.3.1.1 | yes; at once |
+//! | EEPROM loaded, DMA ready | 4.6.3 | yes; at once |
+//! | EEPROM image with checksum, address, SFP+ table; EERD | 6, 8.2.3.2 | yes |
+//! | EEPROM access by driving its pins (EEC), flash | 8.2.3.2 | request and grant only |
+//! | semaphores, firmware state | 8.2.3.4 | yes; the firmware never holds one |
+//! | SFP+ module over I2C (10GBASE-SR) | 8.2.3.1.5 | yes; no diagnostics |
+//! | link: light, laser, restart, cause | 3.7, 4.6.4, 8.2.3.22 | 10 Gbit/s serial; no negotiation |
+//! | MDIO | 8.2.3.22.11 | commands end, nobody answers |
+//! | master disable, bus mastering | 5.2.5.3.2 | yes |
+//! | address filters, VLAN filter, frame lengths | 7.1.1, 8.2.3.7 | yes; no pools |
+//! | receive rings: advanced one-buffer and legacy descriptors | 7.1.5, 7.1.6, 7.1.9 | yes |
+//! | frames longer than a buffer, DROP_EN, packet buffer and its overflow | 8.2.3.8.7, 8.2.3.8.9 | one packet buffer |
+//! | header splitting, coalescing (RSC) | 7.1.10, 7.11 | no: as one-buffer descriptors |
+//! | CRC and VLAN stripping, checksum verdicts, packet types | 7.1.6.2, 7.1.11 | yes; the fragment checksum is 0 |
+//! | RSS | 7.1.2.8 | alone; IPv6 extension headers are not followed |
+//! | flow director, 5-tuple, EtherType and SYN filters | 7.1.2 | no: registers only |
+//! | transmit rings: advanced, context and legacy descriptors | 7.2.3 | yes |
+//! | RS, DD, WTHRESH, head write-back | 7.2.3.5 | yes; other thresholds have no effect |
+//! | checksum and VLAN insertion | 7.2.5 | yes; not SCTP |
+//! | segmentation (TSO) | 7.2.4 | no: such a frame counts as one that makes no sense |
+//! | padding, CRC appended or brought along | 8.2.3.22.8 | yes |
+//! | MAC loopback | 8.2.3.22.8 | yes |
+//! | statistics: clear on read, stop at their highest value | 8.2.3.23 | those of Ethernet frames and queues |
+//! | GPRC counts missed frames as well | erratum | yes |
+//! | interrupts: causes, masks, auto clear, auto mask, MSI-X vectors | 7.3.1, 8.2.3.5 | yes; no throttling |
+//! | flow control | 3.7.7 | no pause frames: see [`Wire::waits`](wire::Wire::waits) |
+//! | DCB, virtualization, LinkSec, IPsec, FCoE, time stamps | 7.7 to 7.13 | no: registers only |
+//!
+//! Registers without a behaviour store what is written; offsets without a register read zero.
+//!
+//! Where the datasheet leaves a choice, or is not known to us in the letter:
+//!
+//! - A reset clears statistics. Drivers should read them before they count all the same.
+//! - Byte counters of a queue count bytes as they are in memory, all others with the check sequence.
+//! - On a wire that waits (as with flow control) a frame that finds no descriptor stays on the wire, whatever DROP_EN says;
+//!   one for a queue that is off too, and all behind it.
+//! - Frames that are sent after the other end left for good go nowhere; a real card would keep them for ever.
+//!
+//! # Faults
+//!
+//! [`Faults`] makes the device misbehave at run time: gone, a bit stuck, a bit that a driver waits for never coming,
+//! interrupts lost, descriptors without write-back or with an impossible length, frames damaged on the wire.
 
 mod bus;
 mod host;

@@ -230,3 +230,57 @@ fn survives_reset(offset: u32) -> bool {
     TABLES.iter().any(|&(first, last)| (first..=last).contains(&offset))
         || (0x10000..0x12000).contains(&offset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_stops_at_its_highest_value() {
+        let regs = Storage::new();
+        regs.count(names::GPRC, 0xffff_fffe);
+        regs.count(names::GPRC, 5);
+        assert_eq!(regs.read(names::GPRC), Outcome::Done(u32::MAX));
+        regs.count(names::GPRC, u64::MAX);
+        assert_eq!(regs.read(names::GPRC), Outcome::Done(u32::MAX));
+        assert_eq!(regs.read(names::GPRC), Outcome::Done(0));
+    }
+
+    #[test]
+    fn a_wide_counter_carries_into_its_upper_four_bits_and_stops_there() {
+        let regs = Storage::new();
+        regs.count_wide(names::GORCL, names::GORCH, 0xffff_fff0);
+        regs.count_wide(names::GORCL, names::GORCH, 0x30);
+        assert_eq!((regs.load(names::GORCL), regs.load(names::GORCH)), (0x20, 1));
+        regs.count_wide(names::GORCL, names::GORCH, 3 << 32);
+        assert_eq!((regs.load(names::GORCL), regs.load(names::GORCH)), (0x20, 4));
+        regs.count_wide(names::GORCL, names::GORCH, 12 << 32);
+        assert_eq!((regs.load(names::GORCL), regs.load(names::GORCH)), (u32::MAX, 0xf));
+    }
+
+    #[test]
+    fn a_read_between_the_halves_of_a_wide_counter_loses_nothing() {
+        let regs = Storage::new();
+        regs.count_wide(names::GORCL, names::GORCH, 0xffff_fff0);
+        let Outcome::Done(low) = regs.read(names::GORCL) else { panic!("reading counts is plain") };
+        regs.count_wide(names::GORCL, names::GORCH, 0x30);
+        let rest = u64::from(regs.load(names::GORCL)) | u64::from(regs.load(names::GORCH)) << 32;
+        assert_eq!(u64::from(low) + rest, 0xffff_fff0 + 0x30);
+    }
+
+    #[test]
+    fn every_register_of_the_map_has_a_rule_and_aliases_lead_to_their_registers() {
+        for register in ixgbe::all() {
+            let offsets = || register.spans.iter().flat_map(|span| span.offsets());
+            for offset in offsets() {
+                let rule = RULES[(offset / 4) as usize];
+                assert_ne!(rule.kind, Kind::Hole, "{} at {offset:#07x}", register.name);
+                assert_eq!(u32::from(rule.word) * 4, offset, "{}", register.name);
+            }
+            let aliases = register.aliases.iter().flat_map(|span| span.offsets());
+            for (alias, offset) in aliases.zip(offsets()) {
+                assert_eq!(u32::from(RULES[(alias / 4) as usize].word) * 4, offset, "{}", register.name);
+            }
+        }
+    }
+}
