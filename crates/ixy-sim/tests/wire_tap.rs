@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
+    io::Write,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -15,8 +16,7 @@ const INSIDE: &str = "IXY_TAP_NAMESPACE";
 fn again(name: &str) {
     let probe = Command::new("unshare").args(["-n", "ip", "tuntap", "add", "probe0", "mode", "tap"]).output();
     if !probe.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: {name} needs root, a network namespace, /dev/net/tun and the program `ip`");
-        return;
+        return skip(name, "root, a network namespace, /dev/net/tun and the program `ip`");
     }
     let program = std::env::current_exe().unwrap();
     let output = Command::new("unshare")
@@ -28,7 +28,17 @@ fn again(name: &str) {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    text.lines().filter(|line| line.starts_with("skipped:")).for_each(|line| eprintln!("{line}"));
+    let skipped = text.lines().filter_map(|line| line.split_once("SKIPPED: "));
+    skipped.for_each(|(_, line)| say(&format!("SKIPPED: {line}\n")));
+}
+
+fn skip(name: &str, missing: &str) {
+    say(&format!("SKIPPED: {name}: it needs {missing}\n"));
+}
+
+/// To standard error, but not through a macro, whose output the test runner keeps to itself.
+fn say(line: &str) {
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 fn inside() -> bool {
@@ -137,8 +147,7 @@ fn without_the_right_the_error_says_how_to_get_it() {
             .env("IXY_TAP_BARE", "1")
             .output();
         let Ok(output) = output else {
-            eprintln!("skipped: {name} needs the program `setpriv`");
-            return;
+            return skip(name, "the program `setpriv`");
         };
         let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && text.contains("1 passed"), "{text}");
