@@ -94,7 +94,7 @@ fn generate(
             let listen = std::mem::take(&mut listening) || pass % LISTEN == 0;
             for pair in &mut *pairs {
                 if more && pair.batch.is_empty() {
-                    more = source.fill(&mut pair.batch, &mut *pair.tx)?;
+                    more = source.fill(&mut pair.batch, &mut *pair.tx);
                 }
                 let taken = pair.tx.send(&mut pair.batch);
                 sent += taken as u64;
@@ -147,11 +147,12 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let addresses = [devices[0].mac(), args.dst_mac];
     let go_on = |sent| reporter.go_on(&mut devices, sent);
     let count = args.count.unwrap_or(u64::MAX);
-    let mut skipped = 0;
+    let (mut skipped, mut result) = (0, Ok(()));
     if let Some(reader) = capture {
         let mut source = Replay::new(pool, reader, args.fast, args.endless, count);
         generate(&mut source, &mut pairs, go_on)?;
         skipped = source.skipped();
+        result = source.result();
     } else {
         let pace = args.rate.map(|rate| Pace::new(rate.packets(args.size), Instant::now()));
         let mut source = Numbered::new(pool, args.size, args.flows, count, addresses, pace);
@@ -163,7 +164,8 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     if args.pcap.is_some() {
         reporter.note("skipped", skipped);
     }
-    reporter.finish(devices, &[unsent])
+    reporter.finish(devices, &[unsent])?;
+    result
 }
 
 fn main() -> ExitCode {

@@ -12,7 +12,7 @@ use super::rate::Pace;
 pub(crate) trait Source {
     /// Adds to `batch`, which is empty, the frames that are due on `tx`, as many as fit. Returns `false` when there
     /// will never be more.
-    fn fill(&mut self, batch: &mut Batch, tx: &mut dyn TxQueue) -> Result<bool, Error>;
+    fn fill(&mut self, batch: &mut Batch, tx: &mut dyn TxQueue) -> bool;
 }
 
 /// Frames that differ in their number, and in their source port when there are several flows.
@@ -75,7 +75,7 @@ impl Numbered {
 
 impl Source for Numbered {
     #[inline]
-    fn fill(&mut self, batch: &mut Batch, tx: &mut dyn TxQueue) -> Result<bool, Error> {
+    fn fill(&mut self, batch: &mut Batch, tx: &mut dyn TxQueue) -> bool {
         let left = usize::try_from(self.count - self.next).unwrap_or(usize::MAX);
         let mut wanted = batch.room().min(left);
         if let Some(pace) = &mut self.pace {
@@ -91,7 +91,7 @@ impl Source for Numbered {
             }
         }
         self.number(batch);
-        Ok(self.next < self.count)
+        self.next < self.count
     }
 }
 
@@ -108,6 +108,8 @@ pub(crate) struct Replay {
     skipped: u64,
     /// Whether the reader stands at a record that was not given yet.
     waiting: bool,
+    /// What ended it before the capture did.
+    failed: Option<Error>,
 }
 
 /// Reads a capture from a file or from standard input.
@@ -133,12 +135,18 @@ impl Replay {
             given_this_time: 0,
             skipped: 0,
             waiting: false,
+            failed: None,
         }
     }
 
     /// Frames that are too long or too short for Ethernet.
     pub(crate) fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// Whether all of the capture could be read.
+    pub(crate) fn result(self) -> Result<(), Error> {
+        self.failed.map_or(Ok(()), Err)
     }
 
     /// Goes to the next record, at the end of the file back to its start if that is wanted; `false` when it is not.
@@ -165,12 +173,20 @@ impl Replay {
 const SENDABLE: std::ops::RangeInclusive<usize> = 14..=1514;
 
 impl Source for Replay {
-    fn fill(&mut self, batch: &mut Batch, _: &mut dyn TxQueue) -> Result<bool, Error> {
+    fn fill(&mut self, batch: &mut Batch, _: &mut dyn TxQueue) -> bool {
         while self.given < self.count && batch.room() > 0 {
-            if !std::mem::take(&mut self.waiting) && !self.advance()? {
-                return Ok(false);
+            if !std::mem::take(&mut self.waiting) {
+                match self.advance() {
+                    Ok(true) => {}
+                    Ok(false) => return false,
+                    // What was read before is sent all the same.
+                    Err(error) => {
+                        self.failed = Some(error);
+                        return false;
+                    }
+                }
             }
-            let Some(record) = self.reader.record() else { return Ok(false) };
+            let Some(record) = self.reader.record() else { return false };
             if !SENDABLE.contains(&record.data.len()) {
                 self.skipped += 1;
                 continue;
@@ -183,12 +199,12 @@ impl Source for Replay {
                 let due = Duration::from_nanos(record.time.saturating_sub(first));
                 if timing.start.elapsed() < due {
                     self.waiting = true;
-                    return Ok(true);
+                    return true;
                 }
             }
             let Some(mut packet) = self.pool.allocate() else {
                 self.waiting = true;
-                return Ok(true);
+                return true;
             };
             if packet.set_len(record.data.len() as u16) {
                 packet.copy_from_slice(record.data);
@@ -198,6 +214,6 @@ impl Source for Replay {
             self.given += 1;
             self.given_this_time += 1;
         }
-        Ok(self.given < self.count)
+        self.given < self.count
     }
 }
