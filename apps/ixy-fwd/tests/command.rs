@@ -205,6 +205,19 @@ fn both_directions_end_by_themselves_and_files_are_whole() {
 }
 
 #[test]
+fn a_capture_on_standard_output_has_no_statistics_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
+    write(&input, std::iter::repeat_n(60, 100));
+    let mut command = program(&[&format!("sim:rx={}", input.display()), "sim:tx=-"]);
+    command.stdout(fs::File::create(&output).unwrap());
+    let result = command.output().unwrap();
+    assert_eq!(result.status.code(), Some(0));
+    assert_touched(&output, std::iter::repeat_n(60, 100));
+    assert!(String::from_utf8(result.stderr).unwrap().contains("Summary of "));
+}
+
+#[test]
 fn what_was_sent_before_a_signal_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("out.pcap");

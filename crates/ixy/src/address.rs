@@ -1,7 +1,6 @@
 //! Where a device is: [`Address`].
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::error::Error;
@@ -36,10 +35,8 @@ pub(crate) enum Place {
     Pci(ixy_pci::Address),
     #[cfg(feature = "sim")]
     Sim(ixy_sim::wire::WireSpec),
-    VfioUser(PathBuf),
-    /// Of a kind that this build leaves out.
-    #[cfg(not(all(feature = "pci", feature = "sim")))]
-    LeftOut(&'static str),
+    /// Understood, and nothing here can open it; with the reason.
+    NotBuilt(&'static str),
 }
 
 impl FromStr for Address {
@@ -48,8 +45,8 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, Error> {
         let place = if text == "sim" || text.starts_with("sim:") {
             simulated(text)?
-        } else if let Some(path) = text.strip_prefix("vfio-user:") {
-            Place::VfioUser(path.into())
+        } else if text.starts_with("vfio-user:") {
+            Place::NotBuilt("vfio-user is not built yet; use a sim or PCI address")
         } else {
             on_pci(text)?
         };
@@ -71,7 +68,7 @@ fn simulated(text: &str) -> Result<Place, Error> {
 
 #[cfg(not(feature = "sim"))]
 fn simulated(_: &str) -> Result<Place, Error> {
-    Ok(Place::LeftOut("sim"))
+    Ok(Place::NotBuilt("this program was built without the feature `sim`; build it with it"))
 }
 
 #[cfg(feature = "pci")]
@@ -81,7 +78,7 @@ fn on_pci(text: &str) -> Result<Place, Error> {
 
 #[cfg(not(feature = "pci"))]
 fn on_pci(_: &str) -> Result<Place, Error> {
-    Ok(Place::LeftOut("pci"))
+    Ok(Place::NotBuilt("this program was built without the feature `pci`; build it with it"))
 }
 
 impl Address {
@@ -114,7 +111,6 @@ impl Place {
             (Self::Pci(one), Self::Pci(other)) => one == other,
             #[cfg(feature = "sim")]
             (Self::Sim(one), Self::Sim(other)) => crate::sim::exclude(&one.kind, &other.kind),
-            (Self::VfioUser(one), Self::VfioUser(other)) => one == other,
             _ => false,
         }
     }

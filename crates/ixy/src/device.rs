@@ -19,19 +19,41 @@ use crate::error::Error;
 pub struct Device {
     // Before what it runs on.
     card: Box<dyn Card>,
-    ground: Ground,
+    ground: Box<dyn Ground>,
     domain: Arc<dyn DmaDomain>,
     pool: Mempool,
 }
 
-/// What a driver runs on.
-pub(crate) enum Ground {
-    /// A device of the PCI bus, which its driver keeps.
-    #[cfg(feature = "pci")]
-    Pci,
-    /// A software 82599.
+/// What a driver runs on, as far as it has more than registers and memory. The defaults are those of hardware.
+pub(crate) trait Ground: Send {
+    /// Whether nothing will ever arrive again, and all that arrived is in the receive rings.
+    fn input_ended(&self) -> bool {
+        false
+    }
+
+    /// Says that nothing more will be sent.
+    fn close_transmit(&self) {}
+
+    /// What went wrong with files and sockets.
+    fn error(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether frames go to standard output.
+    fn writes_to_stdout(&self) -> bool {
+        false
+    }
+
+    /// The software device that it is.
     #[cfg(feature = "sim")]
-    Sim(crate::sim::Simulated),
+    fn simulated(&self) -> Option<&ixy_sim::Sim> {
+        None
+    }
+
+    /// Writes out what is buffered. `address` is for messages.
+    fn close(self: Box<Self>, _address: &str) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// A card of any driver.
@@ -48,12 +70,12 @@ impl<B: Bus + 'static> Card for Ixgbe<B> {
 
 impl Device {
     pub(crate) fn new(
-        card: Box<dyn Card>,
-        ground: Ground,
+        card: impl Card + 'static,
+        ground: impl Ground + 'static,
         domain: Arc<dyn DmaDomain>,
         pool: Mempool,
     ) -> Self {
-        Self { card, ground, domain, pool }
+        Self { card: Box::new(card), ground: Box::new(ground), domain, pool }
     }
 
     /// The pool that received packets come from. Devices opened together share it.
@@ -85,23 +107,13 @@ impl Device {
     ///
     /// A program that saw this and then finds its receive queues empty has received everything.
     pub fn input_ended(&self) -> bool {
-        match &self.ground {
-            #[cfg(feature = "pci")]
-            Ground::Pci => false,
-            #[cfg(feature = "sim")]
-            Ground::Sim(sim) => sim.sim.input_ended(),
-        }
+        self.ground.input_ended()
     }
 
     /// Says that nothing more will be sent, so that whoever receives it sees an end once everything sent before has
     /// arrived. Hardware has no way to say so.
     pub fn close_transmit(&self) {
-        match &self.ground {
-            #[cfg(feature = "pci")]
-            Ground::Pci => {}
-            #[cfg(feature = "sim")]
-            Ground::Sim(sim) => sim.sim.close_transmit(),
-        }
+        self.ground.close_transmit();
     }
 
     /// Whether the device still works: the wire of a software device can fail, as its files and sockets can. A lost
@@ -110,35 +122,21 @@ impl Device {
     /// # Errors
     /// [`Error::WireFailed`]. It stays so.
     pub fn check(&self) -> Result<(), Error> {
-        match &self.ground {
-            #[cfg(feature = "pci")]
-            Ground::Pci => Ok(()),
-            #[cfg(feature = "sim")]
-            Ground::Sim(sim) => match sim.sim.error() {
-                Some(what) => Err(Error::WireFailed { address: self.address().to_owned(), what }),
-                None => Ok(()),
-            },
+        match self.ground.error() {
+            Some(what) => Err(Error::WireFailed { address: self.address().to_owned(), what }),
+            None => Ok(()),
         }
     }
 
     /// Whether frames go to the process's standard output, so that nothing else should.
     pub fn writes_to_stdout(&self) -> bool {
-        match &self.ground {
-            #[cfg(feature = "pci")]
-            Ground::Pci => false,
-            #[cfg(feature = "sim")]
-            Ground::Sim(sim) => sim.stdout,
-        }
+        self.ground.writes_to_stdout()
     }
 
     /// The software device behind this one, to look at or to spoil on purpose; `None` for hardware.
     #[cfg(feature = "sim")]
     pub fn simulated(&self) -> Option<&ixy_sim::Sim> {
-        match &self.ground {
-            #[cfg(feature = "pci")]
-            Ground::Pci => None,
-            Ground::Sim(sim) => Some(&sim.sim),
-        }
+        self.ground.simulated()
     }
 
     /// Closes the device and writes out its files. Its queues should be dropped before: the device stops when the
@@ -149,15 +147,9 @@ impl Device {
     pub fn close(self) -> Result<(), Error> {
         let failed = self.check();
         let Self { card, ground, .. } = self;
-        let _address = card.address().to_owned();
+        let address = card.address().to_owned();
         drop(card);
-        let closed = match ground {
-            #[cfg(feature = "pci")]
-            Ground::Pci => Ok(()),
-            #[cfg(feature = "sim")]
-            Ground::Sim(sim) => sim.close(&_address),
-        };
-        failed.and(closed)
+        failed.and(ground.close(&address))
     }
 }
 

@@ -26,7 +26,7 @@ pub enum Error {
         /// The device.
         address: String,
         /// What is missing, and the way out.
-        why: String,
+        why: &'static str,
     },
     /// A cable without its other end.
     #[error(

@@ -33,6 +33,11 @@
 //! understood, and refused with an error that says so.
 #![forbid(unsafe_code)]
 
+#[cfg(not(any(feature = "pci", feature = "sim")))]
+compile_error!(
+    "without the features `pci` and `sim` there is no device to open: choose one of them, or both"
+);
+
 mod address;
 mod device;
 mod error;

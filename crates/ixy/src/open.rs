@@ -33,20 +33,12 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     let mut ready = Vec::new();
     for n in order {
         let address = addresses[n].to_string();
-        let device = match &addresses[n].place {
+        let device: Box<dyn Ready> = match &addresses[n].place {
             #[cfg(feature = "pci")]
-            Place::Pci(place) => Ready::Pci(crate::pci::Taken::take(&address, *place, options)?),
+            Place::Pci(place) => Box::new(crate::pci::Taken::take(&address, *place, options)?),
             #[cfg(feature = "sim")]
-            Place::Sim(spec) => Ready::Sim(crate::sim::Plugged::plug(&address, spec, &cables)?),
-            Place::VfioUser(_) => {
-                let why = "vfio-user is not built yet; use a sim or PCI address".into();
-                return Err(Error::NotBuilt { address, why });
-            }
-            #[cfg(not(all(feature = "pci", feature = "sim")))]
-            Place::LeftOut(feature) => {
-                let why = format!("this program was built without the feature `{feature}`; build it with it");
-                return Err(Error::NotBuilt { address, why });
-            }
+            Place::Sim(spec) => Box::new(crate::sim::Plugged::plug(&address, spec, &cables)?),
+            Place::NotBuilt(why) => return Err(Error::NotBuilt { address, why }),
         };
         ready.push((n, device));
     }
@@ -59,31 +51,12 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
 }
 
 /// A device that was found and is free, and has no driver yet.
-enum Ready {
-    #[cfg(feature = "pci")]
-    Pci(crate::pci::Taken),
-    #[cfg(feature = "sim")]
-    Sim(crate::sim::Plugged),
-}
+pub(crate) trait Ready {
+    /// The memory that it reaches.
+    fn domain(&self) -> &Arc<dyn DmaDomain>;
 
-impl Ready {
-    fn domain(&self) -> &Arc<dyn DmaDomain> {
-        match self {
-            #[cfg(feature = "pci")]
-            Self::Pci(taken) => taken.domain(),
-            #[cfg(feature = "sim")]
-            Self::Sim(plugged) => plugged.domain(),
-        }
-    }
-
-    fn open(self, options: &Options, pool: &Mempool) -> Result<Device, Error> {
-        match self {
-            #[cfg(feature = "pci")]
-            Self::Pci(taken) => taken.open(options, pool),
-            #[cfg(feature = "sim")]
-            Self::Sim(plugged) => plugged.open(options, pool),
-        }
-    }
+    /// Starts its driver, which receives into `pool`.
+    fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error>;
 }
 
 /// One pool that the devices of all `domains`, which have names for messages, reach.
@@ -104,4 +77,64 @@ fn shared_pool(domains: &[(String, Arc<dyn DmaDomain>)], buffers: usize) -> Resu
         .find(|(one, other)| Mempool::shared_by(&[Arc::clone(&one.1), Arc::clone(&other.1)], 1).is_err());
     let (first, second) = pair.map_or_else(Default::default, |(one, other)| (one.0.clone(), other.0.clone()));
     Err(Error::NoSharedMemory { first, second, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use ixy_dma::{Backing, DmaMemory, DomainId, SimulatedDomain};
+
+    use super::*;
+
+    /// Memory that accepts none of another domain.
+    #[derive(Debug)]
+    struct Closed(Arc<SimulatedDomain>);
+
+    impl DmaDomain for Closed {
+        fn id(&self) -> DomainId {
+            self.0.id()
+        }
+
+        fn name(&self) -> String {
+            "a closed domain".into()
+        }
+
+        fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, ixy_dma::Error> {
+            Arc::clone(&self.0).allocate(size)
+        }
+
+        fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, ixy_dma::Error> {
+            let (from, into, why) = (memory.domain().name(), self.name(), "it is closed".into());
+            Err(ixy_dma::Error::CannotShare { from, into, why })
+        }
+    }
+
+    fn open_domain(name: &str) -> (String, Arc<dyn DmaDomain>) {
+        (name.into(), Arc::new(SimulatedDomain::default()))
+    }
+
+    fn closed_domain(name: &str) -> (String, Arc<dyn DmaDomain>) {
+        (name.into(), Arc::new(Closed(Arc::default())))
+    }
+
+    #[test]
+    fn one_pool_is_mapped_into_every_domain() {
+        let domains = [open_domain("a"), closed_domain("b"), open_domain("c")];
+        let pool = shared_pool(&domains, 100).unwrap();
+        assert!(domains.iter().all(|(_, domain)| pool.is_mapped_in(domain.id())));
+        assert_eq!(pool.buffers(), 100);
+    }
+
+    #[test]
+    fn two_devices_that_cannot_share_memory_are_both_named() {
+        let domains = [open_domain("a"), closed_domain("b"), open_domain("c"), closed_domain("d")];
+        let text = shared_pool(&domains, 100).unwrap_err().to_string();
+        assert!(text.starts_with("b and d cannot share packets"), "{text}");
+        assert!(text.contains("it is closed"), "{text}");
+    }
+
+    #[test]
+    fn memory_that_there_is_not_enough_of_names_the_devices() {
+        let text = shared_pool(&[open_domain("a"), open_domain("b")], usize::MAX).unwrap_err().to_string();
+        assert!(text.starts_with("no memory for the packets of a and b: "), "{text}");
+    }
 }

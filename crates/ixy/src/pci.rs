@@ -10,6 +10,7 @@ use ixy_regs::ixgbe::Registers;
 
 use crate::device::{Device, Ground};
 use crate::error::Error;
+use crate::open::Ready;
 use crate::options::Options;
 
 /// A card that was taken from the kernel and cannot reach memory yet.
@@ -47,18 +48,24 @@ impl Taken {
         let domain = Arc::new(PhysicalDomain::new(PageSize::Mib2).on_node(node));
         Ok(Self { address: address.to_owned(), device: Arc::new(device), model, domain })
     }
+}
 
-    pub(crate) fn domain(&self) -> &Arc<dyn DmaDomain> {
+impl Ready for Taken {
+    fn domain(&self) -> &Arc<dyn DmaDomain> {
         &self.domain
     }
 
-    /// Starts its driver.
-    pub(crate) fn open(self, options: &Options, pool: &Mempool) -> Result<Device, Error> {
-        let Self { address, device, model, domain } = self;
+    fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error> {
+        let Self { address, device, model, domain } = *self;
         let config = Config { model, ..options.config() };
         let bus = device.bus().clone();
         let opened = config.open(&address, bus, &domain, device, pool);
         let card = opened.map_err(|source| Error::of_driver(&address, source))?;
-        Ok(Device::new(Box::new(card), Ground::Pci, domain, pool.clone()))
+        Ok(Device::new(card, Hardware, domain, pool.clone()))
     }
 }
+
+/// A card in the machine, which its driver keeps.
+struct Hardware;
+
+impl Ground for Hardware {}

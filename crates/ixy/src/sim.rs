@@ -10,6 +10,7 @@ use ixy_sim::{PollThread, Sim};
 use crate::address::{Address, Place};
 use crate::device::{Device, Ground};
 use crate::error::Error;
+use crate::open::Ready;
 use crate::options::Options;
 
 /// Whether only one of the two wires can be open: both write the same file, or are the same interface.
@@ -61,33 +62,53 @@ impl Plugged {
         let device = Simulated { sim, stdout, _thread: thread };
         Ok(Self { address: address.to_owned(), device, domain })
     }
+}
 
-    pub(crate) fn domain(&self) -> &Arc<dyn DmaDomain> {
+impl Ready for Plugged {
+    fn domain(&self) -> &Arc<dyn DmaDomain> {
         &self.domain
     }
 
-    /// Starts its driver.
-    pub(crate) fn open(self, options: &Options, pool: &Mempool) -> Result<Device, Error> {
-        let Self { address, device, domain } = self;
+    fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error> {
+        let Self { address, device, domain } = *self;
         let (bus, bus_master) = (device.sim.bus(), Arc::new(device.sim.bus_master()));
         let opened = options.config().open(&address, bus, &domain, bus_master, pool);
         let card = opened.map_err(|source| Error::of_driver(&address, source))?;
-        Ok(Device::new(Box::new(card), Ground::Sim(device), domain, pool.clone()))
+        Ok(Device::new(card, device, domain, pool.clone()))
     }
 }
 
 /// The software device behind an open one.
-pub(crate) struct Simulated {
+struct Simulated {
     // Before the thread that polls it.
-    pub(crate) sim: Sim,
+    sim: Sim,
     /// Whether it writes frames to standard output.
-    pub(crate) stdout: bool,
+    stdout: bool,
     _thread: Arc<PollThread>,
 }
 
-impl Simulated {
-    /// Writes out what its wire buffers.
-    pub(crate) fn close(self, address: &str) -> Result<(), Error> {
+impl Ground for Simulated {
+    fn input_ended(&self) -> bool {
+        self.sim.input_ended()
+    }
+
+    fn close_transmit(&self) {
+        self.sim.close_transmit();
+    }
+
+    fn error(&self) -> Option<String> {
+        self.sim.error()
+    }
+
+    fn writes_to_stdout(&self) -> bool {
+        self.stdout
+    }
+
+    fn simulated(&self) -> Option<&Sim> {
+        Some(&self.sim)
+    }
+
+    fn close(self: Box<Self>, address: &str) -> Result<(), Error> {
         let closed = self.sim.close();
         closed.map_err(|source| Error::Wire { address: address.to_owned(), source })
     }
