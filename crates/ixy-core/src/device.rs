@@ -74,9 +74,11 @@ pub trait TxQueue: Send {
     /// [`unreachable`](Self::unreachable) counts it.
     fn send(&mut self, batch: &mut Batch) -> usize;
 
-    /// Adds packets that were sent to `batch`, as they were, instead of freeing them, as far as it has room, and
-    /// returns how many. Who sends the same packets again saves itself to allocate and to fill them.
-    fn reclaim(&mut self, batch: &mut Batch) -> usize;
+    /// Adds up to `count` packets that were sent to `batch`, as they were, instead of freeing them, as far as it has
+    /// room, and returns how many. Who sends the same packets again saves itself to allocate and to fill them.
+    ///
+    /// After the first call sent packets are kept for the next one, and freed only when their place is needed.
+    fn reclaim(&mut self, batch: &mut Batch, count: usize) -> usize;
 
     /// Frees what was sent, and returns how many packets the card has not sent yet.
     fn pending(&mut self) -> usize;

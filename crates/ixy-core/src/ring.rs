@@ -137,9 +137,9 @@ impl fmt::Debug for InFlight {
 
 impl InFlight {
     /// Room for a ring of `len` descriptors, of which one stays free, for a device in `domain`; sent packets of `pool`
-    /// are freed in bulk. `None` when `len` is no power of two.
+    /// are freed in bulk. `None` when `len` is no power of two, or the device does not reach `pool`.
     pub fn new(pool: &Mempool, domain: DomainId, len: usize) -> Option<Self> {
-        len.is_power_of_two().then(|| Self {
+        (len.is_power_of_two() && pool.is_mapped_in(domain)).then(|| Self {
             packets: (0..len).map(|_| MaybeUninit::uninit()).collect(),
             oldest: 0,
             count: 0,
@@ -160,6 +160,12 @@ impl InFlight {
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// How many more packets it takes.
+    #[inline(always)]
+    pub fn room(&self) -> usize {
+        self.packets.len() - 1 - self.count
     }
 
     /// The number of the oldest packet's descriptor.
@@ -193,7 +199,7 @@ impl InFlight {
         if ring.len() != len {
             return 0;
         }
-        let count = batch.len().min(len - 1 - self.count);
+        let count = batch.len().min(self.room());
         let first = self.next();
         let mut pool = self.pool.shared_ptr();
         // SAFETY: POOL-ALIVE through the handle in `self.pool`.

@@ -32,7 +32,7 @@ fn forward(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) -> usi
 /// One turn of a generator: packets that were sent come back, get a new number, and are sent again.
 #[inline(never)]
 fn generate(tx: &mut dyn TxQueue, batch: &mut Batch, number: &mut u32) -> usize {
-    tx.reclaim(batch);
+    tx.reclaim(batch, BATCH);
     for packet in &mut *batch {
         if let Some(place) = packet.get_mut(56..60) {
             place.copy_from_slice(&number.to_be_bytes());

@@ -19,8 +19,6 @@ const ENABLE: Duration = Duration::from_millis(50);
 /// The card wants at least this many bytes, and pads to 60 itself (section 7.2.1.1).
 const SHORTEST: usize = 17;
 
-/// Sent packets that `send` leaves in the ring, for `reclaim` to find.
-const KEPT: usize = 64;
 /// A frame in one descriptor, to which the card adds the frame check sequence.
 const WHOLE: Command = Command::EOP.union(Command::IFCS);
 
@@ -29,6 +27,8 @@ pub struct IxgbeTxQueue<B: Bus> {
     regs: ixgbe::TxQueue<B>,
     /// `None` only while it is being dropped.
     ring: Option<Ring>,
+    /// Whether sent packets are asked for with `reclaim`.
+    reclaims: bool,
     card: Arc<Card<B>>,
 }
 
@@ -57,7 +57,7 @@ impl<B: Bus> IxgbeTxQueue<B> {
         let packets = InFlight::new(pool, domain, len);
         let packets = packets.ok_or(Error::RingSize { kind: "transmit", found: len as u16 })?;
         let ring = Ring { descriptors, packets, batches: vec![0; len].into_boxed_slice() };
-        let queue = Self { regs, ring: Some(ring), card: Arc::clone(card) };
+        let queue = Self { regs, ring: Some(ring), reclaims: false, card: Arc::clone(card) };
         let regs = &queue.regs;
         // Descriptors are fetched ahead when fewer than 36 are left in the card and 8 wait, which one queue needs for
         // line rate; each that reports is written back at once, as WTHRESH above 0 is for other modes (section
@@ -96,11 +96,10 @@ impl Ring {
         transmit::is_done(u64::from_le(ring[last][1].load(Ordering::Acquire))).then_some(batch)
     }
 
-    /// Frees the packets of batches that the card has reported done, until `keep` are left.
+    /// Frees the packets of batches that the card has reported done.
     #[inline(always)]
-    fn clean(&mut self, keep: usize) {
-        while self.packets.len() > keep {
-            let Some(batch) = self.done() else { break };
+    fn clean(&mut self) {
+        while let Some(batch) = self.done() {
             self.packets.free(batch);
         }
     }
@@ -119,7 +118,10 @@ fn pad(packet: &mut Packet) {
 impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
     fn send(&mut self, batch: &mut Batch) -> usize {
         let Some(ring) = &mut self.ring else { return 0 };
-        ring.clean(KEPT.min(ring.batches.len() / 2));
+        // Who reclaims packets finds them in the ring as long as it has room.
+        if !self.reclaims || ring.packets.room() < batch.len() {
+            ring.clean();
+        }
         let Ring { descriptors, packets, batches } = ring;
         let ring = descriptors.words().as_chunks::<2>().0;
         let mask = ring.len() - 1;
@@ -146,12 +148,14 @@ impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
         sent
     }
 
-    fn reclaim(&mut self, batch: &mut Batch) -> usize {
+    fn reclaim(&mut self, batch: &mut Batch, count: usize) -> usize {
+        self.reclaims = true;
         let Some(ring) = &mut self.ring else { return 0 };
+        let count = count.min(batch.room());
         let mut reclaimed = 0;
-        while batch.room() > 0 {
+        while reclaimed < count {
             let Some(done) = ring.done() else { break };
-            let taken = ring.packets.give_back(done, batch);
+            let taken = ring.packets.give_back(done.min(count - reclaimed), batch);
             reclaimed += taken;
             if taken < done {
                 // What is left is a batch of its own, with the same last descriptor.
@@ -164,7 +168,7 @@ impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
 
     fn pending(&mut self) -> usize {
         let Some(ring) = &mut self.ring else { return 0 };
-        ring.clean(0);
+        ring.clean();
         ring.packets.len()
     }
 

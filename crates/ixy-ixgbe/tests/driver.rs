@@ -140,12 +140,12 @@ fn reclaimed_packets_are_those_that_were_sent() {
     let mut some = Batch::new(13);
     for round in 0..50 {
         assert_eq!(tx.send(&mut batch), 20, "round {round}");
-        assert_eq!(tx.reclaim(&mut some), 0, "round {round}: nothing was sent yet");
+        assert_eq!(tx.reclaim(&mut some, 100), 0, "round {round}: nothing was sent yet");
         bench.nic.poll();
         // In two parts, of which the second ends in the middle of what was sent at once.
         let mut numbers = Vec::new();
         for expected in [13, 7, 0] {
-            assert_eq!(tx.reclaim(&mut some), expected, "round {round}");
+            assert_eq!(tx.reclaim(&mut some, 100), expected, "round {round}");
             numbers.extend(some.iter().map(|p| p[0]));
             while let Some(packet) = some.pop_front() {
                 batch.push(packet).unwrap();
