@@ -53,7 +53,8 @@ fn one_device_twice_is_refused_and_two_plain_sims_are_not() {
 fn a_cable_needs_both_its_ends_in_one_call_or_a_set_that_calls_share() {
     assert!(refused(&["sim", "sim:cable=a"]).contains("sim:cable=a is one end of a cable"));
     assert!(refused(&["sim:cable=a", "sim:cable=a", "sim:cable=a"]).contains("two ends already"));
-    assert!(open(&["sim:cable=a", "sim:cable=a"]).unwrap()[0].link().up);
+    let joined = open(&["sim:cable=a", "sim:cable=a"]).unwrap();
+    assert!(joined[0].wait_for_link(Duration::from_secs(5)).unwrap().up);
 
     let options = Options { cables: Some(Cables::default()), ..Options::default() };
     let one = ixy::open(&addresses(&["sim:cable=a"]), &options).unwrap();
