@@ -67,7 +67,11 @@ mod spin {
             while locked.swap(true, Ordering::Acquire) {
                 while locked.load(Ordering::Relaxed) {
                     tries = tries.wrapping_add(1);
-                    if tries.is_multiple_of(SPINS) { std::thread::yield_now() } else { std::hint::spin_loop() }
+                    if tries.is_multiple_of(SPINS) {
+                        std::thread::yield_now()
+                    } else {
+                        std::hint::spin_loop()
+                    }
                 }
             }
             let _unlock = Unlock(locked);
@@ -85,7 +89,7 @@ mod spin {
 
         #[test]
         fn threads_that_add_at_once_lose_no_addition() {
-            const ROUNDS: usize = 20_000;
+            const ROUNDS: usize = 300_000;
             let lock = Lock::new([0_usize; 2]);
             let barrier = Barrier::new(3);
             std::thread::scope(|scope| {

@@ -72,6 +72,21 @@ fn a_packet_starts_empty_after_the_headroom_and_has_room_for_what_a_device_write
     );
 }
 
+#[test]
+fn a_frame_may_fill_its_buffer_to_the_last_byte_and_no_further() {
+    let max = u16::try_from(Packet::MAX_LEN).unwrap();
+    let pool = pool_of(&domain(), 1);
+    let mut packet = pool.allocate().unwrap();
+    assert!(!packet.set_len(DATA_SIZE + 1) && packet.is_empty());
+    assert!(packet.set_len(DATA_SIZE));
+    assert!(!packet.prepend(HEADROOM + 1) && packet.prepend(HEADROOM));
+    assert_eq!((packet.headroom(), packet.len(), packet.tailroom()), (0, Packet::MAX_LEN, 0));
+    assert!(!packet.prepend(1) && !packet.set_len(max + 1));
+    assert!(!packet.trim_front(max + 1) && packet.trim_front(max));
+    assert_eq!((packet.headroom(), packet.len(), packet.tailroom()), (Packet::MAX_LEN, 0, 0));
+    assert!(packet.set_len(0) && !packet.set_len(1));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
