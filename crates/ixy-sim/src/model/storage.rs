@@ -12,6 +12,9 @@ use super::names::{self, mask};
 pub(crate) const WINDOW: u32 = ixgbe::WINDOW;
 const WORDS: usize = (WINDOW / 4) as usize;
 
+/// Words from RDT to RXDCTL of the same queue.
+const TAIL_TO_CONTROL: usize = ((names::RXDCTL - names::RDT) / 4) as usize;
+
 /// What an access to a word does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -23,6 +26,8 @@ pub(crate) enum Kind {
     Fixed,
     /// Reading clears it, software cannot write it.
     Statistic,
+    /// As plain storage, but writes are lost while RXDCTL of the same queue is off (RDT).
+    Tail,
     /// Reading sets bit 0 after the value was taken (SWSM.SMBI).
     Semaphore,
     /// Writing does something at once, reading gives what is stored.
@@ -51,6 +56,7 @@ fn special(register: &Register) -> Option<Kind> {
         | "RXDCTL" | "TXDCTL" | "RAL" | "RAH" | "RSSRK" | "RETA" | "FDIRCTRL" | "GPIE" => Kind::Acts,
         "EICR" | "EICS" | "EIMS" | "EIMC" | "EICS_EX" | "EIMS_EX" | "EIMC_EX" => Kind::ActsRead,
         "SWSM" => Kind::Semaphore,
+        "RDT" => Kind::Tail,
         _ => return None,
     })
 }
@@ -137,7 +143,9 @@ impl Storage {
         let Some(rule) = self.rule(offset) else { return Outcome::Done(u32::MAX) };
         let word = &self.words[usize::from(rule.word) & (WORDS - 1)];
         match rule.kind {
-            Kind::Plain | Kind::Fixed | Kind::Acts => Outcome::Done(word.load(Ordering::Acquire)),
+            Kind::Plain | Kind::Tail | Kind::Fixed | Kind::Acts => {
+                Outcome::Done(word.load(Ordering::Acquire))
+            }
             Kind::Statistic => Outcome::Done(word.swap(0, Ordering::AcqRel)),
             Kind::Semaphore => Outcome::Done(word.fetch_or(1, Ordering::AcqRel)),
             Kind::Hole => Outcome::Done(0),
@@ -151,11 +159,17 @@ impl Storage {
         let Some(rule) = self.rule(offset) else { return Outcome::Done(()) };
         let word = &self.words[usize::from(rule.word) & (WORDS - 1)];
         match rule.kind {
+            Kind::Tail => {
+                let control = &self.words[(usize::from(rule.word) + TAIL_TO_CONTROL) & (WORDS - 1)];
+                if control.load(Ordering::Relaxed) & mask(fields::RXDCTL::ENABLE) != 0 {
+                    word.store(value & rule.writable, Ordering::Release);
+                }
+            }
             Kind::Plain | Kind::Semaphore if rule.writable == u32::MAX => {
                 word.store(value, Ordering::Release)
             }
             Kind::Plain | Kind::Semaphore => {
-                // Doorbells come this way. Nobody else writes the bits that are kept.
+                // Nobody else writes the bits that are kept.
                 let kept = word.load(Ordering::Relaxed) & !rule.writable;
                 word.store(kept | value & rule.writable, Ordering::Release);
             }

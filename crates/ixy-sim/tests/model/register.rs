@@ -33,9 +33,22 @@ fn ring_addresses_and_lengths_keep_only_the_bits_that_are_there() {
         bench.write(register, u32::MAX);
         assert_eq!(bench.read(register), kept, "{register:#07x} (sections 8.2.3.8.1 to 8.2.3.9.7)");
     }
+    bench.write(RXDCTL, ENABLE);
     for register in [RDH, RDT, TDH, TDT] {
         bench.write(register, 0xabcd_1234);
         assert_eq!(bench.read(register), 0x1234);
+    }
+}
+
+#[test]
+fn a_receive_tail_is_ignored_while_its_queue_is_off() {
+    let bench = Bench::new();
+    for q in [0, 1, 63, 64, 127] {
+        bench.write(rx(RDT, q), 7);
+        assert_eq!(bench.read(rx(RDT, q)), 0, "queue {q} (section 8.2.3.8.5)");
+        bench.write(rx(RXDCTL, q), ENABLE);
+        bench.write(rx(RDT, q), 7);
+        assert_eq!(bench.read(rx(RDT, q)), 7);
     }
 }
 
