@@ -53,6 +53,9 @@ impl Engine {
                 self.interrupts.write(hw, offset, value);
             }
             _ => {
+                let stuck = hw.faults.is(Fault::RxNeverDisabled) && is_receive_control(offset);
+                let value =
+                    if stuck { value | hw.regs.load(offset) & mask(fields::RXDCTL::ENABLE) } else { value };
                 hw.regs.store(offset, value);
                 self.stored(offset, value);
             }
@@ -147,6 +150,11 @@ impl Engine {
         self.loopback.clear();
         self.link.restart(hw);
     }
+}
+
+/// Whether RXDCTL of some queue is at `offset`.
+fn is_receive_control(offset: u32) -> bool {
+    (0..QUEUES).any(|queue| rx(names::RXDCTL, queue) == offset)
 }
 
 /// ESDP as it reads: the module's presence pin (SDP2) is an input that is high while a module is in the cage.

@@ -30,7 +30,7 @@ pub enum Fault {
     RxNeverEnabled,
     /// TXDCTL.ENABLE reads zero after it was set.
     TxNeverEnabled,
-    /// RXDCTL.ENABLE reads one after it was cleared: the queue does not stop (and the device keeps using it).
+    /// RXDCTL.ENABLE cannot be cleared: the queue does not stop, and the device keeps using it until it is reset.
     RxNeverDisabled,
     /// STATUS.GIO reads one after a master disable.
     MasterNeverStops,
@@ -145,7 +145,6 @@ impl Faults {
         if self.is(Fault::Gone) {
             return u32::MAX;
         }
-        let rx_enable = mask(fields::RXDCTL::ENABLE);
         let forced = [
             (Fault::ResetNeverEnds, names::CTRL, mask(fields::CTRL::RST) | mask(fields::CTRL::LRST), 0),
             (Fault::EepromNeverLoaded, names::EEC, 0, mask(fields::EEC::ARD)),
@@ -161,10 +160,7 @@ impl Faults {
         }
         let queue = |register| (0..ixy_regs::ixgbe::QUEUES).any(|q| names::rx(register, q) == offset);
         if self.is(Fault::RxNeverEnabled) && queue(names::RXDCTL) {
-            value &= !rx_enable;
-        }
-        if self.is(Fault::RxNeverDisabled) && queue(names::RXDCTL) {
-            value |= rx_enable;
+            value &= !mask(fields::RXDCTL::ENABLE);
         }
         let transmit = offset >= names::TXDCTL
             && offset < names::tx(names::TXDCTL, ixy_regs::ixgbe::QUEUES)

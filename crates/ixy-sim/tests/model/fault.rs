@@ -47,7 +47,6 @@ fn bits_that_a_driver_waits_for_never_come() {
         (Fault::RxNeverEnabled, rx(0), ENABLE, rx(0), ENABLE, ENABLE),
         (Fault::RxNeverEnabled, rx(127), ENABLE, rx(127), ENABLE, ENABLE),
         (Fault::TxNeverEnabled, tx(127), ENABLE, tx(127), ENABLE, ENABLE),
-        (Fault::RxNeverDisabled, rx(3), 0, rx(3), ENABLE, 0),
         (Fault::MasterNeverStops, CTRL, 1 << 2, STATUS, 1 << 19, 0),
         (Fault::SemaphoreTaken, SWSM, 0, SWSM, 1, 0),
     ];
@@ -60,6 +59,19 @@ fn bits_that_a_driver_waits_for_never_come() {
         bench.write(written, value);
         assert_eq!(bench.read(read) & bit, good ^ bit, "with {fault:?}");
     }
+}
+
+#[test]
+fn a_queue_may_not_stop_until_the_device_is_reset() {
+    let (bench, mut ring, _) = Bench::running();
+    bench.nic.faults().set(Fault::RxNeverDisabled, true);
+    bench.write(RXDCTL, 0);
+    bench.arrives(&own(60, 1));
+    bench.poll();
+    assert_eq!((bench.read(RXDCTL), ring.drain(&bench).len()), (ENABLE, 1), "it goes on");
+    assert_eq!(bench.read(rx(RXDCTL, 1)), 0, "others are as they were");
+    bench.write(CTRL, 1 << 26);
+    assert_eq!(bench.read(RXDCTL), 0);
 }
 
 #[test]
