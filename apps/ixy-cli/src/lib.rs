@@ -9,7 +9,7 @@
 //!
 //! A program that counts what arrives:
 //!
-//! ```
+//! ```no_run
 //! use clap::Parser;
 //! use ixy_cli::{Error, Flags, Idle, Reporter, Session};
 //! use ixy_core::Batch;
@@ -41,7 +41,6 @@
 //! }
 //!
 //! fn main() -> std::process::ExitCode {
-//!     # if true { std::env::set_current_dir("/").unwrap(); return std::process::ExitCode::SUCCESS }
 //!     ixy_cli::main(|args: &Args| &args.flags, run)
 //! }
 //! ```

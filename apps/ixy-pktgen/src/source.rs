@@ -55,8 +55,8 @@ impl Numbered {
         Self { pool, size, flows, flow: 0, next: 0, count, pace }
     }
 
-    /// Gives the packets their numbers, and their flows.
-    #[inline(always)]
+    /// Gives the packets their numbers, and their flows. A function of its own, so that its loop has all registers.
+    #[inline(never)]
     fn number(&mut self, batch: &mut Batch) {
         let mut number = self.next as u32;
         self.next += batch.len() as u64;

@@ -1,0 +1,147 @@
+//! What a run reports, and when it ends.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use ixy::{Device, Options};
+use ixy_cli::{Error, Flags, Reporter, Session};
+use ixy_sim::Fault;
+
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+fn flags(args: &[&str]) -> Flags {
+    Args::try_parse_from([&["test"], args].concat()).unwrap().flags
+}
+
+fn open(texts: &[&str]) -> Vec<Device> {
+    let addresses: Vec<_> = texts.iter().map(|text| text.parse().unwrap()).collect();
+    ixy::open(&addresses, &Options::default()).unwrap()
+}
+
+fn session(out: Arc<Mutex<dyn io::Write + Send>>) -> (Session, Arc<AtomicBool>) {
+    let stop = Arc::new(AtomicBool::new(false));
+    (Session::new(Arc::clone(&stop), out, Options::default()), stop)
+}
+
+/// Goes on until that says no, for five seconds at most.
+fn go_on(reporter: &mut Reporter, devices: &mut [Device]) -> Result<Duration, Error> {
+    let start = Instant::now();
+    while reporter.go_on(devices, 0)? {
+        assert!(start.elapsed() < Duration::from_secs(5), "no end");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(start.elapsed())
+}
+
+#[test]
+fn a_device_that_is_lost_ends_a_run_within_a_second_or_two() {
+    let mut devices = open(&["sim"]);
+    let (session, _) = session(Arc::new(Mutex::new(io::sink())));
+    let mut reporter = Reporter::new(&session, &flags(&[]), &devices);
+    assert!(reporter.go_on(&mut devices, 0).unwrap());
+    devices[0].simulated().unwrap().faults().set(Fault::Gone, true);
+    let error = go_on(&mut reporter, &mut devices).unwrap_err();
+    assert!(error.to_string().starts_with("sim no longer answers"), "{error}");
+    assert_eq!(error.exit_code(), 1);
+}
+
+#[test]
+fn a_run_ends_after_its_time_or_when_it_is_stopped() {
+    let mut devices = open(&["sim"]);
+    let (session, stop) = session(Arc::new(Mutex::new(io::sink())));
+    let mut reporter = Reporter::new(&session, &flags(&["--duration", "300ms"]), &devices);
+    assert!(go_on(&mut reporter, &mut devices).unwrap() >= Duration::from_millis(300));
+
+    let mut reporter = Reporter::new(&session, &flags(&[]), &devices);
+    assert!(reporter.go_on(&mut devices, 0).unwrap());
+    stop.store(true, Ordering::Relaxed);
+    assert!(!reporter.go_on(&mut devices, 0).unwrap());
+}
+
+#[test]
+fn unsent_packets_and_notes_are_in_the_summary_and_equal_addresses_are_told_apart() {
+    for json in [false, true] {
+        let devices = open(&["sim:link=down", "sim:link=down", "sim:loopback"]);
+        let out = Arc::new(Mutex::new(Vec::<u8>::new()));
+        let (session, _) = session(out.clone());
+        let mut reporter = Reporter::new(&session, &flags(if json { &["--json"] } else { &[] }), &devices);
+        reporter.note("recorded", 7);
+        reporter.finish(devices, &[0, 5]).unwrap();
+        let text = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+        let expected: &[&str] = if json {
+            &[
+                "\"device\":\"sim:link=down #0\"",
+                "\"device\":\"sim:link=down #1\",\"link\":\"down\"",
+                "\"missed\":0,\"dropped\":5,\"errors\":0}\n",
+                "\"device\":\"sim:loopback\"",
+                "{\"event\":\"total\",\"seconds\":",
+                ",\"recorded\":7}\n",
+            ]
+        } else {
+            &[
+                "[sim:link=down #0] missed 0  dropped 0  errors 0\n",
+                "[sim:link=down #1] missed 0  dropped 5  errors 0\n",
+                "[sim:loopback] RX: 0.00 Mpps 0.00 Mbit/s  0 packets  0 bytes\n",
+                "\nrecorded 7\n",
+            ]
+        };
+        for part in expected {
+            assert!(text.contains(part), "`{part}` is not in: {text}");
+        }
+    }
+}
+
+/// An output that has lost its reader, or its disk.
+struct Broken(io::ErrorKind);
+
+impl io::Write for Broken {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(self.0.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_a_run_quietly_and_a_full_disk_with_an_error() {
+    let mut devices = open(&["sim"]);
+    let (piped, stop) = session(Arc::new(Mutex::new(Broken(io::ErrorKind::BrokenPipe))));
+    let mut reporter = Reporter::new(&piped, &flags(&[]), &devices);
+    let ended = go_on(&mut reporter, &mut devices).unwrap();
+    assert!(ended >= Duration::from_millis(900) && stop.load(Ordering::Relaxed), "{ended:?}");
+
+    let (full, _) = session(Arc::new(Mutex::new(Broken(io::ErrorKind::StorageFull))));
+    let mut reporter = Reporter::new(&full, &flags(&[]), &devices);
+    let error = go_on(&mut reporter, &mut devices).unwrap_err();
+    assert!(error.to_string().contains("standard output"), "{error}");
+}
+
+#[test]
+fn waiting_for_a_link_ends_with_the_link_the_time_or_the_session() {
+    let devices = open(&["sim", "sim:link=down"]);
+    let (session, stop) = session(Arc::new(Mutex::new(io::sink())));
+    let wait = |n: usize, limit: u64, args: &[&str]| {
+        let start = Instant::now();
+        let result =
+            ixy_cli::wait_for_link(&devices[n], Duration::from_millis(limit), &flags(args), &session);
+        (result, start.elapsed())
+    };
+    assert!(wait(0, 5000, &[]).0.is_ok());
+    let (result, waited) = wait(1, 200, &[]);
+    assert!(result.unwrap_err().to_string().contains("sim:link=down for 0.2 s"));
+    assert!((200..2000).contains(&waited.as_millis()), "{waited:?}");
+    assert!(wait(1, 60_000, &["--duration", "100ms"]).0.is_err());
+    stop.store(true, Ordering::Relaxed);
+    let (result, waited) = wait(1, 60_000, &[]);
+    assert!(result.is_ok() && waited < Duration::from_secs(5), "{waited:?}");
+}
