@@ -146,7 +146,8 @@ fn without_a_descriptor_a_queue_with_drop_en_drops_and_counts() {
     for n in 0..40 {
         bench.arrives(&own(60, n));
     }
-    bench.poll();
+    // One poll is enough: nothing is kept for later.
+    assert_eq!(bench.nic.poll(), 40);
     assert!(bench.wire.0.lock().unwrap().arriving.is_empty(), "this wire does not wait");
     assert_eq!(ring.drain(&bench).len(), 31);
     assert_eq!(bench.read(QPRDC), 9);
@@ -171,6 +172,22 @@ fn without_drop_en_the_packet_buffer_fills_then_overflows() {
     got.extend(ring.drain(&bench));
     assert_eq!(got, (0..41).map(|n| own(100, n)).collect::<Vec<_>>(), "what was buffered comes first");
     assert_eq!(bench.read(EICR) & 1 << 17, 1 << 17, "receive miss");
+}
+
+#[test]
+fn a_queue_that_starts_to_drop_lets_go_of_what_waits_for_it() {
+    let (bench, mut ring, _) = Bench::running();
+    for n in 0..40 {
+        bench.arrives(&own(60, n));
+    }
+    bench.poll();
+    assert_eq!(bench.read(QPRDC), 0, "nine frames wait");
+    bench.write(SRRCTL, ONE_BUFFER | DROP_EN);
+    bench.poll();
+    assert_eq!(bench.read(QPRDC), 9);
+    assert_eq!(ring.drain(&bench).len(), 31);
+    bench.poll();
+    assert!(ring.drain(&bench).is_empty());
 }
 
 #[test]
