@@ -157,17 +157,15 @@ impl Headers {
 /// Sum of 16-bit words in memory order, not yet folded; an odd last byte counts as if a zero followed.
 #[inline]
 pub(crate) fn sum(bytes: &[u8]) -> u64 {
-    let mut chunks = bytes.chunks_exact(4);
-    let mut sum = 0_u64;
-    for chunk in &mut chunks {
-        if let Ok(four) = <[u8; 4]>::try_from(chunk) {
-            sum += u64::from(u32::from_ne_bytes(four));
-        }
-    }
-    let mut rest = [0; 4];
-    let last = chunks.remainder();
+    let (chunks, last) = bytes.as_chunks::<8>();
+    let halves = |chunk: [u8; 8]| {
+        let word = u64::from_ne_bytes(chunk);
+        (word & 0xffff_ffff) + (word >> 32)
+    };
+    let sum: u64 = chunks.iter().map(|chunk| halves(*chunk)).sum();
+    let mut rest = [0; 8];
     rest[..last.len()].copy_from_slice(last);
-    sum + u64::from(u32::from_ne_bytes(rest))
+    sum + halves(rest)
 }
 
 /// The one's complement sum in 16 bits.

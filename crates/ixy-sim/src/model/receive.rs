@@ -362,7 +362,8 @@ impl Receiver {
         if ring.buffer == 0 {
             return Delivery::TooLong;
         }
-        let needed = frame.len().div_ceil(ring.buffer) as u32;
+        let whole_fits = frame.len() <= ring.buffer;
+        let needed = if whole_fits { 1 } else { frame.len().div_ceil(ring.buffer) as u32 };
         if needed >= ring.count {
             return Delivery::TooLong;
         }
@@ -374,39 +375,17 @@ impl Receiver {
             }
         }
         let status = write_back(config, whole, passed, strip_vlan);
-        let mut chunks = frame.chunks(ring.buffer).peekable();
-        while let Some(chunk) = chunks.next() {
-            let last = chunks.peek().is_none();
-            let Some(first) = ring.words.at(ring.head * 2) else { break };
-            // The doorbell's acquire load orders this after the driver's stores.
-            view.write(Iova(first.load(Ordering::Relaxed)), chunk);
-            let mut length = chunk.len() as u64;
-            if hw.faults.any() {
-                if hw.faults.is(Fault::ImpossibleLength) {
-                    length = (ring.buffer as u64 + 1000).min(0xffff);
-                }
-                if hw.faults.is(Fault::NeverWrittenBack) {
-                    ring.advance();
-                    continue;
-                }
+        if whole_fits {
+            ring.fill(hw, view, frame, status, true);
+        } else {
+            let mut rest = frame;
+            while let Some((part, after)) = rest.split_at_checked(ring.buffer) {
+                ring.fill(hw, view, part, status, after.is_empty());
+                rest = after;
             }
-            let (low, mut high) = status;
-            high |= fields_of::LENGTH.place(length) | fields_of::DD.mask();
-            if last {
-                high |= fields_of::EOP.mask();
-            } else {
-                // Only the last descriptor of a frame says what is in it.
-                high &= fields_of::DD.mask() | fields_of::LENGTH.mask();
+            if !rest.is_empty() {
+                ring.fill(hw, view, rest, status, true);
             }
-            if ring.legacy {
-                write_back_legacy(ring, high);
-            } else {
-                first.store(if last { low } else { 0 }, Ordering::Relaxed);
-                if let Some(second) = ring.words.at(ring.head * 2 + 1) {
-                    second.store(high, Ordering::Release);
-                }
-            }
-            ring.advance();
         }
         self.touched |= 1 << ring.queue;
         counts.received(rx_set(hw, ring.queue), frame.len());
@@ -415,6 +394,40 @@ impl Receiver {
 }
 
 impl Ring<'_> {
+    /// Writes a part of a frame to the next buffer and its descriptor back. `status` is what [`write_back`] gave.
+    #[inline]
+    fn fill(&mut self, hw: &Hardware, view: &View<'_>, part: &[u8], status: (u64, u64), last: bool) {
+        let Some(first) = self.words.at(self.head * 2) else { return };
+        // The doorbell's acquire load orders this after the driver's stores.
+        view.write(Iova(first.load(Ordering::Relaxed)), part);
+        let mut length = part.len() as u64;
+        if hw.faults.any() {
+            if hw.faults.is(Fault::ImpossibleLength) {
+                length = (self.buffer as u64 + 1000).min(0xffff);
+            }
+            if hw.faults.is(Fault::NeverWrittenBack) {
+                return self.advance();
+            }
+        }
+        let (low, mut high) = status;
+        high |= fields_of::LENGTH.place(length) | fields_of::DD.mask();
+        if last {
+            high |= fields_of::EOP.mask();
+        } else {
+            // Only the last descriptor of a frame says what is in it.
+            high &= fields_of::DD.mask() | fields_of::LENGTH.mask();
+        }
+        if self.legacy {
+            write_back_legacy(self, high);
+        } else {
+            first.store(if last { low } else { 0 }, Ordering::Relaxed);
+            if let Some(second) = self.words.at(self.head * 2 + 1) {
+                second.store(high, Ordering::Release);
+            }
+        }
+        self.advance();
+    }
+
     #[inline(always)]
     fn advance(&mut self) {
         self.head = if self.head + 1 == self.count { 0 } else { self.head + 1 };
