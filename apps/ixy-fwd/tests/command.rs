@@ -144,11 +144,15 @@ fn write(path: &Path, lengths: impl Iterator<Item = usize>) {
 
 /// Whether `path` holds exactly the frames that `write` made, in order, each touched once.
 fn assert_touched(path: &Path, lengths: impl Iterator<Item = usize>) {
+    assert_touched_times(1, path, lengths);
+}
+
+fn assert_touched_times(times: u8, path: &Path, lengths: impl Iterator<Item = usize>) {
     let mut reader = Reader::open(path).unwrap();
     for (n, len) in lengths.enumerate() {
         let mut expected = frame(n, len);
         if let Some(byte) = expected.get_mut(48) {
-            *byte = byte.wrapping_add(1);
+            *byte = byte.wrapping_add(times);
         }
         let record = reader.next_record().unwrap().unwrap_or_else(|| panic!("frame {n} is missing"));
         assert_eq!(record.data, expected, "frame {n}");
@@ -205,6 +209,18 @@ fn both_directions_end_by_themselves_and_files_are_whole() {
 }
 
 #[test]
+fn a_side_that_waits_for_the_end_of_what_it_is_sent_sees_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
+    write(&input, std::iter::repeat_n(60, 5000));
+    // What goes into the loopback comes out again, and that ends only when nothing more goes in.
+    let Ended { code, err, .. } =
+        run(&[&format!("sim:rx={},tx={}", input.display(), output.display()), "sim:loopback"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_touched_times(2, &output, std::iter::repeat_n(60, 5000));
+}
+
+#[test]
 fn a_capture_on_standard_output_has_no_statistics_in_it() {
     let directory = tempfile::tempdir().unwrap();
     let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
@@ -234,6 +250,7 @@ fn what_was_sent_before_a_signal_is_written() {
         records += 1;
     }
     assert_eq!(last["tx_packets"].as_u64(), Some(records));
+    assert_eq!(last["dropped"], 0, "what had been received was sent before the end");
     assert!(records > 0);
 }
 
