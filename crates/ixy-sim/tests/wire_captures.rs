@@ -63,6 +63,21 @@ fn consuming_without_looking_takes_one_frame() {
 }
 
 #[test]
+fn short_frames_are_padded_to_sixty_bytes_with_zeros() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.pcap");
+    write(&path, [vec![9; 60], vec![1; 42], vec![2; 59], vec![3; 61], vec![4; 1]]);
+    let mut wire = open(&format!("rx={}", path.display())).unwrap();
+    for (byte, len) in [(9, 60), (1, 42), (2, 59), (3, 61), (4, 1)] {
+        let mut expected = vec![byte; len];
+        expected.resize(len.max(60), 0);
+        assert_eq!(wire.front(), Some(&expected[..]));
+        wire.consume();
+    }
+    assert!(wire.ended());
+}
+
+#[test]
 fn empty_records_are_no_frames() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("in.pcap");
