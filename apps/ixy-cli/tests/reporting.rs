@@ -54,6 +54,27 @@ fn a_device_that_is_lost_ends_a_run_within_a_second_or_two() {
 }
 
 #[test]
+fn a_wire_that_failed_ends_a_run_a_second_later_so_that_what_came_before_is_dealt_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("in.pcap");
+    let mut writer = ixy_pcap::Writer::create(&input, 0).unwrap();
+    writer.write(0, &[0; 60]).unwrap();
+    let length = writer.finish().unwrap();
+    std::fs::OpenOptions::new().write(true).open(&input).unwrap().set_len(length - 1).unwrap();
+
+    let mut devices = open(&[&format!("sim:rx={}", input.display())]);
+    while devices[0].check().is_ok() {
+        std::thread::yield_now();
+    }
+    let (session, _) = session(Arc::new(Mutex::new(io::sink())));
+    let mut reporter = Reporter::new(&session, &flags(&[]), &devices);
+    let start = Instant::now();
+    let error = go_on(&mut reporter, &mut devices).unwrap_err();
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(error.to_string().contains("record 1"), "{error}");
+}
+
+#[test]
 fn a_run_ends_after_its_time_or_when_it_is_stopped() {
     let mut devices = open(&["sim"]);
     let (session, stop) = session(Arc::new(Mutex::new(io::sink())));

@@ -22,7 +22,7 @@ use clap::Parser;
 use ixy_cli::{Error, Session};
 
 /// A chain that takes longer than this hangs.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a program with its arguments, apart by spaces.
 fn run(line: &str, session: &Session) -> Result<(), Error> {
@@ -98,6 +98,29 @@ fn chain_in_one_process(flags: &str, count: u32, in_order: bool) {
 #[test]
 fn a_chain_of_three_programs_loses_and_repeats_nothing() {
     chain_in_one_process("--batch 32", count(), true);
+}
+
+#[test]
+fn two_recorders_that_face_each_other_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let options = ixy::Options { cables: Some(ixy::Cables::default()), ..Default::default() };
+    let session = Session::new(Arc::clone(&stop), Arc::new(Mutex::new(std::io::sink())), options);
+    thread::scope(|scope| {
+        let programs = ["one", "other"].map(|name| {
+            let line = format!("ixy-dump sim:cable=a -w {}", directory.path().join(name).display());
+            let session = session.clone();
+            scope.spawn(move || run(&line, &session))
+        });
+        let start = Instant::now();
+        while programs.iter().any(|program| !program.is_finished()) {
+            if start.elapsed() > LIMIT {
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    });
+    assert!(!stop.load(std::sync::atomic::Ordering::Relaxed), "no end after {LIMIT:?}");
 }
 
 #[test]

@@ -158,7 +158,6 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
         let mut source = Numbered::new(pool, args.size, args.flows, count, addresses, pace);
         generate(&mut source, &mut pairs, go_on)?;
     }
-    devices[0].close_transmit();
     let unsent = pairs.iter_mut().map(|pair| pair.unsent() as u64).sum();
     drop(pairs);
     if args.pcap.is_some() {
