@@ -34,6 +34,12 @@ fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
+/// Sends a signal by the shell's own `kill`.
+fn send(signal: &str, child: &Child) {
+    let kill = format!("kill -s {signal} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
 struct Ended {
     code: Option<i32>,
     out: String,
@@ -115,8 +121,7 @@ fn a_signal_ends_it_with_a_summary() {
         let mut first = String::new();
         lines.read_line(&mut first).unwrap();
         assert!(first.starts_with("[sim #0] RX: "), "{first}");
-        let id = child.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        send(signal, &child);
         let signalled = Instant::now();
         assert_eq!(wait(&mut child).code(), Some(0));
         assert!(signalled.elapsed() < Duration::from_secs(5));
@@ -239,7 +244,7 @@ fn what_was_sent_before_a_signal_is_written() {
     let output = directory.path().join("out.pcap");
     let mut child = program(&["sim", &format!("sim:tx={}", output.display()), "--json"]).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(300));
-    assert!(Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap().success());
+    send("TERM", &child);
     assert_eq!(wait(&mut child).code(), Some(0));
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
