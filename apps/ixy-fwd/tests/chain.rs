@@ -146,7 +146,7 @@ fn a_forwarder_of_several_threads_loses_and_repeats_nothing() {
     let mut writer = ixy_pcap::Writer::create(&input, 0).unwrap();
     for n in 0..count() {
         let mut frame = pktgen::frame::template(60, Default::default(), Default::default());
-        pktgen::frame::set_number(&mut frame, n);
+        assert!(pktgen::frame::set_number(&mut frame, n));
         pktgen::frame::set_source_port(&mut frame, n as u16);
         writer.write(n.into(), &frame).unwrap();
     }

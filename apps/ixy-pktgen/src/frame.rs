@@ -47,12 +47,11 @@ fn checksum(bytes: &[u8]) -> u16 {
     !((folded & 0xffff) + (folded >> 16)) as u16
 }
 
-/// Numbers a frame: its last four bytes, big-endian.
+/// Numbers a frame: its last four bytes, big-endian. `false` when it has fewer.
 #[inline(always)]
-pub(crate) fn set_number(frame: &mut [u8], number: u32) {
-    if let Some(place) = frame.last_chunk_mut() {
-        *place = number.to_be_bytes();
-    }
+pub(crate) fn set_number(frame: &mut [u8], number: u32) -> bool {
+    let place = frame.last_chunk_mut();
+    place.map(|place| *place = number.to_be_bytes()).is_some()
 }
 
 /// Gives a frame its flow's source port.
@@ -71,7 +70,7 @@ mod tests {
     fn a_frame_is_valid_ethernet_ipv4_and_udp_at_every_size() {
         for size in 60..=1514 {
             let mut frame = template(size, MacAddress([2, 0, 0, 0, 0, 1]), MacAddress([2, 0, 0, 0, 0, 2]));
-            set_number(&mut frame, 0x0102_0304);
+            assert!(set_number(&mut frame, 0x0102_0304));
             set_source_port(&mut frame, 4711);
             let packet = etherparse::PacketHeaders::from_ethernet_slice(&frame).unwrap();
             let ethernet = packet.link.unwrap().ethernet2().unwrap();
@@ -93,7 +92,7 @@ mod tests {
     fn the_number_is_out_of_reach_of_the_forwarders_touch() {
         let before = template(60, MacAddress::default(), MacAddress::default());
         let mut after = before.clone();
-        set_number(&mut after, u32::MAX);
+        assert!(set_number(&mut after, u32::MAX));
         assert_eq!(before[..56], after[..56]);
         assert!(after.len() - 4 > 48);
     }

@@ -61,7 +61,10 @@ impl Numbered {
         let mut number = self.next as u32;
         self.next += batch.len() as u64;
         for packet in &mut *batch {
-            frame::set_number(packet, number);
+            // All are long enough. To say so here costs less than to go on after one that is not.
+            if !frame::set_number(packet, number) {
+                break;
+            }
             number = number.wrapping_add(1);
         }
         if self.flows > 1 {
