@@ -1,5 +1,5 @@
 //! Every order of the threads, in small cases. Run with
-//! `RUSTFLAGS="--cfg loom" cargo test -p ixy-core --release --test loom`.
+//! `RUSTFLAGS="--cfg loom" cargo test -p ixy-core --test loom`.
 #![cfg(loom)]
 #![allow(
     clippy::unwrap_used,
