@@ -1,4 +1,5 @@
 //! ixy-dump records what a network card receives.
+#![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! ixy-fwd forwards frames between two network cards, both ways, and touches each: one byte of it is incremented.
 //!
 //! Read on at `ixy::open`, then at the queues of the driver in `ixy-ixgbe`.
+#![forbid(unsafe_code)]
 
 mod end;
 

@@ -1,4 +1,5 @@
 //! ixy-pktgen sends frames: numbered ones that it makes, or those of a capture.
+#![forbid(unsafe_code)]
 
 pub(crate) mod frame;
 mod rate;

@@ -60,8 +60,11 @@ impl Posted {
     ///
     /// For each it calls `arm` with the descriptor and the address of its fresh buffer; that returns the length of
     /// the frame in the old one, of which at most [`DATA_SIZE`] is believed.
+    ///
+    /// # Safety
+    /// OWNED-BUFFER: the device has reported these descriptors done, so it writes into their buffers no more.
     #[inline(always)]
-    pub fn exchange<D>(
+    pub unsafe fn exchange<D>(
         &mut self,
         ring: &[D],
         first: usize,
@@ -186,7 +189,8 @@ impl InFlight {
     }
 
     /// Takes packets from the front of `batch`, as many as there is room for, and calls `write` for each with its
-    /// descriptor in `ring` and its address. It stops at a packet that the device cannot reach, which is counted.
+    /// descriptor in `ring` and its address. `write` may change the packet's length and bytes, and must leave it where it
+    /// is. It stops at a packet that the device cannot reach, which is counted.
     /// Returns how many it took: none when `ring` is not as long as this.
     #[inline(always)]
     pub fn take_from<D>(
@@ -242,7 +246,10 @@ impl InFlight {
 
     /// Adds the `count` oldest packets, which the device has sent, to `batch`, as far as it has room, and returns how
     /// many.
-    pub fn give_back(&mut self, count: usize, batch: &mut Batch) -> usize {
+    ///
+    /// # Safety
+    /// OWNED-BUFFER: the device has reported them sent, so it reads them no more.
+    pub unsafe fn give_back(&mut self, count: usize, batch: &mut Batch) -> usize {
         let len = self.packets.len();
         let count = count.min(self.count).min(batch.room());
         let mut left = count;
@@ -265,8 +272,11 @@ impl InFlight {
     }
 
     /// Frees the `count` oldest packets, which the device has sent.
+    ///
+    /// # Safety
+    /// As for [`give_back`](Self::give_back).
     #[inline(always)]
-    pub fn free(&mut self, count: usize) {
+    pub unsafe fn free(&mut self, count: usize) {
         let len = self.packets.len();
         let mut left = count.min(self.count);
         while left > 0 {
@@ -297,7 +307,8 @@ fn reaches(latest: &mut Mempool, domain: DomainId, packet: &Packet) -> bool {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.free(self.count);
+        // SAFETY: QUIET-BEFORE-FREE: a driver drops what stands in its ring only once the device has stopped.
+        unsafe { self.free(self.count) };
     }
 }
 
@@ -315,18 +326,43 @@ mod tests {
         (domain, pool)
     }
 
+    // No device is there that could still be at a descriptor.
+
+    fn exchange<D>(
+        posted: &mut Posted,
+        ring: &[D],
+        first: usize,
+        count: usize,
+        batch: &mut Batch,
+        arm: impl FnMut(&D, Iova) -> u16,
+    ) -> usize {
+        // SAFETY: OWNED-BUFFER: as above.
+        unsafe { posted.exchange(ring, first, count, batch, arm) }
+    }
+
+    fn give_back(ring: &mut InFlight, count: usize, batch: &mut Batch) -> usize {
+        // SAFETY: OWNED-BUFFER: as above.
+        unsafe { ring.give_back(count, batch) }
+    }
+
+    fn free(ring: &mut InFlight, count: usize) {
+        // SAFETY: OWNED-BUFFER: as above.
+        unsafe { ring.free(count) }
+    }
+
     #[test]
     fn received_buffers_are_replaced_by_fresh_ones_and_come_out_in_order() {
         let (domain, pool) = pool(64);
         let mut posted = Posted::new(&pool, 8).unwrap();
         for i in 0..8 {
-            assert!(domain.view().write(posted.iova(i), &[i as u8; 4]));
+            // SAFETY: OWNED-BUFFER: the buffer stands in the ring.
+            assert!(unsafe { domain.view() }.write(posted.iova(i), &[i as u8; 4]));
         }
         let before: Vec<Iova> = (0..8).map(|i| posted.iova(i)).collect();
         let mut batch = Batch::new(32);
         let mut armed = Vec::new();
         let ring: [usize; 8] = std::array::from_fn(|i| i);
-        let done = posted.exchange(&ring, 6, 4, &mut batch, |&i, iova| {
+        let done = exchange(&mut posted, &ring, 6, 4, &mut batch, |&i, iova| {
             armed.push((i, iova));
             4
         });
@@ -347,7 +383,7 @@ mod tests {
         let (domain, pool) = pool(256);
         let mut batch = Batch::new(8);
         let mut posted = Posted::new(&pool, 8).unwrap();
-        assert_eq!(posted.exchange(&[(); 16], 0, 4, &mut batch, |(), _| 60), 0);
+        assert_eq!(exchange(&mut posted, &[(); 16], 0, 4, &mut batch, |(), _| 60), 0);
         pool.allocate_batch(&mut batch, 4);
         let mut ring = InFlight::new(&pool, domain.id(), 8).unwrap();
         assert_eq!(ring.take_from(&[(); 4], &mut batch, |(), _, _| ()), 0);
@@ -359,7 +395,7 @@ mod tests {
         let (_domain, pool) = pool(16);
         let mut posted = Posted::new(&pool, 4).unwrap();
         let mut batch = Batch::new(4);
-        assert_eq!(posted.exchange(&[(); 4], 0, 1, &mut batch, |(), _| u16::MAX), 1);
+        assert_eq!(exchange(&mut posted, &[(); 4], 0, 1, &mut batch, |(), _| u16::MAX), 1);
         assert_eq!(batch[0].len(), usize::from(DATA_SIZE));
     }
 
@@ -369,13 +405,17 @@ mod tests {
         let mut posted = Posted::new(&pool, 8).unwrap();
         let mut batch = Batch::new(32);
         assert_eq!(
-            posted.exchange(&[(); 8], 0, 8, &mut batch, |(), _| 60),
+            exchange(&mut posted, &[(); 8], 0, 8, &mut batch, |(), _| 60),
             4,
             "there were four buffers left"
         );
         let mut small = Batch::new(3);
         batch.clear();
-        assert_eq!(posted.exchange(&[(); 8], 4, 8, &mut small, |(), _| 60), 3, "there was room for three");
+        assert_eq!(
+            exchange(&mut posted, &[(); 8], 4, 8, &mut small, |(), _| 60),
+            3,
+            "there was room for three"
+        );
         drop((batch, small, posted));
         assert_eq!(pool.free(), 12);
     }
@@ -394,9 +434,9 @@ mod tests {
             assert_eq!(numbers, (0..7).map(|n| (next + n) % 8).collect::<Vec<_>>());
             assert_eq!(batch.len(), 3, "what did not fit stays");
             batch.clear();
-            ring.free(2);
+            free(&mut ring, 2);
             assert_eq!(ring.len(), 5);
-            ring.free(100);
+            free(&mut ring, 100);
             assert!(ring.is_empty());
         }
         drop(ring);
@@ -416,13 +456,13 @@ mod tests {
         }
         for round in 0..20 {
             assert_eq!(ring.take_from(&[(); 8], &mut batch, |(), _, _| ()), 7, "round {round}");
-            assert_eq!(ring.give_back(100, &mut back), 5, "as many as there is room for");
+            assert_eq!(give_back(&mut ring, 100, &mut back), 5, "as many as there is room for");
             let mut numbers: Vec<u8> = back.iter().map(|p| p[0]).collect();
             while let Some(packet) = back.pop_front() {
                 batch.push(packet).unwrap();
             }
-            assert_eq!(ring.give_back(1, &mut back), 1);
-            assert_eq!(ring.give_back(9, &mut back), 1);
+            assert_eq!(give_back(&mut ring, 1, &mut back), 1);
+            assert_eq!(give_back(&mut ring, 9, &mut back), 1);
             numbers.extend(back.iter().map(|p| p[0]));
             while let Some(packet) = back.pop_front() {
                 assert_eq!(packet.len(), 60);
@@ -462,7 +502,7 @@ mod tests {
             ring.take_from(&[(); 16], &mut batch, |(), iova, packet| assert_eq!(iova, packet.iova())),
             8
         );
-        ring.free(8);
+        free(&mut ring, 8);
         assert_eq!(two.free(), 8);
         drop(ring);
         assert_eq!(one.free(), 8);

@@ -7,7 +7,9 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Barrier, Mutex};
 
 use ixy_core::{Batch, DATA_SIZE, Error, HEADROOM, Mempool, Packet};
-use ixy_dma::{Backing, DmaDomain, DmaMemory, DomainId, Error as DmaError, Iova, Segment, SimulatedDomain};
+use ixy_dma::{
+    Backing, DmaDomain, DmaMemory, DomainId, Error as DmaError, Iova, Segment, SimulatedDomain, View,
+};
 use proptest::prelude::*;
 
 fn domain() -> Arc<SimulatedDomain> {
@@ -18,8 +20,10 @@ fn pool_of(domain: &Arc<SimulatedDomain>, buffers: usize) -> Mempool {
     Mempool::new(Arc::clone(domain) as Arc<dyn DmaDomain>, buffers).unwrap()
 }
 
-fn is_mapped(domain: &SimulatedDomain, iova: Iova) -> bool {
-    domain.view().word64(iova).is_some()
+/// What a device would access: in these tests the device has its turn while nobody looks at the packet.
+fn view(domain: &SimulatedDomain) -> View<'_> {
+    // SAFETY: OWNED-BUFFER: only buffers of packets are accessed that the test owns, between its own accesses.
+    unsafe { domain.view() }
 }
 
 /// Makes `packet` cover the whole of its buffer.
@@ -100,7 +104,7 @@ proptest! {
         packets.iter_mut().for_each(fill_buffer);
         // The device writes all of each buffer; what is outside of a segment would be a fault.
         for (n, packet) in packets.iter().enumerate() {
-            prop_assert!(domain.view().write(packet.iova(), &[n as u8; Packet::MAX_LEN]));
+            prop_assert!(view(&domain).write(packet.iova(), &[n as u8; Packet::MAX_LEN]));
         }
         for (n, packet) in packets.iter_mut().enumerate() {
             prop_assert!(packet.iter().all(|&byte| byte == n as u8), "buffer {} is not its own", n);
@@ -109,7 +113,7 @@ proptest! {
         // And reads what the processor wrote, at the same addresses.
         let mut bytes = [0; Packet::MAX_LEN];
         for (n, packet) in packets.iter().enumerate() {
-            prop_assert!(domain.view().read(packet.iova(), &mut bytes));
+            prop_assert!(view(&domain).read(packet.iova(), &mut bytes));
             prop_assert!(bytes.iter().all(|&byte| byte == !(n as u8)), "buffer {} is not its own", n);
         }
         prop_assert_eq!(domain.faults(), 0);
@@ -145,7 +149,7 @@ proptest! {
             // The device finds the frame where the processor does.
             packet.fill(0xA5);
             let mut seen = vec![0; len];
-            prop_assert!(domain.view().read(packet.iova(), &mut seen));
+            prop_assert!(view(&domain).read(packet.iova(), &mut seen));
             prop_assert!(seen[..] == packet[..]);
             packet.fill(0);
         }
@@ -164,15 +168,15 @@ fn memory_stays_until_the_last_packet_of_a_dropped_pool_is_freed() {
     let iova = alone.iova();
 
     drop(pool);
-    assert!(is_mapped(&domain, iova), "a cache and packets were left");
+    assert!(domain.is_mapped(iova), "a cache and packets were left");
     drop(cache);
-    assert!(is_mapped(&domain, iova), "ten packets were left");
+    assert!(domain.is_mapped(iova), "ten packets were left");
     drop(batch);
-    assert!(is_mapped(&domain, iova), "two packets were left");
+    assert!(domain.is_mapped(iova), "two packets were left");
     drop(from_cache);
-    assert!(is_mapped(&domain, iova), "one packet was left");
+    assert!(domain.is_mapped(iova), "one packet was left");
     std::thread::spawn(move || drop(alone)).join().unwrap();
-    assert!(!is_mapped(&domain, iova), "nothing was left");
+    assert!(!domain.is_mapped(iova), "nothing was left");
     assert_eq!(Arc::strong_count(&domain), 1);
 }
 
@@ -185,9 +189,9 @@ fn a_handle_made_from_a_packet_keeps_the_pool_alive() {
     assert!(pool.owns(&packet) && pool.is_mapped_in(domain.id()));
     drop(packet);
     assert_eq!(pool.free(), 4);
-    assert!(is_mapped(&domain, iova));
+    assert!(domain.is_mapped(iova));
     drop(pool);
-    assert!(!is_mapped(&domain, iova));
+    assert!(!domain.is_mapped(iova));
 }
 
 #[test]
@@ -261,13 +265,13 @@ fn a_pool_shared_by_two_domains_is_reached_from_both_until_it_is_gone() {
     assert!(!pool.is_mapped_in(domain().id()));
     let mut packet = pool.allocate().unwrap();
     assert!(packet.set_len(6));
-    assert!(one.view().write(packet.iova(), b"shared"));
+    assert!(view(&one).write(packet.iova(), b"shared"));
     let mut seen = [0; 6];
-    assert!(two.view().read(packet.iova(), &mut seen));
+    assert!(view(&two).read(packet.iova(), &mut seen));
     assert_eq!((&packet[..], &seen), (&b"shared"[..], b"shared"));
     let iova = packet.iova();
     drop((pool, packet));
-    assert!(!is_mapped(&one, iova) && !is_mapped(&two, iova));
+    assert!(!one.is_mapped(iova) && !two.is_mapped(iova));
 }
 
 #[test]
@@ -301,7 +305,8 @@ impl Drop for Pages {
     }
 }
 
-impl DmaDomain for Closed {
+// SAFETY: each has an id of its own, and no device.
+unsafe impl DmaDomain for Closed {
     fn id(&self) -> DomainId {
         self.0
     }
@@ -316,11 +321,12 @@ impl DmaDomain for Closed {
         let base = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap();
         let segment = Segment { offset: 0, len: layout.size(), iova: Iova(1 << 40) };
         let pages = Box::new(Pages(base, layout));
-        // SAFETY: the pages are zeroed and nobody else's; no device of this domain exists.
+        // SAFETY: MAPPED-ALIVE: the pages are zeroed and nobody else's, and one segment, of whole pages; no device of this
+        // domain exists.
         Ok(unsafe { DmaMemory::from_raw(base, layout.size(), vec![segment], pages, self) })
     }
 
-    fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, DmaError> {
+    unsafe fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, DmaError> {
         let (from, into) = (memory.domain().name(), self.name());
         Err(DmaError::CannotShare { from, into, why: "it is closed".into() })
     }

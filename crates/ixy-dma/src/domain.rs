@@ -50,7 +50,12 @@ impl DomainId {
 ///
 /// It allocates memory that its devices reach at an [`Iova`], and makes memory of another domain reachable at the
 /// same IOVA, so that a packet which one device received can be sent on another without a copy.
-pub trait DmaDomain: Send + Sync + fmt::Debug {
+///
+/// # Safety
+/// [`DmaMemory::is_mapped_in`] is true to its word: [`id`](Self::id) is always the same, and that of this address
+/// space alone; what [`allocate`](Self::allocate) returns is reached by all devices of the address space until it is
+/// dropped, and so is what was imported until the result of [`import`](Self::import) is dropped.
+pub unsafe trait DmaDomain: Send + Sync + fmt::Debug {
     /// Its identity.
     fn id(&self) -> DomainId;
 
@@ -64,23 +69,39 @@ pub trait DmaDomain: Send + Sync + fmt::Debug {
     fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, Error>;
 
     /// Makes `memory`, which another domain allocated, reachable at the IOVAs that it has there. What is returned
-    /// ends the mapping when it is dropped.
+    /// ends the mapping when it is dropped. [`DmaMemory::map_into`] is the safe way.
     ///
     /// # Errors
     /// [`Error::CannotShare`], or [`Error::Overlap`] when an address is taken.
-    fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error>;
+    ///
+    /// # Safety
+    /// MAPPED-ALIVE: what is returned is dropped before the mapping of `memory` ends.
+    unsafe fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error>;
 }
 
 /// Whether a device may start DMA of its own, and whether it is still at it.
 ///
 /// For a PCI device this is the Bus Master Enable bit of its command register and the Transactions Pending bit of
 /// its PCI Express capability.
-pub trait BusMaster: Send + Sync + fmt::Debug {
-    /// Lets the device start DMA, or stops it.
+///
+/// # Safety
+/// QUIET-BEFORE-FREE: after `disable` the device starts no request, and `transactions_pending` is not false while one
+/// is under way.
+pub unsafe trait BusMaster: Send + Sync + fmt::Debug {
+    /// Stops DMA of the device's own: it starts no new request.
     ///
     /// # Errors
     /// The device's configuration space cannot be written.
-    fn set_enabled(&self, enabled: bool) -> Result<(), Error>;
+    fn disable(&self) -> Result<(), Error>;
+
+    /// Lets the device start DMA.
+    ///
+    /// # Errors
+    /// The device's configuration space cannot be written.
+    ///
+    /// # Safety
+    /// ARMED-ONLY: whatever is enabled on the device reaches only memory that its driver has given to it.
+    unsafe fn enable(&self) -> Result<(), Error>;
 
     /// Whether requests of the device still wait for their completion.
     ///

@@ -28,7 +28,8 @@
 //! let memory = Arc::clone(&domain).allocate(8192)?;
 //! let rings = memory.cut(&[4096, 4096], 128)?;
 //! rings[0].words()[0].store(7, Ordering::Release); // the driver writes,
-//! let view = domain.view();
+//! // SAFETY: OWNED-BUFFER: the ring is accessed as 64-bit words only.
+//! let view = unsafe { domain.view() };
 //! let seen = view.word64(rings[0].iova()).map(|w| w.load(Ordering::Acquire)); // and the device reads
 //! assert_eq!(seen, Some(7));
 //! # Ok(())

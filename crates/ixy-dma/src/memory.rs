@@ -51,12 +51,13 @@ impl fmt::Debug for DmaMemory {
 }
 
 impl DmaMemory {
-    /// Memory of `domain`: what an implementation of [`DmaDomain::allocate`] returns. `segments` are in the order of
-    /// their offsets and together cover the whole length.
+    /// Memory of `domain`: what an implementation of [`DmaDomain::allocate`] returns.
     ///
     /// # Safety
     /// MAPPED-ALIVE: `len` bytes from `base`, aligned to a page, are zeroed, readable and writable until `backing`
-    /// is dropped, and nothing else uses them. The devices of `domain` reach them at the IOVAs of `segments`.
+    /// is dropped, and nothing else uses them. `segments` are in the order of their offsets, do not overlap, and
+    /// together cover those bytes and no others; their offsets, lengths and IOVAs are multiples of 4,096. The devices
+    /// of `domain` reach them at these IOVAs until `backing` is dropped.
     pub unsafe fn from_raw(
         base: NonNull<u8>,
         len: usize,
@@ -106,7 +107,9 @@ impl DmaMemory {
     /// Those of [`DmaDomain::import`].
     pub fn map_into(&mut self, domain: &Arc<dyn DmaDomain>) -> Result<(), Error> {
         if !self.is_mapped_in(domain.id()) {
-            let import = Arc::clone(domain).import(self)?;
+            // SAFETY: MAPPED-ALIVE: `imports` stands before `_backing` in the declaration and is dropped before it, and
+            // nothing else takes an import out.
+            let import = unsafe { Arc::clone(domain).import(self) }?;
             self.imports.push((import, Arc::clone(domain)));
         }
         Ok(())

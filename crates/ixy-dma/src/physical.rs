@@ -137,7 +137,9 @@ fn join(places: &[Iova], page: usize) -> Vec<Segment> {
     segments
 }
 
-impl DmaDomain for PhysicalDomain {
+// SAFETY: physical memory is one address space, so all such domains share one id, and what one of them allocates is
+// reached from all without a mapping that could end.
+unsafe impl DmaDomain for PhysicalDomain {
     fn id(&self) -> DomainId {
         static PHYSICAL_MEMORY: OnceLock<DomainId> = OnceLock::new();
         *PHYSICAL_MEMORY.get_or_init(DomainId::unique)
@@ -156,11 +158,12 @@ impl DmaDomain for PhysicalDomain {
         let base = mapping.base();
         // SAFETY: MAPPED-ALIVE: the mapping has `len` bytes from `base`, zeroed by the kernel and aligned to a
         // hugepage, and lives as long as the backing. Nobody else has it. The pagemap gave the physical addresses of
-        // its pages, which stay as the pages are shared, present and kept out of forks.
+        // its pages, which stay as the pages are shared, present and kept out of forks. `join` makes segments of them that
+        // follow one another, of whole pages.
         Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(mapping), self) })
     }
 
-    fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error> {
+    unsafe fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error> {
         if memory.domain().id() == self.id() {
             return Ok(Box::new(Unchanged));
         }

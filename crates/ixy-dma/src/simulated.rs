@@ -62,7 +62,22 @@ impl SimulatedDomain {
 
     /// The mapped ranges as they are now, for the accesses of a device. While this value lives nothing is mapped or
     /// unmapped.
-    pub fn view(&self) -> View<'_> {
+    ///
+    /// # Safety
+    /// OWNED-BUFFER: through the view, and through words taken from it, only memory is accessed that its driver has
+    /// given to the device: packet buffers as bytes while they stand in a ring, and rings as 64-bit words (a word of
+    /// 32 bits where the driver has one, too).
+    pub unsafe fn view(&self) -> View<'_> {
+        self.look()
+    }
+
+    /// Whether a device reaches the byte at `iova`. To ask is no access and no fault.
+    pub fn is_mapped(&self, iova: Iova) -> bool {
+        self.look().locate(iova, 1).is_some()
+    }
+
+    /// A view that nobody has vouched for: to look up addresses, not memory.
+    fn look(&self) -> View<'_> {
         let windows = self.windows.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         View { domain: self, windows }
     }
@@ -98,7 +113,9 @@ impl SimulatedDomain {
     }
 }
 
-impl DmaDomain for SimulatedDomain {
+// SAFETY: the id is made once, by `unique`; the windows of what is allocated or imported stay until the `Mapping` that
+// is returned is dropped.
+unsafe impl DmaDomain for SimulatedDomain {
     fn id(&self) -> DomainId {
         self.id
     }
@@ -135,11 +152,12 @@ impl DmaDomain for SimulatedDomain {
         };
         let backing = Mapping { domain: Arc::clone(&self), windows, _pages: Some(pages) };
         // SAFETY: MAPPED-ALIVE: `pages` is fresh zeroed memory of `len` bytes that `backing` keeps; the windows just
-        // inserted make it reachable at the segments' addresses.
+        // inserted make it reachable at the segments' addresses. The segments follow one another, each a multiple of a
+        // page as `self.segment` and `len` are, and `FIRST_IOVA` and `step` are multiples of a page, too.
         Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(backing), self) })
     }
 
-    fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error> {
+    unsafe fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error> {
         let windows = windows_of(memory.base(), memory.segments());
         self.insert(&windows)?;
         Ok(Box::new(Mapping { domain: self, windows, _pages: None }))
@@ -148,7 +166,7 @@ impl DmaDomain for SimulatedDomain {
 
 fn windows_of(base: NonNull<u8>, segments: &[Segment]) -> Vec<Window> {
     let window = |s: &Segment| {
-        // SAFETY: segments lie inside the memory at `base`.
+        // SAFETY: segments lie inside the memory at `base`, as promised to `DmaMemory::from_raw`.
         Window { iova: s.iova.0, len: s.len as u64, base: unsafe { base.add(s.offset) } }
     };
     segments.iter().map(window).collect()
@@ -244,8 +262,8 @@ impl View<'_> {
     #[inline]
     pub fn read(&self, iova: Iova, into: &mut [u8]) -> bool {
         let Some(from) = self.find(iova, into.len()) else { return false };
-        // SAFETY: MAPPED-ALIVE through the view's lock, and OWNED-BUFFER: a driver does not touch what it gave to the
-        // device.
+        // SAFETY: MAPPED-ALIVE through the view's lock, and OWNED-BUFFER, promised to `view`: a driver does not touch
+        // what it gave to the device.
         unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), into.as_mut_ptr(), into.len()) };
         true
     }
@@ -263,7 +281,8 @@ impl View<'_> {
     #[inline]
     pub fn word64(&self, iova: Iova) -> Option<&AtomicU64> {
         let at = self.aligned(iova, 8)?;
-        // SAFETY: MAPPED-ALIVE through the view's lock; aligned; rings are accessed as atomics on both sides.
+        // SAFETY: MAPPED-ALIVE through the view's lock; aligned; OWNED-BUFFER, promised to `view`: rings
+        // are accessed as atomics on both sides.
         Some(unsafe { at.cast::<AtomicU64>().as_ref() })
     }
 
@@ -294,6 +313,12 @@ impl View<'_> {
 mod tests {
     use super::*;
 
+    /// What a device would access: memory that no test here holds as anything but atomics.
+    fn view(domain: &SimulatedDomain) -> View<'_> {
+        // SAFETY: OWNED-BUFFER: these tests are the driver and the device, and access rings and buffers in turn.
+        unsafe { domain.view() }
+    }
+
     fn domain(segment: usize) -> Arc<SimulatedDomain> {
         Arc::new(SimulatedDomain::with_segments(segment))
     }
@@ -305,7 +330,7 @@ mod tests {
         let rings = memory.cut(&[4096, 4096], 128).unwrap();
         for (n, ring) in rings.iter().enumerate() {
             let value = 0x1122_3344_5566_7700 + n as u64;
-            domain.view().word64(ring.iova().offset(8)).unwrap().store(value, Ordering::Release);
+            view(&domain).word64(ring.iova().offset(8)).unwrap().store(value, Ordering::Release);
             assert_eq!(ring.words()[1].load(Ordering::Acquire), value);
             assert_eq!(ring.words()[0].load(Ordering::Acquire), 0, "fresh memory is zero");
         }
@@ -317,13 +342,14 @@ mod tests {
         let domain = domain(4096);
         let memory = Arc::clone(&domain).allocate(8192).unwrap();
         let first = memory.segments()[0].iova;
-        assert!(domain.view().write(first.offset(4092), &[1, 2, 3, 4]));
-        assert!(!domain.view().write(first.offset(4093), &[9, 9, 9, 9]));
+        assert!(view(&domain).write(first.offset(4092), &[1, 2, 3, 4]));
+        assert!(!view(&domain).write(first.offset(4093), &[9, 9, 9, 9]));
         let mut bytes = [0; 4];
-        assert!(domain.view().read(first.offset(4092), &mut bytes));
+        assert!(view(&domain).read(first.offset(4092), &mut bytes));
         assert_eq!(bytes, [1, 2, 3, 4], "a refused write changed memory");
+        assert!(!domain.is_mapped(first.offset(4096)) && domain.is_mapped(first.offset(4095)));
         assert_eq!((domain.faults(), domain.last_fault()), (1, Some(first.offset(4093))));
-        assert!(domain.view().word64(first.offset(4)).is_none(), "unaligned words are refused");
+        assert!(view(&domain).word64(first.offset(4)).is_none(), "unaligned words are refused");
         assert_eq!(domain.faults(), 2);
     }
 
@@ -332,10 +358,10 @@ mod tests {
         let domain = domain(4096);
         let memory = Arc::clone(&domain).allocate(8192).unwrap();
         let first = memory.segments()[0].iova;
-        assert!(domain.view().words(first, 513).is_none(), "across the end of a segment");
-        assert!(domain.view().words(first.offset(4), 1).is_none(), "not aligned");
-        assert!(domain.view().words(first, usize::MAX).is_none(), "more than there is");
-        let view = domain.view();
+        assert!(view(&domain).words(first, 513).is_none(), "across the end of a segment");
+        assert!(view(&domain).words(first.offset(4), 1).is_none(), "not aligned");
+        assert!(view(&domain).words(first, usize::MAX).is_none(), "more than there is");
+        let view = view(&domain);
         let words = view.words(first, 512).unwrap();
         words[511].store(5, Ordering::Release);
         assert_eq!(view.word64(first.offset(4088)).unwrap().load(Ordering::Acquire), 5);
@@ -348,9 +374,9 @@ mod tests {
         let memory = Arc::clone(&domain).allocate(4096).unwrap();
         let iova = memory.segments()[0].iova;
         let slices = memory.cut(&[64, 64], 64).unwrap();
-        assert!(domain.view().word64(iova).is_some());
+        assert!(domain.is_mapped(iova));
         drop(slices);
-        assert!(domain.view().word64(iova).is_none(), "the mapping outlived its last slice");
+        assert!(!domain.is_mapped(iova), "the mapping outlived its last slice");
     }
 
     #[test]
@@ -387,12 +413,13 @@ mod tests {
         memory.map_into(&other).unwrap();
         assert!(memory.is_mapped_in(two.id()) && memory.is_mapped_in(one.id()));
         let iova = memory.segments()[1].iova;
-        assert!(two.view().write(iova, b"shared"));
+        assert!(view(&two).write(iova, b"shared"));
         let mut bytes = [0; 6];
-        assert!(one.view().read(iova, &mut bytes));
+        assert!(view(&one).read(iova, &mut bytes));
         assert_eq!(&bytes, b"shared");
+        assert!(two.is_mapped(iova));
         drop(memory);
-        assert!(two.view().word64(iova).is_none());
+        assert!(!two.is_mapped(iova));
     }
 
     #[test]

@@ -149,7 +149,8 @@ fn all_physical_domains_are_one_address_space() {
     let other: Arc<dyn DmaDomain> = domain();
     assert!(memory.is_mapped_in(other.id()));
     memory.map_into(&other).unwrap();
-    other.import(&memory).unwrap();
+    // SAFETY: MAPPED-ALIVE: the import is dropped at once.
+    drop(unsafe { other.import(&memory) }.unwrap());
 }
 
 #[test]
@@ -161,14 +162,17 @@ fn the_simulator_reaches_hugepages_where_a_device_would() {
     let rings = memory.cut(&[4096], 128).unwrap();
     rings[0].words()[1].store(9, Ordering::Relaxed);
     let iova = rings[0].iova().offset(8);
-    let seen = simulated.view().word64(iova).map(|word| word.load(Ordering::Relaxed));
+    // SAFETY: OWNED-BUFFER: a ring, as a 64-bit word.
+    let view = unsafe { simulated.view() };
+    let seen = view.word64(iova).map(|word| word.load(Ordering::Relaxed));
     assert_eq!(seen, Some(9));
 }
 
 #[test]
 fn memory_of_another_kind_is_refused() {
     let ordinary = Arc::new(SimulatedDomain::default()).allocate(4096).unwrap();
-    let error = domain().import(&ordinary).unwrap_err();
+    // SAFETY: MAPPED-ALIVE: nothing is imported that could outlive the memory.
+    let error = unsafe { domain().import(&ordinary) }.unwrap_err();
     assert!(matches!(error, Error::CannotShare { .. }), "{error}");
     let message = error.to_string();
     assert!(message.contains("simulator") && message.contains("physical addresses only"), "{message}");

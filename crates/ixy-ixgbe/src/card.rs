@@ -2,17 +2,18 @@
 
 use std::any::Any;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ixy_dma::BusMaster;
 use ixy_regs::bus::Bus;
-use ixy_regs::ixgbe::Registers;
-use ixy_regs::ixgbe::fields::{CTRL, STATUS};
+use ixy_regs::ixgbe::fields::{CTRL, CTRL_EXT, GCR_EXT, HLREG0, RXCTRL, RXDCTL, STATUS, TXDCTL};
+use ixy_regs::ixgbe::{self, Registers, RxQueue, TxQueue};
 
 use crate::error::Error;
-use crate::models::Model;
+use crate::models::{Mac, Model};
 
 /// How often a wait looks at its register.
 const POLL: Duration = Duration::from_micros(20);
@@ -20,8 +21,10 @@ const POLL: Duration = Duration::from_micros(20);
 const MASTER_DISABLE: Duration = Duration::from_millis(20);
 /// Longest time that a reset takes to be acknowledged (section 4.6.3.2 says a microsecond).
 const RESET: Duration = Duration::from_millis(100);
-/// What software waits after a reset before it touches the card (section 4.6.3.2).
-const AFTER_RESET: Duration = Duration::from_millis(10);
+/// What software waits before it looks whether a reset is over (section 4.2.1.6.1).
+const BEFORE_LOOKING: Duration = Duration::from_millis(1);
+/// What queues get to finish what they are at, once they are switched off.
+const QUEUES_OFF: Duration = Duration::from_millis(2);
 
 /// One open card. The last holder of it, a device or a queue, brings it to rest and frees its memory.
 ///
@@ -112,13 +115,37 @@ impl<B: Bus> Card<B> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
     }
 
-    pub(crate) fn bus_mastering(&self, enabled: bool) -> Result<(), Error> {
-        let failed = |source| Error::Dma { device: self.name.clone(), source };
-        self.bus_master.set_enabled(enabled).map_err(failed)
+    fn stop_bus_mastering(&self) -> bool {
+        match self.bus_master.disable() {
+            Ok(()) => self.no_transactions_pending(),
+            Err(error) => {
+                tracing::warn!(device = %self.name, %error, "bus mastering could not be switched off");
+                false
+            }
+        }
+    }
+
+    /// Switches off reception and every queue, also those that somebody else left on.
+    fn disable_queues(&self) {
+        let bus = self.regs.bus();
+        // SAFETY: ARMED-ONLY: a card whose queues are off reaches less.
+        unsafe {
+            self.regs.rxctrl().modify_dma(RXCTRL::RXEN::CLEAR);
+            for n in 0..ixgbe::QUEUES {
+                if let (Some(rx), Some(tx)) = (RxQueue::new(bus.clone(), n), TxQueue::new(bus.clone(), n)) {
+                    rx.rxdctl().modify_dma(RXDCTL::ENABLE::CLEAR);
+                    tx.txdctl().write_dma(TXDCTL::SWFLSH::SET);
+                }
+            }
+        }
+        // The read waits for the writes before it, which are posted.
+        let _flushed = self.regs.status().get();
+        std::thread::sleep(QUEUES_OFF);
     }
 
     /// Section 5.2.5.3.2: no new requests, and those on their way are waited for. `false` when they do not end.
     fn disable_master(&self) -> bool {
+        self.disable_queues();
         self.regs.ctrl().modify(CTRL::GIO_DIS::SET);
         let wait =
             Wait { register: "STATUS", wanted: "GIO clear", section: "5.2.5.3.2", limit: MASTER_DISABLE };
@@ -129,22 +156,42 @@ impl<B: Bus> Card<B> {
     /// Sections 4.2.1.6.1 and 4.6.3.2: everything but what the EEPROM and PCI configuration hold is as at power-on.
     pub(crate) fn reset(&self) -> Result<(), Error> {
         let quiet = self.disable_master();
+        if !quiet {
+            self.flush_requests();
+        }
         self.reset_once()?;
         if !quiet {
-            // The datasheet wants a second reset when requests were still on their way (section 5.2.5.3.2).
+            // The datasheet wants a flush and a second reset when requests were still on their way (section 5.2.5.3.2).
             tracing::debug!(device = %self.name, "master disable did not finish: second reset, section 5.2.5.3.2");
             self.reset_once()?;
         }
         Ok(())
     }
 
+    /// Section 5.2.5.3.2: drops requests that wait for completions which will not come, with the link in loopback, so that
+    /// nothing is added to them.
+    fn flush_requests(&self) {
+        let (hlreg0, gcr_ext) = (self.regs.hlreg0(), self.regs.gcr_ext());
+        hlreg0.modify(HLREG0::LPBK::SET);
+        let _flushed = self.regs.status().get();
+        std::thread::sleep(Duration::from_millis(3));
+        gcr_ext.modify(GCR_EXT::BUFFERS_CLEAR_FUNC::SET);
+        let _flushed = self.regs.status().get();
+        std::thread::sleep(Duration::from_micros(20));
+        gcr_ext.modify(GCR_EXT::BUFFERS_CLEAR_FUNC::CLEAR);
+        hlreg0.modify(HLREG0::LPBK::CLEAR);
+    }
+
     fn reset_once(&self) -> Result<(), Error> {
         tracing::debug!(device = %self.name, "global reset, section 4.6.3.2");
         let ctrl = self.regs.ctrl();
-        ctrl.modify(CTRL::RST::SET + CTRL::LRST::SET);
+        // The link of an X540 or X550 is its PHY's, which is not reset with it.
+        let link = if self.model.mac == Mac::I82599 { CTRL::LRST::SET } else { CTRL::LRST::CLEAR };
+        ctrl.modify(CTRL::RST::SET + link);
+        std::thread::sleep(BEFORE_LOOKING);
         let wait = Wait { register: "CTRL", wanted: "RST clear", section: "4.6.3.2", limit: RESET };
         self.wait(&wait, || ctrl.get(), |ctrl| !CTRL::RST.is_set(ctrl) && !CTRL::LRST.is_set(ctrl))?;
-        std::thread::sleep(AFTER_RESET);
+        std::thread::sleep(self.model.after_reset());
         Ok(())
     }
 
@@ -153,10 +200,12 @@ impl<B: Bus> Card<B> {
         if self.check_present().is_err() {
             // A card that is gone reaches nothing; one whose registers only seem gone has lost bus mastering below.
             tracing::warn!(device = %self.name, "the card is gone; only its bus mastering is switched off");
-            return self.bus_mastering(false).is_ok() && self.no_transactions_pending();
+            return self.stop_bus_mastering();
         }
+        // The firmware may have the card again (section 8.2.3.1.3).
+        self.regs.ctrl_ext().modify(CTRL_EXT::DRV_LOAD::CLEAR);
         let quiet = self.disable_master();
-        let stopped = self.bus_mastering(false).is_ok() && self.no_transactions_pending();
+        let stopped = self.stop_bus_mastering();
         let reset = self.reset_once();
         if let Err(error) = &reset {
             tracing::warn!(%error, "the reset at the end failed");
@@ -181,14 +230,17 @@ impl<B: Bus> Card<B> {
 
 impl<B: Bus> Drop for Card<B> {
     fn drop(&mut self) {
-        let stopped = self.stop();
+        // Leaked unless the card is seen to be at rest, also when that panics.
         let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
-        if !stopped {
+        let memory = ManuallyDrop::new(memory);
+        let stopped = self.stop();
+        if stopped {
+            drop(ManuallyDrop::into_inner(memory));
+        } else {
             tracing::error!(
                 device = %self.name,
                 "the card could not be brought to rest: the memory that it may still write is not freed"
             );
-            std::mem::forget(memory);
         }
         let dropped = self.dropped.load(Ordering::Relaxed);
         tracing::debug!(device = %self.name, stopped, dropped, "closed");

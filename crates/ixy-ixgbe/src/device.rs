@@ -52,7 +52,11 @@ impl Config {
     ///
     /// # Errors
     /// All of [`Error`]. The card is then at rest, and nothing is kept.
-    pub fn open<B: Bus + 'static>(
+    ///
+    /// # Safety
+    /// ARMED-ONLY: `bus`, `domain` and `bus_master` are those of one device, which is one of `model`'s, and nobody else
+    /// drives it as long as the card or one of its queues lives.
+    pub unsafe fn open<B: Bus + 'static>(
         &self,
         address: &str,
         bus: B,
@@ -65,7 +69,8 @@ impl Config {
         if !pool.is_mapped_in(domain.id()) {
             return Err(Error::PoolUnreachable { device: device() });
         }
-        bus_master.set_enabled(false).map_err(|source| Error::Dma { device: device(), source })?;
+        let dma = |source| Error::Dma { device: device(), source };
+        bus_master.disable().map_err(dma)?;
         let regs = Registers::new(bus).map_err(|source| Error::Window { device: device(), source })?;
 
         let queues = usize::from(self.queues);
@@ -73,7 +78,7 @@ impl Config {
         lengths.extend(vec![usize::from(self.tx_ring) * descriptors::SIZE; queues]);
         let memory = Arc::clone(domain).allocate(lengths.iter().sum());
         let rings = memory.and_then(|memory| memory.cut(&lengths, RING_ALIGN));
-        let mut rx_rings = rings.map_err(|source| Error::Dma { device: device(), source })?;
+        let mut rx_rings = rings.map_err(dma)?;
         let tx_rings = rx_rings.split_off(queues);
 
         // From here on the card is brought to rest when anything fails.
@@ -82,9 +87,11 @@ impl Config {
         link::init(&card)?;
         let mut counters = Counters::default();
         counters.clear(&card);
+        init::clear_tables(&card)?;
         init::init_receive(&card, self);
         init::init_transmit(&card);
-        card.bus_mastering(true)?;
+        // SAFETY: ARMED-ONLY: the reset disabled all queues.
+        unsafe { card.bus_master.enable() }.map_err(dma)?;
         // SAFETY: ARMED-ONLY: no transmit queue is enabled yet; each starts with head equal to tail.
         unsafe { init::start_transmit(&card.regs) };
         let mut device = Ixgbe { rx: Vec::new(), tx: Vec::new(), counters, mac, card };

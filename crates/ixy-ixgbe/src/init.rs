@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use ixy_core::MacAddress;
 use ixy_regs::bus::Bus;
-use ixy_regs::ixgbe::Registers;
 use ixy_regs::ixgbe::fields::{
-    CTRL_EXT, DMATXCTL, EEC, FCTRL, HLREG0, MTQC, RDRXCTL, RTTDCS, RXCTRL, RXPBSIZE, SECRXCTRL, SECRXSTAT,
-    TXPBSIZE,
+    CTRL_EXT, DMATXCTL, EEC, FCRTH, FCTRL, HLREG0, MTQC, RDRXCTL, RTTDCS, RXCTRL, RXPBSIZE, SECRXCTRL,
+    SECRXSTAT, TXPBSIZE,
 };
+use ixy_regs::ixgbe::{self, Registers, Rest};
 
 use crate::card::{Card, Wait};
 use crate::config::Config;
@@ -19,10 +19,14 @@ use crate::{filters, rss};
 const EEPROM: Duration = Duration::from_secs(1);
 /// Longest time that the DMA engines take to be ready after a reset.
 const DMA: Duration = Duration::from_secs(1);
-/// Longest time that the receive path takes to be empty.
+/// Longest time that the receive path is waited for to be empty.
 const RX_EMPTY: Duration = Duration::from_millis(40);
 /// Size of the transmit packet buffer in KB (section 8.2.3.9.13).
 const TX_BUFFER_KB: u32 = 160;
+/// What the threshold leaves free of it: the longest frame that the card can send (section 8.2.3.9.16).
+const TX_HEADROOM_KB: u32 = 10;
+/// What is left of the receive packet buffer when the other end would be asked to pause, in KB (section 4.6.3.2).
+const PAUSE_ROOM_KB: u32 = 24;
 /// All interrupt causes (section 8.2.3.5.4).
 const ALL_CAUSES: u32 = 0x7fff_ffff;
 
@@ -57,6 +61,27 @@ fn wait_for_dma<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     card.wait(&wait, || card.regs.rdrxctl().get(), |rdrxctl| RDRXCTL::DMAIDONE.is_set(rdrxctl)).map(drop)
 }
 
+/// Tables whose content after power-on is not defined, or which a reset leaves as the last user had them: filters that
+/// would send frames to queues that are off (sections 4.6.7 and 7.1), and rates that would slow a queue (4.6.8).
+pub(crate) fn clear_tables<B: Bus>(card: &Card<B>) -> Result<(), Error> {
+    let regs = &card.regs;
+    let rest = Rest::new(regs.bus().clone());
+    let rest = rest.map_err(|source| Error::Window { device: card.name.clone(), source })?;
+    rest.ftqf().iter().for_each(|filter| filter.set(0));
+    for table in [regs.mta(), regs.vfta(), regs.pfuta(), regs.pfvlvfb()] {
+        table.iter().for_each(|entry| entry.set(0));
+    }
+    regs.pfvlvf().iter().for_each(|filter| filter.set(0));
+    // The first receive address is the card's own.
+    regs.rah().iter().skip(1).for_each(|address| address.set(0));
+    for queue in 0..ixgbe::QUEUES {
+        regs.rttdqsel().set(queue);
+        rest.rttdt1c().set(0);
+        regs.rttbcnrc().set(0);
+    }
+    Ok(())
+}
+
 /// Section 4.6.7, without the rings, which their queues set up: filters, packet buffer, offloads.
 pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
     let regs = &card.regs;
@@ -69,6 +94,11 @@ pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
     for (n, rxpbsize) in regs.rxpbsize().iter().enumerate() {
         let kb = if n == 0 { card.model.rx_buffer_kb() } else { 0 };
         rxpbsize.write(RXPBSIZE::SIZE.val(kb));
+    }
+    // The level has to be sensible even though no pause frames are sent (section 4.6.3.2), in units of 32 bytes.
+    let level = (card.model.rx_buffer_kb() - PAUSE_ROOM_KB) * 1024 / 32;
+    for (n, fcrth) in regs.fcrth().iter().enumerate() {
+        fcrth.write(FCRTH::RTH.val(if n == 0 { level } else { 0 }));
     }
 
     // The check sequence is stripped in both places, which have to agree (section 8.2.3.8.8), and frames are padded
@@ -108,7 +138,7 @@ pub(crate) fn init_transmit<B: Bus>(card: &Card<B>) {
         txpbsize.write(TXPBSIZE::SIZE.val(if n == 0 { TX_BUFFER_KB } else { 0 }));
     }
     for (n, threshold) in regs.txpbthresh().iter().enumerate() {
-        threshold.set(if n == 0 { TX_BUFFER_KB } else { 0 });
+        threshold.set(if n == 0 { TX_BUFFER_KB - TX_HEADROOM_KB } else { 0 });
     }
     regs.rttdcs().modify(RTTDCS::ARBDIS::CLEAR);
 }
@@ -122,7 +152,13 @@ pub(crate) unsafe fn start_receive<B: Bus>(card: &Card<B>) -> Result<(), Error> 
     let regs = &card.regs;
     regs.secrxctrl().modify(SECRXCTRL::RX_DIS::SET);
     let wait = Wait { register: "SECRXSTAT", wanted: "SECRX_RDY set", section: "4.6.7", limit: RX_EMPTY };
-    card.wait(&wait, || regs.secrxstat().get(), |secrxstat| SECRXSTAT::SECRX_RDY.is_set(secrxstat))?;
+    let ready =
+        card.wait(&wait, || regs.secrxstat().get(), |secrxstat| SECRXSTAT::SECRX_RDY.is_set(secrxstat));
+    if let Err(error) = ready {
+        card.check_present()?;
+        // Frames that pass now are older than this driver's filters, and no worse than that.
+        tracing::warn!(%error, "reception starts all the same");
+    }
     // SAFETY: ARMED-ONLY, as the caller promises.
     unsafe { regs.rxctrl().modify_dma(RXCTRL::RXEN::SET) };
     regs.secrxctrl().modify(SECRXCTRL::RX_DIS::CLEAR);

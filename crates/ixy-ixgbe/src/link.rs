@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ixy_core::LinkState;
 use ixy_regs::bus::Bus;
-use ixy_regs::ixgbe::fields::{AUTOC, ESDP, LINKS};
+use ixy_regs::ixgbe::fields::{ANLP1, AUTOC, ESDP, LINKS, MMNGC};
 
 use crate::card::Card;
 use crate::error::Error;
@@ -12,11 +12,19 @@ use crate::models::Medium;
 use crate::semaphore::{self, Shared};
 use crate::sfp;
 
-/// How long a link may take before it is set up again: one that came up under traffic can stay stuck.
+/// How long a link to a module may take before it is set up again: one that came up under traffic can stay stuck.
 const RETRY: Duration = Duration::from_secs(2);
+/// The same for a backplane, which negotiates for up to 4.5 seconds.
+const RETRY_NEGOTIATED: Duration = Duration::from_secs(9);
+/// How often, and how long apart, the state of negotiation is looked at while the pipeline is reset.
+const PIPELINE: (usize, Duration) = (10, Duration::from_millis(4));
 const POLL: Duration = Duration::from_millis(1);
 /// AUTOC.LMS: 10 Gbit/s over one lane, for SFI (section 8.2.3.22.19).
 const LMS_10G_SERIAL: u32 = 3;
+/// The bit of LMS that is changed and changed back.
+const LMS_TOGGLED: u32 = 4;
+/// The bits of AUTOC2 with which an EEPROM can disable the link (section 8.2.3.22.22).
+const LINK_DISABLED: u32 = 0x7000_0000;
 
 /// Section 4.6.4.
 pub(crate) fn init<B: Bus>(card: &Card<B>) -> Result<(), Error> {
@@ -24,36 +32,61 @@ pub(crate) fn init<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     match card.model.medium {
         // The PHY starts by itself, and AUTOC is not its register.
         Medium::Copper => Ok(()),
-        Medium::Fixed => restart(card, None),
+        Medium::Fixed => restart(card),
         Medium::SfpPlus => {
-            // The laser is on when SDP3 is low (section 8.2.3.1.4, and the cards' design).
-            card.regs.esdp().modify(ESDP::SDP3_DATA::CLEAR);
+            // The laser is on when SDP3 is low, and SDP5 high selects the higher rate of a module that has two (section
+            // 8.2.3.1.4, and the cards' design).
+            card.regs.esdp().modify(ESDP::SDP3_DATA::CLEAR + ESDP::SDP5_DATA::SET + ESDP::SDP5_IODIR::SET);
             match sfp::set_up(card) {
-                Ok(()) => restart(card, Some(LMS_10G_SERIAL)),
+                Ok(()) => reset_pipeline(card),
                 Err(error) => {
                     card.check_present()?;
                     tracing::warn!(
                         device = %card.name, %error,
                         "no SFP+ module was set up; the link stays as the EEPROM has it"
                     );
-                    restart(card, None)
+                    restart(card)
                 }
             }
         }
     }
 }
 
-/// Starts the link again, in the mode that AUTOC has, or in another one (section 4.6.4.2).
-fn restart<B: Bus>(card: &Card<B>, mode: Option<u32>) -> Result<(), Error> {
+/// Starts the link again, in the mode that the EEPROM put into AUTOC (section 4.6.4.2).
+fn restart<B: Bus>(card: &Card<B>) -> Result<(), Error> {
+    semaphore::with(card, Shared::MacRegisters, || card.regs.autoc().modify(AUTOC::RESTART_AN::SET))
+}
+
+/// Starts the link over SFI with what was just written to the analog core. That takes a change of mode and back, with
+/// negotiation under way in between; a restart alone leaves the pipeline as it was.
+fn reset_pipeline<B: Bus>(card: &Card<B>) -> Result<(), Error> {
+    if card.regs.mmngc().is_set(MMNGC::MNG_VETO) {
+        // The firmware talks over this link and does not want it touched (section 8.2.3.22.25).
+        tracing::debug!(device = %card.name, "the firmware keeps the link as it is");
+        return Ok(());
+    }
     semaphore::with(card, Shared::MacRegisters, || {
-        let autoc = card.regs.autoc();
-        let mode = mode.unwrap_or_else(|| autoc.read(AUTOC::LMS));
-        autoc.modify(AUTOC::LMS.val(mode) + AUTOC::RESTART_AN::SET);
+        let (autoc, autoc2) = (card.regs.autoc(), card.regs.autoc2());
+        let disabled = autoc2.get() & LINK_DISABLED;
+        if disabled != 0 {
+            autoc2.set(autoc2.get() & !disabled);
+        }
+        let wanted = (AUTOC::LMS.val(LMS_10G_SERIAL) + AUTOC::RESTART_AN::SET).modify(autoc.get());
+        autoc.set(AUTOC::LMS.val(LMS_10G_SERIAL ^ LMS_TOGGLED).modify(wanted));
+        for _ in 0..PIPELINE.0 {
+            std::thread::sleep(PIPELINE.1);
+            if card.regs.anlp1().read(ANLP1::ANAS) != 0 {
+                break;
+            }
+        }
+        autoc.set(wanted);
     })
 }
 
 /// The link as it is now (section 8.2.3.22.20).
 pub(crate) fn state<B: Bus>(card: &Card<B>) -> LinkState {
+    // What is read first may be of an earlier time, as a link that was lost is remembered until then.
+    let _earlier = card.regs.links().get();
     let links = card.regs.links().extract();
     if links.get() == u32::MAX || !links.is_set(LINKS::LINK_UP) {
         return LinkState::default();
@@ -70,7 +103,8 @@ pub(crate) fn state<B: Bus>(card: &Card<B>) -> LinkState {
 /// Waits until the link is up, and sets it up again now and then; returns what it is at the end of `limit`.
 pub(crate) fn wait<B: Bus>(card: &Card<B>, limit: Duration) -> Result<LinkState, Error> {
     let start = Instant::now();
-    let mut retry = RETRY;
+    let patience = if card.model.medium == Medium::SfpPlus { RETRY } else { RETRY_NEGOTIATED };
+    let mut retry = patience;
     loop {
         let link = state(card);
         let waited = start.elapsed();
@@ -82,7 +116,7 @@ pub(crate) fn wait<B: Bus>(card: &Card<B>, limit: Duration) -> Result<LinkState,
         if waited >= retry {
             tracing::debug!(device = %card.name, ?waited, "no link yet: setting it up again");
             init(card)?;
-            retry = waited + RETRY;
+            retry = waited + patience;
         }
         std::thread::sleep(POLL);
     }

@@ -1,5 +1,7 @@
 //! The devices that this driver drives, by PCI id.
 
+use std::time::Duration;
+
 use crate::error::Error;
 
 /// Intel's PCI vendor id.
@@ -41,6 +43,12 @@ pub struct Model {
 }
 
 impl Model {
+    /// What software waits after a reset before it touches the card: more than section 4.6.3.2's 10 ms, as stock drivers
+    /// do.
+    pub(crate) fn after_reset(&self) -> Duration {
+        Duration::from_millis(if self.mac == Mac::I82599 { 50 } else { 100 })
+    }
+
     /// Size of the receive packet buffer in KB (82599: section 8.2.3.8.9).
     pub(crate) fn rx_buffer_kb(&self) -> u32 {
         if self.mac == Mac::I82599 { 512 } else { 384 }

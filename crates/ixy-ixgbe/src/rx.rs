@@ -159,11 +159,13 @@ impl<B: Bus> RxQueue for IxgbeRxQueue<B> {
         if ready == end.len() {
             ready += good(&start[..(room - ready).min(start.len())]);
         }
-        let received = buffers.exchange(ring, first, ready, batch, |descriptor, fresh| {
+        let take = |descriptor: &_, fresh| {
             let len = write_back::LENGTH.of(second_word(descriptor)) as u16;
             arm(descriptor, fresh);
             len
-        });
+        };
+        // SAFETY: OWNED-BUFFER: the card has reported these descriptors done.
+        let received = unsafe { buffers.exchange(ring, first, ready, batch, take) };
         self.next = (first + received) & mask;
         // Without a fresh buffer a frame stays where it is, and what is behind it waits.
         let dropped = received == ready && batch.room() > 0 && {
@@ -182,15 +184,16 @@ impl<B: Bus> RxQueue for IxgbeRxQueue<B> {
 impl<B: Bus> Drop for IxgbeRxQueue<B> {
     /// Section 4.6.7.1.2: disables the queue. Its memory goes to the card, which frees it once it has stopped.
     fn drop(&mut self) {
+        // First of all, so that nothing that fails below frees it.
+        if let Some(Ring { descriptors, buffers }) = self.ring.take() {
+            self.card.keep(Box::new((descriptors, buffers)));
+        }
         // SAFETY: ARMED-ONLY: a queue that is disabled reaches less.
         unsafe { self.regs.rxdctl().modify_dma(RXDCTL::ENABLE::CLEAR) };
         let wait = Wait { register: "RXDCTL", wanted: "ENABLE clear", section: "4.6.7.1.2", limit: ENABLE };
         let rxdctl = || self.regs.rxdctl().get();
         if let Err(error) = self.card.wait(&wait, rxdctl, |rxdctl| !RXDCTL::ENABLE.is_set(rxdctl)) {
             tracing::warn!(%error, "a receive queue did not stop");
-        }
-        if let Some(Ring { descriptors, buffers }) = self.ring.take() {
-            self.card.keep(Box::new((descriptors, buffers)));
         }
     }
 }

@@ -23,9 +23,11 @@ pub(crate) enum Shared {
 const FIRMWARE: u32 = 5;
 /// Longest time that another holder keeps a semaphore, after which it has died with it (section 10.5.4).
 const HOLD: Duration = Duration::from_secs(1);
-const SHORT: Duration = Duration::from_millis(10);
-/// Longest time to read one word of the EEPROM.
-const READ: Duration = Duration::from_millis(10);
+const SHORT: Duration = Duration::from_millis(100);
+/// How long the others get between two looks.
+const TURN: Duration = Duration::from_millis(5);
+/// Longest time to read one word of the EEPROM, which the firmware may be using.
+const READ: Duration = Duration::from_millis(500);
 
 /// Runs `action` while `what` belongs to it alone.
 pub(crate) fn with<B: Bus, R>(card: &Card<B>, what: Shared, action: impl FnOnce() -> R) -> Result<R, Error> {
@@ -55,7 +57,11 @@ fn claim<B: Bus>(card: &Card<B>, ours: u32, taken_by: u32) -> u32 {
         }
         others
     };
-    inner(card, look).unwrap_or(u32::MAX)
+    let others = inner(card, look).unwrap_or(u32::MAX);
+    if others != 0 {
+        std::thread::sleep(TURN);
+    }
+    others
 }
 
 /// Runs `action` with the two semaphores held that guard SW_FW_SYNC itself: SMBI against other software, SWESMBI

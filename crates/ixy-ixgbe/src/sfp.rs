@@ -15,6 +15,11 @@ const LIST_POINTER: u16 = 0x2b;
 const END: u16 = 0xffff;
 /// Longest list and longest set-up that is believed.
 const MAX_WORDS: u16 = 256;
+/// The first word that EERD cannot address.
+const EEPROM_END: u16 = 0x4000;
+const BETWEEN_WORDS: Duration = Duration::from_micros(20);
+/// How often a byte is asked for: a module may be busy, or in the middle of a transfer that somebody broke off.
+const TRIES: usize = 3;
 
 /// Why a module was not set up.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +28,8 @@ pub(crate) enum SfpError {
     I2c(&'static str),
     #[error("what is in the cage calls itself {0:#04x}, which is no SFP+ module (0x03)")]
     NotSfp(u8),
+    #[error("the module is one for 1 Gbit/s, which this driver does not set up")]
+    OneGigabit,
     #[error(
         "the EEPROM has no set-up for this kind of module (id {0}): word 0x2B points to no list that has it"
     )]
@@ -51,6 +58,9 @@ pub(crate) fn set_up<B: Bus>(card: &Card<B>) -> Result<(), SfpError> {
     semaphore::with(card, Shared::MacRegisters, || {
         for &word in &words {
             card.regs.corectl().set(word.into());
+            // The analog core takes its time, and writes to the card are posted: the read waits for this one.
+            let _flushed = card.regs.status().get();
+            std::thread::sleep(BETWEEN_WORDS);
         }
     })?;
     Ok(())
@@ -59,32 +69,45 @@ pub(crate) fn set_up<B: Bus>(card: &Card<B>) -> Result<(), SfpError> {
 /// Reads what the module says of itself: SFF-8472, tables 5.1 to 5.3.
 fn identify<B: Bus>(card: &Card<B>) -> Result<Module, SfpError> {
     let i2c = I2c { card };
-    let identifier = i2c.read(0)?;
+    let identifier = i2c.read(IDENTIFIER)?;
     if identifier != 0x03 {
         return Err(SfpError::NotSfp(identifier));
     }
-    let cable = i2c.read(8)?;
-    Ok(if cable & 0x04 != 0 { Module::PassiveCopper } else { Module::Optical })
+    let cable = i2c.read(CABLE)?;
+    if cable & 0x04 != 0 {
+        return Ok(Module::PassiveCopper);
+    }
+    // Bits 4 and 5 are 10GBASE-SR and LR; an active cable has neither, and says so in its own byte.
+    if cable & 0x08 == 0 && i2c.read(TEN_GIGABIT)? & 0x30 == 0 && i2c.read(ONE_GIGABIT)? != 0 {
+        return Err(SfpError::OneGigabit);
+    }
+    Ok(Module::Optical)
 }
 
-/// The words of the set-up `id`: the list is pairs of an id and a pointer, each set-up a length word and then words
-/// until the end mark.
+// Bytes of a module's memory (SFF-8472, table 4-1 and 5-3).
+const IDENTIFIER: u8 = 0;
+const TEN_GIGABIT: u8 = 3;
+const ONE_GIGABIT: u8 = 6;
+const CABLE: u8 = 8;
+
+/// The words of the set-up `id`: the list is one word of header and then pairs of an id and a pointer, each set-up one
+/// word of header and then words until the end mark.
 fn find_set_up<B: Bus>(card: &Card<B>, id: u16) -> Result<Vec<u16>, SfpError> {
     let list = semaphore::eeprom_word(card, LIST_POINTER)?;
-    if list == 0 || list == END {
+    if list == 0 || list >= EEPROM_END {
         return Err(SfpError::NoSetUp(id));
     }
-    for entry in (list..).step_by(2).take(usize::from(MAX_WORDS)) {
+    for entry in (list + 1..EEPROM_END).step_by(2).take(usize::from(MAX_WORDS)) {
         let found = semaphore::eeprom_word(card, entry)?;
         if found == END {
             break;
         }
-        let start = semaphore::eeprom_word(card, entry.wrapping_add(1))?;
-        if found != id || start == 0 || start == END {
+        let start = semaphore::eeprom_word(card, entry + 1)?;
+        if found != id || start == 0 || start >= EEPROM_END {
             continue;
         }
         let mut words = Vec::new();
-        for word in (start..).skip(1).take(usize::from(MAX_WORDS)) {
+        for word in (start..EEPROM_END).skip(1).take(usize::from(MAX_WORDS)) {
             match semaphore::eeprom_word(card, word)? {
                 END => return Ok(words),
                 value => words.push(value),
@@ -108,8 +131,29 @@ const STRETCH: Duration = Duration::from_millis(1);
 const MODULE: u8 = 0xa0;
 
 impl<B: Bus> I2c<'_, B> {
-    /// Reads one byte of the module's memory.
+    /// Reads one byte of the module's memory, with a few tries.
     fn read(&self, offset: u8) -> Result<u8, SfpError> {
+        let mut result = self.read_once(offset);
+        for _ in 1..TRIES {
+            if result.is_ok() {
+                break;
+            }
+            self.recover()?;
+            result = self.read_once(offset);
+        }
+        result
+    }
+
+    /// Nine clocks with the data line let go end whatever transfer a module believes to be in.
+    fn recover(&self) -> Result<(), SfpError> {
+        for _ in 0..9 {
+            self.bit(true)?;
+        }
+        self.start()?;
+        self.stop()
+    }
+
+    fn read_once(&self, offset: u8) -> Result<u8, SfpError> {
         self.lines(true, true);
         if !self.data() {
             return Err(SfpError::I2c("the data line is held low (is the cage empty?)"));

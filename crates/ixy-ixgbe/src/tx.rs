@@ -100,7 +100,8 @@ impl Ring {
     #[inline(always)]
     fn clean(&mut self) {
         while let Some(batch) = self.done() {
-            self.packets.free(batch);
+            // SAFETY: OWNED-BUFFER: the card has reported the last of them done, and so all.
+            unsafe { self.packets.free(batch) };
         }
     }
 }
@@ -155,7 +156,8 @@ impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
         let mut reclaimed = 0;
         while reclaimed < count {
             let Some(done) = ring.done() else { break };
-            let taken = ring.packets.give_back(done.min(count - reclaimed), batch);
+            // SAFETY: OWNED-BUFFER: the card has reported the last of them done, and so all.
+            let taken = unsafe { ring.packets.give_back(done.min(count - reclaimed), batch) };
             reclaimed += taken;
             if taken < done {
                 // What is left is a batch of its own, with the same last descriptor.
@@ -180,15 +182,16 @@ impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
 impl<B: Bus> Drop for IxgbeTxQueue<B> {
     /// Section 4.6.8.1: disables the queue. Its memory goes to the card, which frees it once it has stopped.
     fn drop(&mut self) {
+        // First of all, so that nothing that fails below frees it.
+        if let Some(Ring { descriptors, packets, .. }) = self.ring.take() {
+            self.card.keep(Box::new((descriptors, packets)));
+        }
         // SAFETY: ARMED-ONLY: a queue that is disabled reaches less.
         unsafe { self.regs.txdctl().modify_dma(TXDCTL::ENABLE::CLEAR) };
         let wait = Wait { register: "TXDCTL", wanted: "ENABLE clear", section: "4.6.8.1", limit: ENABLE };
         let txdctl = || self.regs.txdctl().get();
         if let Err(error) = self.card.wait(&wait, txdctl, |txdctl| !TXDCTL::ENABLE.is_set(txdctl)) {
             tracing::warn!(%error, "a transmit queue did not stop");
-        }
-        if let Some(Ring { descriptors, packets, .. }) = self.ring.take() {
-            self.card.keep(Box::new((descriptors, packets)));
         }
     }
 }

@@ -367,7 +367,8 @@ fn what_cannot_be_opened_is_refused_with_numbers() {
     assert_eq!(bench.pool.free(), 300, "buffers were lost in the attempt");
     let domain: Arc<dyn DmaDomain> = Arc::new(SimulatedDomain::default());
     let master = Arc::new(ixy_sim::SimBusMaster::new(Arc::clone(&bench.nic)));
-    let error = text(Config::default().open("test", bench.bus(), &domain, master, &bench.pool));
+    // SAFETY: ARMED-ONLY: nobody drives this card, and it refuses before it starts.
+    let error = text(unsafe { Config::default().open("test", bench.bus(), &domain, master, &bench.pool) });
     assert!(error.contains("cannot reach the memory of the packet pool"), "{error}");
 }
 
@@ -407,6 +408,44 @@ fn a_semaphore_that_a_dead_program_kept_is_taken_over() {
         0b1_0101,
         "what port 0 used was not given back, or more than that was"
     );
+}
+
+#[test]
+fn a_module_is_set_up_with_the_words_that_the_eeprom_has_for_it_and_the_link_is_then_restarted() {
+    const CORECTL: u32 = 0x14f00;
+    const AUTOC: u32 = 0x042a0;
+    let bench = Bench::new();
+    let (_device, written) = bench.open_recorded(&[CORECTL, AUTOC]);
+    let written = written.lock().unwrap();
+    let words: Vec<u32> = written.iter().filter(|w| w.0 == CORECTL).map(|w| w.1).collect();
+    assert_eq!(words, [0x0101, 0x0202, 0x0303], "the short range optics of port 0");
+    // LMS in bits 15:13 and the restart in bit 12.
+    let modes: Vec<u32> = written.iter().filter(|w| w.0 == AUTOC).map(|w| w.1 >> 12 & 0xf).collect();
+    assert_eq!(modes, [0b1111, 0b0111], "another mode with a restart, and 10G serial with one");
+    assert_eq!(
+        written.last().map(|w| w.0),
+        Some(AUTOC),
+        "the link was restarted before the module was set up"
+    );
+}
+
+#[test]
+fn tables_that_an_earlier_program_left_do_not_divert_frames() {
+    let bench = Bench::new();
+    let regs = Registers::new(bench.bus()).unwrap();
+    let rest = ixy_regs::ixgbe::Rest::new(bench.bus()).unwrap();
+    rest.ftqf().iter().for_each(|filter| filter.set(0xffff_ffff));
+    for table in [regs.mta(), regs.vfta(), regs.pfuta()] {
+        table.iter().for_each(|entry| entry.set(0xffff_ffff));
+    }
+    regs.rah().at(5).unwrap().set(0x8000_1234);
+    let _device = bench.open(&Config::default()).unwrap();
+    assert!(rest.ftqf().iter().all(|filter| filter.get() == 0), "FTQF");
+    for (name, table) in [("MTA", regs.mta()), ("VFTA", regs.vfta()), ("PFUTA", regs.pfuta())] {
+        assert!(table.iter().all(|entry| entry.get() == 0), "{name}");
+    }
+    assert_eq!(regs.rah().at(5).unwrap().get(), 0);
+    assert!(regs.rah().at(0).unwrap().is_set(RAH::AV));
 }
 
 #[test]

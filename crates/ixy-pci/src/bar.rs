@@ -133,7 +133,8 @@ fn listed_size(device: &Path, address: Address, number: u8) -> Result<Option<u64
     end.checked_sub(start).and_then(|last| last.checked_add(1)).map(Some).ok_or_else(bad)
 }
 
-impl Bus for BarBus {
+// SAFETY: BUS-WINDOW: everything is passed on to `Mmio`, which keeps the promises; the mapping is the same for clones.
+unsafe impl Bus for BarBus {
     #[inline(always)]
     fn len(&self) -> u32 {
         self.mmio.len()

@@ -124,24 +124,37 @@ impl ConfigSpace {
     ///
     /// # Errors
     /// Those of [`ConfigSpace::read8`].
-    pub fn write8(&self, offset: u16, value: u8) -> Result<(), Error> {
-        self.write(offset, value.to_le_bytes())
+    ///
+    /// # Safety
+    /// The write does not let the device reach memory that is not its own to reach (Bus Master Enable, ARMED-ONLY), and
+    /// does not move its BARs while they are mapped (MAPPED-ALIVE).
+    pub unsafe fn write8(&self, offset: u16, value: u8) -> Result<(), Error> {
+        // SAFETY: as the caller promises.
+        unsafe { self.write(offset, value.to_le_bytes()) }
     }
 
     /// Writes 16 bits at a multiple of 2.
     ///
     /// # Errors
     /// Those of [`ConfigSpace::read16`].
-    pub fn write16(&self, offset: u16, value: u16) -> Result<(), Error> {
-        self.write(offset, value.to_le_bytes())
+    ///
+    /// # Safety
+    /// That of [`ConfigSpace::write8`].
+    pub unsafe fn write16(&self, offset: u16, value: u16) -> Result<(), Error> {
+        // SAFETY: as the caller promises.
+        unsafe { self.write(offset, value.to_le_bytes()) }
     }
 
     /// Writes 32 bits at a multiple of 4.
     ///
     /// # Errors
     /// Those of [`ConfigSpace::read16`].
-    pub fn write32(&self, offset: u16, value: u32) -> Result<(), Error> {
-        self.write(offset, value.to_le_bytes())
+    ///
+    /// # Safety
+    /// That of [`ConfigSpace::write8`].
+    pub unsafe fn write32(&self, offset: u16, value: u32) -> Result<(), Error> {
+        // SAFETY: as the caller promises.
+        unsafe { self.write(offset, value.to_le_bytes()) }
     }
 
     /// What the device says that it is.
@@ -170,11 +183,15 @@ impl ConfigSpace {
     }
 
     /// Sets or clears bits of the command register, and sees that they stay so.
-    pub(crate) fn set_command(&self, bits: u16, set: bool) -> Result<(), Error> {
+    ///
+    /// # Safety
+    /// ARMED-ONLY: where Bus Master Enable is set, what [`ixy_dma::BusMaster::enable`] asks for holds.
+    pub(crate) unsafe fn set_command(&self, bits: u16, set: bool) -> Result<(), Error> {
         let before = self.present(self.read16(offset::COMMAND)?)?;
         let after = if set { before | bits } else { before & !bits };
         if after != before {
-            self.write16(offset::COMMAND, after)?;
+            // SAFETY: as the caller promises; the register moves no BAR.
+            unsafe { self.write16(offset::COMMAND, after) }?;
         }
         // The read also makes sure that the write has arrived.
         let found = self.present(self.read16(offset::COMMAND)?)?;
@@ -201,7 +218,11 @@ impl ConfigSpace {
         }
     }
 
-    fn write<const N: usize>(&self, offset: u16, bytes: [u8; N]) -> Result<(), Error> {
+    /// Writes `N` bytes at a multiple of `N`.
+    ///
+    /// # Safety
+    /// That of [`ConfigSpace::write8`].
+    unsafe fn write<const N: usize>(&self, offset: u16, bytes: [u8; N]) -> Result<(), Error> {
         self.check(offset, N)?;
         self.file.write_all_at(&bytes, offset.into()).map_err(|e| Error::io("write", &self.path, e))
     }

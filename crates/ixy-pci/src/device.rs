@@ -86,7 +86,8 @@ impl Device {
             kernel_driver::unbind(sysfs, &info)?;
         }
         if !config.command_is_set(COMMAND_MEMORY)? {
-            config.set_command(COMMAND_MEMORY, true)?;
+            // SAFETY: ARMED-ONLY: Bus Master Enable stays as it is, and no BAR moves.
+            unsafe { config.set_command(COMMAND_MEMORY, true) }?;
         }
         let bus = bar.map(Arc::clone(&config))?;
         if let Some(kind @ ("DMA" | "DMA-FQ")) = info.iommu.as_deref() {
@@ -130,18 +131,34 @@ impl Device {
         let status = self.config.read16(express + DEVICE_STATUS)?;
         Ok(self.config.present(status)? & TRANSACTIONS_PENDING != 0)
     }
+
+    /// Switches bus mastering.
+    ///
+    /// # Safety
+    /// To switch it on, that of [`BusMaster::enable`].
+    unsafe fn master(&self, enabled: bool) -> Result<(), ixy_dma::Error> {
+        let what = if enabled { "switch on" } else { "switch off" };
+        let address = self.address();
+        // SAFETY: ARMED-ONLY, as the caller promises.
+        unsafe { self.config.set_command(COMMAND_BUS_MASTER, enabled) }.map_err(|error| ixy_dma::Error::Os {
+            what: format!("cannot {what} bus mastering of {address}"),
+            source: std::io::Error::other(error),
+        })
+    }
 }
 
 /// Bus mastering is Bus Master Enable of the command register (PCI Local Bus Specification 3.0, 6.2.2). A device
 /// without a PCI Express capability cannot tell what is pending, and is taken to have nothing pending.
-impl BusMaster for Device {
-    fn set_enabled(&self, enabled: bool) -> Result<(), ixy_dma::Error> {
-        let what = if enabled { "switch on" } else { "switch off" };
-        let address = self.address();
-        self.config.set_command(COMMAND_BUS_MASTER, enabled).map_err(|error| ixy_dma::Error::Os {
-            what: format!("cannot {what} bus mastering of {address}"),
-            source: std::io::Error::other(error),
-        })
+// SAFETY: QUIET-BEFORE-FREE: the command register and the device's own status say so, and the lock keeps others away.
+unsafe impl BusMaster for Device {
+    fn disable(&self) -> Result<(), ixy_dma::Error> {
+        // SAFETY: ARMED-ONLY: without the bit the device reaches no memory.
+        unsafe { self.master(false) }
+    }
+
+    unsafe fn enable(&self) -> Result<(), ixy_dma::Error> {
+        // SAFETY: ARMED-ONLY, as the caller promises.
+        unsafe { self.master(true) }
     }
 
     fn transactions_pending(&self) -> Result<bool, ixy_dma::Error> {

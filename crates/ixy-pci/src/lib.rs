@@ -29,7 +29,7 @@
 //! let ids = [DeviceId::new(0x8086, 0x10FB)];
 //! let supported = Supported { driver: "ixgbe", ids: &ids, bar: 0, bar_len: 0x2_0000 };
 //! let device = Device::open(&sysfs, "03:00.0".parse()?, &supported, WhenInUse::Refuse)?;
-//! device.set_enabled(false)?; // whatever ran before can no longer write into memory
+//! device.disable()?; // whatever ran before can no longer write into memory
 //! let bus = device.bus().clone();
 //! assert!(bus.len() >= 0x2_0000);
 //! # Ok(())

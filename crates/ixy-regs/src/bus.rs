@@ -1,14 +1,19 @@
 //! The one door to a device: [`Bus`], and memory-mapped access through it, [`Mmio`].
 
 use core::ptr::NonNull;
+#[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
 use core::sync::atomic::{Ordering, fence};
 
 /// A window of device registers, reached by volatile memory access, port I/O, a simulator or a socket.
 ///
 /// Accesses cannot fail: a device that is gone reads all ones, and its driver notices that where it looks for it.
-/// Writes are ordered after all earlier memory writes of the calling thread, and reads before all its later memory
-/// reads, so that a doorbell never overtakes the descriptors that it announces.
-pub trait Bus: Clone + Send + Sync {
+/// Writes are ordered after all earlier memory accesses of the calling thread, and reads before all its later ones, so
+/// that a doorbell never overtakes the descriptors that it announces.
+///
+/// # Safety
+/// BUS-WINDOW relies on it: [`len`](Self::len) never changes, and a clone reaches the same window and has the same
+/// length. Accesses are ordered as described above, for the device as well as for other threads.
+pub unsafe trait Bus: Clone + Send + Sync {
     /// The size of the window in bytes. It never changes.
     fn len(&self) -> u32;
 
@@ -58,6 +63,11 @@ pub trait Bus: Clone + Send + Sync {
 }
 
 /// Registers mapped into memory: a base address and a length.
+///
+/// On x86 the processor keeps the order that [`Bus`] asks for, and only the compiler is held back. On AArch64 and RISC-V
+/// there is a barrier that includes devices before each write and after each read; these are written from the
+/// architecture manuals and untested. On other architectures there are Rust's fences, which promise an order among
+/// processors only: look up what a device needs there before this is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Mmio {
     base: NonNull<u8>,
@@ -81,26 +91,62 @@ impl Mmio {
     }
 }
 
-/// One volatile load of `T` at an offset in the window, with the acquire fence that [`Bus`] asks for.
+/// Orders what follows after a read of the device.
+#[inline(always)]
+fn after_read() {
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a barrier changes nothing. It is one for the compiler, too, as `nomem` is not among the options.
+    unsafe {
+        core::arch::asm!("dmb oshld", options(nostack, preserves_flags));
+    }
+    #[cfg(target_arch = "riscv64")]
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!("fence i, rw", options(nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
+    fence(Ordering::Acquire);
+}
+
+/// Orders what came before, reads of a buffer that is given back among them, before a write to the device.
+#[inline(always)]
+fn before_write() {
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as in `after_read`.
+    unsafe {
+        core::arch::asm!("dmb osh", options(nostack, preserves_flags));
+    }
+    #[cfg(target_arch = "riscv64")]
+    // SAFETY: as in `after_read`.
+    unsafe {
+        core::arch::asm!("fence rw, o", options(nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
+    fence(Ordering::Release);
+}
+
+/// One volatile load of `T` at an offset in the window, with the order that [`Bus`] asks for.
 macro_rules! load {
     ($self:ident, $offset:ident, $T:ty) => {{
         // SAFETY: BUS-WINDOW, promised by the caller, and MAPPED-ALIVE, promised to `Mmio::new`.
         let value = unsafe { $self.base.as_ptr().add($offset as usize).cast::<$T>().read_volatile() };
-        fence(Ordering::Acquire);
+        after_read();
         <$T>::from_le(value)
     }};
 }
 
-/// One volatile store, with the release fence that [`Bus`] asks for.
+/// One volatile store, with the order that [`Bus`] asks for.
 macro_rules! store {
     ($self:ident, $offset:ident, $value:ident, $T:ty) => {{
-        fence(Ordering::Release);
+        before_write();
         // SAFETY: BUS-WINDOW, promised by the caller, and MAPPED-ALIVE, promised to `Mmio::new`.
         unsafe { $self.base.as_ptr().add($offset as usize).cast::<$T>().write_volatile($value.to_le()) }
     }};
 }
 
-impl Bus for Mmio {
+// SAFETY: BUS-WINDOW: a clone copies the base and the length, which nothing changes; `after_read` and `before_write`
+// keep the order.
+unsafe impl Bus for Mmio {
     #[inline(always)]
     fn len(&self) -> u32 {
         self.len

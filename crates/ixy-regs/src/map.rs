@@ -266,7 +266,7 @@ impl core::error::Error for WindowTooSmall {}
 ///
 /// registers! {
 ///     /// A device with a control register, four filters and a counter.
-///     pub struct Toy, 0x1000;
+///     pub unsafe struct Toy, 0x1000;
 ///     0x000 CTRL "1.1" => ctrl: u32 CTRL, RW;
 ///     0x100 + 4 * 4 FILTER "1.2" alias 0x200 + 4 * 2 => filter: u32, RW;
 ///     0x300 COUNT "1.3" => count: u32, RC;
@@ -274,7 +274,7 @@ impl core::error::Error for WindowTooSmall {}
 ///
 /// registers! {
 ///     /// The registers of one of its queues, of which there are eight.
-///     pub block Queue, 0x400 + 0x40 * 8;
+///     pub unsafe block Queue, 0x400 + 0x40 * 8;
 ///     0x00 BASE "2.1" => base: u32, RW dma;
 ///     0x18 TAIL "2.2" => tail: u32, RW dma;
 /// }
@@ -294,12 +294,49 @@ impl core::error::Error for WindowTooSmall {}
 ///
 /// An offset is a number, an array `base + stride * count`, or two arrays joined by `|`; `alias` names other
 /// addresses of the same register. Access kinds are those of [`access::kind`](crate::access::kind); `dma` makes every
-/// write unsafe: who declares a map vouches for that mark. Offsets outside the window do not compile:
+/// write unsafe.
+///
+/// # Safety
+/// `unsafe` says that who declares the map vouches for it: a register of this width and kind is at each offset, and
+/// each through which the device can be made to reach memory is marked `dma`.
+///
+/// # What does not compile
+/// An offset outside the window, or one that is not a multiple of the register's width:
 ///
 /// ```compile_fail
 /// ixy_regs::registers! {
 ///     /// Too small for its register.
-///     pub struct Toy, 0x100;
+///     pub unsafe struct Toy, 0x100;
+///     0x100 CTRL "1.1" => ctrl: u32, RW;
+/// }
+/// ```
+///
+/// A block that starts at such an offset:
+///
+/// ```compile_fail,E0080
+/// ixy_regs::registers! {
+///     /// Its second block is at 0x442.
+///     pub unsafe block Queue, 0x400 + 0x42 * 8;
+///     0x00 BASE "2.1" => base: u32, RW dma;
+/// }
+/// ```
+///
+/// Blocks that go beyond 32 bits of offset:
+///
+/// ```compile_fail,E0080
+/// ixy_regs::registers! {
+///     /// The last ones would wrap.
+///     pub unsafe block Queue, 0xFFFF_FF00 + 0x40 * 8;
+///     0x00 BASE "2.1" => base: u32, RW dma;
+/// }
+/// ```
+///
+/// A map that nobody vouches for:
+///
+/// ```compile_fail
+/// ixy_regs::registers! {
+///     /// Without `unsafe`.
+///     pub struct Toy, 0x1000;
 ///     0x100 CTRL "1.1" => ctrl: u32, RW;
 /// }
 /// ```
@@ -308,7 +345,7 @@ macro_rules! registers {
     // A whole map: absolute offsets, in a window of a size that is checked once.
     (
         $(#[$meta:meta])*
-        pub struct $Map:ident, $size:literal;
+        pub unsafe struct $Map:ident, $size:literal;
         $(
             $base:literal $(+ $stride:literal * $count:literal)? $(| $base2:literal + $stride2:literal * $count2:literal)?
             $NAME:ident $section:literal $(alias $abase:literal $(+ $astride:literal * $acount:literal)?)?
@@ -399,7 +436,7 @@ macro_rules! registers {
     // A block of registers that is there once a queue: offsets relative to the queue's own base.
     (
         $(#[$meta:meta])*
-        pub block $Map:ident, $bbase:literal + $bstride:literal * $bcount:literal
+        pub unsafe block $Map:ident, $bbase:literal + $bstride:literal * $bcount:literal
             $(| $bbase2:literal + $bstride2:literal * $bcount2:literal)?;
         $(
             $base:literal $NAME:ident $section:literal $(alias $abase:literal $(+ $astride:literal * $acount:literal)?)?
@@ -449,14 +486,25 @@ macro_rules! registers {
                 pub fn $accessor(&self) -> $crate::registers!(@type [] B, $T, ($($L)?), $A ($($dma)?)) {
                     const { assert!($base % ($T::BITS / 8) == 0 && $base + $T::BITS / 8 <= $bstride) };
                     // SAFETY: BUS-WINDOW: `new` checked that the whole block is inside; the line above, that the
-                    // register is inside the block.
+                    // register is inside the block; the const assertions below, that it is aligned in every block, and
+                    // that no offset wraps.
                     unsafe { $crate::access::Reg::new(&self.bus, self.base + $base) }
                 }
             )*
         }
 
         const _: () = {
-            $( assert!($base % ($T::BITS / 8) == 0 && $base + $T::BITS / 8 <= $bstride, "outside the block"); )*
+            const BANKS: [$crate::map::Span; $crate::registers!(@banks $($bcount2)?)] = [
+                $crate::registers!(@span 0, $bbase + $bstride * $bcount)
+                $(, $crate::registers!(@span 0, $bbase2 + $bstride2 * $bcount2))?
+            ];
+            $(
+                assert!($base % ($T::BITS / 8) == 0 && $base + $T::BITS / 8 <= $bstride, "outside the block");
+                assert!(
+                    $crate::map::Span::fits(&$crate::map::Span::shifted(BANKS, $base), $T::BITS / 8, u32::MAX),
+                    concat!(stringify!($NAME), " is not aligned in every block, or beyond 32 bits of offset")
+                );
+            )*
         };
     };
 

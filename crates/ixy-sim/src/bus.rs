@@ -34,7 +34,9 @@ impl SimBus {
     }
 }
 
-impl Bus for SimBus {
+// SAFETY: BUS-WINDOW: the window is a constant. The model is reached through a lock or through atomics of its own, in the
+// order that `Bus` asks for, and any offset will do.
+unsafe impl Bus for SimBus {
     #[inline(always)]
     fn len(&self) -> u32 {
         Nic82599::WINDOW
@@ -84,9 +86,16 @@ impl SimBusMaster {
     }
 }
 
-impl BusMaster for SimBusMaster {
-    fn set_enabled(&self, enabled: bool) -> Result<(), Error> {
-        self.0.set_bus_mastering(enabled);
+// SAFETY: QUIET-BEFORE-FREE: the model does no DMA while it is off, and switching it off waits for the end of a poll.
+unsafe impl BusMaster for SimBusMaster {
+    fn disable(&self) -> Result<(), Error> {
+        self.0.stop_bus_mastering();
+        Ok(())
+    }
+
+    unsafe fn enable(&self) -> Result<(), Error> {
+        // SAFETY: ARMED-ONLY, as the caller promises.
+        unsafe { self.0.start_bus_mastering() };
         Ok(())
     }
 

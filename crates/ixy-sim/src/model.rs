@@ -273,10 +273,18 @@ impl Nic82599 {
         work
     }
 
-    /// Switches bus mastering, as the command register in its configuration space does. Off, it does no DMA.
-    pub fn set_bus_mastering(&self, on: bool) {
+    /// Switches bus mastering off, as the command register in its configuration space does: it does no DMA.
+    pub fn stop_bus_mastering(&self) {
         // With the engine locked: once this returns, nothing is under way.
-        self.act(|_| self.hw.mastering.store(on, Ordering::Release));
+        self.act(|_| self.hw.mastering.store(false, Ordering::Release));
+    }
+
+    /// Switches bus mastering on.
+    ///
+    /// # Safety
+    /// ARMED-ONLY: every ring that is enabled reaches only memory of its domain that its driver has given to it.
+    pub unsafe fn start_bus_mastering(&self) {
+        self.act(|_| self.hw.mastering.store(true, Ordering::Release));
     }
 
     /// Whether no frame will come from the wire any more, and all that came are in memory with their descriptors written
@@ -371,7 +379,9 @@ impl Engine {
 
     /// Moves frames in both directions; returns how much was received and sent.
     fn frames(&mut self, hw: &Hardware, domain: &SimulatedDomain, light: bool) -> (usize, usize) {
-        let view = domain.view();
+        // SAFETY: ARMED-ONLY, promised to `write32` and `start_bus_mastering`: what registers and descriptors name is
+        // the driver's to give, and the engine accesses descriptors as words and buffers as bytes.
+        let view = unsafe { domain.view() };
         let Self { wire, receiver, transmitter, counts, loopback, link, .. } = self;
         let (may_send, may_receive) = (Transmitter::is_on(hw), Receiver::is_on(hw));
         let (mut received, mut sent) = (0, 0);

@@ -31,7 +31,7 @@
 //! # Features
 //! `pci` (cards on the PCI bus) and `sim` (software cards) are both on by default. Without one of them its addresses are
 //! understood, and refused with an error that says so.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 #[cfg(not(any(feature = "pci", feature = "sim")))]
 compile_error!(

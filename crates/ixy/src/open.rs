@@ -89,7 +89,9 @@ mod tests {
     #[derive(Debug)]
     struct Closed(Arc<SimulatedDomain>);
 
-    impl DmaDomain for Closed {
+    // SAFETY: the id is that of the domain inside, which allocates; nothing is imported.
+    #[allow(unsafe_code, reason = "a domain for tests")]
+    unsafe impl DmaDomain for Closed {
         fn id(&self) -> DomainId {
             self.0.id()
         }
@@ -102,7 +104,7 @@ mod tests {
             Arc::clone(&self.0).allocate(size)
         }
 
-        fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, ixy_dma::Error> {
+        unsafe fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, ixy_dma::Error> {
             let (from, into, why) = (memory.domain().name(), self.name(), "it is closed".into());
             Err(ixy_dma::Error::CannotShare { from, into, why })
         }

@@ -43,7 +43,7 @@ impl Taken {
         let in_use = if options.force { WhenInUse::Take } else { WhenInUse::Refuse };
         let device = ixy_pci::Device::open(sysfs, place, &supported, in_use)?;
         let bus_master = |source| driver(ixy_ixgbe::Error::Dma { device: address.to_owned(), source });
-        device.set_enabled(false).map_err(bus_master)?;
+        device.disable().map_err(bus_master)?;
         let node = options.numa.or(device.numa_node());
         let domain = Arc::new(PhysicalDomain::new(PageSize::Mib2).on_node(node));
         Ok(Self { address: address.to_owned(), device: Arc::new(device), model, domain })
@@ -55,11 +55,14 @@ impl Ready for Taken {
         &self.domain
     }
 
+    #[allow(unsafe_code, reason = "this is where a driver is given its card")]
     fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error> {
         let Self { address, device, model, domain } = *self;
         let config = Config { model, ..options.config() };
         let bus = device.bus().clone();
-        let opened = config.open(&address, bus, &domain, device, pool);
+        // SAFETY: ARMED-ONLY: `take` locked the device, found it to be one of `model`'s, and made the domain for it; nobody
+        // else in this process has it.
+        let opened = unsafe { config.open(&address, bus, &domain, device, pool) };
         let card = opened.map_err(|source| Error::of_driver(&address, source))?;
         Ok(Device::new(card, Hardware, domain, pool.clone()))
     }

@@ -69,10 +69,12 @@ impl Ready for Plugged {
         &self.domain
     }
 
+    #[allow(unsafe_code, reason = "this is where a driver is given its card")]
     fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error> {
         let Self { address, device, domain } = *self;
         let (bus, bus_master) = (device.sim.bus(), Arc::new(device.sim.bus_master()));
-        let opened = options.config().open(&address, bus, &domain, bus_master, pool);
+        // SAFETY: ARMED-ONLY: `plug` made the device and its domain for this driver alone.
+        let opened = unsafe { options.config().open(&address, bus, &domain, bus_master, pool) };
         let card = opened.map_err(|source| Error::of_driver(&address, source))?;
         Ok(Device::new(card, device, domain, pool.clone()))
     }

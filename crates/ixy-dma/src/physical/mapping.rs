@@ -92,11 +92,11 @@ impl Mapping {
             libc::syscall(
                 libc::SYS_mbind,
                 self.base.as_ptr(),
-                self.len,
-                libc::MPOL_BIND,
+                self.len as libc::c_ulong,
+                libc::c_long::from(libc::MPOL_BIND),
                 nodes.as_ptr(),
-                bits,
-                0_u32,
+                bits as libc::c_ulong,
+                0 as libc::c_ulong,
             )
         };
         if result == 0 {

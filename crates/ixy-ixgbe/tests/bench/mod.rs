@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use ixy_core::Mempool;
 use ixy_dma::{DmaDomain, Iova, SimulatedDomain};
 use ixy_ixgbe::{Config, Error, Ixgbe};
+use ixy_regs::bus::Bus;
 use ixy_regs::ixgbe::RxQueue;
 use ixy_sim::wire::{Wire, WireError};
 use ixy_sim::{Nic82599, SimBus, SimBusMaster};
@@ -102,7 +103,22 @@ impl Bench {
         let master = Arc::new(SimBusMaster::new(Arc::clone(&self.nic)));
         // Accesses of the data path do not poll the card: the test does.
         let bus = SimBus::stepping(Arc::clone(&self.nic));
-        config.open("test", bus, &domain, master, &self.pool)
+        // SAFETY: ARMED-ONLY: all three are those of the same card, which tests open once at a time.
+        unsafe { config.open("test", bus, &domain, master, &self.pool) }
+    }
+
+    /// Opens the card behind a bus that records what is written to the registers at `offsets`.
+    pub(crate) fn open_recorded(
+        &self,
+        offsets: &'static [u32],
+    ) -> (Ixgbe<Recorder>, Arc<Mutex<Vec<(u32, u32)>>>) {
+        let domain: Arc<dyn DmaDomain> = self.domain.clone();
+        let master = Arc::new(SimBusMaster::new(Arc::clone(&self.nic)));
+        let written = Arc::default();
+        let bus = Recorder { bus: self.bus(), offsets, written: Arc::clone(&written) };
+        // SAFETY: ARMED-ONLY: as in `open`.
+        let device = unsafe { Config::default().open("test", bus, &domain, master, &self.pool) };
+        (device.unwrap(), written)
     }
 
     /// Puts frames on the wire towards the card.
@@ -125,14 +141,62 @@ impl Bench {
         Iova(u64::from(regs.rdbal().get()) | u64::from(regs.rdbah().get()) << 32)
     }
 
-    /// Whether the card would reach memory at `iova`. A look at what is not mapped counts as a fault.
+    /// Whether the card would reach memory at `iova`.
     pub(crate) fn is_mapped(&self, iova: Iova) -> bool {
-        self.domain.view().word64(iova).is_some()
+        self.domain.is_mapped(iova)
     }
 
     /// Accesses of the card outside of what is mapped.
     pub(crate) fn faults(&self) -> u64 {
         self.domain.faults()
+    }
+}
+
+/// A bus that records writes to some registers, as offset and value.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    bus: SimBus,
+    offsets: &'static [u32],
+    written: Arc<Mutex<Vec<(u32, u32)>>>,
+}
+
+// SAFETY: BUS-WINDOW: everything is passed on to a bus that keeps the promises.
+unsafe impl Bus for Recorder {
+    fn len(&self) -> u32 {
+        self.bus.len()
+    }
+
+    unsafe fn read8(&self, offset: u32) -> u8 {
+        // SAFETY: as promised by the caller, here and below.
+        unsafe { self.bus.read8(offset) }
+    }
+
+    unsafe fn read16(&self, offset: u32) -> u16 {
+        // SAFETY: as above.
+        unsafe { self.bus.read16(offset) }
+    }
+
+    unsafe fn read32(&self, offset: u32) -> u32 {
+        // SAFETY: as above.
+        unsafe { self.bus.read32(offset) }
+    }
+
+    unsafe fn write8(&self, offset: u32, value: u8) {
+        // SAFETY: as above.
+        unsafe { self.bus.write8(offset, value) }
+    }
+
+    unsafe fn write16(&self, offset: u32, value: u16) {
+        // SAFETY: as above.
+        unsafe { self.bus.write16(offset, value) }
+    }
+
+    unsafe fn write32(&self, offset: u32, value: u32) {
+        if self.offsets.contains(&offset) {
+            self.written.lock().unwrap().push((offset, value));
+        }
+        // SAFETY: as above.
+        unsafe { self.bus.write32(offset, value) }
     }
 }
 

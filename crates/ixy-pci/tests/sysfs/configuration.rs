@@ -35,9 +35,12 @@ fn values_are_little_endian_and_reach_the_file() {
     assert_eq!(config.id().unwrap().to_string(), "8086:10fb");
     assert_eq!(config.read32(0).unwrap(), 0x10FB_8086);
     assert_eq!(config.read8(3).unwrap(), 0x10);
-    config.write8(0x80, 0x11).unwrap();
-    config.write16(0x82, 0x3322).unwrap();
-    config.write32(0xFC, 0x7766_5544).unwrap();
+    // SAFETY: ARMED-ONLY: the device is a tree of files.
+    unsafe {
+        config.write8(0x80, 0x11).unwrap();
+        config.write16(0x82, 0x3322).unwrap();
+        config.write32(0xFC, 0x7766_5544).unwrap();
+    }
     let file = fs::read(tree.file("config")).unwrap();
     assert_eq!(file[0x80..0x84], [0x11, 0, 0x22, 0x33]);
     assert_eq!(file[0xFC..], [0x44, 0x55, 0x66, 0x77]);
@@ -49,10 +52,12 @@ fn an_access_outside_or_across_a_register_is_refused() {
     let config = open(&tree);
     assert!(matches!(config.read8(256), Err(Error::ConfigBounds { offset: 256, width: 1, len: 256, .. })));
     assert!(matches!(config.read32(256), Err(Error::ConfigBounds { .. })));
-    assert!(matches!(config.write32(0x100, 0), Err(Error::ConfigBounds { .. })));
+    // SAFETY: ARMED-ONLY: the device is a tree of files, here and below.
+    assert!(matches!(unsafe { config.write32(0x100, 0) }, Err(Error::ConfigBounds { .. })));
     assert!(matches!(config.read8(u16::MAX), Err(Error::ConfigBounds { .. })));
     assert!(matches!(config.read16(1), Err(Error::ConfigUnaligned { width: 2, .. })));
-    assert!(matches!(config.write32(2, 0), Err(Error::ConfigUnaligned { width: 4, .. })));
+    // SAFETY: as above.
+    assert!(matches!(unsafe { config.write32(2, 0) }, Err(Error::ConfigUnaligned { width: 4, .. })));
     assert_eq!(fs::metadata(tree.file("config")).unwrap().len(), 256);
 }
 

@@ -13,7 +13,7 @@ registers! {
     /// Two registers marked `dma` hold no address: [`rxctrl`](Self::rxctrl) and [`dmatxctl`](Self::dmatxctl) are
     /// the gates of all receive and transmit DMA. Opening one sets to work every queue that is enabled, with
     /// whatever addresses its registers hold, also those that an earlier program left there.
-    pub struct Registers, 0x20000;
+    pub unsafe struct Registers, 0x20000;
 
     // General control (section 8.2.3.1)
     0x00000 CTRL "8.2.3.1.1" alias 0x00004 => ctrl: u32 CTRL, RW;
@@ -179,7 +179,7 @@ registers! {
     ///
     /// All of them are marked `dma`. [`dca_rxctrl`](Self::dca_rxctrl) holds no address either: relaxed ordering
     /// would let a descriptor be reported as done before the device has finished writing to its buffer.
-    pub block RxQueue, 0x01000 + 0x40 * 64 | 0x0D000 + 0x40 * 64;
+    pub unsafe block RxQueue, 0x01000 + 0x40 * 64 | 0x0D000 + 0x40 * 64;
 
     0x00 RDBAL "8.2.3.8.1" => rdbal: u32, RW dma;
     0x04 RDBAH "8.2.3.8.2" => rdbah: u32, RW dma;
@@ -196,7 +196,7 @@ registers! {
     /// The registers of one transmit queue (section 8.2.3.9).
     ///
     /// All of them are marked `dma`, as for receive queues.
-    pub block TxQueue, 0x06000 + 0x40 * 128;
+    pub unsafe block TxQueue, 0x06000 + 0x40 * 128;
 
     0x00 TDBAL "8.2.3.9.5" => tdbal: u32, RW dma;
     0x04 TDBAH "8.2.3.9.6" => tdbah: u32, RW dma;

@@ -10,7 +10,7 @@ registers! {
     /// Marked `dma` are the FCoE contexts, which hold addresses of buffers that the device writes to, and
     /// [`ciad`](Self::ciad), which writes to the configuration space of virtual functions and so can switch
     /// their bus mastering on.
-    pub struct Rest, 0x20000;
+    pub unsafe struct Rest, 0x20000;
 
     // General control (section 8.2.3.1)
     0x00048 FRTIMER "8.2.3" => frtimer: u32, RO;

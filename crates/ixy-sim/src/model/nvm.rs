@@ -64,9 +64,9 @@ impl Nvm {
         // Firmware: no LESM module (word 2), and a patch whose configuration says version 6.
         put(FIRMWARE_SECTION, &[0x0006, 0xffff, 0xffff, 0xffff, FIRMWARE_PATCH as u16, 0xffff, 0xffff]);
         put(FIRMWARE_PATCH, &[0x0008, 0, 0, 0, 0, 0, 0, 0x0006, 0]);
-        // SFP+ modules: pairs of an identifier and a pointer, after a length; 5 and 6 are short and long range optics on
-        // port 0 and 1. Each sequence is a length and values for CORECTL.
-        put(SFP_TABLE, &[0x0005, 5, SFP_SHORT_RANGE_0 as u16, 6, SFP_SHORT_RANGE_1 as u16, 0xffff]);
+        // SFP+ modules: pairs of an identifier and a pointer, after a word of header; 5 and 6 are short and long range optics on
+        // port 0 and 1. Each sequence is a word of header and values for CORECTL.
+        put(SFP_TABLE, &[0x00a0, 5, SFP_SHORT_RANGE_0 as u16, 6, SFP_SHORT_RANGE_1 as u16, 0xffff]);
         put(SFP_SHORT_RANGE_0, &[0x0004, 0x0101, 0x0202, 0x0303, 0xffff]);
         put(SFP_SHORT_RANGE_1, &[0x0004, 0x1101, 0x1202, 0x1303, 0xffff]);
         let mut nvm = Self { words };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use ixy_dma::{DmaDomain, DmaSlice, Iova, SimulatedDomain};
+use ixy_dma::{DmaDomain, DmaSlice, Iova, SimulatedDomain, View};
 use ixy_sim::wire::{Wire, WireError};
 use ixy_sim::{Builder, Irq, Nic82599};
 
@@ -190,8 +190,16 @@ impl Bench {
         let builder =
             Nic82599::builder(Box::new(wire.clone()), domain.clone()).mac(MAC).irq(Box::new(vectors.clone()));
         let nic = Arc::new(change(builder).build());
-        nic.set_bus_mastering(true);
+        // SAFETY: ARMED-ONLY: no ring is enabled yet.
+        unsafe { nic.start_bus_mastering() };
         Self { nic, wire, vectors, domain }
+    }
+
+    /// The memory of the device as the device sees it.
+    pub(crate) fn view(&self) -> View<'_> {
+        // SAFETY: OWNED-BUFFER: tests access buffers through it that the device has not been given yet, or has given
+        // back with their descriptors.
+        unsafe { self.domain.view() }
     }
 
     /// A device that receives everything on queue 0 into 32 buffers, and sends from queue 0; the link is up.
@@ -322,7 +330,7 @@ impl RxRing {
         }
         let mut bytes = vec![0; (words[1] >> 32 & 0xffff) as usize];
         let iova = Iova(self.buffers.iova().0 + u64::from(self.next) * 2048);
-        assert!(bench.domain.view().read(iova, &mut bytes[..]));
+        assert!(bench.view().read(iova, &mut bytes[..]));
         Some((words, bytes))
     }
 
@@ -371,7 +379,7 @@ impl TxRing {
     /// Writes a data descriptor for `bytes`, with `flags` in its second word; returns its index.
     pub(crate) fn data(&mut self, bench: &Bench, bytes: &[u8], flags: u64) -> u32 {
         let iova = Iova(self.buffers.iova().0 + u64::from(self.tail) * 2048);
-        assert!(bench.domain.view().write(iova, bytes));
+        assert!(bench.view().write(iova, bytes));
         self.put(iova.0, DATA | flags | bytes.len() as u64 | (bytes.len() as u64) << 46)
     }
 

@@ -42,7 +42,7 @@ fn the_address_is_in_the_lan_core_section() {
 #[test]
 fn the_table_of_sfp_modules_has_short_and_long_range_optics_for_both_ports() {
     let bench = Bench::new();
-    // As stock drivers walk it: skip the length, then pairs of identifier and pointer until all ones.
+    // As stock drivers walk it: skip the header, then pairs of identifier and pointer until all ones.
     let mut at = u32::from(word(&bench, 0x2b)) + 1;
     let mut found = Vec::new();
     while found.len() < 16 && word(&bench, at) != 0xffff {

@@ -69,8 +69,9 @@ fn two_devices_on_a_cable_exchange_frames_and_see_each_others_end() {
     let cables = Cables::default();
     let (left, left_bench) = open("cable=a", &cables, &thread);
     let (right, right_bench) = open("cable=a", &cables, &thread);
-    for (sim, on) in [(&left, true), (&right, true)] {
-        sim.bus_master().set_enabled(on).unwrap();
+    for sim in [&left, &right] {
+        // SAFETY: ARMED-ONLY: no ring is enabled yet.
+        unsafe { sim.bus_master().enable() }.unwrap();
     }
     let (_, mut tx) = start(&left_bench);
     let (mut rx, _) = start(&right_bench);
@@ -96,7 +97,8 @@ fn a_capture_is_complete_once_the_device_is_closed() {
     let path = dir.path().join("out.pcap");
     let thread = PollThread::start().unwrap();
     let (sim, bench) = open(&format!("tx={}", path.display()), &Cables::default(), &thread);
-    sim.bus_master().set_enabled(true).unwrap();
+    // SAFETY: ARMED-ONLY: no ring is enabled yet.
+    unsafe { sim.bus_master().enable() }.unwrap();
     let (_, mut tx) = start(&bench);
     for n in 0..10 {
         let at = tx.send(&bench, &own(60, n));

@@ -151,7 +151,7 @@ fn legacy(len: usize, flags: u64) -> u64 {
 fn legacy_descriptors_send_checksum_and_tag() {
     let (bench, _, mut tx) = Bench::running();
     let iova = tx.buffers.iova();
-    assert!(bench.domain.view().write(iova, &own(60, 1)));
+    assert!(bench.view().write(iova, &own(60, 1)));
     let plain = tx.put(iova.0, legacy(60, EOP | IFCS | RS));
     // IC: sum from byte 20 to the end, put at byte 30.
     tx.put(iova.0, legacy(60, EOP | IFCS | RS | 1 << 26 | 30 << 16 | 20 << 40));
