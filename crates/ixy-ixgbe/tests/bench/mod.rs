@@ -108,10 +108,7 @@ impl Bench {
     }
 
     /// Opens the card behind a bus that records what is written to the registers at `offsets`.
-    pub(crate) fn open_recorded(
-        &self,
-        offsets: &'static [u32],
-    ) -> (Ixgbe<Recorder>, Arc<Mutex<Vec<(u32, u32)>>>) {
+    pub(crate) fn open_recorded(&self, offsets: &'static [u32]) -> (Ixgbe<Recorder>, Writes) {
         let domain: Arc<dyn DmaDomain> = self.domain.clone();
         let master = Arc::new(SimBusMaster::new(Arc::clone(&self.nic)));
         let written = Arc::default();
@@ -152,12 +149,15 @@ impl Bench {
     }
 }
 
+/// Writes to registers in their order, as offset and value.
+pub(crate) type Writes = Arc<Mutex<Vec<(u32, u32)>>>;
+
 /// A bus that records writes to some registers, as offset and value.
 #[derive(Clone)]
 pub(crate) struct Recorder {
     bus: SimBus,
     offsets: &'static [u32],
-    written: Arc<Mutex<Vec<(u32, u32)>>>,
+    written: Writes,
 }
 
 // SAFETY: BUS-WINDOW: everything is passed on to a bus that keeps the promises.
