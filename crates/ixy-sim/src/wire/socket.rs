@@ -135,12 +135,16 @@ impl SocketWire {
     fn receive(&mut self) {
         self.accept();
         let Some(stream) = &self.stream else { return };
-        // A second time, as what reports a reset takes no frame.
-        for _ in 0..2 {
+        let mut end_seen = false;
+        // More than once, as what reports a reset takes no frame, and for the end see below.
+        for _ in 0..3 {
             if self.front > 0 || self.input_ended {
                 return;
             }
             match recv(stream, &mut *self.buffer, RecvFlags::DONTWAIT) {
+                // The kernel finds no message first, and then that the other end is closed: one that was sent in between
+                // is still there. A second look cannot miss it.
+                Ok((0, _)) if !end_seen => end_seen = true,
                 Ok((0, _)) => self.input_ended = true,
                 Ok((length, _)) => self.front = length,
                 Err(Errno::AGAIN | Errno::INTR) => return,
