@@ -65,8 +65,7 @@ pub unsafe trait Bus: Clone + Send + Sync {
 /// Registers mapped into memory: a base address and a length.
 ///
 /// On x86 the processor keeps the order that [`Bus`] asks for, and only the compiler is held back. On AArch64 and RISC-V
-/// there is a barrier that includes devices before each write and after each read; these are written from the
-/// architecture manuals and untested. On other architectures there are Rust's fences, which promise an order among
+/// there is a barrier that includes devices before each write and after each read; tests have run on x86 only. On other architectures there are Rust's fences, which promise an order among
 /// processors only: look up what a device needs there before this is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Mmio {
