@@ -4,7 +4,7 @@
 //! - [`Flags`] are the flags that all of them have; [`HELP`] explains addresses.
 //! - [`Session`] knows when to stop, and where statistics go.
 //! - [`Reporter`] prints statistics each second, progress, and the summary.
-//! - [`wait_for_link`] waits for the other end.
+//! - [`settle`] gives links time to come up, [`wait_for_link`] insists on one.
 //! - [`Idle`] lets a loop without work wait politely.
 //!
 //! A program that counts what arrives:
@@ -58,7 +58,7 @@ mod start;
 pub use error::Error;
 pub use flags::{Flags, HELP, duration};
 pub use idle::Idle;
-pub use link::wait_for_link;
+pub use link::{settle, wait_for_link};
 pub use report::Reporter;
 pub use session::Session;
 pub use start::main;

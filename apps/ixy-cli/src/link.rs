@@ -1,4 +1,4 @@
-//! Waiting for the other end: [`wait_for_link`].
+//! Waiting for the other end: [`wait_for_link`], [`settle`].
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,30 @@ use crate::session::Session;
 /// for it to start the link again.
 const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_millis(2500);
+
+/// How long the links of cards get to come up before a program starts all the same.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Gives the links of `devices` that are hardware some time to come up, and starts those again that do not. One that
+/// stays down is a warning: it may come up later. What a software device is connected to may come at any time.
+///
+/// # Errors
+/// A device is lost.
+pub fn settle(devices: &[Device], session: &Session) -> Result<(), Error> {
+    let start = Instant::now();
+    for device in devices.iter().filter(|device| device.simulated().is_none()) {
+        while !device.wait_for_link(LONG.min(SETTLE.saturating_sub(start.elapsed())))?.up {
+            if start.elapsed() >= SETTLE || session.stopped() {
+                tracing::warn!(
+                    device = device.address(),
+                    "there is no link: is the cable in, and the other end up?"
+                );
+                break;
+            }
+        }
+    }
+    Ok(())
+}
 
 /// Waits until `device` has a link, the session is stopped, or the time is over that `--duration` or `limit` say.
 ///

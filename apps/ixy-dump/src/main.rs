@@ -36,6 +36,7 @@ const FLUSH: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let mut devices = ixy::open(&[args.device], &args.flags.options(session))?;
+    ixy_cli::settle(&devices, session)?;
     let mut queues: Vec<_> = (0..args.flags.queues).filter_map(|n| devices[0].rx_queue(n)).collect();
     let mut file = Writer::create(&args.write, args.snaplen)?;
     // Nothing is ever sent: whoever waits for an end of it sees one.

@@ -74,6 +74,7 @@ fn forward(share: &mut [Direction], mut go_on: impl FnMut() -> Result<bool, Erro
 
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let mut devices = ixy::open(&[args.a, args.b], &args.flags.options(session))?;
+    ixy_cli::settle(&devices, session)?;
     let inputs = [Input::default(), Input::default()];
     let threads = usize::from(args.threads.min(args.flags.queues));
     let mut shares: Vec<Vec<Direction>> = (0..threads).map(|_| Vec::new()).collect();
