@@ -4,6 +4,38 @@
 //! pool of packet buffers, and returns an [`Ixgbe`]: a card that receives and sends. It knows no operating system; the
 //! crate `ixy` joins it with PCI and with the software 82599.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use ixy_core::{Batch, Mempool, RxQueue, TxQueue};
+//! use ixy_dma::{DmaDomain, SimulatedDomain};
+//! use ixy_ixgbe::Config;
+//! use ixy_sim::{Nic82599, SimBus, SimBusMaster, wire};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A software card with a loopback at its port, polled whenever the driver reads a register.
+//! let memory = Arc::new(SimulatedDomain::default());
+//! let port = "loopback".parse::<wire::WireSpec>()?.connect(&wire::Cables::default())?;
+//! let nic = Arc::new(Nic82599::builder(port, memory.clone()).build());
+//! let domain: Arc<dyn DmaDomain> = memory;
+//! let config = Config::default();
+//! let pool = Mempool::new(domain.clone(), config.buffers())?;
+//!
+//! let (bus, master) = (SimBus::stepping(nic.clone()), Arc::new(SimBusMaster::new(nic.clone())));
+//! // SAFETY: bus, domain and bus master are those of this one card, which nobody else drives.
+//! let mut card = unsafe { config.open("example", bus, &domain, master, &pool) }?;
+//! let (Some(mut rx), Some(mut tx)) = (card.take_rx_queue(0), card.take_tx_queue(0)) else { return Ok(()) };
+//!
+//! let mut batch = Batch::new(32);
+//! pool.allocate_batch(&mut batch, 1);
+//! assert!(batch[0].set_len(60));
+//! assert_eq!(tx.send(&mut batch), 1);
+//! nic.poll(); // the card sends the frame,
+//! nic.poll(); // and receives it
+//! assert_eq!(rx.receive(&mut batch), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! It reads as the datasheet does (Intel 331520, section numbers at each step). In this order: `device.rs` (open),
 //! `card.rs` (waits, reset, the end), `init.rs` (section 4.6.3), `link.rs` and `sfp.rs` (4.6.4), `rx.rs` (4.6.7, 7.1),
 //! `tx.rs` (4.6.8, 7.2), `stats.rs` (4.6.5). Where it does otherwise than the datasheet or its predecessors, the line
