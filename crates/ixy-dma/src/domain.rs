@@ -32,7 +32,7 @@ impl fmt::Debug for Iova {
     }
 }
 
-/// The identity of a domain, never used twice in a process.
+/// The identity of an address space. Domains that are one address space, as all of physical memory are, share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DomainId(NonZeroU64);
 

@@ -101,7 +101,7 @@ impl Bench {
     pub(crate) fn open(&self, config: &Config) -> Result<Ixgbe<SimBus>, Error> {
         let domain: Arc<dyn DmaDomain> = self.domain.clone();
         let master = Arc::new(SimBusMaster::new(Arc::clone(&self.nic)));
-        // Accesses of the data path do not poll the card: the test does.
+        // Registers that are read poll the card; the data path reads none, so there the test does.
         let bus = SimBus::stepping(Arc::clone(&self.nic));
         // SAFETY: ARMED-ONLY: all three are those of the same card, which tests open once at a time.
         unsafe { config.open("test", bus, &domain, master, &self.pool) }
