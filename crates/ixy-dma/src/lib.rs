@@ -39,6 +39,7 @@
 mod domain;
 mod error;
 mod memory;
+mod narrow;
 mod physical;
 mod simulated;
 

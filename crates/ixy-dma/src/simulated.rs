@@ -1,7 +1,7 @@
 //! An address space of ordinary memory, for devices made of software: [`SimulatedDomain`].
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use crate::domain::{DmaDomain, DomainId, Iova};
@@ -65,8 +65,8 @@ impl SimulatedDomain {
     ///
     /// # Safety
     /// OWNED-BUFFER: through the view, and through words taken from it, only memory is accessed that its driver has
-    /// given to the device: packet buffers as bytes while they stand in a ring, and rings as 64-bit words (a word of
-    /// 32 bits where the driver has one, too).
+    /// given to the device: packet buffers as bytes while they stand in a ring, and rings as words of the width
+    /// that the driver has there (64 bits, or 32 or 16 where it says so).
     pub unsafe fn view(&self) -> View<'_> {
         self.look()
     }
@@ -286,12 +286,20 @@ impl View<'_> {
         Some(unsafe { at.cast::<AtomicU64>().as_ref() })
     }
 
-    /// The 32-bit word at `iova` (head write-back), or `None` when that is a fault or not a multiple of four.
+    /// The 32-bit word at `iova` (head write-back, a used element), or `None` when that is a fault or not a multiple of four.
     #[inline]
     pub fn word32(&self, iova: Iova) -> Option<&AtomicU32> {
         let at = self.aligned(iova, 4)?;
         // SAFETY: as for `word64`.
         Some(unsafe { at.cast::<AtomicU32>().as_ref() })
+    }
+
+    /// The 16-bit word at `iova` (an index of a virtqueue), or `None` when that is a fault or not a multiple of two.
+    #[inline]
+    pub fn word16(&self, iova: Iova) -> Option<&AtomicU16> {
+        let at = self.aligned(iova, 2)?;
+        // SAFETY: as for `word64`.
+        Some(unsafe { at.cast::<AtomicU16>().as_ref() })
     }
 
     /// `count` words of 64 bits from `iova` on, for a ring that is used many times: `None`, which is no fault, when they are
