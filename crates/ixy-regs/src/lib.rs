@@ -14,7 +14,9 @@
 //! - [`access`] has what may be done with a register of each kind: a read-only one has no `set`, a statistic that clears
 //!   when it is read has `take` instead of `get`, and a register through which the device reaches memory is written by
 //!   unsafe methods only.
+//! - [`window::Window`] is a part of a bus as a bus of its own, for devices with several structures in one BAR.
 //! - [`ixgbe`] is the map of the Intel 82599, with its descriptors.
+//! - [`virtio`] has the maps of virtio network devices, legacy and modern, their feature bits and rings.
 //!
 //! # Example
 //!
@@ -92,3 +94,5 @@ pub mod access;
 pub mod bus;
 pub mod ixgbe;
 pub mod map;
+pub mod virtio;
+pub mod window;

@@ -1,0 +1,63 @@
+//! The packed ring (section 2.8): one ring of descriptors that driver and device both write, and for each of them two words
+//! in which it says what it wants to be told.
+//!
+//! The driver makes a descriptor available by flags that differ, AVAIL as its wrap counter says; the device overwrites it,
+//! with the buffer's id and both flags as its own counter says. Counters start at 1 and change when the ring begins anew.
+
+use zerocopy::little_endian::{U16, U32, U64};
+
+use super::DescriptorFlags;
+
+structure! {
+    /// A descriptor (section 2.8.13; specification: `struct pvirtq_desc`).
+    Descriptor, 16 {
+        /// Where the piece of memory is, as the device sees it.
+        0 addr: U64,
+        /// How many bytes it has; from the device, how many it says that it wrote.
+        8 len: U32,
+        /// The buffer's id, which the driver chooses.
+        12 id: U16,
+        /// See [`DescriptorFlags`].
+        14 flags: U16,
+    }
+}
+
+structure! {
+    /// What one side wants to be told (section 2.8.14; specification: `struct pvirtq_event_suppress`).
+    EventSuppression, 4 {
+        /// With [`EventFlags::DESC`]: the descriptor, and in bit 15 the wrap counter of its round.
+        0 desc: U16,
+        /// See [`EventFlags`].
+        2 flags: U16,
+    }
+}
+
+impl Descriptor {
+    /// The descriptor that these two words are.
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        zerocopy::transmute!([U64::new(words[0]), U64::new(words[1])])
+    }
+}
+
+/// A descriptor as two words: `len` bytes at `addr`, in the buffer `id` (section 2.8.13).
+#[inline(always)]
+pub const fn descriptor(addr: u64, len: u32, id: u16, flags: DescriptorFlags) -> [u64; 2] {
+    [addr, len as u64 | (id as u64) << 32 | (flags.bits() as u64) << 48]
+}
+
+/// When one side wants to be told (section 2.8.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EventFlags(pub u16);
+
+impl EventFlags {
+    /// Always.
+    pub const ENABLE: Self = Self(0);
+    /// Never.
+    pub const DISABLE: Self = Self(1);
+    /// At the descriptor that is named beside it; with EVENT_IDX only.
+    pub const DESC: Self = Self(2);
+
+    /// All values that are not reserved, with their names (specification: `RING_EVENT_FLAGS_`).
+    pub const ALL: [(&str, Self); 3] =
+        [("ENABLE", Self::ENABLE), ("DISABLE", Self::DISABLE), ("DESC", Self::DESC)];
+}
