@@ -9,6 +9,10 @@ use crate::error::Error;
 const FIRST: u16 = 0x34;
 /// Capabilities lie behind the header.
 const LOWEST: u16 = 0x40;
+/// The configuration space that this list is in, in bytes.
+const CONVENTIONAL: u16 = 0x100;
+/// The length of a vendor's own capability, from its start.
+const VENDOR_LENGTH: u16 = 2;
 /// Where the list of extended capabilities starts (PCI Express Base Specification, 7.9).
 const FIRST_EXTENDED: u16 = 0x100;
 
@@ -60,6 +64,41 @@ impl ExtendedCapability {
     pub const SINGLE_ROOT_IO_VIRTUALIZATION: u16 = 0x10;
 }
 
+/// A vendor's own capability with its contents. A device can have several of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VendorCapability {
+    /// Where it is in configuration space, in bytes.
+    pub offset: u16,
+    /// All its bytes, from the id on: as many as its length byte says, or fewer where configuration space ends before.
+    pub bytes: Vec<u8>,
+}
+
+/// The list of capabilities as far as it could be walked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CapabilityList {
+    /// Its entries, in their order.
+    pub entries: Vec<Capability>,
+    /// Why the walk ended, if not at the list's end.
+    pub broken: Option<BrokenList>,
+}
+
+/// How a list of capabilities is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenList {
+    /// It leads back to where it has been.
+    #[error("loops (its last pointer leads back to {to:#x})")]
+    Loops {
+        /// The entry that would come twice.
+        to: u16,
+    },
+    /// It leads to where no entry can be.
+    #[error("leads into the header (its last pointer is {to:#x})")]
+    LeadsOutside {
+        /// The offset of the entry that cannot be.
+        to: u16,
+    },
+}
+
 /// Both lists end where they should: at a null pointer, and also at one that leads out of their area or back to where
 /// the walk has been, which a warning names. So a walk takes at most one step for each aligned offset.
 impl ConfigSpace {
@@ -68,22 +107,55 @@ impl ConfigSpace {
     /// # Errors
     /// [`Error::ConfigHidden`] without root, [`Error::Gone`], [`Error::Io`].
     pub fn capabilities(&self) -> Result<Vec<Capability>, Error> {
-        let mut list = Vec::new();
+        let CapabilityList { entries, broken } = self.capability_list()?;
+        if let Some(how) = broken {
+            tracing::warn!("{}", Error::BrokenCapabilities { address: self.address(), how });
+        }
+        Ok(entries)
+    }
+
+    /// The capabilities, and whether the list has an end. It is for those who miss a capability and want to tell why:
+    /// [`Error::BrokenCapabilities`] has the words.
+    ///
+    /// # Errors
+    /// Those of [`ConfigSpace::capabilities`].
+    pub fn capability_list(&self) -> Result<CapabilityList, Error> {
+        let mut list = CapabilityList { entries: Vec::new(), broken: None };
         if self.status()? & STATUS_CAPABILITIES == 0 {
             return Ok(list);
         }
         let mut seen = HashSet::new();
         // The two lowest bits of a pointer are reserved.
-        let mut offset = u16::from(self.read8(FIRST)? & 0xFC);
-        while offset != 0 {
-            if offset < LOWEST || !seen.insert(offset) {
-                self.warn_broken(offset);
+        let mut to = u16::from(self.read8(FIRST)? & 0xFC);
+        while to != 0 {
+            if to < LOWEST {
+                list.broken = Some(BrokenList::LeadsOutside { to });
                 break;
             }
-            list.push(Capability { id: self.read8(offset)?, offset });
-            offset = u16::from(self.read8(offset + 1)? & 0xFC);
+            if !seen.insert(to) {
+                list.broken = Some(BrokenList::Loops { to });
+                break;
+            }
+            list.entries.push(Capability { id: self.read8(to)?, offset: to });
+            to = u16::from(self.read8(to + 1)? & 0xFC);
         }
         Ok(list)
+    }
+
+    /// The contents of those among `capabilities` that are a vendor's own. The third byte of one is its length.
+    ///
+    /// # Errors
+    /// Those of [`ConfigSpace::read8`].
+    pub fn vendor_capabilities(&self, capabilities: &[Capability]) -> Result<Vec<VendorCapability>, Error> {
+        let vendors = capabilities.iter().filter(|capability| capability.id == Capability::VENDOR_SPECIFIC);
+        vendors
+            .map(|&Capability { offset, .. }| {
+                let length = u16::from(self.read8(offset + VENDOR_LENGTH)?);
+                let end = (offset + length).min(CONVENTIONAL).min(self.len());
+                let bytes = (offset..end).map(|offset| self.read8(offset)).collect::<Result<_, _>>()?;
+                Ok(VendorCapability { offset, bytes })
+            })
+            .collect()
     }
 
     /// The first capability of an id.

@@ -1,6 +1,7 @@
 //! The configuration space of a device: [`ConfigSpace`].
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -25,10 +26,14 @@ const VISIBLE_TO_ALL: u16 = 64;
 /// The largest configuration space, that of PCI Express.
 const LARGEST: u16 = 4096;
 
+/// I/O Space Enable of the command register: the device answers in its BARs of ports.
+pub(crate) const COMMAND_IO: u16 = 1 << 0;
 /// Memory Space Enable of the command register: the device answers in its memory BARs.
 pub(crate) const COMMAND_MEMORY: u16 = 1 << 1;
 /// Bus Master Enable of the command register: the device may start DMA.
 pub(crate) const COMMAND_BUS_MASTER: u16 = 1 << 2;
+/// Interrupt Disable of the command register: the device leaves its interrupt pin alone.
+pub(crate) const COMMAND_INTERRUPT_DISABLE: u16 = 1 << 10;
 /// Capabilities List of the status register.
 pub(crate) const STATUS_CAPABILITIES: u16 = 1 << 4;
 
@@ -174,14 +179,6 @@ impl ConfigSpace {
         self.present(self.read16(offset::STATUS)?)
     }
 
-    /// Whether all of `bits` are set in the command register.
-    ///
-    /// # Errors
-    /// Those of [`ConfigSpace::read16`], [`Error::Gone`].
-    pub(crate) fn command_is_set(&self, bits: u16) -> Result<bool, Error> {
-        Ok(self.present(self.read16(offset::COMMAND)?)? & bits == bits)
-    }
-
     /// Sets or clears bits of the command register, and sees that they stay so.
     ///
     /// # Safety
@@ -224,7 +221,11 @@ impl ConfigSpace {
     /// That of [`ConfigSpace::write8`].
     unsafe fn write<const N: usize>(&self, offset: u16, bytes: [u8; N]) -> Result<(), Error> {
         self.check(offset, N)?;
-        self.file.write_all_at(&bytes, offset.into()).map_err(|e| Error::io("write", &self.path, e))
+        self.file.write_all_at(&bytes, offset.into()).map_err(|e| match e.kind() {
+            // Whoever may not write could not open it either.
+            io::ErrorKind::PermissionDenied => Error::Lockdown { what: "write to", path: self.path.clone() },
+            _ => Error::io("write", &self.path, e),
+        })
     }
 
     fn check(&self, offset: u16, width: usize) -> Result<(), Error> {

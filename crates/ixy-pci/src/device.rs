@@ -1,15 +1,19 @@
 //! A device that this process drives: [`Device`].
 
+use std::fmt;
 use std::sync::Arc;
 
 use ixy_dma::BusMaster;
 
 use crate::address::{Address, DeviceId};
-use crate::bar::{Bar, BarBus};
+use crate::bar::BarBus;
 use crate::capability::Capability;
-use crate::config::{COMMAND_BUS_MASTER, COMMAND_MEMORY, ConfigSpace};
+use crate::config::{COMMAND_BUS_MASTER, COMMAND_IO, COMMAND_MEMORY, ConfigSpace};
 use crate::error::Error;
+use crate::interrupts;
 use crate::kernel_driver::{self, Access, WhenInUse};
+use crate::ports::PortBus;
+use crate::region::{Bar, BarFile, BarKind};
 use crate::sysfs::{DeviceInfo, Sysfs};
 
 /// Device Status, from the start of the PCI Express capability (PCI Express Base Specification, 7.5.3.5).
@@ -31,73 +35,144 @@ pub struct Supported<'a> {
 }
 
 /// A PCI device in the hands of this process: taken from its kernel driver and locked against other processes that
-/// use this crate, until this value and all [`BarBus`]es of it are dropped.
+/// use this crate, until this value and all buses of it are dropped.
+///
+/// A driver whose registers are in one BAR of memory uses [`Device::open`]. One that has to look at the device first, or
+/// has registers in several BARs or behind I/O ports, uses [`Device::take`], which gives a `Device<()>`, and maps what it
+/// wants with [`Device::map`] and [`Device::ports`].
 ///
 /// The lock is an flock(2) of the device's file `config`. It does not reach processes that see the device through
 /// another mount of sysfs, as those in a container of its own network namespace do.
 #[derive(Debug)]
-pub struct Device {
+pub struct Device<B = BarBus> {
     info: DeviceInfo,
+    sysfs: Sysfs,
+    /// The name of the driver, for messages.
+    driver: String,
     config: Arc<ConfigSpace>,
-    bus: BarBus,
+    bus: B,
     /// Where the PCI Express capability is.
     express: Option<u16>,
 }
 
-impl Device {
-    /// Takes the device at `address`, if it is one that the driver supports.
-    ///
-    /// Everything is checked before anything is changed. Then the device is unbound from its kernel driver, and made
-    /// to answer in its memory space. Whether it may start DMA is left as it was: see [`BusMaster`].
+impl Device<BarBus> {
+    /// Takes the device at `address`, if it is one that the driver supports, and maps its registers.
     ///
     /// # Errors
-    /// [`Error::NoSuchDevice`], [`Error::NotSupported`]; [`Error::BoundToVfio`], [`Error::InterfaceUp`],
-    /// [`Error::InterfaceHidden`] or [`Error::InUse`] when it is in use; [`Error::NoBar`], [`Error::BarTooSmall`] or
-    /// [`Error::BarIsPorts`] when its registers are not where they should be; [`Error::Permission`],
-    /// [`Error::Lockdown`], [`Error::BarExclusive`] or [`Error::Io`] when the system refuses; [`Error::Gone`].
+    /// Those of [`Device::take`] and [`Device::map`].
     pub fn open(
         sysfs: &Sysfs,
         address: Address,
         supported: &Supported<'_>,
         in_use: WhenInUse,
     ) -> Result<Self, Error> {
+        let Supported { driver, ids, bar, bar_len } = *supported;
+        let needed = Bar { number: bar, kind: BarKind::Memory, len: bar_len.into() };
+        let taken = Device::take(sysfs, address, driver, ids, &[needed], in_use)?;
+        let bus = taken.map(bar, bar_len)?;
+        let Device { info, sysfs, driver, config, bus: (), express } = taken;
+        Ok(Self { info, sysfs, driver, config, bus, express })
+    }
+
+    /// Its registers.
+    pub fn bus(&self) -> &BarBus {
+        &self.bus
+    }
+}
+
+impl Device<()> {
+    /// Takes the device at `address` for a driver of this name, if it is among `ids` and has the BARs that are `needed`.
+    ///
+    /// Everything is checked before anything is changed. Then the device is unbound from its kernel driver, and its
+    /// interrupts are switched off, pin and messages. Whether it may start DMA is left as it was: see [`BusMaster`].
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDevice`], [`Error::NotSupported`]; [`Error::BoundToVfio`], [`Error::InterfaceUp`],
+    /// [`Error::InterfaceHidden`] or [`Error::InUse`] when it is in use; [`Error::NoBar`], [`Error::BarTooSmall`],
+    /// [`Error::BarUnassigned`], [`Error::BarIsPorts`] or [`Error::BarIsMemory`] when its registers are not where they
+    /// should be; [`Error::Permission`], [`Error::Lockdown`], [`Error::MessagesRefused`] or [`Error::Io`] when the
+    /// system refuses; [`Error::Gone`].
+    pub fn take(
+        sysfs: &Sysfs,
+        address: Address,
+        driver: &str,
+        ids: &[DeviceId],
+        needed: &[Bar],
+        in_use: WhenInUse,
+    ) -> Result<Self, Error> {
         let info = sysfs.device(address).map_err(|error| match error {
             Error::NoSuchDevice { address, path, .. } => {
-                Error::NoSuchDevice { address, path, vendor: supported.ids.first().map(|id| id.vendor) }
+                Error::NoSuchDevice { address, path, vendor: ids.first().map(|id| id.vendor) }
             }
             error => error,
         })?;
-        if !supported.ids.contains(&info.id) {
-            return Err(Error::NotSupported {
-                address,
-                found: info.id,
-                driver: supported.driver.to_owned(),
-                supported: supported.ids.to_vec(),
-            });
+        if !ids.contains(&info.id) {
+            let (driver, supported) = (driver.to_owned(), ids.to_vec());
+            return Err(Error::NotSupported { address, found: info.id, driver, supported });
         }
         let access = kernel_driver::check(&info, in_use)?;
-        let bar = Bar::find(sysfs, address, supported.bar, supported.bar_len, supported.driver)?;
+        for &bar in needed {
+            BarFile::find(sysfs, address, bar, driver)?;
+        }
         let config = Arc::new(ConfigSpace::open(sysfs, address)?);
         config.lock()?;
         config.id()?;
-        let express = config.capability(Capability::PCI_EXPRESS)?.map(|capability| capability.offset);
+        let capabilities = config.capabilities()?;
+        let express = capabilities.iter().find(|capability| capability.id == Capability::PCI_EXPRESS);
+        let express = express.map(|capability| capability.offset);
 
         if access == Access::Bound {
             kernel_driver::unbind(sysfs, &info)?;
         }
-        if !config.command_is_set(COMMAND_MEMORY)? {
-            // SAFETY: ARMED-ONLY: Bus Master Enable stays as it is, and no BAR moves.
-            unsafe { config.set_command(COMMAND_MEMORY, true) }?;
-        }
-        let bus = bar.map(Arc::clone(&config))?;
-        if let Some(kind @ ("DMA" | "DMA-FQ")) = info.iommu.as_deref() {
+        interrupts::switch_off(&config, &capabilities)?;
+        if info.behind_iommu() {
             tracing::warn!(
-                "{address} is behind an IOMMU that blocks physical addresses (iommu_group/type is {kind}): \
-                 no frame will arrive until the machine is started with iommu=pt"
+                "{address} is behind an IOMMU that blocks physical addresses (iommu_group/type is {}): \
+                 no frame will arrive until the machine is started with iommu=pt",
+                info.iommu.as_deref().unwrap_or_default()
             );
         }
-        tracing::debug!(device = %address, id = %info.id, numa_node = ?info.numa_node, "taken, BAR {} mapped", supported.bar);
-        Ok(Self { info, config, bus, express })
+        tracing::debug!(device = %address, id = %info.id, numa_node = ?info.numa_node, "taken");
+        Ok(Self { info, sysfs: sysfs.clone(), driver: driver.to_owned(), config, bus: (), express })
+    }
+}
+
+impl<B> Device<B> {
+    /// Maps BAR `number`, which must be memory and have `needed` bytes at least. It is mapped as a whole, and once more
+    /// with every call.
+    ///
+    /// # Errors
+    /// [`Error::NoBar`], [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsPorts`];
+    /// [`Error::Permission`], [`Error::Lockdown`], [`Error::BarExclusive`], [`Error::Io`]; [`Error::Gone`].
+    pub fn map(&self, number: u8, needed: u32) -> Result<BarBus, Error> {
+        let bar = self.find(Bar { number, kind: BarKind::Memory, len: needed.into() })?;
+        self.answer_in(COMMAND_MEMORY)?;
+        let bus = BarBus::map(bar, Arc::clone(&self.config))?;
+        tracing::debug!(device = %self.address(), bar = number, "mapped");
+        Ok(bus)
+    }
+
+    /// Opens BAR `number`, which must be a range of I/O ports and have `needed` of them at least.
+    ///
+    /// # Errors
+    /// [`Error::NoBar`], [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsMemory`];
+    /// [`Error::Permission`], [`Error::Lockdown`], [`Error::Io`]; [`Error::Gone`].
+    pub fn ports(&self, number: u8, needed: u32) -> Result<PortBus, Error> {
+        let bar = self.find(Bar { number, kind: BarKind::Ports, len: needed.into() })?;
+        self.answer_in(COMMAND_IO)?;
+        let bus = PortBus::open(bar, Arc::clone(&self.config))?;
+        tracing::debug!(device = %self.address(), bar = number, "ports opened");
+        Ok(bus)
+    }
+
+    fn find(&self, needed: Bar) -> Result<BarFile, Error> {
+        BarFile::find(&self.sysfs, self.address(), needed, &self.driver)
+    }
+
+    /// Makes the device answer in its memory or its I/O space, if it does not yet.
+    fn answer_in(&self, space: u16) -> Result<(), Error> {
+        // SAFETY: ARMED-ONLY: Bus Master Enable stays as it is, and no BAR moves.
+        unsafe { self.config.set_command(space, true) }
     }
 
     /// Where it is.
@@ -113,11 +188,6 @@ impl Device {
     /// The NUMA node that it is attached to, where its memory should be; `None` when the machine does not say.
     pub fn numa_node(&self) -> Option<u32> {
         self.info.numa_node
-    }
-
-    /// Its registers.
-    pub fn bus(&self) -> &BarBus {
-        &self.bus
     }
 
     /// Its configuration space.
@@ -150,7 +220,7 @@ impl Device {
 /// Bus mastering is Bus Master Enable of the command register (PCI Local Bus Specification 3.0, 6.2.2). A device
 /// without a PCI Express capability cannot tell what is pending, and is taken to have nothing pending.
 // SAFETY: QUIET-BEFORE-FREE: the command register and the device's own status say so, and the lock keeps others away.
-unsafe impl BusMaster for Device {
+unsafe impl<B: Send + Sync + fmt::Debug> BusMaster for Device<B> {
     fn disable(&self) -> Result<(), ixy_dma::Error> {
         // SAFETY: ARMED-ONLY: without the bit the device reaches no memory.
         unsafe { self.master(false) }

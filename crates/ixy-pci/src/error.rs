@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::address::{Address, DeviceId};
+use crate::capability::BrokenList;
 
 /// Why a device could not be found, taken or used.
 #[derive(Debug, thiserror::Error)]
@@ -105,11 +106,13 @@ pub enum Error {
     },
     /// The system forbids what even root asks for.
     #[error(
-        "the system does not let even root map {}: a kernel that is locked down (secure boot) forbids it, see /sys/kernel/security/lockdown",
+        "the system does not let even root {what} {}: a kernel that is locked down (secure boot) forbids it, see /sys/kernel/security/lockdown",
         path.display()
     )]
     Lockdown {
-        /// The file of the BAR.
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// The file.
         path: PathBuf,
     },
     /// The kernel holds the registers for itself.
@@ -145,17 +148,63 @@ pub enum Error {
         /// Its size in bytes.
         size: u64,
         /// The bytes that the driver needs.
-        needed: u32,
+        needed: u64,
         /// The name of the driver.
         driver: String,
     },
     /// The BAR is a range of I/O ports, which cannot be mapped.
-    #[error("BAR {bar} of {address} is a range of I/O ports, not memory: it cannot be mapped")]
+    #[error(
+        "BAR {bar} of {address} is a range of I/O ports, not memory: it cannot be mapped; `lspci -v -s {address}` shows its regions"
+    )]
     BarIsPorts {
         /// The device.
         address: Address,
         /// The number of the BAR.
         bar: u8,
+    },
+    /// The BAR is memory, and the driver's registers are behind I/O ports.
+    #[error(
+        "BAR {bar} of {address} is memory, and the driver {driver} needs a range of I/O ports there: this is not the device that its ids say; `lspci -v -s {address}` shows its regions"
+    )]
+    BarIsMemory {
+        /// The device.
+        address: Address,
+        /// The number of the BAR.
+        bar: u8,
+        /// The name of the driver.
+        driver: String,
+    },
+    /// Neither firmware nor kernel gave the BAR an address.
+    #[error(
+        "BAR {bar} of {address} has no address (its line in the file `resource` is marked as unset): start the kernel with pci=realloc, or give the bridge above it a larger window; `lspci -v -s {address}` shows its regions"
+    )]
+    BarUnassigned {
+        /// The device.
+        address: Address,
+        /// The number of the BAR.
+        bar: u8,
+    },
+    /// The list of capabilities could not be walked to its end.
+    #[error(
+        "the capability list of {address} {how}, so entries behind that cannot be found: the device, or what emulates it, is faulty; `lspci -vv -s {address}` shows the list"
+    )]
+    BrokenCapabilities {
+        /// The device.
+        address: Address,
+        /// Where it goes wrong.
+        how: BrokenList,
+    },
+    /// Interrupt messages cannot be switched off.
+    #[error(
+        "{what} of {address} stays on (its Message Control reads {found:#06x}): its interrupts would reach a kernel that awaits none; unbind what uses the device (`lspci -k -s {address}`), or power-cycle it"
+    )]
+    MessagesRefused {
+        /// The device.
+        address: Address,
+        /// `MSI` or `MSI-X`.
+        what: &'static str,
+        /// What the register reads.
+        found: u16,
     },
     /// The kernel hides this part of the configuration space from an ordinary user.
     #[error(

@@ -6,13 +6,15 @@
 //! - `vendor`, `device`, `class`, `driver`, `numa_node` and `net` say what a device is and who uses it: [`Sysfs`],
 //!   [`DeviceInfo`].
 //! - `config` is its configuration space, of which the command register lets a device answer and start DMA, and
-//!   the lists of capabilities say what else it can do: [`ConfigSpace`], [`Capability`], [`ExtendedCapability`].
-//! - `resource0` to `resource5` are its registers, for mapping into memory: [`BarBus`], a bus as the register maps of
-//!   `ixy-regs` want it.
+//!   the lists of capabilities say what else it can do: [`ConfigSpace`], [`Capability`], [`ExtendedCapability`], and
+//!   [`VendorCapability`] with what only its maker understands.
+//! - `resource` lists its BARs, the ranges of its registers, each of memory or of I/O ports: [`Bar`]. Their files,
+//!   `resource0` to `resource5`, are mapped into memory, [`BarBus`], or read and written, [`PortBus`]: buses as the
+//!   register maps of `ixy-regs` want them.
 //!
 //! A driver opens a [`Device`] with the list of what it supports, [`Supported`]. Opening takes the device from its
-//! kernel driver, but not when a network interface of it is up, locks it against other processes, and maps its
-//! registers. Root may do so, others get an error that says so.
+//! kernel driver, but not when a network interface of it is up, locks it against other processes, switches its interrupts
+//! off, and maps its registers. Root may do so, others get an error that says so.
 //!
 //! ```no_run
 //! use ixy_dma::BusMaster;
@@ -36,8 +38,32 @@
 //! # }
 //! ```
 //!
+//! A driver whose registers are elsewhere than in one BAR of memory takes the device first and then opens what it needs;
+//! a virtio device of the old kind has its registers behind ports, and new ones say in capabilities where theirs are:
+//!
+//! ```no_run
+//! use ixy_pci::{Bar, BarKind, ConfigSpace, Device, DeviceId, Sysfs, WhenInUse};
+//! use ixy_regs::bus::Bus;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (sysfs, address) = (Sysfs::default(), "00:03.0".parse()?);
+//! let config = ConfigSpace::open_read_only(&sysfs, address)?;
+//! for capability in config.vendor_capabilities(&config.capabilities()?)? {
+//!     eprintln!("{:02x?} at {:#x}", capability.bytes, capability.offset);
+//! }
+//!
+//! let ids = [DeviceId::new(0x1AF4, 0x1000)];
+//! let needed = [Bar { number: 0, kind: BarKind::Ports, len: 20 }];
+//! let device = Device::take(&sysfs, address, "virtio", &ids, &needed, WhenInUse::Refuse)?;
+//! let ports = device.ports(0, 20)?;
+//! assert!(ports.len() >= 20);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Nothing stands between a device reached this way and all memory of the machine: see `PhysicalDomain` of `ixy-dma`.
-//! An IOMMU, where there is one, has to let everything through; a warning tells when it does not. Devices bound to `vfio-pci` are refused until access through VFIO is built.
+//! An IOMMU, where there is one, has to let everything through; a warning tells when it does not
+//! ([`DeviceInfo::behind_iommu`]). Devices bound to `vfio-pci` are refused until access through VFIO is built.
 //!
 //! Tests use none of the machine's devices: [`Sysfs::new`] takes the root of a tree of plain files.
 
@@ -47,14 +73,19 @@ mod capability;
 mod config;
 mod device;
 mod error;
+mod interrupts;
 mod kernel_driver;
+mod ports;
+mod region;
 mod sysfs;
 
 pub use address::{Address, DeviceId};
 pub use bar::BarBus;
-pub use capability::{Capability, ExtendedCapability};
+pub use capability::{BrokenList, Capability, CapabilityList, ExtendedCapability, VendorCapability};
 pub use config::ConfigSpace;
 pub use device::{Device, Supported};
 pub use error::Error;
 pub use kernel_driver::WhenInUse;
+pub use ports::PortBus;
+pub use region::{Bar, BarKind};
 pub use sysfs::{DeviceInfo, Interface, Sysfs};

@@ -36,7 +36,7 @@ pub struct DeviceInfo {
     /// The NUMA node that it is attached to, if the machine has several and says so.
     pub numa_node: Option<u32>,
     /// How the IOMMU treats it, if one stands in front of it: `DMA` and `DMA-FQ` translate for the kernel and block all
-    /// else, `identity` lets physical addresses through.
+    /// else, `identity` lets physical addresses through. See [`DeviceInfo::behind_iommu`].
     pub iommu: Option<String>,
     /// Its network interfaces in the network namespace that this tree was mounted from.
     pub interfaces: Vec<Interface>,
@@ -49,6 +49,14 @@ pub struct Interface {
     pub name: String,
     /// Whether it is up, with or without a link.
     pub up: bool,
+}
+
+impl DeviceInfo {
+    /// Whether an IOMMU stands in front of the device that does not let physical addresses through, so that memory which
+    /// was not mapped in it cannot be reached.
+    pub fn behind_iommu(&self) -> bool {
+        matches!(self.iommu.as_deref(), Some("DMA" | "DMA-FQ" | "blocked" | "unmanaged"))
+    }
 }
 
 /// IFF_UP of an interface's flags (netdevice(7)).

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ixy_pci::{Capability, ConfigSpace, Error, ExtendedCapability};
+use ixy_pci::{BrokenList, Capability, ConfigSpace, Error, ExtendedCapability};
 
 use crate::tree::{Tree, address};
 
@@ -107,6 +107,62 @@ fn a_list_that_loops_or_leads_into_the_header_ends() {
     assert_eq!(ids(&tree).len(), 4);
     tree.poke(0xA1, &[0x34]);
     assert_eq!(ids(&tree).len(), 4);
+}
+
+#[test]
+fn a_list_without_an_end_says_where_it_goes_wrong() {
+    let tree = express();
+    let broken = || open(&tree).capability_list().unwrap().broken;
+    assert_eq!(broken(), None);
+    tree.poke(0xA1, &[0x50]);
+    assert_eq!(broken(), Some(BrokenList::Loops { to: 0x50 }));
+    tree.poke(0xA1, &[0x34]);
+    assert_eq!(broken(), Some(BrokenList::LeadsOutside { to: 0x34 }));
+    tree.poke(0x34, &[0x10]);
+    assert_eq!(broken(), Some(BrokenList::LeadsOutside { to: 0x10 }));
+    assert!(open(&tree).capability_list().unwrap().entries.is_empty());
+
+    let how = BrokenList::Loops { to: 0x50 };
+    let text = Error::BrokenCapabilities { address: address(), how }.to_string();
+    assert!(text.contains("the capability list of 0000:03:00.0 loops") && text.contains("0x50"), "{text}");
+    assert!(text.contains("`lspci -vv -s 0000:03:00.0`"), "{text}");
+}
+
+#[test]
+fn vendor_capabilities_come_with_their_bytes() {
+    let tree = express();
+    tree.poke(0xA1, &[0xB0]);
+    tree.poke(0xB0, &[0x09, 0xC8, 6, 1, 2, 3, 99]);
+    tree.poke(0xC8, &[0x09, 0x00, 3, 99]);
+    let config = open(&tree);
+    let found = config.vendor_capabilities(&config.capabilities().unwrap()).unwrap();
+    let found: Vec<_> = found.iter().map(|capability| (capability.offset, &capability.bytes[..])).collect();
+    assert_eq!(found, [(0xB0, &[0x09, 0xC8, 6, 1, 2, 3][..]), (0xC8, &[0x09, 0, 3])]);
+}
+
+#[test]
+fn a_vendor_capability_ends_with_the_space_it_is_in() {
+    let tree = express();
+    for (offset, length, found) in
+        [(0xF0_u8, 255, 16), (0xFC, 16, 4), (0xFC, 4, 4), (0xE0, 0, 0), (0x40, 255, 192)]
+    {
+        tree.poke(0x34, &[offset]);
+        tree.poke(offset.into(), &[0x09, 0, length, 0]);
+        let config = open(&tree);
+        let all = config.vendor_capabilities(&config.capabilities().unwrap()).unwrap();
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].bytes.len(), found, "{length} bytes at {offset:#x}");
+    }
+}
+
+#[test]
+fn a_vendor_capability_hidden_from_an_ordinary_user_says_so() {
+    let tree = Tree::with_device();
+    let visible = fs::read(tree.file("config")).unwrap()[..64].to_vec();
+    tree.write("config", visible);
+    let config = ConfigSpace::open_read_only(&tree.sysfs(), address()).unwrap();
+    let entry = Capability { id: Capability::VENDOR_SPECIFIC, offset: 0x40 };
+    assert!(matches!(config.vendor_capabilities(&[entry]), Err(Error::ConfigHidden { .. })));
 }
 
 #[test]

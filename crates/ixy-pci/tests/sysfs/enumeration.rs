@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ixy_pci::{DeviceId, Error, Interface, Sysfs};
+use ixy_pci::{Bar, BarKind, DeviceId, Error, Interface, Sysfs};
 
 use crate::tree::{Tree, address};
 
@@ -35,6 +35,38 @@ fn a_device_tells_what_it_is_and_who_uses_it() {
     assert_eq!(device.iommu.as_deref(), Some("DMA-FQ"));
     let interface = |name: &str, up| Interface { name: name.into(), up };
     assert_eq!(device.interfaces, [interface("eth2", false), interface("eth3", true)]);
+}
+
+#[test]
+fn an_iommu_is_in_the_way_unless_it_lets_physical_addresses_through() {
+    let tree = Tree::with_device();
+    let behind = || tree.sysfs().device(address()).unwrap().behind_iommu();
+    assert!(!behind(), "no IOMMU at all");
+    for (kind, expected) in [("DMA", true), ("DMA-FQ", true), ("identity", false), ("blocked", true)] {
+        tree.write("iommu_group/type", format!("{kind}\n"));
+        assert_eq!(behind(), expected, "{kind}");
+    }
+}
+
+#[test]
+fn bars_are_listed_with_kind_and_size() {
+    let tree = Tree::with_device();
+    tree.write(
+        "resource",
+        "0x000000000000c040 0x000000000000c05f 0x0000000000040101\n\
+         0x00000000febd1000 0x00000000febd1fff 0x0000000000040200\n\
+         0x0000000000000000 0x0000000000000000 0x0000000000000000\n\
+         0x0000000000000000 0x000000000000001f 0x0000000020040101\n\
+         0x00000000fe000000 0x00000000fe003fff 0x000000000014220c\n\
+         0x0000000000000000 0x0000000000000000 0x0000000000000000\n\
+         0x00000000feb80000 0x00000000febbffff 0x000000000004e200\n",
+    );
+    let bar = |number, kind, len| Bar { number, kind, len };
+    let expected =
+        [bar(0, BarKind::Ports, 32), bar(1, BarKind::Memory, 4096), bar(4, BarKind::Memory, 16_384)];
+    assert_eq!(tree.sysfs().bars(address()).unwrap(), expected, "the last line is an expansion ROM");
+    fs::remove_file(tree.file("resource")).unwrap();
+    assert_eq!(tree.sysfs().bars(address()).unwrap(), []);
 }
 
 #[test]

@@ -5,4 +5,5 @@
 mod configuration;
 mod enumeration;
 mod opening;
+mod taking;
 mod tree;

@@ -253,8 +253,8 @@ fn a_device_whose_configuration_space_ends_early_is_refused() {
 }
 
 #[test]
-fn opening_switches_memory_space_on_and_leaves_bus_mastering_as_it_was() {
-    for (before, after) in [(0x0000, 0x0002), (0x0404, 0x0406), (0x0002, 0x0002)] {
+fn opening_switches_memory_space_on_and_the_interrupt_pin_off_and_leaves_bus_mastering_as_it_was() {
+    for (before, after) in [(0x0000, 0x0402), (0x0404, 0x0406), (0x0002, 0x0402), (0x0007, 0x0407)] {
         let tree = Tree::with_device();
         tree.poke(4, &u16::to_le_bytes(before));
         open(&tree).unwrap();
