@@ -60,6 +60,12 @@ impl SimulatedDomain {
         }
     }
 
+    /// The same, whose allocations start at `first`, rounded up to a multiple of 4 KiB: for a device that reaches low
+    /// addresses only.
+    pub fn starting_at(self, first: Iova) -> Self {
+        Self { next: AtomicU64::new(first.0.next_multiple_of(PAGE as u64)), ..self }
+    }
+
     /// The mapped ranges as they are now, for the accesses of a device. While this value lives nothing is mapped or
     /// unmapped.
     ///
@@ -428,6 +434,14 @@ mod tests {
         assert!(two.is_mapped(iova));
         drop(memory);
         assert!(!two.is_mapped(iova));
+    }
+
+    #[test]
+    fn memory_starts_where_it_is_asked_to() {
+        let domain = Arc::new(SimulatedDomain::with_segments(4096).starting_at(Iova((1 << 33) + 1)));
+        let memory = Arc::clone(&domain).allocate(8192).unwrap();
+        let starts: Vec<Iova> = memory.segments().iter().map(|segment| segment.iova).collect();
+        assert_eq!(starts, [Iova((1 << 33) + 4096), Iova((1 << 33) + 3 * 4096)]);
     }
 
     #[test]
