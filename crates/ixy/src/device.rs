@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use ixy_core::{LinkState, Mempool};
 use ixy_dma::DmaDomain;
-use ixy_ixgbe::Ixgbe;
-use ixy_regs::bus::Bus;
 
+use crate::card::Card;
 use crate::error::Error;
 
 /// A device that was opened, whichever driver it has. It is an [`ixy_core::Device`], and knows besides what only some
@@ -53,18 +52,6 @@ pub(crate) trait Ground: Send {
     /// Writes out what is buffered. `address` is for messages.
     fn close(self: Box<Self>, _address: &str) -> Result<(), Error> {
         Ok(())
-    }
-}
-
-/// A card of any driver.
-pub(crate) trait Card: ixy_core::Device {
-    /// Waits until the link is up, at most `limit`.
-    fn wait_for_link(&self, limit: Duration) -> Result<LinkState, ixy_ixgbe::Error>;
-}
-
-impl<B: Bus + 'static> Card for Ixgbe<B> {
-    fn wait_for_link(&self, limit: Duration) -> Result<LinkState, ixy_ixgbe::Error> {
-        Self::wait_for_link(self, limit)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong with opening a device.
 
+use crate::card::DriverError;
+
 /// Why a device could not be opened, or failed later. Each message names the device's address.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,7 +72,16 @@ pub enum Error {
     Driver {
         /// The device.
         address: String,
-        /// What the driver says.
+        /// What the driver says: an error of `ixy-ixgbe` or of another driver.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A PCI device that no driver here knows.
+    #[cfg(feature = "pci")]
+    #[error("{address} cannot be opened: {source}")]
+    NoDriver {
+        /// The device.
+        address: String,
+        /// What it is, and what one driver knows.
         source: Box<ixy_ixgbe::Error>,
     },
     /// The wire of a software device cannot be had, or could not write out what was sent.
@@ -103,13 +114,13 @@ pub enum Error {
 
 impl Error {
     /// What the driver of `address` says.
-    pub(crate) fn of_driver(address: &str, source: ixy_ixgbe::Error) -> Self {
-        Self::Driver { address: address.to_owned(), source: Box::new(source) }
+    pub(crate) fn of_driver(address: &str, source: impl Into<DriverError>) -> Self {
+        Self::Driver { address: address.to_owned(), source: source.into() }
     }
 }
 
 /// A driver's message, with the address where it is not in it.
-fn named(address: &str, source: &ixy_ixgbe::Error) -> String {
+fn named(address: &str, source: &DriverError) -> String {
     let text = source.to_string();
     if text.contains(address) { text } else { format!("{address}: {text}") }
 }

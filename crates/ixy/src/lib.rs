@@ -39,8 +39,11 @@ compile_error!(
 );
 
 mod address;
+mod card;
 mod device;
 mod error;
+#[cfg(feature = "pci")]
+mod hardware;
 mod open;
 mod options;
 #[cfg(feature = "pci")]

@@ -35,7 +35,7 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
         let address = addresses[n].to_string();
         let device: Box<dyn Ready> = match &addresses[n].place {
             #[cfg(feature = "pci")]
-            Place::Pci(place) => Box::new(crate::pci::Taken::take(&address, *place, options)?),
+            Place::Pci(place) => crate::hardware::take(&address, *place, options)?,
             #[cfg(feature = "sim")]
             Place::Sim(spec) => Box::new(crate::sim::Plugged::plug(&address, spec, &cables)?),
             Place::NotBuilt(why) => return Err(Error::NotBuilt { address, why }),

@@ -1,15 +1,16 @@
-//! Cards on the PCI bus, through sysfs and hugepages.
+//! 82599s and their relatives on the PCI bus, through sysfs and hugepages.
 
 use std::sync::Arc;
 
 use ixy_core::Mempool;
 use ixy_dma::{BusMaster, DmaDomain, PageSize, PhysicalDomain};
 use ixy_ixgbe::{Config, models};
-use ixy_pci::{DeviceId, Supported, Sysfs, WhenInUse};
+use ixy_pci::{DeviceId, Supported};
 use ixy_regs::ixgbe::Registers;
 
-use crate::device::{Device, Ground};
+use crate::device::Device;
 use crate::error::Error;
+use crate::hardware::{self, Hardware};
 use crate::open::Ready;
 use crate::options::Options;
 
@@ -22,28 +23,20 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// Takes the card at `place`, if the driver knows it and nobody uses it, and stops its DMA: what an earlier owner
-    /// left running must not write into memory that is allocated next.
-    pub(crate) fn take(address: &str, place: ixy_pci::Address, options: &Options) -> Result<Self, Error> {
-        let sysfs: &Sysfs = &options.sysfs;
-        let driver = |source| Error::of_driver(address, source);
-        // What the driver says of a device that it does not know is more than its absence from a list.
-        let found = match sysfs.device(place) {
-            Ok(info) => info.id,
-            Err(ixy_pci::Error::NoSuchDevice { address, path, .. }) => {
-                let vendor = Some(models::INTEL);
-                return Err(ixy_pci::Error::NoSuchDevice { address, path, vendor }.into());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let model = models::find(found.vendor, found.device).map_err(driver)?;
+    /// Takes the card at `place`, which is a `model`, if nobody uses it, and stops its DMA: what an earlier owner left
+    /// running must not write into memory that is allocated next.
+    pub(crate) fn take(
+        address: &str,
+        place: ixy_pci::Address,
+        model: &'static models::Model,
+        options: &Options,
+    ) -> Result<Self, Error> {
         let ids = [DeviceId::new(models::INTEL, model.device)];
         let bar_len = Registers::<ixy_pci::BarBus>::SIZE;
         let supported = Supported { driver: "ixgbe", ids: &ids, bar: 0, bar_len };
-        let in_use = if options.force { WhenInUse::Take } else { WhenInUse::Refuse };
-        let device = ixy_pci::Device::open(sysfs, place, &supported, in_use)?;
-        let bus_master = |source| driver(ixy_ixgbe::Error::Dma { device: address.to_owned(), source });
-        device.disable().map_err(bus_master)?;
+        let in_use = hardware::when_in_use(options);
+        let device = ixy_pci::Device::open(&options.sysfs, place, &supported, in_use)?;
+        device.disable().map_err(|source| Error::of_driver(address, source))?;
         let node = options.numa.or(device.numa_node());
         let domain = Arc::new(PhysicalDomain::new(PageSize::Mib2).on_node(node));
         Ok(Self { address: address.to_owned(), device: Arc::new(device), model, domain })
@@ -67,8 +60,3 @@ impl Ready for Taken {
         Ok(Device::new(card, Hardware, domain, pool.clone()))
     }
 }
-
-/// A card in the machine, which its driver keeps.
-struct Hardware;
-
-impl Ground for Hardware {}

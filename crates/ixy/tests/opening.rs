@@ -111,7 +111,7 @@ fn a_card_that_is_not_ours_is_refused_by_name_and_not_touched() {
     assert_eq!(fs::read(root.path().join("sys/bus/pci/devices/0000:03:00.0/config")).unwrap(), before);
 
     let text = ixy::open(&addresses(&["03:00.1"]), &options).unwrap_err().to_string();
-    assert!(text.contains("0000:03:00.1") && text.contains("lspci -nn -d 8086:"), "{text}");
+    assert!(text.contains("0000:03:00.1") && text.contains("`lspci -nn` lists what there is"), "{text}");
 }
 
 #[test]
