@@ -1,0 +1,223 @@
+//! What device and queues share: the registers, what went wrong, and the end of it all.
+
+use std::any::Any;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ixy_core::DeviceStats;
+use ixy_dma::BusMaster;
+use ixy_regs::bus::Bus;
+use ixy_regs::virtio::STATUS;
+use ixy_regs::virtio::features::Features;
+use ixy_regs::virtio::net;
+
+use crate::error::Error;
+use crate::ring::RingFault;
+use crate::transport::Transport;
+
+/// Longest time until requests are done that the device had under way when its bus mastering was switched off.
+const PENDING: Duration = Duration::from_millis(20);
+
+/// What is read from a device that is gone.
+pub(crate) const GONE: u8 = 0xFF;
+/// A driver is there and knows the device, and has set it up (section 2.1).
+const RUNNING: u8 = 0xF;
+
+/// One open device. The last holder of it, a device or a queue, resets it and frees its memory.
+///
+/// QUIET-BEFORE-FREE: rings and the packets in them are handed to [`keep`](Self::keep) when their queue is dropped,
+/// and freed only after the device was seen to have stopped.
+pub(crate) struct Card<B: Bus> {
+    pub(crate) transport: Transport<B>,
+    pub(crate) name: String,
+    /// What was agreed on.
+    pub(crate) features: Features,
+    pub(crate) bus_master: Arc<dyn BusMaster>,
+    /// One for each pair of queues.
+    pub(crate) counters: Box<[Counters]>,
+    failure: Mutex<Option<(String, RingFault)>>,
+    memory: Mutex<Vec<Box<dyn Any + Send>>>,
+}
+
+/// What the queues of a pair count. On cache lines of its own, as each queue has its thread.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Counters {
+    pub(crate) rx: Line,
+    pub(crate) tx: Line,
+}
+
+/// What one queue counts.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Line {
+    pub(crate) packets: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+}
+
+impl Line {
+    /// Adds to what one thread alone counts.
+    pub(crate) fn add(counter: &AtomicU64, count: u64) {
+        counter.store(counter.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+}
+
+impl<B: Bus> fmt::Debug for Card<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Card")
+            .field("name", &self.name)
+            .field("features", &self.features)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B: Bus> Card<B> {
+    pub(crate) fn new(
+        transport: Transport<B>,
+        name: String,
+        bus_master: Arc<dyn BusMaster>,
+        queues: u16,
+    ) -> Self {
+        Self {
+            transport,
+            name,
+            features: Features::empty(),
+            bus_master,
+            counters: (0..queues).map(|_| Counters::default()).collect(),
+            failure: Mutex::default(),
+            memory: Mutex::default(),
+        }
+    }
+
+    /// Whether the header of a frame is in one descriptor with it: not so with a legacy device that wants the
+    /// two apart (section 5.1.6.6).
+    pub(crate) fn header_with_data(&self) -> bool {
+        self.transport.is_modern() || self.features.contains(Features::ANY_LAYOUT)
+    }
+
+    /// Bytes of the header before each frame: without the number of buffers where that cannot be more than one and the
+    /// interface is the legacy one (section 5.1.6.1).
+    pub(crate) fn header_len(&self) -> u16 {
+        net::Header::size(self.features) as u16
+    }
+
+    /// That the device answers.
+    pub(crate) fn check_present(&self) -> Result<u8, ixy_core::Error> {
+        match self.transport.status() {
+            GONE => Err(ixy_core::Error::Lost { device: self.name.clone(), register: "device_status" }),
+            status => Ok(status),
+        }
+    }
+
+    /// A reset that did not end.
+    pub(crate) fn reset_timeout(&self) -> Error {
+        Error::Timeout {
+            device: self.name.clone(),
+            what: "finish its reset",
+            section: "2.4",
+            limit: self.transport.reset_limit(),
+            status: self.transport.status(),
+        }
+    }
+
+    /// That the device runs as it was set up, and that all its rings do.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let status = self.check_present()?;
+        let device = || self.name.clone();
+        if let Some((queue, fault)) = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Err(Error::Broken { device: device(), queue, fault });
+        }
+        if STATUS::NEEDS_RESET.is_set(status) {
+            return Err(Error::NeedsReset { device: device(), status });
+        }
+        // FEATURES_OK is no bit of a legacy device.
+        let wanted = if self.transport.is_modern() { RUNNING } else { RUNNING & !STATUS::FEATURES_OK.mask };
+        if status & wanted != wanted {
+            return Err(Error::WasReset { device: device(), status });
+        }
+        Ok(())
+    }
+
+    /// Remembers that a ring is broken, for the next one who asks whether the device runs.
+    #[cold]
+    pub(crate) fn fail(&self, queue: &str, fault: RingFault) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert_with(|| (queue.to_owned(), fault));
+    }
+
+    /// Keeps memory that the device may still reach until it has stopped.
+    pub(crate) fn keep(&self, memory: Box<dyn Any + Send>) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+
+    /// What all queues counted.
+    pub(crate) fn stats(&self) -> DeviceStats {
+        let sum = |counter: fn(&Counters) -> &AtomicU64| {
+            self.counters.iter().map(|counters| counter(counters).load(Ordering::Relaxed)).sum()
+        };
+        DeviceStats {
+            rx_packets: sum(|counters| &counters.rx.packets),
+            rx_bytes: sum(|counters| &counters.rx.bytes),
+            rx_dropped: sum(|counters| &counters.rx.dropped),
+            tx_packets: sum(|counters| &counters.tx.packets),
+            tx_bytes: sum(|counters| &counters.tx.bytes),
+            ..DeviceStats::default()
+        }
+    }
+
+    /// Brings the device to rest; `true` when it is certain that it reaches no memory any more.
+    fn stop(&self) -> bool {
+        let reset = if self.check_present().is_err() {
+            tracing::warn!(device = %self.name, "the device is gone; only its bus mastering is switched off");
+            false
+        } else {
+            self.transport.reset()
+        };
+        let stopped = match self.bus_master.disable() {
+            Ok(()) => self.no_transactions_pending(),
+            Err(error) => {
+                tracing::warn!(device = %self.name, %error, "bus mastering could not be switched off");
+                false
+            }
+        };
+        // DEPARTURE: a device of software may go on without bus mastering, as legacy drivers never switched it on. So
+        // only the reset tells, unless the device is gone.
+        stopped && (reset || self.check_present().is_err())
+    }
+
+    fn no_transactions_pending(&self) -> bool {
+        let end = Instant::now() + PENDING;
+        loop {
+            let late = Instant::now() >= end;
+            if matches!(self.bus_master.transactions_pending(), Ok(false)) {
+                return true;
+            }
+            if late {
+                return false;
+            }
+            std::thread::sleep(Duration::from_micros(20));
+        }
+    }
+}
+
+impl<B: Bus> Drop for Card<B> {
+    fn drop(&mut self) {
+        // Leaked unless the device is seen to be at rest, also when that panics.
+        let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
+        let memory = ManuallyDrop::new(memory);
+        let stopped = self.stop();
+        if stopped {
+            drop(ManuallyDrop::into_inner(memory));
+        } else {
+            tracing::error!(
+                device = %self.name,
+                "the device could not be brought to rest: the memory that it may still write is not freed"
+            );
+        }
+        tracing::debug!(device = %self.name, stopped, "closed");
+    }
+}

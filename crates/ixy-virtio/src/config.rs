@@ -1,0 +1,86 @@
+//! How a device is to be opened: [`Config`].
+
+use ixy_core::{Batch, Cache};
+
+use crate::error::Error;
+
+/// How many queues and descriptors a device is opened with, and what it receives.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Pairs of a receive and a transmit queue, 1 to 64. More than one takes a device that offers `MQ` and `CTRL_VQ`;
+    /// it then spreads frames over them as it likes, usually by their flow.
+    pub queues: u16,
+    /// Buffers that wait for frames in each receive queue: a power of two from 64 to 4,096. Of a device with smaller
+    /// rings it is what they hold, which with a legacy device is its own choice.
+    pub rx_ring: u16,
+    /// Frames that wait to be sent in each transmit queue, otherwise as `rx_ring`.
+    pub tx_ring: u16,
+    /// Whether frames to any address are received, as a forwarder needs it, or only those to the device's own.
+    pub promiscuous: bool,
+    /// Whether an IOMMU translates the device's addresses, so that it has to use the platform's way to memory
+    /// (`ACCESS_PLATFORM`). One that does not takes them for physical ones, and is refused.
+    pub behind_iommu: bool,
+    /// Whether frames may be received and sent whose checksum is still owed (`GUEST_CSUM`, `CSUM`), if the device
+    /// offers it. See [`Checksum`](crate::Checksum).
+    pub checksum_offload: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            queues: 1,
+            rx_ring: 512,
+            tx_ring: 512,
+            promiscuous: true,
+            behind_iommu: false,
+            checksum_offload: false,
+        }
+    }
+}
+
+impl Config {
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// [`Error::Queues`] and [`Error::RingSize`].
+    pub fn check(&self) -> Result<(), Error> {
+        if !(1..=64).contains(&self.queues) {
+            return Err(Error::Queues { found: self.queues });
+        }
+        for (kind, found) in [("receive", self.rx_ring), ("transmit", self.tx_ring)] {
+            if !found.is_power_of_two() || !(64..=4096).contains(&found) {
+                return Err(Error::RingSize { kind, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// How many buffers a pool needs for one such device: its rings full, and its caches and a batch beside them.
+    pub fn buffers(&self) -> usize {
+        let rings = usize::from(self.rx_ring) + usize::from(self.tx_ring);
+        usize::from(self.queues) * (rings + 2 * Cache::CAPACITY + Batch::CAPACITY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_are_powers_of_two_from_64_to_4096() {
+        for size in 0..=u16::MAX {
+            let allowed = matches!(size, 64 | 128 | 256 | 512 | 1024 | 2048 | 4096);
+            let rx = Config { rx_ring: size, ..Config::default() };
+            let tx = Config { tx_ring: size, ..Config::default() };
+            assert_eq!((rx.check().is_ok(), tx.check().is_ok()), (allowed, allowed), "{size}");
+        }
+    }
+
+    #[test]
+    fn queue_pairs_are_1_to_64() {
+        for queues in 0..=130 {
+            let config = Config { queues, ..Config::default() };
+            assert_eq!(config.check().is_ok(), (1..=64).contains(&queues), "{queues}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The control queue, on which a device is told what registers have no room for (section 5.1.6.5).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use ixy_core::MacAddress;
+use ixy_dma::{DmaDomain, DmaSlice};
+use ixy_regs::bus::Bus;
+use ixy_regs::virtio::net::control::{self, Command};
+
+use crate::card::Card;
+use crate::error::Error;
+use crate::queue::{QueueSetup, Running};
+use crate::ring::Part;
+
+/// Longest time that a command takes, and how often the driver looks whether it is done.
+const COMMAND: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_micros(20);
+
+/// Bytes of the longest command: class, command, and an address.
+const LONGEST: usize = 8;
+/// What stands where the device is to write its answer: none of those that there are.
+const NO_ANSWER: u8 = 0xFF;
+
+/// The control queue. One command is under way at a time.
+pub(crate) struct Control<B: Bus> {
+    /// `None` only while it is being dropped.
+    queue: Option<(Running<B>, DmaSlice)>,
+    /// Whether class and command have a descriptor of their own.
+    apart: bool,
+    /// A command was not answered: it may still be, so there can be no other.
+    dead: bool,
+    card: Arc<Card<B>>,
+}
+
+impl<B: Bus> Control<B> {
+    /// Sets up the control queue, which is queue `number`.
+    pub(crate) fn start(
+        card: &Arc<Card<B>>,
+        number: u16,
+        domain: &Arc<dyn DmaDomain>,
+    ) -> Result<Self, Error> {
+        let apart = !card.header_with_data();
+        let links = if apart { 3 } else { 2 };
+        let setup = QueueSetup { number, name: "control queue".into(), links, wanted: 8, headers: false };
+        let running = setup.start(card, domain)?;
+        let dma = |source| Error::Dma { device: card.name.clone(), source };
+        let memory =
+            Arc::clone(domain).allocate(2 * LONGEST).and_then(|memory| memory.cut(&[2 * LONGEST], 64));
+        let memory = memory.map_err(dma)?.pop();
+        let queue = memory.map(|memory| (running, memory));
+        Ok(Self { queue, apart, dead: false, card: Arc::clone(card) })
+    }
+
+    /// Section 5.1.6.5.1: receive frames to any address.
+    pub(crate) fn set_promiscuous(&mut self, on: bool) -> Result<(), Error> {
+        self.command("set promiscuous mode", control::RX_PROMISC, &[on.into()])
+    }
+
+    /// Section 5.1.6.5.1: receive all multicast frames.
+    pub(crate) fn set_all_multicast(&mut self, on: bool) -> Result<(), Error> {
+        self.command("receive all multicast frames", control::RX_ALLMULTI, &[on.into()])
+    }
+
+    /// Section 5.1.6.5.2: have this address.
+    pub(crate) fn set_mac(&mut self, mac: MacAddress) -> Result<(), Error> {
+        self.command("set its MAC address", control::MAC_ADDR_SET, &mac.0)
+    }
+
+    /// Section 5.1.6.5.6: use so many pairs of queues.
+    pub(crate) fn set_queue_pairs(&mut self, pairs: u16) -> Result<(), Error> {
+        self.command("use several queue pairs", control::MQ_VQ_PAIRS_SET, &pairs.to_le_bytes())
+    }
+
+    /// Gives the device a command and waits for its answer.
+    fn command(&mut self, what: &'static str, command: Command, data: &[u8]) -> Result<(), Error> {
+        let device = || self.card.name.clone();
+        self.card.check()?;
+        let timeout =
+            |status| Error::Timeout { device: device(), what, section: "5.1.6.5", limit: COMMAND, status };
+        let Some((Running { ring, doorbell, .. }, memory)) = &mut self.queue else { return Ok(()) };
+        if self.dead {
+            return Err(timeout(self.card.transport.status()));
+        }
+        let mut bytes = [0; LONGEST];
+        let len = 2 + data.len().min(LONGEST - 2);
+        bytes[..2].copy_from_slice(&[command.class, command.command]);
+        bytes[2..len].copy_from_slice(&data[..len - 2]);
+        let [text, answer] = [&memory.words()[0], &memory.words()[1]];
+        text.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+        answer.store(u64::from_ne_bytes([NO_ANSWER; 8]), Ordering::Relaxed);
+        let part = |offset, len, written| Part { iova: memory.iova().offset(offset), len, written };
+        let ack = part(LONGEST as u64, 1, true);
+        // SAFETY: ARMED-ONLY: the memory is the queue's, and is used for one command at a time.
+        let added = unsafe {
+            if self.apart {
+                ring.add([part(0, 2, false), part(2, len as u32 - 2, false), ack])
+            } else {
+                ring.add([part(0, len as u32, false), ack])
+            }
+        };
+        if added.is_some() && ring.publish() {
+            // SAFETY: ARMED-ONLY: as above.
+            unsafe { doorbell.ring() };
+        }
+        let end = Instant::now() + COMMAND;
+        loop {
+            // The clock is read first, so that a thread that slept past the end still looks once more.
+            let late = Instant::now() >= end;
+            match ring.used() {
+                Ok(Some(_)) => break,
+                Ok(None) if !late => std::thread::sleep(POLL),
+                Ok(None) => {
+                    self.dead = true;
+                    self.card.check()?;
+                    return Err(timeout(self.card.transport.status()));
+                }
+                Err(fault) => {
+                    self.dead = true;
+                    let (device, queue) = (device(), "control queue".to_owned());
+                    self.card.fail(&queue, fault);
+                    return Err(Error::Broken { device, queue, fault });
+                }
+            }
+        }
+        match answer.load(Ordering::Relaxed).to_ne_bytes()[0] {
+            control::OK => Ok(()),
+            ack => Err(Error::Refused { device: device(), what, ack }),
+        }
+    }
+}
+
+impl<B: Bus> Drop for Control<B> {
+    /// Its memory goes to the card, which frees it once the device has stopped.
+    fn drop(&mut self) {
+        if let Some((running, memory)) = self.queue.take() {
+            self.card.keep(Box::new((running.ring, memory)));
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The open device: [`VirtioNet`].
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ixy_core::{Device, DeviceStats, LinkState, MacAddress, Mempool, RxQueue, TxQueue};
+use ixy_dma::{BusMaster, DmaDomain};
+use ixy_regs::bus::Bus;
+use ixy_regs::virtio::STATUS;
+use ixy_regs::virtio::features::Features;
+
+use crate::card::Card;
+use crate::config::Config;
+use crate::control::Control;
+use crate::error::Error;
+use crate::features;
+use crate::rx::VirtioRxQueue;
+use crate::transport::Transport;
+use crate::tx::VirtioTxQueue;
+
+/// An open virtio network device behind a bus of type `B`.
+///
+/// Queues are taken out with [`take_rx_queue`](Self::take_rx_queue) as their own types, or through
+/// [`Device`] behind a vtable. The device is reset when the last of it and its queues is dropped.
+pub struct VirtioNet<B: Bus> {
+    rx: Vec<Option<VirtioRxQueue<B>>>,
+    tx: Vec<Option<VirtioTxQueue<B>>>,
+    control: Option<Control<B>>,
+    mac: MacAddress,
+    // Last, so that queues which were not taken hand their memory over before the device is reset.
+    card: Arc<Card<B>>,
+}
+
+impl<B: Bus> fmt::Debug for VirtioNet<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtioNet")
+            .field("card", &self.card)
+            .field("queues", &self.rx.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Opens the device behind `transport`: resets it, agrees on features, sets up its rings, and starts it. `address`
+    /// is what messages call it; `bus_master` switches its DMA; rings are allocated in `domain`, and received frames go
+    /// to buffers of `pool`. It does not wait for the link: see [`VirtioNet::wait_for_link`].
+    ///
+    /// Bus mastering is off until the device was reset, so that what an earlier user left running cannot write into
+    /// new memory. (A legacy device may not care about bus mastering: for it the reset is all there is, and it comes before
+    /// any memory is allocated here. Allocate the pool after the device was [reset](Transport::quiesce), too.)
+    ///
+    /// # Errors
+    /// All of [`Error`]. The device is then in reset, and nothing is kept.
+    ///
+    /// # Safety
+    /// ARMED-ONLY: `transport`, `domain` and `bus_master` are those of one device, which is a virtio network device, and
+    /// nobody else drives it as long as the device or one of its queues lives.
+    pub unsafe fn open<B: Bus + 'static>(
+        &self,
+        address: &str,
+        transport: Transport<B>,
+        domain: &Arc<dyn DmaDomain>,
+        bus_master: Arc<dyn BusMaster>,
+        pool: &Mempool,
+    ) -> Result<VirtioNet<B>, Error> {
+        self.check()?;
+        let device = || address.to_owned();
+        if !pool.is_mapped_in(domain.id()) {
+            return Err(Error::PoolUnreachable { device: device() });
+        }
+        let dma = |source| Error::Dma { device: device(), source };
+        bus_master.disable().map_err(dma)?;
+
+        // From here on the device is reset when anything fails. Section 3.1.1: the steps in their order.
+        let mut card = Card::new(transport, device(), bus_master, self.queues);
+        card.check_present()?;
+        if !card.transport.reset() {
+            return Err(card.reset_timeout());
+        }
+        let mut status = STATUS::ACKNOWLEDGE.mask;
+        // SAFETY: ARMED-ONLY: without DRIVER_OK the device reaches nothing.
+        unsafe { card.transport.set_status(status) };
+        status |= STATUS::DRIVER.mask;
+        // SAFETY: ARMED-ONLY: as above.
+        unsafe { card.transport.set_status(status) };
+        card.features = match features::negotiate(&card, self) {
+            Ok(features) => features,
+            Err(error) => {
+                // SAFETY: ARMED-ONLY: a device that was given up reaches nothing.
+                unsafe { card.transport.set_status(status | STATUS::FAILED.mask) };
+                return Err(error);
+            }
+        };
+        let features = card.features;
+        let pairs =
+            if features.contains(Features::MQ) { card.transport.max_queue_pairs(address)? } else { 1 };
+        if self.queues > pairs {
+            return Err(Error::TooFewQueues { device: device(), found: pairs, wanted: self.queues });
+        }
+        let mac = if features.contains(Features::MAC) { card.transport.mac(address)? } else { random_mac() };
+
+        let card = Arc::new(card);
+        let mut device = VirtioNet { rx: Vec::new(), tx: Vec::new(), control: None, mac, card };
+        let card = &device.card;
+        for n in 0..self.queues {
+            device.rx.push(Some(VirtioRxQueue::start(card, n, self.rx_ring, domain, pool)?));
+            device.tx.push(Some(VirtioTxQueue::start(card, n, self.tx_ring, domain, pool)?));
+        }
+        if features.contains(Features::CTRL_VQ) {
+            // The last one of all that the device has.
+            let number = pairs.saturating_mul(2);
+            device.control = Some(Control::start(card, number, domain)?);
+        }
+        status = card.check_present()? | STATUS::DRIVER_OK.mask;
+        // SAFETY: ARMED-ONLY: the reset forgot all rings, and those set up since belong to queues that the card outlives.
+        unsafe { card.bus_master.enable() }.map_err(dma)?;
+        // SAFETY: ARMED-ONLY: as above.
+        unsafe { card.transport.set_status(status) };
+        card.check()?;
+        device.set_up(self)?;
+        tracing::info!(device = address, modern = device.card.transport.is_modern(), %mac, queues = self.queues, "opened");
+        Ok(device)
+    }
+}
+
+/// An address for a device that has none: any that is nobody's by its second bit, and names no group (section 5.1.5).
+fn random_mac() -> MacAddress {
+    let [a, b, c, d, e, g, ..] = RandomState::new().hash_one(0).to_ne_bytes();
+    MacAddress([a & 0xFC | 0x02, b, c, d, e, g])
+}
+
+impl<B: Bus + 'static> VirtioNet<B> {
+    /// What a device is told once it runs.
+    fn set_up(&mut self, config: &Config) -> Result<(), Error> {
+        if let (true, Some(control)) = (self.card.features.contains(Features::MQ), &mut self.control) {
+            control.set_queue_pairs(config.queues)?;
+        }
+        self.receive_all(config.promiscuous)?;
+        for queue in self.rx.iter().flatten() {
+            queue.notify();
+        }
+        Ok(())
+    }
+
+    /// Has the device receive frames to any address or only its own, if it can be told: one that cannot lets all through.
+    fn receive_all(&mut self, on: bool) -> Result<(), Error> {
+        match &mut self.control {
+            Some(control) if self.card.features.contains(Features::CTRL_RX) => control.set_promiscuous(on),
+            _ if on => Ok(()),
+            _ => {
+                let device = self.card.name.clone();
+                tracing::warn!(
+                    device,
+                    "cannot be told which frames to receive (no CTRL_RX): it may receive all"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// What was agreed on with the device.
+    pub fn features(&self) -> Features {
+        self.card.features
+    }
+
+    /// Receive queue `n`; `None` when it was taken before or is not there.
+    pub fn take_rx_queue(&mut self, n: u16) -> Option<VirtioRxQueue<B>> {
+        self.rx.get_mut(usize::from(n))?.take()
+    }
+
+    /// Transmit queue `n`; `None` when it was taken before or is not there.
+    pub fn take_tx_queue(&mut self, n: u16) -> Option<VirtioTxQueue<B>> {
+        self.tx.get_mut(usize::from(n))?.take()
+    }
+
+    /// Waits until the link is up, at most `limit`; returns what it is then. A link that stays down is no error.
+    ///
+    /// # Errors
+    /// The device is lost, or does not run any more.
+    pub fn wait_for_link(&self, limit: Duration) -> Result<LinkState, Error> {
+        let end = Instant::now() + limit;
+        loop {
+            let late = Instant::now() >= end;
+            self.card.check()?;
+            let link = self.link();
+            if link.up || late {
+                return Ok(link);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl<B: Bus + 'static> Device for VirtioNet<B> {
+    fn driver(&self) -> &'static str {
+        "virtio"
+    }
+
+    fn address(&self) -> &str {
+        &self.card.name
+    }
+
+    fn queues(&self) -> u16 {
+        self.rx.len() as u16
+    }
+
+    fn rx_queue(&mut self, n: u16) -> Option<Box<dyn RxQueue>> {
+        Some(Box::new(self.take_rx_queue(n)?))
+    }
+
+    fn tx_queue(&mut self, n: u16) -> Option<Box<dyn TxQueue>> {
+        Some(Box::new(self.take_tx_queue(n)?))
+    }
+
+    fn mac(&self) -> MacAddress {
+        self.mac
+    }
+
+    fn set_mac(&mut self, mac: MacAddress) -> Result<(), ixy_core::Error> {
+        if mac.is_multicast() {
+            return Err(Error::MulticastMac { mac }.into());
+        }
+        let features = self.card.features;
+        match &mut self.control {
+            Some(control) if features.contains(Features::CTRL_MAC_ADDR) => control.set_mac(mac)?,
+            // What a modern device has there is read only (section 5.1.4.2).
+            _ if !self.card.transport.is_modern() && features.contains(Features::MAC) => {
+                self.card.check()?;
+                self.card.transport.set_mac(mac)?;
+            }
+            _ => {
+                let (device, what) = (self.card.name.clone(), "change its MAC address");
+                let hint = " (QEMU: ctrl_vq=on, ctrl_mac_addr=on)";
+                return Err(Error::NotOffered { device, what, feature: "CTRL_MAC_ADDR", hint }.into());
+            }
+        }
+        self.mac = mac;
+        Ok(())
+    }
+
+    fn set_promiscuous(&mut self, on: bool) -> Result<(), ixy_core::Error> {
+        self.card.check()?;
+        Ok(self.receive_all(on)?)
+    }
+
+    fn set_multicast(&mut self, on: bool) -> Result<(), ixy_core::Error> {
+        self.card.check()?;
+        match &mut self.control {
+            Some(control) if self.card.features.contains(Features::CTRL_RX) => {
+                Ok(control.set_all_multicast(on)?)
+            }
+            // It lets everything through.
+            _ => Ok(()),
+        }
+    }
+
+    fn link(&self) -> LinkState {
+        let features = self.card.features;
+        let gone = self.card.check_present().is_err();
+        let up = !gone && (!features.contains(Features::STATUS) || self.card.transport.link_is_up());
+        let speed =
+            if up && features.contains(Features::SPEED_DUPLEX) { self.card.transport.speed() } else { 0 };
+        LinkState { up, speed }
+    }
+
+    /// A virtio device counts nothing: this is what the queues handed on and took, frames that are still in a transmit ring
+    /// among them. What was missed is known to the host only.
+    fn stats(&mut self) -> Result<DeviceStats, ixy_core::Error> {
+        self.card.check()?;
+        Ok(self.card.stats())
+    }
+}

@@ -1,0 +1,202 @@
+//! Virtqueues: what driver and device exchange buffers through. [`Ring`] is either of the two kinds.
+//!
+//! The driver makes chains of descriptors available, each in a slot of its own, and the device reports each used, in any
+//! order. Everything that the driver must not forget it keeps on its own side ([`slots`]): it never reads back what it
+//! wrote, and checks what the device wrote before it uses it.
+
+mod packed;
+mod slots;
+mod split;
+
+use ixy_dma::{DmaSlice, Iova};
+
+use packed::Packed;
+use split::Split;
+
+/// One descriptor: a piece of memory that is contiguous for the device.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) iova: Iova,
+    pub(crate) len: u32,
+    /// Whether the device writes it. Otherwise it reads it.
+    pub(crate) written: bool,
+}
+
+/// A chain that the device has used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Used {
+    /// The slot that it was in, which is free again.
+    pub(crate) slot: u16,
+    /// How many bytes the device says that it wrote, which is not checked; `None` when it does not say, as it may with
+    /// IN_ORDER: then it used all of the chain.
+    pub(crate) len: Option<u32>,
+}
+
+/// What the device wrote into a ring that makes no sense. The ring cannot be used any more: nobody knows what the device
+/// still has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RingFault {
+    /// The index of the used ring says that more was used than the device had.
+    #[error("its used index went from {from} to {to}, with {in_flight} buffers in flight")]
+    Index {
+        /// Where it was.
+        from: u16,
+        /// Where it is.
+        to: u16,
+        /// How many buffers the device had.
+        in_flight: u16,
+    },
+    /// An id of a buffer that the device did not have.
+    #[error("it reported buffer {id} as used, which it did not have")]
+    Id {
+        /// The id.
+        id: u32,
+    },
+    /// An id of a buffer whose turn it was not, though the device promised to keep the order.
+    #[error("it reported buffer {id} as used when at most {ready} were, though it offered to keep the order")]
+    Order {
+        /// The id.
+        id: u32,
+        /// How many buffers were used, from the oldest on.
+        ready: u16,
+    },
+}
+
+/// How a ring is used, as negotiated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Descriptors in the ring: a power of two for a split ring.
+    pub(crate) size: u16,
+    /// Descriptors in each chain, at least 1.
+    pub(crate) links: u16,
+    /// The most chains that are wanted at a time.
+    pub(crate) chains: u16,
+    pub(crate) packed: bool,
+    pub(crate) event_idx: bool,
+    pub(crate) in_order: bool,
+    /// What the used part of a split ring is aligned to.
+    pub(crate) align: usize,
+}
+
+impl Shape {
+    /// Bytes of memory that the ring takes.
+    pub(crate) fn bytes(&self) -> usize {
+        if self.packed { packed::bytes(self.size) } else { split::layout(self).total }
+    }
+}
+
+/// Where the three parts of a ring are for the device: descriptors, what the driver writes, what the device writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Areas {
+    pub(crate) descriptors: Iova,
+    pub(crate) driver: Iova,
+    pub(crate) device: Iova,
+}
+
+/// A ring of either kind.
+#[derive(Debug)]
+pub(crate) enum Ring {
+    Split(Split),
+    Packed(Packed),
+}
+
+impl Ring {
+    /// An empty ring in `memory`, which is zeroed; `None` when `memory` is smaller than [`Shape::bytes`], or the shape
+    /// is none that such a ring can have.
+    pub(crate) fn new(shape: Shape, memory: DmaSlice) -> Option<Self> {
+        let possible = shape.size > 0 && shape.links > 0 && shape.chains > 0 && shape.links <= shape.size;
+        if !possible || memory.len() < shape.bytes() {
+            return None;
+        }
+        if shape.packed {
+            return Some(Self::Packed(Packed::new(shape, memory)));
+        }
+        shape.size.is_power_of_two().then(|| Self::Split(Split::new(shape, memory)))
+    }
+
+    /// Where the device finds it.
+    pub(crate) fn areas(&self) -> Areas {
+        match self {
+            Self::Split(ring) => ring.areas(),
+            Self::Packed(ring) => ring.areas(),
+        }
+    }
+
+    /// How many chains it has room for, all in all.
+    pub(crate) fn slots(&self) -> usize {
+        match self {
+            Self::Split(ring) => ring.slots.len(),
+            Self::Packed(ring) => ring.slots.len(),
+        }
+    }
+
+    /// How many more chains it has room for.
+    #[inline(always)]
+    pub(crate) fn free(&self) -> usize {
+        match self {
+            Self::Split(ring) => ring.slots.free(),
+            Self::Packed(ring) => ring.slots.free(),
+        }
+    }
+
+    /// How many chains the device has.
+    #[inline(always)]
+    pub(crate) fn in_flight(&self) -> usize {
+        match self {
+            Self::Split(ring) => ring.slots.in_flight(),
+            Self::Packed(ring) => ring.slots.in_flight(),
+        }
+    }
+
+    /// The slot that the next chain gets.
+    #[inline(always)]
+    pub(crate) fn next_slot(&self) -> Option<u16> {
+        match self {
+            Self::Split(ring) => ring.slots.next(),
+            Self::Packed(ring) => ring.slots.next(),
+        }
+    }
+
+    /// Writes the descriptors of a chain, and returns the slot that it has; `None` when none is free. It has as many parts
+    /// as the ring has links, what the device reads before what it writes. The device may see it at once, and has to
+    /// only after [`publish`](Self::publish).
+    ///
+    /// # Safety
+    /// ARMED-ONLY: the parts are memory that belongs to the ring's owner, reached by the device, until the chain is
+    /// [`used`](Self::used) or the device has stopped.
+    #[inline(always)]
+    pub(crate) unsafe fn add<const N: usize>(&mut self, parts: [Part; N]) -> Option<u16> {
+        match self {
+            Self::Split(ring) => ring.add(parts),
+            Self::Packed(ring) => ring.add(parts),
+        }
+    }
+
+    /// Shows the device all chains that were added, and returns whether it wants to be notified of them.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn publish(&mut self) -> bool {
+        match self {
+            Self::Split(ring) => ring.publish(),
+            Self::Packed(ring) => ring.publish(),
+        }
+    }
+
+    /// The next chain that the device has used, whose slot is free from now on.
+    ///
+    /// # Errors
+    /// What the device wrote makes no sense. It stays so.
+    #[inline(always)]
+    pub(crate) fn used(&mut self) -> Result<Option<Used>, RingFault> {
+        match self {
+            Self::Split(ring) => ring.used(),
+            Self::Packed(ring) => ring.used(),
+        }
+    }
+}
+
+/// Whether an event index asks for a notification now that the ring's index went from `old` to `new` (section 2.7.10).
+#[inline(always)]
+fn crossed(event: u16, new: u16, old: u16) -> bool {
+    new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
+}

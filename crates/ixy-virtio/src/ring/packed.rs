@@ -1,0 +1,184 @@
+//! The packed ring (section 2.8): one ring of descriptors that driver and device take turns to write.
+
+use std::sync::atomic::{Ordering, fence};
+
+use ixy_dma::DmaSlice;
+use ixy_regs::virtio::ring::DescriptorFlags;
+use ixy_regs::virtio::ring::packed::{self, EventFlags};
+
+use super::slots::Slots;
+use super::{Areas, Part, RingFault, Shape, Used, crossed};
+
+/// Bytes of a descriptor.
+const DESCRIPTOR: usize = 16;
+/// Distance of the two words that say who wants to be told what, from the descriptors and from each other: each has a cache
+/// line of its own.
+const LINE: usize = 64;
+
+/// Descriptors are written one after the other, around and around, whatever slot the chain has; the slot is the id that
+/// the device reports.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    memory: DmaSlice,
+    size: u16,
+    links: u16,
+    event_idx: bool,
+    in_order: bool,
+    pub(super) slots: Slots,
+    /// The next descriptor that is written, and the flag that says "available" in this round (section 2.8.1).
+    next: Position,
+    /// Descriptors that were written since the device was last asked whether it wants to know.
+    added: u16,
+    /// The next descriptor that the device writes back.
+    seen: Position,
+    /// The last chain of those that the device reported with one descriptor, while not all of them were handed on.
+    run: Option<Used>,
+}
+
+/// A place in the ring, and the wrap counter there.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    index: u16,
+    wrap: bool,
+}
+
+impl Position {
+    const START: Self = Self { index: 0, wrap: true };
+
+    #[inline(always)]
+    fn forward(&mut self, by: u16, size: u16) {
+        // At most twice the size of a ring, which is at most 32,768.
+        let index = u32::from(self.index) + u32::from(by);
+        let wraps = index >= u32::from(size);
+        self.index = if wraps { index - u32::from(size) } else { index } as u16;
+        self.wrap ^= wraps;
+    }
+}
+
+/// Bytes of a ring of `size` descriptors.
+pub(super) fn bytes(size: u16) -> usize {
+    driver_event(size) + 2 * LINE
+}
+
+/// Where the word is that says what interrupts the driver wants. The device's own follows.
+fn driver_event(size: u16) -> usize {
+    (usize::from(size) * DESCRIPTOR).next_multiple_of(LINE)
+}
+
+impl Packed {
+    /// The memory is as large as the shape says.
+    pub(super) fn new(shape: Shape, memory: DmaSlice) -> Self {
+        let Shape { size, links, event_idx, in_order, chains, .. } = shape;
+        let slots = Slots::new((size / links).min(chains));
+        // Nobody waits for interrupts (section 2.8.10).
+        let event = u32::from(EventFlags::DISABLE.0) << 16;
+        memory.words32()[driver_event(size) / 4].store(event.to_le(), Ordering::Relaxed);
+        Self {
+            memory,
+            size,
+            links,
+            event_idx,
+            in_order,
+            slots,
+            next: Position::START,
+            added: 0,
+            seen: Position::START,
+            run: None,
+        }
+    }
+
+    pub(super) fn areas(&self) -> Areas {
+        let descriptors = self.memory.iova();
+        let driver = descriptors.offset(driver_event(self.size) as u64);
+        Areas { descriptors, driver, device: driver.offset(LINE as u64) }
+    }
+
+    #[inline(always)]
+    pub(super) fn add<const N: usize>(&mut self, parts: [Part; N]) -> Option<u16> {
+        debug_assert_eq!(N, usize::from(self.links));
+        let slot = self.slots.take()?;
+        let head = self.next;
+        // The first descriptor goes last: once it is available, all of the chain is (section 2.8.21).
+        for n in (0..N).rev() {
+            let part = parts[n];
+            let mut at = head;
+            at.forward(n as u16, self.size);
+            let mut flags = DescriptorFlags::empty();
+            flags.set(DescriptorFlags::WRITE, part.written);
+            flags.set(DescriptorFlags::NEXT, n + 1 < N);
+            flags.set(DescriptorFlags::AVAIL, at.wrap);
+            flags.set(DescriptorFlags::USED, !at.wrap);
+            let words = packed::descriptor(part.iova.0, part.len, slot, flags);
+            let descriptor = &self.memory.words().as_chunks::<2>().0[usize::from(at.index)];
+            descriptor[0].store(words[0].to_le(), Ordering::Relaxed);
+            descriptor[1].store(words[1].to_le(), Ordering::Release);
+        }
+        self.next.forward(N as u16, self.size);
+        self.added += N as u16;
+        Some(slot)
+    }
+
+    #[inline(always)]
+    pub(super) fn publish(&mut self) -> bool {
+        let added = std::mem::take(&mut self.added);
+        if added == 0 {
+            return false;
+        }
+        // Section 2.8.21.3.1: what the device wants is looked at after the descriptors are there for it to see. Else it
+        // could look for them, and say that it sleeps, between the two.
+        fence(Ordering::SeqCst);
+        let word = &self.memory.words32()[(driver_event(self.size) + LINE) / 4];
+        let word = u32::from_le(word.load(Ordering::Relaxed));
+        let (place, flags) = (word as u16, EventFlags((word >> 16) as u16));
+        if flags == EventFlags::DISABLE {
+            return false;
+        }
+        if !self.event_idx || flags != EventFlags::DESC {
+            return true;
+        }
+        // A place in the last round lies before those in this one.
+        let (event, wrap) = (place & 0x7FFF, place >> 15 != 0);
+        let event = if wrap == self.next.wrap { event } else { event.wrapping_sub(self.size) };
+        crossed(event, self.next.index, self.next.index.wrapping_sub(added))
+    }
+
+    #[inline(always)]
+    pub(super) fn used(&mut self) -> Result<Option<Used>, RingFault> {
+        if self.slots.in_flight() == 0 {
+            return Ok(None);
+        }
+        let used = match self.run {
+            Some(last) => self.slots.next_of_run(last, &mut self.run),
+            None => {
+                let descriptor = &self.memory.words().as_chunks::<2>().0[usize::from(self.seen.index)];
+                // The acquire load orders what is read of the buffers after it.
+                let word = u64::from_le(descriptor[1].load(Ordering::Acquire));
+                let flags = DescriptorFlags::from_bits_retain((word >> 48) as u16);
+                let (avail, used) =
+                    (flags.contains(DescriptorFlags::AVAIL), flags.contains(DescriptorFlags::USED));
+                if avail != used || used != self.seen.wrap {
+                    return Ok(None);
+                }
+                let (len, slot) = (word as u32, (word >> 32) as u16);
+                if !self.slots.is_in_flight(slot) {
+                    return Err(RingFault::Id { id: slot.into() });
+                }
+                let last = Used { slot, len: Some(len) };
+                if self.in_order {
+                    let ready = self.slots.in_flight();
+                    if self.slots.before(slot) >= ready {
+                        return Err(RingFault::Order { id: slot.into(), ready: ready as u16 });
+                    }
+                    self.slots.next_of_run(last, &mut self.run)
+                } else {
+                    last
+                }
+            }
+        };
+        if !self.slots.give_back(used.slot) {
+            return Err(RingFault::Id { id: used.slot.into() });
+        }
+        self.seen.forward(self.links, self.size);
+        Ok(Some(used))
+    }
+}

@@ -1,0 +1,275 @@
+//! Receiving: a ring of empty buffers that the device fills (section 5.1.6.3).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ixy_core::{Batch, Cache, DATA_SIZE, Mempool, Packet, RxQueue};
+use ixy_dma::{DmaDomain, DmaSlice};
+use ixy_regs::bus::Bus;
+use ixy_regs::virtio::features::Features;
+use ixy_regs::virtio::net;
+
+use crate::card::{Card, Line};
+use crate::checksum::{Checksum, Checksums};
+use crate::error::Error;
+use crate::queue::{HEADER_STRIDE, QueueSetup, Running};
+use crate::ring::{Part, Used};
+
+/// A receive queue of the device.
+pub struct VirtioRxQueue<B: Bus> {
+    /// `None` only while it is being dropped.
+    ring: Option<Filled<B>>,
+    name: String,
+    pair: usize,
+    /// Bytes of the header before each frame.
+    header: u16,
+    mergeable: bool,
+    /// Whether frames may arrive whose checksum is owed.
+    checksums: bool,
+    /// Buffers that are still to come of a frame that is dropped.
+    skip: u16,
+    /// The device wrote what makes no sense: nothing is received any more.
+    broken: bool,
+    card: Arc<Card<B>>,
+}
+
+/// What the device reaches: the ring, and the buffers in it.
+struct Filled<B> {
+    running: Running<B>,
+    /// OWNED-BUFFER: the packet at `n` belongs to slot `n` of the ring. It has none exactly when the slot is free.
+    packets: Box<[Option<Packet>]>,
+    cache: Cache,
+}
+
+impl<B: Bus> VirtioRxQueue<B> {
+    /// Sets up the receive queue of pair `pair` with `wanted` buffers of `pool`, which the device is told of once it
+    /// runs: see [`notify`](Self::notify).
+    pub(crate) fn start(
+        card: &Arc<Card<B>>,
+        pair: u16,
+        wanted: u16,
+        domain: &Arc<dyn DmaDomain>,
+        pool: &Mempool,
+    ) -> Result<Self, Error> {
+        let features = card.features;
+        let apart = !card.header_with_data();
+        let setup = QueueSetup {
+            number: 2 * pair,
+            name: format!("receive queue {pair}"),
+            links: if apart { 2 } else { 1 },
+            wanted,
+            headers: apart,
+        };
+        let running = setup.start(card, domain)?;
+        let needed = running.ring.slots();
+        let mut queue = Self {
+            ring: Some(Filled { packets: (0..needed).map(|_| None).collect(), running, cache: pool.cache() }),
+            name: setup.name,
+            pair: pair.into(),
+            header: card.header_len(),
+            mergeable: features.contains(Features::MRG_RXBUF),
+            checksums: features.contains(Features::GUEST_CSUM),
+            skip: 0,
+            broken: false,
+            card: Arc::clone(card),
+        };
+        let _to_be_notified = queue.refill();
+        let filled = queue.ring.as_ref().is_some_and(|ring| ring.running.ring.free() == 0);
+        if !filled {
+            let (device, free) = (card.name.clone(), pool.free());
+            return Err(Error::PoolTooSmall { device, needed, free });
+        }
+        Ok(queue)
+    }
+
+    /// Tells the device that there are buffers in the queue, once it runs (section 3.1.1, step 8).
+    pub(crate) fn notify(&self) {
+        if let Some(filled) = &self.ring {
+            // SAFETY: ARMED-ONLY: the ring holds buffers of this queue.
+            unsafe { filled.running.doorbell.ring() };
+        }
+    }
+
+    /// As [`receive`](RxQueue::receive), and says of each packet what is known of its checksum or still owed: that of
+    /// the packet at `n` of the batch at `n` of `checksums`. What is owed is not computed.
+    pub fn receive_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
+        self.receive_into(batch, |at, _, checksum| {
+            if let Some(place) = checksums.get_mut(at) {
+                *place = checksum;
+            }
+            true
+        })
+    }
+
+    /// Fills the ring, and returns whether the device wants to be notified.
+    #[inline(always)]
+    fn refill(&mut self) -> bool {
+        let Some(Filled { running: Running { ring, headers, .. }, packets, cache }) = &mut self.ring else {
+            return false;
+        };
+        while ring.free() > 0 {
+            let Some(mut packet) = cache.allocate() else { break };
+            let slot = match headers {
+                None => {
+                    // The header goes into the headroom, so that the frame is where a driver for a card has it.
+                    if !packet.prepend(self.header) {
+                        break;
+                    }
+                    let len = u32::from(self.header) + u32::from(DATA_SIZE);
+                    // SAFETY: ARMED-ONLY: the packet is kept in the slot below, and has that much room after its header.
+                    unsafe { ring.add([Part { iova: packet.iova(), len, written: true }]) }
+                }
+                Some(headers) => {
+                    let Some(next) = ring.next_slot() else { break };
+                    let at = headers.iova().offset(u64::from(next) * HEADER_STRIDE as u64);
+                    let header = Part { iova: at, len: self.header.into(), written: true };
+                    let data = Part { iova: packet.iova(), len: DATA_SIZE.into(), written: true };
+                    // SAFETY: ARMED-ONLY: as above, and each slot has a header of its own.
+                    unsafe { ring.add([header, data]) }
+                }
+            };
+            if let Some(place) = slot.and_then(|slot| packets.get_mut(usize::from(slot))) {
+                *place = Some(packet);
+            }
+        }
+        ring.publish()
+    }
+
+    /// Receives packets, and asks `look` of each, with its place in the batch and its checksum, whether it is handed on.
+    #[inline(always)]
+    fn receive_into(
+        &mut self,
+        batch: &mut Batch,
+        mut look: impl FnMut(usize, &mut Packet, Checksum) -> bool,
+    ) -> usize {
+        if self.broken {
+            return 0;
+        }
+        let (mut received, mut bytes, mut dropped) = (0, 0, 0);
+        while batch.room() > 0 {
+            let Some(Filled { running, packets, .. }) = &mut self.ring else { break };
+            let used = match running.ring.used() {
+                Ok(Some(used)) => used,
+                Ok(None) => break,
+                Err(fault) => {
+                    self.broken = true;
+                    self.card.fail(&self.name, fault);
+                    break;
+                }
+            };
+            let Some(mut packet) = packets.get_mut(usize::from(used.slot)).and_then(Option::take) else {
+                break;
+            };
+            match self.examine(used, &mut packet) {
+                Found::Frame(checksum) if look(batch.len(), &mut packet, checksum) => {
+                    bytes += packet.len() as u64;
+                    received += 1;
+                    // There is room, as the loop looked.
+                    let _pushed = batch.push(packet);
+                    continue;
+                }
+                Found::Frame(_) | Found::Bad => dropped += 1,
+                Found::Rest => {}
+            }
+            if let Some(filled) = &mut self.ring {
+                filled.cache.free(packet);
+            }
+        }
+        if received + dropped > 0 {
+            let counters = &self.card.counters[self.pair].rx;
+            Line::add(&counters.packets, received);
+            Line::add(&counters.bytes, bytes);
+            Line::add(&counters.dropped, dropped);
+        }
+        if !self.broken && self.refill() {
+            self.notify();
+        }
+        received as usize
+    }
+
+    /// Looks at what the device says of a buffer that it used, and makes its packet what was received.
+    #[inline(always)]
+    fn examine(&mut self, used: Used, packet: &mut Packet) -> Found {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return Found::Rest;
+        }
+        let header = u32::from(self.header);
+        // Without a length all of the buffer was used.
+        let len = used.len.map_or(Some(DATA_SIZE.into()), |len| len.checked_sub(header));
+        let Some(len) = len.filter(|&len| len <= DATA_SIZE.into()) else { return Found::Bad };
+        let mut bytes = [0; size_of::<net::Header>()];
+        let bytes = &mut bytes[..usize::from(self.header)];
+        match self.ring.as_ref().and_then(|filled| filled.running.headers.as_ref()) {
+            None => {
+                // The sum is that of a header and DATA_SIZE at most.
+                if !packet.set_len((header + len) as u16) {
+                    return Found::Bad;
+                }
+                if self.mergeable || self.checksums {
+                    bytes.copy_from_slice(&packet[..usize::from(self.header)]);
+                }
+                if !packet.trim_front(self.header) {
+                    return Found::Bad;
+                }
+            }
+            Some(headers) => {
+                read_header(headers, used.slot, bytes);
+                if !packet.set_len(len as u16) {
+                    return Found::Bad;
+                }
+            }
+        }
+        if let (true, Some(&[low, high])) = (self.mergeable, bytes.last_chunk()) {
+            // A frame of several buffers is longer than a packet can be: it is dropped whole, and counts once.
+            let buffers = u16::from_le_bytes([low, high]);
+            if buffers != 1 {
+                self.skip = buffers.saturating_sub(1);
+                return Found::Bad;
+            }
+        }
+        if (len as usize) < SHORTEST {
+            return Found::Bad;
+        }
+        Found::Frame(if self.checksums { Checksum::received(bytes) } else { Checksum::InFrame })
+    }
+}
+
+/// The length of an Ethernet header: no frame is shorter.
+const SHORTEST: usize = 14;
+
+/// What a buffer that the device used holds.
+enum Found {
+    /// A frame.
+    Frame(Checksum),
+    /// A frame that cannot be handed on.
+    Bad,
+    /// More of a frame that cannot be handed on.
+    Rest,
+}
+
+/// Copies the header of slot `slot`.
+fn read_header(headers: &DmaSlice, slot: u16, into: &mut [u8]) {
+    let first = usize::from(slot) * (HEADER_STRIDE / 8);
+    let words = headers.words().get(first..).unwrap_or_default();
+    for (bytes, word) in into.chunks_mut(8).zip(words) {
+        bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes()[..bytes.len()]);
+    }
+}
+
+impl<B: Bus> RxQueue for VirtioRxQueue<B> {
+    /// What is owed of a checksum is computed here, so that a packet is whole wherever it goes.
+    fn receive(&mut self, batch: &mut Batch) -> usize {
+        self.receive_into(batch, |_, packet, checksum| checksum.complete(packet))
+    }
+}
+
+impl<B: Bus> Drop for VirtioRxQueue<B> {
+    /// A queue cannot be stopped alone: its memory goes to the card, which frees it once the device has stopped.
+    fn drop(&mut self) {
+        if let Some(filled) = self.ring.take() {
+            let Filled { running, packets, cache } = filled;
+            self.card.keep(Box::new((running.ring, running.headers, packets, cache)));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Sending: a ring of packets that the device reads (section 5.1.6.2).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ixy_core::{Batch, Cache, Mempool, Packet, TxQueue};
+use ixy_dma::{DmaDomain, DmaSlice, DomainId};
+use ixy_regs::bus::Bus;
+use ixy_regs::virtio::features::Features;
+use ixy_regs::virtio::net;
+
+use crate::card::{Card, Line};
+use crate::checksum::Checksum;
+use crate::error::Error;
+use crate::queue::{HEADER_STRIDE, QueueSetup, Running};
+use crate::ring::{Part, RingFault};
+
+/// Frames shorter than an Ethernet header are filled up with zeros to the shortest frame of Ethernet.
+const SHORTEST: usize = 14;
+const FILLED_UP: u16 = 60;
+
+/// A transmit queue of the device.
+pub struct VirtioTxQueue<B: Bus> {
+    /// `None` only while it is being dropped.
+    ring: Option<InRing<B>>,
+    name: String,
+    pair: usize,
+    /// Bytes of the header before each frame.
+    header: u16,
+    /// Whether the device computes checksums that are owed.
+    checksums: bool,
+    /// Whether sent packets are asked for with `reclaim`.
+    reclaims: bool,
+    /// The device wrote what makes no sense: nothing is sent any more.
+    broken: bool,
+    /// The latest pool whose memory was found to be mapped in `domain`.
+    pool: Mempool,
+    domain: DomainId,
+    unreachable: u64,
+    card: Arc<Card<B>>,
+}
+
+/// What the device reaches: the ring, and the packets in it.
+struct InRing<B> {
+    running: Running<B>,
+    /// OWNED-BUFFER: the packet at `n` belongs to slot `n` of the ring. It has none exactly when the slot is free.
+    packets: Box<[Option<Packet>]>,
+    cache: Cache,
+    /// Bytes of the header in front of each packet's own; 0 when it is apart.
+    in_front: u16,
+}
+
+impl<B: Bus> InRing<B> {
+    /// The next packet that the device has sent, as it was.
+    #[inline(always)]
+    fn sent(&mut self) -> Result<Option<Packet>, RingFault> {
+        let Some(used) = self.running.ring.used()? else { return Ok(None) };
+        let mut packet = self.packets.get_mut(usize::from(used.slot)).and_then(Option::take);
+        if let Some(packet) = &mut packet {
+            // The header was put there, so it is there to be taken off.
+            let _taken_off = packet.trim_front(self.in_front);
+        }
+        Ok(packet)
+    }
+}
+
+impl<B: Bus> VirtioTxQueue<B> {
+    /// Sets up the transmit queue of pair `pair` for `wanted` packets at a time.
+    pub(crate) fn start(
+        card: &Arc<Card<B>>,
+        pair: u16,
+        wanted: u16,
+        domain: &Arc<dyn DmaDomain>,
+        pool: &Mempool,
+    ) -> Result<Self, Error> {
+        let apart = !card.header_with_data();
+        let setup = QueueSetup {
+            number: 2 * pair + 1,
+            name: format!("transmit queue {pair}"),
+            links: if apart { 2 } else { 1 },
+            wanted,
+            headers: apart,
+        };
+        let running = setup.start(card, domain)?;
+        let header = card.header_len();
+        let packets = (0..running.ring.slots()).map(|_| None).collect();
+        let in_front = if apart { 0 } else { header };
+        Ok(Self {
+            ring: Some(InRing { running, packets, cache: pool.cache(), in_front }),
+            name: setup.name,
+            pair: pair.into(),
+            header,
+            checksums: card.features.contains(Features::CSUM),
+            reclaims: false,
+            broken: false,
+            pool: pool.clone(),
+            domain: domain.id(),
+            unreachable: 0,
+            card: Arc::clone(card),
+        })
+    }
+
+    /// As [`send`](TxQueue::send), and computes of each packet what is owed of its checksum, or has the device do it:
+    /// `checksums` has that of each packet in the batch; of what is behind its end nothing is owed. A packet with an
+    /// owed checksum whose place is not in it is sent as it stands.
+    pub fn send_with(&mut self, batch: &mut Batch, checksums: &[Checksum]) -> usize {
+        self.send_from(batch, |n| checksums.get(n).copied().unwrap_or_default())
+    }
+
+    /// The next packet that was sent; none when the device wrote what makes no sense, which is remembered.
+    #[inline(always)]
+    fn sent(&mut self) -> Option<Packet> {
+        if self.broken {
+            return None;
+        }
+        match self.ring.as_mut()?.sent() {
+            Ok(packet) => packet,
+            Err(fault) => {
+                self.broken = true;
+                self.card.fail(&self.name, fault);
+                None
+            }
+        }
+    }
+
+    /// Frees the packets that were sent.
+    #[inline(always)]
+    fn clean(&mut self) {
+        while let Some(packet) = self.sent() {
+            if let Some(ring) = &mut self.ring {
+                ring.cache.free(packet);
+            }
+        }
+    }
+
+    /// Whether the device reaches `packet`. One compare for all but the first of a pool.
+    #[inline(always)]
+    fn reaches(&mut self, packet: &Packet) -> bool {
+        if self.pool.owns(packet) {
+            return true;
+        }
+        let pool = Mempool::of(packet);
+        let reached = pool.is_mapped_in(self.domain);
+        if reached {
+            self.pool = pool;
+        }
+        reached
+    }
+
+    #[inline(always)]
+    fn send_from(&mut self, batch: &mut Batch, checksum: impl Fn(usize) -> Checksum) -> usize {
+        // Who reclaims packets finds them in the ring as long as it has room.
+        let room = self.ring.as_ref().map_or(0, |ring| ring.running.ring.free());
+        if !self.reclaims || room < batch.len() {
+            self.clean();
+        }
+        let (mut sent, mut bytes) = (0, 0);
+        while let Some(packet) = batch.first() {
+            let room = self.ring.as_ref().map_or(0, |ring| ring.running.ring.free());
+            if room == 0 || self.broken {
+                break;
+            }
+            if !self.reaches(packet) {
+                self.unreachable += 1;
+                break;
+            }
+            let Some(packet) = batch.pop_front() else { break };
+            let len = self.put(packet, checksum(sent));
+            bytes += len as u64;
+            sent += 1;
+        }
+        if sent > 0 {
+            let counters = &self.card.counters[self.pair].tx;
+            Line::add(&counters.packets, sent as u64);
+            Line::add(&counters.bytes, bytes);
+        }
+        if let Some(InRing { running, .. }) = &mut self.ring
+            && running.ring.publish()
+        {
+            // SAFETY: ARMED-ONLY: the ring holds packets of this queue, in memory that the device's domain reaches.
+            unsafe { running.doorbell.ring() };
+        }
+        sent
+    }
+
+    /// Puts a packet into the ring, which has room for it, and returns its length.
+    #[inline(always)]
+    fn put(&mut self, mut packet: Packet, mut checksum: Checksum) -> usize {
+        if packet.len() < SHORTEST {
+            fill_up(&mut packet);
+        }
+        if !self.checksums {
+            // A place outside of the packet is the caller's mistake, and changes nothing.
+            let _inside = std::mem::take(&mut checksum).complete(&mut packet);
+        }
+        let len = packet.len();
+        let header = usize::from(self.header);
+        let Some(InRing { running: Running { ring, headers, .. }, packets, .. }) = &mut self.ring else {
+            return 0;
+        };
+        let slot = match headers {
+            None => {
+                if packet.headroom() < header {
+                    make_headroom(&mut packet, self.header);
+                }
+                if !packet.prepend(self.header) {
+                    return 0;
+                }
+                checksum.write(&mut packet[..header]);
+                let part = Part { iova: packet.iova(), len: packet.len() as u32, written: false };
+                // SAFETY: ARMED-ONLY: the packet is kept in the slot below, and is reached by the device.
+                unsafe { ring.add([part]) }
+            }
+            Some(headers) => {
+                let Some(next) = ring.next_slot() else { return 0 };
+                write_header(headers, next, checksum, header);
+                let at = headers.iova().offset(u64::from(next) * HEADER_STRIDE as u64);
+                let head = Part { iova: at, len: header as u32, written: false };
+                let data = Part { iova: packet.iova(), len: len as u32, written: false };
+                // SAFETY: ARMED-ONLY: as above, and each slot has a header of its own.
+                unsafe { ring.add([head, data]) }
+            }
+        };
+        if let Some(place) = slot.and_then(|slot| packets.get_mut(usize::from(slot))) {
+            *place = Some(packet);
+        }
+        len
+    }
+}
+
+/// Fills a frame up with zeros.
+#[cold]
+#[inline(never)]
+fn fill_up(packet: &mut Packet) {
+    let len = packet.len();
+    if packet.set_len(FILLED_UP) {
+        packet[len..].fill(0);
+    }
+}
+
+/// Moves a frame back in its buffer, until there are `wanted` bytes in front of it. One that fills its buffer to the end
+/// loses what has no room: it is longer than any Ethernet frame that could be sent.
+#[cold]
+#[inline(never)]
+fn make_headroom(packet: &mut Packet, wanted: u16) {
+    let missing = wanted - packet.headroom().min(wanted.into()) as u16;
+    let len = packet.len().min(packet.len() + packet.tailroom() - usize::from(missing));
+    // Both fit, as `len` was made to.
+    let _grown = packet.set_len(len as u16 + missing);
+    packet.copy_within(..len, missing.into());
+    let _trimmed = packet.trim_front(missing);
+}
+
+/// Writes the header of slot `slot`.
+fn write_header(headers: &DmaSlice, slot: u16, checksum: Checksum, len: usize) {
+    let mut bytes = [0; HEADER_STRIDE];
+    checksum.write(&mut bytes[..len.min(size_of::<net::Header>())]);
+    let first = usize::from(slot) * (HEADER_STRIDE / 8);
+    let words = headers.words().get(first..).unwrap_or_default();
+    for (bytes, word) in bytes.as_chunks::<8>().0.iter().zip(words) {
+        word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+    }
+}
+
+impl<B: Bus> TxQueue for VirtioTxQueue<B> {
+    fn send(&mut self, batch: &mut Batch) -> usize {
+        self.send_from(batch, |_| Checksum::InFrame)
+    }
+
+    fn reclaim(&mut self, batch: &mut Batch, count: usize) -> usize {
+        self.reclaims = true;
+        let count = count.min(batch.room());
+        for reclaimed in 0..count {
+            let Some(packet) = self.sent() else { return reclaimed };
+            // There is room, as `count` says.
+            let _pushed = batch.push(packet);
+        }
+        count
+    }
+
+    fn pending(&mut self) -> usize {
+        self.clean();
+        self.ring.as_ref().map_or(0, |ring| ring.running.ring.in_flight())
+    }
+
+    fn unreachable(&self) -> u64 {
+        self.unreachable
+    }
+}
+
+impl<B: Bus> Drop for VirtioTxQueue<B> {
+    /// A queue cannot be stopped alone: its memory goes to the card, which frees it once the device has stopped.
+    fn drop(&mut self) {
+        if let Some(ring) = self.ring.take() {
+            let InRing { running, packets, cache, .. } = ring;
+            self.card.keep(Box::new((running.ring, running.headers, packets, cache)));
+        }
+    }
+}
