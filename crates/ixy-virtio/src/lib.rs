@@ -1,4 +1,57 @@
 //! A driver for virtio network devices, over any bus and any DMA memory.
+//!
+//! A hypervisor gives such a device to a virtual machine instead of a model of some card: it has few registers, and all else
+//! goes through rings in memory, the virtqueues. This driver drives both interfaces that there are, legacy and modern, and
+//! both kinds of rings, split and packed. Sections are those of the Virtual I/O Device specification, version 1.2.
+//!
+//! [`Transport`] is made from a bus: the port BAR of a legacy device, or the [`Structures`] of a modern one, which its PCI
+//! capabilities name ([`Layout::find`]). [`Config::open`] takes it, a domain that gives memory, and a pool of packet buffers,
+//! and returns a [`VirtioNet`] that receives and sends. The crate `ixy` does this for devices on the PCI bus.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use ixy_core::{Batch, Mempool, RxQueue, TxQueue};
+//! use ixy_dma::{BusMaster, DmaDomain};
+//! use ixy_regs::bus::Bus;
+//! use ixy_virtio::{Config, Error, Transport};
+//!
+//! /// Sends back what arrives, as long as the device works.
+//! ///
+//! /// # Safety
+//! /// That of `Config::open`.
+//! unsafe fn reflect<B: Bus + 'static>(
+//!     ports: B,
+//!     domain: Arc<dyn DmaDomain>,
+//!     bus_master: Arc<dyn BusMaster>,
+//! ) -> Result<(), Box<dyn std::error::Error>> {
+//!     let transport = Transport::legacy(ports)?;
+//!     transport.quiesce("example")?; // what an earlier driver left running ends before there is new memory
+//!     let config = Config::default();
+//!     let pool = Mempool::new(domain.clone(), config.buffers())?;
+//!     // SAFETY: as the caller promises.
+//!     let mut device = unsafe { config.open("example", transport, &domain, bus_master, &pool) }?;
+//!     let (Some(mut rx), Some(mut tx)) = (device.take_rx_queue(0), device.take_tx_queue(0)) else { return Ok(()) };
+//!     let mut batch = Batch::new(32);
+//!     loop {
+//!         rx.receive(&mut batch);
+//!         tx.send(&mut batch); // what did not fit stays in the batch
+//!         ixy_core::Device::stats(&mut device)?; // says when the device is lost or broken
+//!     }
+//! }
+//! ```
+//!
+//! It is read in this order: `device.rs` (open, in the steps of section 3.1.1), `transport.rs` (the two interfaces),
+//! `features.rs`, `queue.rs` (how a ring gets its size), `ring.rs` with `ring/split.rs` (section 2.7) and `ring/packed.rs`
+//! (section 2.8), `rx.rs`, `tx.rs`, `control.rs` (the control queue), `card.rs` (what went wrong, and the end).
+//!
+//! # What a device may do wrong
+//! It may be gone, hang, be reset, or write nonsense into its rings. Nothing of that is a panic, a wait without end, or a wrong
+//! access: opening ends with an error in bounded time, a queue whose ring is broken neither receives nor sends any more, and
+//! [`stats`](ixy_core::Device::stats) says what happened. A frame whose length cannot be is dropped and counted.
+//!
+//! # Its unsafe code
+//! Writes to registers that start the device or tell it of memory, and chains put into rings. Each argues with ARMED-ONLY, that
+//! the device is only told of memory which the driver owns and keeps until the device has been reset.
 
 mod card;
 mod checksum;
