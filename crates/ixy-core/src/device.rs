@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::batch::Batch;
+use crate::checksum::{self, Checksums};
 use crate::error::Error;
 use crate::stats::DeviceStats;
 
@@ -63,6 +64,14 @@ pub trait Device: Send {
 pub trait RxQueue: Send {
     /// Adds packets that have arrived to `batch`, up to its room, and returns how many. It never waits.
     fn receive(&mut self, batch: &mut Batch) -> usize;
+
+    /// As [`receive`](Self::receive), and says of each packet that it adds what is known of its checksum, or still owed.
+    fn receive_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
+        let first = batch.len();
+        let received = self.receive(batch);
+        checksums.iter_mut().skip(first).take(received).for_each(|checksum| *checksum = Default::default());
+        received
+    }
 }
 
 /// One transmit queue, owned by the thread that fills it.
@@ -73,6 +82,13 @@ pub trait TxQueue: Send {
     /// A packet in memory that the card does not reach is not sent: it stays at the front, and
     /// [`unreachable`](Self::unreachable) counts it.
     fn send(&mut self, batch: &mut Batch) -> usize;
+
+    /// As [`send`](Self::send), and computes what is owed of each packet's checksum, or has the device do it. Afterwards
+    /// `checksums` has those of the packets that stayed, again from the first on.
+    fn send_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
+        checksum::complete_all(batch, checksums);
+        self.send(batch)
+    }
 
     /// Adds up to `count` packets that were sent to `batch`, as they were, instead of freeing them, as far as it has
     /// room, and returns how many. Who sends the same packets again saves itself to allocate and to fill them.

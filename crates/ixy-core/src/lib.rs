@@ -24,6 +24,7 @@
 //! ```
 
 mod batch;
+mod checksum;
 mod device;
 mod error;
 mod lock;
@@ -33,6 +34,7 @@ mod ring;
 mod stats;
 
 pub use batch::Batch;
+pub use checksum::{Checksum, Checksums};
 pub use device::{Device, LinkState, MacAddress, ParseMacError, RxQueue, TxQueue};
 pub use error::Error;
 pub use mempool::{Cache, DATA_SIZE, HEADROOM, Mempool};

@@ -1,86 +1,39 @@
-//! Checksums that are still owed: [`Checksum`] (sections 5.1.6.2 and 5.1.6.4).
+//! Checksums in the header before each frame (sections 5.1.6.2 and 5.1.6.4).
 
-use ixy_core::Batch;
+use ixy_core::Checksum;
 use ixy_regs::virtio::net::{Header, HeaderFlags};
 use zerocopy::{FromBytes, IntoBytes};
 
-/// What is known of a frame's transport checksum, or still to be done about it.
-///
-/// Two virtual machines on one host may never compute checksums: the one sends a frame in which a sum is missing,
-/// the other receives it so. A device offers that with `CSUM` (for sending) and `GUEST_CSUM` (for receiving), and this
-/// driver takes it only when [`Config::checksum_offload`](crate::Config::checksum_offload) is set: a program that sends such
-/// a frame on through another card would send a damaged one.
-///
-/// With it set, `receive` of the trait computes what is owed before it hands a frame on, so that it is whole in any
-/// case. Who can pass on what is owed uses [`VirtioRxQueue::receive_with`](crate::VirtioRxQueue::receive_with) and
-/// [`VirtioTxQueue::send_with`](crate::VirtioTxQueue::send_with).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Checksum {
-    /// As it stands in the frame.
-    #[default]
-    InFrame,
-    /// As it stands in the frame, and the device says that it is right.
-    Verified,
-    /// Missing: the ones' complement sum of all bytes from `start` to the end of the frame belongs at `start + offset`,
-    /// where the sum of the pseudo header stands already.
-    Owed {
-        /// Where the sum starts, in bytes from the start of the frame.
-        start: u16,
-        /// Where it belongs, in bytes from there.
-        offset: u16,
-    },
+/// What the header before a received frame says.
+pub(crate) fn received(header: &[u8]) -> Checksum {
+    // The shorter header of a legacy device lacks what comes last.
+    let mut bytes = [0; size_of::<Header>()];
+    let len = header.len().min(bytes.len());
+    bytes[..len].copy_from_slice(&header[..len]);
+    let Ok(header) = Header::read_from_bytes(&bytes) else { return Checksum::InFrame };
+    let flags = HeaderFlags::from_bits_retain(header.flags);
+    if flags.contains(HeaderFlags::NEEDS_CSUM) {
+        Checksum::Owed { start: header.csum_start.get(), offset: header.csum_offset.get() }
+    } else if flags.contains(HeaderFlags::DATA_VALID) {
+        Checksum::Verified
+    } else {
+        Checksum::InFrame
+    }
 }
 
-/// One for each packet that a batch can hold.
-pub type Checksums = [Checksum; Batch::CAPACITY];
-
-impl Checksum {
-    /// Computes what is owed in `frame`. `false` when its place is not inside, and then nothing is changed.
-    pub fn complete(self, frame: &mut [u8]) -> bool {
-        let Self::Owed { start, offset } = self else { return true };
-        let (start, at) = (usize::from(start), usize::from(start) + usize::from(offset));
-        if at + 2 > frame.len() {
-            return false;
-        }
-        // At most 32,768 words of 16 bits: their sum fits into 32.
-        let (words, last) = frame[start..].as_chunks::<2>();
-        let mut sum: u32 = words.iter().map(|&word| u32::from(u16::from_be_bytes(word))).sum();
-        sum += last.first().map_or(0, |&byte| u32::from(byte) << 8);
-        while sum > 0xFFFF {
-            sum = (sum & 0xFFFF) + (sum >> 16);
-        }
-        // Zero would say that there is none (RFC 768); both are zero to who checks it.
-        let sum = if sum == 0xFFFF { 0xFFFF } else { !(sum as u16) };
-        frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
-        true
-    }
-
-    /// What the header before a received frame says.
-    pub(crate) fn received(header: &[u8]) -> Self {
-        // The shorter header of a legacy device lacks what comes last.
-        let mut bytes = [0; size_of::<Header>()];
-        let len = header.len().min(bytes.len());
-        bytes[..len].copy_from_slice(&header[..len]);
-        let Ok(header) = Header::read_from_bytes(&bytes) else { return Self::InFrame };
-        if header.flags & HeaderFlags::NEEDS_CSUM.bits() != 0 {
-            return Self::Owed { start: header.csum_start.get(), offset: header.csum_offset.get() };
-        }
-        if header.flags & HeaderFlags::DATA_VALID.bits() != 0 { Self::Verified } else { Self::InFrame }
-    }
-
-    /// Writes the header before a frame that is sent.
-    pub(crate) fn write(self, into: &mut [u8]) {
-        into.fill(0);
-        if let Self::Owed { start, offset } = self {
-            let header = Header {
-                flags: HeaderFlags::NEEDS_CSUM.bits(),
-                csum_start: start.into(),
-                csum_offset: offset.into(),
-                ..Header::default()
-            };
-            let len = into.len().min(size_of::<Header>());
-            into[..len].copy_from_slice(&header.as_bytes()[..len]);
-        }
+/// Writes the header before a frame that is sent.
+#[inline(always)]
+pub(crate) fn write(checksum: Checksum, into: &mut [u8]) {
+    into.fill(0);
+    if let Checksum::Owed { start, offset } = checksum {
+        let header = Header {
+            flags: HeaderFlags::NEEDS_CSUM.bits(),
+            csum_start: start.into(),
+            csum_offset: offset.into(),
+            ..Header::default()
+        };
+        let len = into.len().min(size_of::<Header>());
+        into[..len].copy_from_slice(&header.as_bytes()[..len]);
     }
 }
 
@@ -88,61 +41,15 @@ impl Checksum {
 mod tests {
     use super::*;
 
-    /// Sum as whoever receives the frame computes it: all ones when it is right.
-    fn sum(bytes: &[u8]) -> u16 {
-        let mut sum = 0_u64;
-        for pair in bytes.chunks(2) {
-            sum += u64::from(pair[0]) << 8 | u64::from(*pair.get(1).unwrap_or(&0));
-        }
-        while sum > 0xFFFF {
-            sum = (sum & 0xFFFF) + (sum >> 16);
-        }
-        sum as u16
-    }
-
-    #[test]
-    fn what_is_owed_makes_the_sum_all_ones() {
-        for len in [20, 21, 60, 61, 1514, 2048] {
-            let mut frame: Vec<u8> = (0..len).map(|n| (n * 7 + 3) as u8).collect();
-            let before = frame.clone();
-            assert!(Checksum::Owed { start: 4, offset: 6 }.complete(&mut frame));
-            // The place holds part of the sum before, as the pseudo header's does.
-            let pseudo = u64::from(sum(&before[10..12]));
-            let mut rest = frame[4..].to_vec();
-            let total = u64::from(sum(&rest)) + pseudo;
-            assert_eq!((total % 0xFFFF) as u16, 0, "{len} bytes");
-            rest.truncate(0);
-            assert_eq!(frame[..10], before[..10]);
-            assert_eq!(frame[12..], before[12..]);
-        }
-    }
-
-    #[test]
-    fn a_sum_of_zero_is_written_as_all_ones() {
-        let mut frame = [0xFF, 0xFF, 0, 0];
-        assert!(Checksum::Owed { start: 0, offset: 2 }.complete(&mut frame));
-        assert_eq!(frame, [0xFF; 4]);
-    }
-
-    #[test]
-    fn a_place_outside_of_the_frame_changes_nothing() {
-        for (start, offset) in [(0, 19), (20, 0), (19, 0), (u16::MAX, u16::MAX), (0, u16::MAX)] {
-            let mut frame = [7; 20];
-            assert!(!Checksum::Owed { start, offset }.complete(&mut frame), "{start} {offset}");
-            assert_eq!(frame, [7; 20]);
-        }
-        assert!(Checksum::Owed { start: 0, offset: 18 }.complete(&mut [7; 20]));
-    }
-
     #[test]
     fn what_is_written_into_a_header_is_read_from_it() {
         for checksum in [Checksum::InFrame, Checksum::Owed { start: 34, offset: 16 }] {
             for len in [10, 12] {
                 let mut header = vec![0xAA; len];
-                checksum.write(&mut header);
-                assert_eq!(Checksum::received(&header), checksum);
+                write(checksum, &mut header);
+                assert_eq!(received(&header), checksum);
             }
         }
-        assert_eq!(Checksum::received(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Checksum::Verified);
+        assert_eq!(received(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Checksum::Verified);
     }
 }

@@ -21,7 +21,7 @@ pub struct Config {
     /// (`ACCESS_PLATFORM`). One that does not takes them for physical ones, and is refused.
     pub behind_iommu: bool,
     /// Whether frames may be received and sent whose checksum is still owed (`GUEST_CSUM`, `CSUM`), if the device
-    /// offers it. See [`Checksum`](crate::Checksum).
+    /// offers it. See [`Checksum`](ixy_core::Checksum).
     pub checksum_offload: bool,
 }
 

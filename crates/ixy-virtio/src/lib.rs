@@ -68,7 +68,6 @@ mod rx;
 mod transport;
 mod tx;
 
-pub use checksum::{Checksum, Checksums};
 pub use config::Config;
 pub use device::VirtioNet;
 pub use error::Error;

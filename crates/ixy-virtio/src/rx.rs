@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ixy_core::{Batch, Cache, DATA_SIZE, Mempool, Packet, RxQueue};
+use ixy_core::{Batch, Cache, Checksum, Checksums, DATA_SIZE, Mempool, Packet, RxQueue};
 use ixy_dma::{DmaDomain, DmaSlice};
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::features::Features;
 use ixy_regs::virtio::net;
 
 use crate::card::{Card, Line};
-use crate::checksum::{Checksum, Checksums};
+use crate::checksum;
 use crate::error::Error;
 use crate::queue::{HEADER_STRIDE, QueueSetup, Running};
 use crate::ring::{Part, Used};
@@ -88,17 +88,6 @@ impl<B: Bus> VirtioRxQueue<B> {
             // SAFETY: ARMED-ONLY: the ring holds buffers of this queue.
             unsafe { filled.running.doorbell.ring() };
         }
-    }
-
-    /// As [`receive`](RxQueue::receive), and says of each packet what is known of its checksum or still owed: that of
-    /// the packet at `n` of the batch at `n` of `checksums`. What is owed is not computed.
-    pub fn receive_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
-        self.receive_into(batch, |at, _, checksum| {
-            if let Some(place) = checksums.get_mut(at) {
-                *place = checksum;
-            }
-            true
-        })
     }
 
     /// Fills the ring, and returns whether the device wants to be notified.
@@ -231,7 +220,7 @@ impl<B: Bus> VirtioRxQueue<B> {
         if (len as usize) < SHORTEST {
             return Found::Bad;
         }
-        Found::Frame(if self.checksums { Checksum::received(bytes) } else { Checksum::InFrame })
+        Found::Frame(if self.checksums { checksum::received(bytes) } else { Checksum::InFrame })
     }
 }
 
@@ -261,6 +250,15 @@ impl<B: Bus> RxQueue for VirtioRxQueue<B> {
     /// What is owed of a checksum is computed here, so that a packet is whole wherever it goes.
     fn receive(&mut self, batch: &mut Batch) -> usize {
         self.receive_into(batch, |_, packet, checksum| checksum.complete(packet))
+    }
+
+    fn receive_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
+        self.receive_into(batch, |at, _, checksum| {
+            if let Some(place) = checksums.get_mut(at) {
+                *place = checksum;
+            }
+            true
+        })
     }
 }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ixy_core::{Batch, Cache, Mempool, Packet, TxQueue};
+use ixy_core::{Batch, Cache, Checksum, Checksums, Mempool, Packet, TxQueue};
 use ixy_dma::{DmaDomain, DmaSlice, DomainId};
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::features::Features;
 use ixy_regs::virtio::net;
 
 use crate::card::{Card, Line};
-use crate::checksum::Checksum;
+use crate::checksum;
 use crate::error::Error;
 use crate::queue::{HEADER_STRIDE, QueueSetup, Running};
 use crate::ring::{Part, RingFault};
@@ -98,13 +98,6 @@ impl<B: Bus> VirtioTxQueue<B> {
             unreachable: 0,
             card: Arc::clone(card),
         })
-    }
-
-    /// As [`send`](TxQueue::send), and computes of each packet what is owed of its checksum, or has the device do it:
-    /// `checksums` has that of each packet in the batch; of what is behind its end nothing is owed. A packet with an
-    /// owed checksum whose place is not in it is sent as it stands.
-    pub fn send_with(&mut self, batch: &mut Batch, checksums: &[Checksum]) -> usize {
-        self.send_from(batch, |n| checksums.get(n).copied().unwrap_or_default())
     }
 
     /// The next packet that was sent; none when the device wrote what makes no sense, which is remembered.
@@ -206,7 +199,7 @@ impl<B: Bus> VirtioTxQueue<B> {
                 if !packet.prepend(self.header) {
                     return 0;
                 }
-                checksum.write(&mut packet[..header]);
+                checksum::write(checksum, &mut packet[..header]);
                 let part = Part { iova: packet.iova(), len: packet.len() as u32, written: false };
                 // SAFETY: ARMED-ONLY: the packet is kept in the slot below, and is reached by the device.
                 unsafe { ring.add([part]) }
@@ -254,7 +247,7 @@ fn make_headroom(packet: &mut Packet, wanted: u16) {
 /// Writes the header of slot `slot`.
 fn write_header(headers: &DmaSlice, slot: u16, checksum: Checksum, len: usize) {
     let mut bytes = [0; HEADER_STRIDE];
-    checksum.write(&mut bytes[..len.min(size_of::<net::Header>())]);
+    checksum::write(checksum, &mut bytes[..len.min(size_of::<net::Header>())]);
     let first = usize::from(slot) * (HEADER_STRIDE / 8);
     let words = headers.words().get(first..).unwrap_or_default();
     for (bytes, word) in bytes.as_chunks::<8>().0.iter().zip(words) {
@@ -265,6 +258,13 @@ fn write_header(headers: &DmaSlice, slot: u16, checksum: Checksum, len: usize) {
 impl<B: Bus> TxQueue for VirtioTxQueue<B> {
     fn send(&mut self, batch: &mut Batch) -> usize {
         self.send_from(batch, |_| Checksum::InFrame)
+    }
+
+    fn send_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
+        let len = batch.len();
+        let sent = self.send_from(batch, |n| checksums.get(n).copied().unwrap_or_default());
+        Checksum::advance(checksums, sent, len);
+        sent
     }
 
     fn reclaim(&mut self, batch: &mut Batch, count: usize) -> usize {

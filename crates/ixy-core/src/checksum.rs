@@ -1,0 +1,135 @@
+//! Checksums that are still owed: [`Checksum`].
+
+use crate::batch::Batch;
+
+/// What is known of a frame's transport checksum, or still to be done about it.
+///
+/// Two virtual machines on one host may never compute checksums: the one sends a frame in which a sum is missing, the
+/// other receives it so. Some devices can do that, and a driver lets them only when it is opened for it, as a program that
+/// sends such a frame on through another card would send a damaged one. [`RxQueue::receive`](crate::RxQueue::receive) hands
+/// on whole frames in any case; who can pass on what is owed uses [`receive_with`](crate::RxQueue::receive_with) and
+/// [`send_with`](crate::TxQueue::send_with).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checksum {
+    /// As it stands in the frame.
+    #[default]
+    InFrame,
+    /// As it stands in the frame, and the device says that it is right.
+    Verified,
+    /// Missing: the ones' complement sum of all bytes from `start` to the end of the frame belongs at `start + offset`,
+    /// where the sum of the pseudo header stands already.
+    Owed {
+        /// Where the sum starts, in bytes from the start of the frame.
+        start: u16,
+        /// Where it belongs, in bytes from there.
+        offset: u16,
+    },
+}
+
+/// One for each packet that a batch can hold: that of the packet at `n` at `n`.
+pub type Checksums = [Checksum; Batch::CAPACITY];
+
+impl Checksum {
+    /// Computes what is owed in `frame`. `false` when its place is not inside, and then nothing is changed.
+    pub fn complete(self, frame: &mut [u8]) -> bool {
+        let Self::Owed { start, offset } = self else { return true };
+        let (start, at) = (usize::from(start), usize::from(start) + usize::from(offset));
+        if at + 2 > frame.len() {
+            return false;
+        }
+        // At most 32,768 words of 16 bits: their sum fits into 32.
+        let (words, last) = frame[start..].as_chunks::<2>();
+        let mut sum: u32 = words.iter().map(|&word| u32::from(u16::from_be_bytes(word))).sum();
+        sum += last.first().map_or(0, |&byte| u32::from(byte) << 8);
+        while sum > 0xFFFF {
+            sum = (sum & 0xFFFF) + (sum >> 16);
+        }
+        // Zero would say that there is none (RFC 768); both are zero to who checks it.
+        let sum = if sum == 0xFFFF { 0xFFFF } else { !(sum as u16) };
+        frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+        true
+    }
+
+    /// Moves the checksums of packets to where these are once the first `sent` of `len` have left their batch: for
+    /// implementations of [`TxQueue::send_with`](crate::TxQueue::send_with).
+    pub fn advance(checksums: &mut Checksums, sent: usize, len: usize) {
+        let len = len.min(checksums.len());
+        if (1..=len).contains(&sent) {
+            checksums.copy_within(sent..len, 0);
+        }
+    }
+}
+
+/// Computes what is owed to each packet of `batch`.
+pub(crate) fn complete_all(batch: &mut Batch, checksums: &mut Checksums) {
+    for (packet, checksum) in batch.iter_mut().zip(checksums) {
+        // A place outside of the packet is the caller's mistake, and changes nothing.
+        let _inside = std::mem::take(checksum).complete(packet);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sum as whoever receives the frame computes it: all ones when it is right.
+    fn sum(bytes: &[u8]) -> u16 {
+        let mut sum = 0_u64;
+        for pair in bytes.chunks(2) {
+            sum += u64::from(pair[0]) << 8 | u64::from(*pair.get(1).unwrap_or(&0));
+        }
+        while sum > 0xFFFF {
+            sum = (sum & 0xFFFF) + (sum >> 16);
+        }
+        sum as u16
+    }
+
+    #[test]
+    fn what_is_owed_makes_the_sum_all_ones() {
+        for len in [20, 21, 60, 61, 1514, 2048] {
+            let mut frame: Vec<u8> = (0..len).map(|n| (n * 7 + 3) as u8).collect();
+            let before = frame.clone();
+            assert!(Checksum::Owed { start: 4, offset: 6 }.complete(&mut frame));
+            // The place holds part of the sum before, as the pseudo header's does.
+            let pseudo = u64::from(sum(&before[10..12]));
+            let mut rest = frame[4..].to_vec();
+            let total = u64::from(sum(&rest)) + pseudo;
+            assert_eq!((total % 0xFFFF) as u16, 0, "{len} bytes");
+            rest.truncate(0);
+            assert_eq!(frame[..10], before[..10]);
+            assert_eq!(frame[12..], before[12..]);
+        }
+    }
+
+    #[test]
+    fn a_sum_of_zero_is_written_as_all_ones() {
+        let mut frame = [0xFF, 0xFF, 0, 0];
+        assert!(Checksum::Owed { start: 0, offset: 2 }.complete(&mut frame));
+        assert_eq!(frame, [0xFF; 4]);
+    }
+
+    #[test]
+    fn a_place_outside_of_the_frame_changes_nothing() {
+        for (start, offset) in [(0, 19), (20, 0), (19, 0), (u16::MAX, u16::MAX), (0, u16::MAX)] {
+            let mut frame = [7; 20];
+            assert!(!Checksum::Owed { start, offset }.complete(&mut frame), "{start} {offset}");
+            assert_eq!(frame, [7; 20]);
+        }
+        assert!(Checksum::Owed { start: 0, offset: 18 }.complete(&mut [7; 20]));
+    }
+
+    #[test]
+    fn checksums_stay_with_their_packets() {
+        let mut checksums: Checksums = std::array::from_fn(|n| Checksum::Owed { start: n as u16, offset: 0 });
+        Checksum::advance(&mut checksums, 3, 8);
+        assert_eq!(
+            checksums[..5],
+            std::array::from_fn::<_, 5, _>(|n| Checksum::Owed { start: n as u16 + 3, offset: 0 })
+        );
+        let before = checksums;
+        for (sent, len) in [(0, 8), (9, 8), (300, 300)] {
+            Checksum::advance(&mut checksums, sent, len);
+            assert_eq!(checksums, before, "{sent} of {len}");
+        }
+    }
+}
