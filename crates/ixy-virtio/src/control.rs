@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ixy_core::MacAddress;
-use ixy_dma::{DmaDomain, DmaSlice};
+use ixy_dma::DmaSlice;
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::net::control::{self, Command};
 
 use crate::card::Card;
 use crate::error::Error;
-use crate::queue::{QueueSetup, Running};
+use crate::queue::{Plan, Running};
 use crate::ring::Part;
 
 /// Longest time that a command takes, and how often the driver looks whether it is done.
@@ -26,31 +26,25 @@ const NO_ANSWER: u8 = 0xFF;
 /// The control queue. One command is under way at a time.
 pub(crate) struct Control<B: Bus> {
     /// `None` only while it is being dropped.
-    queue: Option<(Running<B>, DmaSlice)>,
-    /// Whether class and command have a descriptor of their own.
-    apart: bool,
+    queue: Option<Running<B>>,
     /// A command was not answered: it may still be, so there can be no other.
     dead: bool,
     card: Arc<Card<B>>,
 }
 
 impl<B: Bus> Control<B> {
-    /// Sets up the control queue, which is queue `number`.
+    /// The control queue, which is queue `number`.
+    pub(crate) fn plan(card: &Card<B>, number: u16) -> Result<Plan, Error> {
+        Plan::for_control(card, number, 2 * LONGEST)
+    }
+
+    /// Sets it up as planned, in `memory`.
     pub(crate) fn start(
         card: &Arc<Card<B>>,
-        number: u16,
-        domain: &Arc<dyn DmaDomain>,
+        plan: &Plan,
+        memory: &mut impl Iterator<Item = DmaSlice>,
     ) -> Result<Self, Error> {
-        let apart = !card.header_with_data();
-        let links = if apart { 3 } else { 2 };
-        let setup = QueueSetup { number, name: "control queue".into(), links, wanted: 8, headers: false };
-        let running = setup.start(card, domain)?;
-        let dma = |source| Error::Dma { device: card.name.clone(), source };
-        let memory =
-            Arc::clone(domain).allocate(2 * LONGEST).and_then(|memory| memory.cut(&[2 * LONGEST], 64));
-        let memory = memory.map_err(dma)?.pop();
-        let queue = memory.map(|memory| (running, memory));
-        Ok(Self { queue, apart, dead: false, card: Arc::clone(card) })
+        Ok(Self { queue: Some(plan.start(card, memory)?), dead: false, card: Arc::clone(card) })
     }
 
     /// Section 5.1.6.5.1: receive frames to any address.
@@ -79,7 +73,7 @@ impl<B: Bus> Control<B> {
         self.card.check()?;
         let timeout =
             |status| Error::Timeout { device: device(), what, section: "5.1.6.5", limit: COMMAND, status };
-        let Some((Running { ring, doorbell, .. }, memory)) = &mut self.queue else { return Ok(()) };
+        let Some(Running { ring, doorbell, extra: Some(memory) }) = &mut self.queue else { return Ok(()) };
         if self.dead {
             return Err(timeout(self.card.transport.status()));
         }
@@ -94,10 +88,10 @@ impl<B: Bus> Control<B> {
         let ack = part(LONGEST as u64, 1, true);
         // SAFETY: ARMED-ONLY: the memory is the queue's, and is used for one command at a time.
         let added = unsafe {
-            if self.apart {
-                ring.add([part(0, 2, false), part(2, len as u32 - 2, false), ack])
-            } else {
+            if self.card.header_with_data() {
                 ring.add([part(0, len as u32, false), ack])
+            } else {
+                ring.add([part(0, 2, false), part(2, len as u32 - 2, false), ack])
             }
         };
         if added.is_some() && ring.publish() {
@@ -134,8 +128,8 @@ impl<B: Bus> Control<B> {
 impl<B: Bus> Drop for Control<B> {
     /// Its memory goes to the card, which frees it once the device has stopped.
     fn drop(&mut self) {
-        if let Some((running, memory)) = self.queue.take() {
-            self.card.keep(Box::new((running.ring, memory)));
+        if let Some(running) = self.queue.take() {
+            self.card.keep(Box::new((running.ring, running.extra)));
         }
     }
 }

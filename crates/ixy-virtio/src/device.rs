@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::control::Control;
 use crate::error::Error;
 use crate::features;
+use crate::queue::Plan;
 use crate::rx::VirtioRxQueue;
 use crate::transport::Transport;
 use crate::tx::VirtioTxQueue;
@@ -104,14 +105,21 @@ impl Config {
         let card = Arc::new(card);
         let mut device = VirtioNet { rx: Vec::new(), tx: Vec::new(), control: None, mac, card };
         let card = &device.card;
-        for n in 0..self.queues {
-            device.rx.push(Some(VirtioRxQueue::start(card, n, self.rx_ring, domain, pool)?));
-            device.tx.push(Some(VirtioTxQueue::start(card, n, self.tx_ring, domain, pool)?));
+        let pair = |n| {
+            Ok((VirtioRxQueue::plan(card, n, self.rx_ring)?, VirtioTxQueue::plan(card, n, self.tx_ring)?))
+        };
+        let queues = (0..self.queues).map(pair).collect::<Result<Vec<_>, Error>>()?;
+        // It is the last one of all that the device has.
+        let has_control = features.contains(Features::CTRL_VQ);
+        let control = has_control.then(|| Control::plan(card, pairs.saturating_mul(2))).transpose()?;
+        let plans = queues.iter().flat_map(|(rx, tx)| [rx, tx]).chain(&control);
+        let mut memory = Plan::memory(plans, domain).map_err(dma)?;
+        for (n, (rx, tx)) in queues.into_iter().enumerate() {
+            device.rx.push(Some(VirtioRxQueue::start(card, n, rx, &mut memory, pool)?));
+            device.tx.push(Some(VirtioTxQueue::start(card, n, tx, &mut memory, pool, domain.id())?));
         }
-        if features.contains(Features::CTRL_VQ) {
-            // The last one of all that the device has.
-            let number = pairs.saturating_mul(2);
-            device.control = Some(Control::start(card, number, domain)?);
+        if let Some(plan) = &control {
+            device.control = Some(Control::start(card, plan, &mut memory)?);
         }
         status = card.check_present()? | STATUS::DRIVER_OK.mask;
         // SAFETY: ARMED-ONLY: the reset forgot all rings, and those set up since belong to queues that the card outlives.

@@ -1,114 +1,146 @@
-//! What receive and transmit queues have in common: [`QueueSetup`], the way to a running ring.
+//! What all queues have in common: [`Plan`], the way to a running ring.
 
 use std::sync::Arc;
 
 use ixy_dma::{DmaDomain, DmaSlice};
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::features::Features;
+use ixy_regs::virtio::ring::MAX_SIZE;
 
 use crate::card::Card;
 use crate::error::Error;
 use crate::ring::{Ring, Shape};
 use crate::transport::{Doorbell, PAGE};
 
-/// What a queue is, before it has memory.
+/// Bytes from one header to the next, where they are apart from the frames.
+pub(crate) const HEADER_STRIDE: usize = 16;
+
+/// A queue that has no memory yet.
 #[derive(Debug)]
-pub(crate) struct QueueSetup {
+pub(crate) struct Plan {
     /// The device's number of it.
-    pub(crate) number: u16,
+    number: u16,
     /// What messages call it.
     pub(crate) name: String,
-    /// Descriptors of a chain.
-    pub(crate) links: u16,
-    /// Chains that are wanted.
-    pub(crate) wanted: u16,
-    /// Whether the device may say the end of a run only (IN_ORDER is for all queues alike).
-    pub(crate) headers: bool,
+    shape: Shape,
+    /// Bytes of memory that the queue needs beside its ring.
+    extra: usize,
 }
 
 /// A ring that the device knows of, and what it is notified through.
 pub(crate) struct Running<B> {
     pub(crate) doorbell: Doorbell<B>,
     pub(crate) ring: Ring,
-    /// Headers that have descriptors of their own, where they do: [`HEADER_STRIDE`] bytes for each slot.
-    pub(crate) headers: Option<DmaSlice>,
+    /// The memory beside it, if it has any: headers that have descriptors of their own, [`HEADER_STRIDE`] bytes for each
+    /// slot; or a command and its answer.
+    pub(crate) extra: Option<DmaSlice>,
 }
 
-/// Bytes from one header to the next, where they are apart from the frames.
-pub(crate) const HEADER_STRIDE: usize = 16;
-
-impl QueueSetup {
-    /// Sections 4.1.4.3 and 4.1.5.1.3: looks at how large the queue can be, makes a ring of that size in memory of `domain`,
-    /// and tells the device where it is. It is empty.
-    pub(crate) fn start<B: Bus>(
-        &self,
+impl Plan {
+    /// A queue for frames, `wanted` at a time.
+    pub(crate) fn for_frames<B: Bus>(
         card: &Card<B>,
-        domain: &Arc<dyn DmaDomain>,
-    ) -> Result<Running<B>, Error> {
-        let shape = self.shape(card)?;
-        let (device, queue) = (|| card.name.clone(), || self.name.clone());
-        let dma = |source| Error::Dma { device: device(), source };
-        let chains = usize::from((shape.size / shape.links).min(shape.chains));
-        let headers = if self.headers { chains * HEADER_STRIDE } else { 0 };
-        // The ring of a legacy device starts with a page, and a headers' part is there only where it is needed.
-        let lengths = if self.headers { vec![shape.bytes(), headers] } else { vec![shape.bytes()] };
-        let total: usize = lengths.iter().map(|len| len.next_multiple_of(PAGE)).sum();
-        let mut pieces =
-            Arc::clone(domain).allocate(total).and_then(|m| m.cut(&lengths, PAGE)).map_err(dma)?;
-        let headers = if self.headers { pieces.pop() } else { None };
-        let too_small = || Error::QueueSize {
-            device: device(),
-            queue: queue(),
-            found: shape.size,
-            why: "which this driver makes no ring of",
-        };
-        let memory = pieces.pop().ok_or_else(too_small)?;
-        let ring = Ring::new(shape, memory).ok_or_else(too_small)?;
-        let areas = ring.areas();
-        let doorbell = card.transport.doorbell(self.number)?;
-        // SAFETY: ARMED-ONLY: the ring is empty memory of that size, and the card keeps it until the device has been reset.
-        if !unsafe { card.transport.start_queue(self.number, shape.size, areas) } {
-            let address = areas.descriptors.0;
-            return Err(Error::RingTooHigh { device: device(), queue: queue(), address });
+        number: u16,
+        name: String,
+        wanted: u16,
+    ) -> Result<Self, Error> {
+        let apart = !card.header_with_data();
+        let mut plan = Self::new(card, number, name, if apart { 2 } else { 1 }, wanted)?;
+        if apart {
+            let Shape { size, links, chains, .. } = plan.shape;
+            plan.extra = usize::from((size / links).min(chains)) * HEADER_STRIDE;
         }
-        tracing::debug!(
-            device = %card.name, queue = %self.name, size = shape.size, packed = shape.packed, "set up, section 4.1.5.1.3"
-        );
-        Ok(Running { doorbell, ring, headers })
+        Ok(plan)
     }
 
-    fn shape<B: Bus>(&self, card: &Card<B>) -> Result<Shape, Error> {
-        let (device, queue) = (card.name.clone(), self.name.clone());
-        let largest = card.transport.queue_size(self.number);
+    /// The control queue, with `bytes` for a command and its answer.
+    pub(crate) fn for_control<B: Bus>(card: &Card<B>, number: u16, bytes: usize) -> Result<Self, Error> {
+        // Class and command have a descriptor of their own where headers have.
+        let links = if card.header_with_data() { 2 } else { 3 };
+        let plan = Self::new(card, number, "control queue".into(), links, 8)?;
+        Ok(Self { extra: bytes, ..plan })
+    }
+
+    /// Looks at how large the queue can be.
+    fn new<B: Bus>(
+        card: &Card<B>,
+        number: u16,
+        name: String,
+        links: u16,
+        wanted: u16,
+    ) -> Result<Self, Error> {
+        let largest = card.transport.queue_size(number);
+        let (device, queue) = (card.name.clone(), name.clone());
         if largest == 0 {
             return Err(Error::NoQueue { device, queue });
         }
         let packed = card.features.contains(Features::RING_PACKED);
-        let refuse =
-            |why| Error::QueueSize { device: device.clone(), queue: queue.clone(), found: largest, why };
-        if largest > 1 << 15 {
-            return Err(refuse("and the specification allows 32768 (sections 2.7 and 2.8)"));
+        let refuse = |why| Err(Error::QueueSize { device, queue, found: largest, why });
+        if largest > MAX_SIZE {
+            return refuse("and the specification allows 32768 (sections 2.7 and 2.8)");
         }
         if !packed && !largest.is_power_of_two() {
-            return Err(refuse("which is no power of two, as section 2.7 has it"));
+            return refuse("which is no power of two, as section 2.7 has it");
         }
-        if largest < self.links {
-            return Err(refuse("too few for one buffer"));
+        if largest < links {
+            return refuse("too few for one buffer");
         }
         // A legacy device has the size that it has; of a larger ring only a part is then in use.
-        let size = if card.transport.is_modern() {
-            largest.min(self.wanted.saturating_mul(self.links))
-        } else {
-            largest
-        };
-        Ok(Shape {
+        let modern = card.transport.is_modern();
+        let size = if modern { largest.min(wanted.saturating_mul(links)) } else { largest };
+        let shape = Shape {
             size,
-            links: self.links,
-            chains: self.wanted,
+            links,
+            chains: wanted,
             packed,
             event_idx: card.features.contains(Features::EVENT_IDX),
             in_order: card.features.contains(Features::IN_ORDER),
             align: PAGE,
-        })
+        };
+        Ok(Self { number, name, shape, extra: 0 })
+    }
+
+    /// Bytes of the pieces of memory that it needs.
+    fn lengths(&self) -> impl Iterator<Item = usize> {
+        let extra = (self.extra > 0).then_some(self.extra);
+        std::iter::once(self.shape.bytes()).chain(extra)
+    }
+
+    /// Memory of `domain` for all of `plans`, in the pieces that [`start`](Self::start) takes, in the plans' order.
+    pub(crate) fn memory<'a>(
+        plans: impl Iterator<Item = &'a Self>,
+        domain: &Arc<dyn DmaDomain>,
+    ) -> Result<std::vec::IntoIter<DmaSlice>, ixy_dma::Error> {
+        let lengths: Vec<usize> = plans.flat_map(Self::lengths).collect();
+        let total: usize = lengths.iter().map(|len| len.next_multiple_of(PAGE)).sum();
+        // A piece that does not fit into the rest of a page of 2 MiB goes to the next.
+        let largest = lengths.iter().max().map_or(0, |len| len.next_multiple_of(PAGE));
+        let total = total + total / (2 << 20) * largest;
+        Ok(Arc::clone(domain).allocate(total)?.cut(&lengths, PAGE)?.into_iter())
+    }
+
+    /// Sections 4.1.4.3 and 4.1.5.1.3: makes an empty ring in its pieces of `memory`, and tells the device where it is.
+    pub(crate) fn start<B: Bus>(
+        &self,
+        card: &Card<B>,
+        memory: &mut impl Iterator<Item = DmaSlice>,
+    ) -> Result<Running<B>, Error> {
+        let Self { number, shape, .. } = *self;
+        let (device, queue) = (card.name.clone(), self.name.clone());
+        let ring = memory.next().and_then(|memory| Ring::new(shape, memory));
+        let extra = if self.extra > 0 { memory.next() } else { None };
+        let Some(ring) = ring else {
+            let why = "which this driver makes no ring of";
+            return Err(Error::QueueSize { device, queue, found: shape.size, why });
+        };
+        let areas = ring.areas();
+        let doorbell = card.transport.doorbell(number)?;
+        tracing::debug!(device, queue, size = shape.size, packed = shape.packed, "set up, section 4.1.5.1.3");
+        // SAFETY: ARMED-ONLY: the ring is empty memory of that size. Whoever has it hands it to the card, which keeps it
+        // until the device has been reset; until DRIVER_OK the device does not look at it.
+        if !unsafe { card.transport.start_queue(number, shape.size, areas) } {
+            return Err(Error::RingTooHigh { device, queue, address: areas.descriptors.0 });
+        }
+        Ok(Running { doorbell, ring, extra })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ixy_core::{Batch, Cache, Checksum, Checksums, DATA_SIZE, Mempool, Packet, RxQueue};
-use ixy_dma::{DmaDomain, DmaSlice};
+use ixy_dma::DmaSlice;
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::features::Features;
 use ixy_regs::virtio::net;
@@ -12,7 +12,7 @@ use ixy_regs::virtio::net;
 use crate::card::{Card, Line};
 use crate::checksum;
 use crate::error::Error;
-use crate::queue::{HEADER_STRIDE, QueueSetup, Running};
+use crate::queue::{HEADER_STRIDE, Plan, Running};
 use crate::ring::{Part, Used};
 
 /// A receive queue of the device.
@@ -42,30 +42,27 @@ struct Filled<B> {
 }
 
 impl<B: Bus> VirtioRxQueue<B> {
-    /// Sets up the receive queue of pair `pair` with `wanted` buffers of `pool`, which the device is told of once it
-    /// runs: see [`notify`](Self::notify).
+    /// The receive queue of pair `pair`, with `wanted` buffers.
+    pub(crate) fn plan(card: &Card<B>, pair: u16, wanted: u16) -> Result<Plan, Error> {
+        Plan::for_frames(card, 2 * pair, format!("receive queue {pair}"), wanted)
+    }
+
+    /// Sets it up as planned, in `memory` and with buffers of `pool`, of which the device is told once it runs: see
+    /// [`notify`](Self::notify).
     pub(crate) fn start(
         card: &Arc<Card<B>>,
-        pair: u16,
-        wanted: u16,
-        domain: &Arc<dyn DmaDomain>,
+        pair: usize,
+        plan: Plan,
+        memory: &mut impl Iterator<Item = DmaSlice>,
         pool: &Mempool,
     ) -> Result<Self, Error> {
         let features = card.features;
-        let apart = !card.header_with_data();
-        let setup = QueueSetup {
-            number: 2 * pair,
-            name: format!("receive queue {pair}"),
-            links: if apart { 2 } else { 1 },
-            wanted,
-            headers: apart,
-        };
-        let running = setup.start(card, domain)?;
+        let running = plan.start(card, memory)?;
         let needed = running.ring.slots();
         let mut queue = Self {
             ring: Some(Filled { packets: (0..needed).map(|_| None).collect(), running, cache: pool.cache() }),
-            name: setup.name,
-            pair: pair.into(),
+            name: plan.name,
+            pair,
             header: card.header_len(),
             mergeable: features.contains(Features::MRG_RXBUF),
             checksums: features.contains(Features::GUEST_CSUM),
@@ -93,7 +90,8 @@ impl<B: Bus> VirtioRxQueue<B> {
     /// Fills the ring, and returns whether the device wants to be notified.
     #[inline(always)]
     fn refill(&mut self) -> bool {
-        let Some(Filled { running: Running { ring, headers, .. }, packets, cache }) = &mut self.ring else {
+        let Some(Filled { running: Running { ring, extra: headers, .. }, packets, cache }) = &mut self.ring
+        else {
             return false;
         };
         while ring.free() > 0 {
@@ -189,7 +187,7 @@ impl<B: Bus> VirtioRxQueue<B> {
         let Some(len) = len.filter(|&len| len <= DATA_SIZE.into()) else { return Found::Bad };
         let mut bytes = [0; size_of::<net::Header>()];
         let bytes = &mut bytes[..usize::from(self.header)];
-        match self.ring.as_ref().and_then(|filled| filled.running.headers.as_ref()) {
+        match self.ring.as_ref().and_then(|filled| filled.running.extra.as_ref()) {
             None => {
                 // The sum is that of a header and DATA_SIZE at most.
                 if !packet.set_len((header + len) as u16) {
@@ -267,7 +265,7 @@ impl<B: Bus> Drop for VirtioRxQueue<B> {
     fn drop(&mut self) {
         if let Some(filled) = self.ring.take() {
             let Filled { running, packets, cache } = filled;
-            self.card.keep(Box::new((running.ring, running.headers, packets, cache)));
+            self.card.keep(Box::new((running.ring, running.extra, packets, cache)));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ixy_core::{Batch, Cache, Checksum, Checksums, Mempool, Packet, TxQueue};
-use ixy_dma::{DmaDomain, DmaSlice, DomainId};
+use ixy_dma::{DmaSlice, DomainId};
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::features::Features;
 use ixy_regs::virtio::net;
@@ -12,7 +12,7 @@ use ixy_regs::virtio::net;
 use crate::card::{Card, Line};
 use crate::checksum;
 use crate::error::Error;
-use crate::queue::{HEADER_STRIDE, QueueSetup, Running};
+use crate::queue::{HEADER_STRIDE, Plan, Running};
 use crate::ring::{Part, RingFault};
 
 /// Frames shorter than an Ethernet header are filled up with zeros to the shortest frame of Ethernet.
@@ -65,36 +65,34 @@ impl<B: Bus> InRing<B> {
 }
 
 impl<B: Bus> VirtioTxQueue<B> {
-    /// Sets up the transmit queue of pair `pair` for `wanted` packets at a time.
+    /// The transmit queue of pair `pair`, for `wanted` packets at a time.
+    pub(crate) fn plan(card: &Card<B>, pair: u16, wanted: u16) -> Result<Plan, Error> {
+        Plan::for_frames(card, 2 * pair + 1, format!("transmit queue {pair}"), wanted)
+    }
+
+    /// Sets it up as planned, in `memory`, for packets of any pool that devices of `domain` reach, as `pool` is.
     pub(crate) fn start(
         card: &Arc<Card<B>>,
-        pair: u16,
-        wanted: u16,
-        domain: &Arc<dyn DmaDomain>,
+        pair: usize,
+        plan: Plan,
+        memory: &mut impl Iterator<Item = DmaSlice>,
         pool: &Mempool,
+        domain: DomainId,
     ) -> Result<Self, Error> {
-        let apart = !card.header_with_data();
-        let setup = QueueSetup {
-            number: 2 * pair + 1,
-            name: format!("transmit queue {pair}"),
-            links: if apart { 2 } else { 1 },
-            wanted,
-            headers: apart,
-        };
-        let running = setup.start(card, domain)?;
+        let running = plan.start(card, memory)?;
         let header = card.header_len();
         let packets = (0..running.ring.slots()).map(|_| None).collect();
-        let in_front = if apart { 0 } else { header };
+        let in_front = if running.extra.is_some() { 0 } else { header };
         Ok(Self {
             ring: Some(InRing { running, packets, cache: pool.cache(), in_front }),
-            name: setup.name,
-            pair: pair.into(),
+            name: plan.name,
+            pair,
             header,
             checksums: card.features.contains(Features::CSUM),
             reclaims: false,
             broken: false,
             pool: pool.clone(),
-            domain: domain.id(),
+            domain,
             unreachable: 0,
             card: Arc::clone(card),
         })
@@ -188,7 +186,8 @@ impl<B: Bus> VirtioTxQueue<B> {
         }
         let len = packet.len();
         let header = usize::from(self.header);
-        let Some(InRing { running: Running { ring, headers, .. }, packets, .. }) = &mut self.ring else {
+        let Some(InRing { running: Running { ring, extra: headers, .. }, packets, .. }) = &mut self.ring
+        else {
             return 0;
         };
         let slot = match headers {
@@ -293,7 +292,7 @@ impl<B: Bus> Drop for VirtioTxQueue<B> {
     fn drop(&mut self) {
         if let Some(ring) = self.ring.take() {
             let InRing { running, packets, cache, .. } = ring;
-            self.card.keep(Box::new((running.ring, running.headers, packets, cache)));
+            self.card.keep(Box::new((running.ring, running.extra, packets, cache)));
         }
     }
 }
