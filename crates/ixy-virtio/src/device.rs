@@ -80,17 +80,17 @@ impl Config {
         if !card.transport.reset() {
             return Err(card.reset_timeout());
         }
-        let mut status = STATUS::ACKNOWLEDGE.mask;
+        let mut status = STATUS::ACKNOWLEDGE::SET.mask();
         // SAFETY: ARMED-ONLY: without DRIVER_OK the device reaches nothing.
         unsafe { card.transport.set_status(status) };
-        status |= STATUS::DRIVER.mask;
+        status |= STATUS::DRIVER::SET.mask();
         // SAFETY: ARMED-ONLY: as above.
         unsafe { card.transport.set_status(status) };
         card.features = match features::negotiate(&card, self) {
             Ok(features) => features,
             Err(error) => {
                 // SAFETY: ARMED-ONLY: a device that was given up reaches nothing.
-                unsafe { card.transport.set_status(status | STATUS::FAILED.mask) };
+                unsafe { card.transport.set_status(status | STATUS::FAILED::SET.mask()) };
                 return Err(error);
             }
         };
@@ -121,7 +121,7 @@ impl Config {
         if let Some(plan) = &control {
             device.control = Some(Control::start(card, plan, &mut memory)?);
         }
-        status = card.check_present()? | STATUS::DRIVER_OK.mask;
+        status = card.check_present()? | STATUS::DRIVER_OK::SET.mask();
         // SAFETY: ARMED-ONLY: the reset forgot all rings, and those set up since belong to queues that the card outlives.
         unsafe { card.bus_master.enable() }.map_err(dma)?;
         // SAFETY: ARMED-ONLY: as above.

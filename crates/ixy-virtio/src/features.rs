@@ -43,7 +43,7 @@ pub(crate) fn negotiate<B: Bus>(card: &Card<B>, config: &Config) -> Result<Featu
     card.transport.choose(chosen.bits());
     if modern {
         // Section 3.1.1, steps 5 and 6.
-        let status = card.transport.status() | STATUS::FEATURES_OK.mask;
+        let status = card.transport.status() | STATUS::FEATURES_OK::SET.mask();
         // SAFETY: ARMED-ONLY: without DRIVER_OK the device reaches nothing.
         unsafe { card.transport.set_status(status) };
         let status = card.check_present()?;
