@@ -40,6 +40,9 @@
 //! # assert_eq!(watch(mmio), Ok((false, 16)));
 //! ```
 //!
+//! Virtio devices have their registers in structures anywhere in a BAR; each gets a [`window::Window`]. The page of
+//! [`virtio`] shows that.
+//!
 //! # What does not compile
 //!
 //! Writing what is read only:
@@ -68,6 +71,13 @@
 //! ```compile_fail
 //! # use ixy_regs::{bus::Bus, ixgbe::*};
 //! fn wrong<B: Bus>(queue: RxQueue<B>) { queue.rdt().set_dma(7) }
+//! ```
+//!
+//! Telling a virtio device in safe code that there are buffers:
+//!
+//! ```compile_fail
+//! # use ixy_regs::{bus::Bus, virtio::modern::*};
+//! fn wrong<B: Bus>(doorbell: Notify<B>) { doorbell.ring(0) }
 //! ```
 //!
 //! Using a field of another register:

@@ -11,8 +11,8 @@
 //! | [`fields`] | what the bits of the registers mean |
 //!
 //! Names and section numbers are those of the OASIS specification *Virtual I/O Device (VIRTIO) Version 1.2* (names of
-//! registers in capitals, without the prefixes of constants); `datasheet-notes/virtio.md` in the repository has the same
-//! as prose and tables, which a test compares with this code.
+//! registers in capitals, without the prefixes of constants); `datasheet-notes/virtio.md` in the repository tells
+//! how such a device works, and `virtio-registers.md` beside it has the same as tables, which a test compares with this code.
 //!
 //! Fields in memory are little-endian. Through the legacy interface they have the processor's own order, which is the same
 //! on every processor that this is meant for; on a big-endian one legacy devices are not described by this module.

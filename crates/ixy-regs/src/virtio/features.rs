@@ -81,7 +81,7 @@ bitflags::bitflags! {
         const RING_RESET = 1 << 40;
         /// There are administration queues (version 1.3).
         const ADMIN_VQ = 1 << 41;
-        /// The device counts, and says what (version 1.3).
+        /// The device has statistics (version 1.4).
         const DEVICE_STATS = 1 << 50;
         /// Tunnelled packets are hashed by their inner header (version 1.3).
         const HASH_TUNNEL = 1 << 51;
@@ -110,7 +110,8 @@ bitflags::bitflags! {
     }
 }
 
-/// What a feature requires: it may be accepted only with at least one of those beside it (section 5.1.3.1).
+/// What a feature requires: it may be accepted only with at least one of those beside it, in each row that it has
+/// (section 5.1.3.1).
 pub const REQUIREMENTS: &[(Features, Features)] = &[
     (Features::GUEST_TSO4, Features::GUEST_CSUM),
     (Features::GUEST_TSO6, Features::GUEST_CSUM),
@@ -132,6 +133,8 @@ pub const REQUIREMENTS: &[(Features, Features)] = &[
     (Features::NOTF_COAL, Features::CTRL_VQ),
     (Features::VQ_NOTF_COAL, Features::CTRL_VQ),
     (Features::RSS, Features::CTRL_VQ),
+    (Features::HASH_TUNNEL, Features::CTRL_VQ),
+    (Features::HASH_TUNNEL, Features::RSS.union(Features::HASH_REPORT)),
 ];
 
 impl Features {

@@ -2,6 +2,7 @@
 
 use ixy_regs::bus::Mmio;
 use ixy_regs::ixgbe::{CTRL, LINKS, Registers, RxQueue};
+use ixy_regs::virtio::modern::Notify;
 
 #[inline(never)]
 pub fn read_a_fixed_register(regs: Registers<Mmio>) -> u32 {
@@ -34,4 +35,12 @@ pub fn read_a_fixed_element(regs: Registers<Mmio>) -> Option<u32> {
 pub unsafe fn ring_a_doorbell(queue: &RxQueue<Mmio>, tail: u32) {
     // SAFETY: as the caller promises.
     unsafe { queue.rdt().set_dma(tail) }
+}
+
+/// # Safety
+/// As for `Notify::ring`.
+#[inline(never)]
+pub unsafe fn notify_a_virtqueue(doorbell: &Notify<Mmio>, queue: u16) {
+    // SAFETY: as the caller promises.
+    unsafe { doorbell.ring(queue) }
 }

@@ -2,58 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
+mod tables;
+mod virtio;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use ixy_regs::ixgbe;
 use ixy_regs::ixgbe::descriptors::{Bits, receive, transmit};
-use ixy_regs::map::{Register, Span};
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use ixy_regs::map::Register;
+use tables::{REGISTER_COLUMNS, access, bits, fields, offsets, page, tables};
 
-/// The columns of a register table.
-const REGISTER_COLUMNS: [&str; 8] =
-    ["offset", "register", "width", "access", "fields", "section", "reset", "meaning"];
 /// The columns of a descriptor table.
 const DESCRIPTOR_COLUMNS: [&str; 4] = ["word", "bits", "field", "meaning"];
-
-/// A table of a page: the heading that it stands under, its columns, its rows.
-struct Table {
-    heading: String,
-    columns: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
-fn page(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasheet-notes").join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
-}
-
-fn tables(markdown: &str) -> Vec<Table> {
-    let mut tables: Vec<Table> = Vec::new();
-    let (mut heading, mut in_heading) = (String::new(), false);
-    let (mut row, mut cell): (Vec<String>, Option<String>) = (Vec::new(), None);
-    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
-        match event {
-            Event::Start(Tag::Heading { .. }) => (heading, in_heading) = (String::new(), true),
-            Event::End(TagEnd::Heading(_)) => in_heading = false,
-            Event::Start(Tag::Table(_)) => {
-                tables.push(Table { heading: heading.clone(), columns: Vec::new(), rows: Vec::new() });
-            }
-            Event::Start(Tag::TableCell) => cell = Some(String::new()),
-            Event::End(TagEnd::TableCell) => row.extend(cell.take()),
-            Event::End(TagEnd::TableHead) => tables.last_mut().unwrap().columns = std::mem::take(&mut row),
-            Event::End(TagEnd::TableRow) => tables.last_mut().unwrap().rows.push(std::mem::take(&mut row)),
-            Event::Text(text) | Event::Code(text) => match (&mut cell, in_heading) {
-                (Some(cell), _) => cell.push_str(&text),
-                (None, true) => heading.push_str(&text),
-                (None, false) => {}
-            },
-            _ => {}
-        }
-    }
-    tables
-}
 
 /// A register as the notes or the code describe it: column name to text.
 type Facts = BTreeMap<&'static str, String>;
@@ -69,46 +30,12 @@ fn registers_of_notes(markdown: &str) -> Vec<(String, Facts)> {
 
 fn facts_of(register: &Register) -> Facts {
     Facts::from([
-        ("offset", offsets(register)),
+        ("offset", offsets(register, 5)),
         ("width", register.bits.to_string()),
-        ("access", format!("{}{}", register.access.name(), if register.dma { " dma" } else { "" })),
+        ("access", access(register)),
         ("fields", fields(register)),
         ("section", register.section.to_owned()),
     ])
-}
-
-/// The offset column: `base + stride*n, n < bound` for each span, then the aliases.
-fn offsets(register: &Register) -> String {
-    let is_array = register.len() > 1;
-    let mut parts = Vec::new();
-    let mut before = 0;
-    for span in register.spans {
-        parts.push(if is_array { array(span, before) } else { format!("0x{:05X}", span.base) });
-        before += span.count;
-    }
-    for alias in register.aliases {
-        let single = alias.count == 1;
-        parts.push(format!(
-            "alias {}",
-            if single { format!("0x{:05X}", alias.base) } else { array(alias, 0) }
-        ));
-    }
-    parts.join("; ")
-}
-
-fn array(span: &Span, before: u32) -> String {
-    let stride = if span.stride < 16 { span.stride.to_string() } else { format!("0x{:X}", span.stride) };
-    let n = if before == 0 { "n".to_owned() } else { format!("(n-{before})") };
-    format!("0x{:05X} + {stride}*{n}, n < {}", span.base, before + span.count)
-}
-
-fn fields(register: &Register) -> String {
-    let fields = register.fields().map(|field| format!("{} {}", field.name, bits(field.shift, field.width)));
-    fields.collect::<Vec<_>>().join(", ")
-}
-
-fn bits(shift: u32, width: u32) -> String {
-    if width == 1 { shift.to_string() } else { format!("{}:{shift}", shift + width - 1) }
 }
 
 /// What is wrong between notes and code; empty when they agree.

@@ -1,0 +1,128 @@
+//! Prints where a virtio device has its structures, from its PCI configuration space.
+//!
+//! ```text
+//! sudo capabilities /sys/bus/pci/devices/0000:00:03.0/config
+//! ```
+//!
+//! Without root the kernel gives the first 64 bytes only, and capabilities are behind them.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::{env, fs};
+
+use ixy_regs::virtio::capability::{Capability, ConfigType, LAST_BAR, NotifyCapability, VENDOR_CAPABILITY};
+
+/// Where the configuration space says that there are capabilities, and where it says where the first is.
+const STATUS: usize = 0x06;
+const HAS_CAPABILITIES: u8 = 1 << 4;
+const FIRST: usize = 0x34;
+
+/// The vendor capabilities of a configuration space, each with all bytes behind its start, in the order of the list. A list
+/// that loops or leads outside ends.
+fn vendor_capabilities(space: &[u8]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    let listed = space.get(STATUS).is_some_and(|status| status & HAS_CAPABILITIES != 0);
+    let mut at = if listed { space.get(FIRST).copied().unwrap_or(0) } else { 0 };
+    // Capabilities start at multiples of 4, so there are at most 64 of them in 256 bytes.
+    for _ in 0..64 {
+        let Some(bytes @ &[id, next, ..]) = space.get(usize::from(at & !3)..).filter(|_| at >= 0x40) else {
+            break;
+        };
+        if id == VENDOR_CAPABILITY {
+            found.push(bytes);
+        }
+        at = next;
+    }
+    found
+}
+
+/// One line about a capability; nothing when it is none of virtio, or to be ignored.
+fn describe(bytes: &[u8]) -> Option<String> {
+    let capability = Capability::read(bytes)?;
+    let kind = capability.config_type().filter(|&kind| kind != ConfigType::Vendor)?;
+    let (bar, offset, length) = (capability.bar, capability.offset.get(), capability.length.get());
+    if bar > LAST_BAR {
+        return None;
+    }
+    let doorbells = match NotifyCapability::read(bytes).map(|notify| notify.notify_off_multiplier.get()) {
+        Some(0) => ", one doorbell for all queues".to_owned(),
+        Some(multiplier) => format!(", doorbells {multiplier} bytes apart"),
+        None => String::new(),
+    };
+    Some(format!("{:12} BAR {bar}, {length} bytes from {offset:#x} on{doorbells}", format!("{kind:?}")))
+}
+
+fn main() -> io::Result<ExitCode> {
+    let Some(path) = env::args_os().nth(1) else {
+        writeln!(io::stderr(), "usage: capabilities /sys/bus/pci/devices/ADDRESS/config")?;
+        return Ok(ExitCode::from(2));
+    };
+    let space = match fs::read(&path) {
+        Ok(space) => space,
+        Err(error) => {
+            writeln!(io::stderr(), "cannot read {}: {error}", path.display())?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let lines: Vec<_> = vendor_capabilities(&space).into_iter().filter_map(describe).collect();
+    if lines.is_empty() {
+        let why = if space.len() <= 64 { "; more than 64 bytes of it are readable as root" } else { "" };
+        writeln!(io::stderr(), "{} names no virtio structure{why}", path.display())?;
+        return Ok(ExitCode::FAILURE);
+    }
+    for line in lines {
+        writeln!(io::stdout(), "{line}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration space with these capabilities, each at its place.
+    fn space(first: u8, capabilities: &[(usize, &[u8])]) -> Vec<u8> {
+        let mut space = vec![0; 256];
+        (space[STATUS], space[FIRST]) = (HAS_CAPABILITIES, first);
+        for (at, bytes) in capabilities {
+            space[*at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        space
+    }
+
+    const NOTIFY: [u8; 20] = [9, 0x60, 20, 2, 4, 0, 0, 0, 0, 0x30, 0, 0, 0, 0x10, 0, 0, 4, 0, 0, 0];
+    const COMMON: [u8; 16] = [9, 0, 16, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0];
+
+    #[test]
+    fn each_structure_has_a_line_in_the_order_of_the_list() {
+        let msix = [0x11, 0x40, 0, 0];
+        let space = space(0x98, &[(0x98, &msix), (0x40, &NOTIFY), (0x60, &COMMON)]);
+        let lines: Vec<_> = vendor_capabilities(&space).into_iter().filter_map(describe).collect();
+        assert_eq!(
+            lines,
+            [
+                "Notify       BAR 4, 4096 bytes from 0x3000 on, doorbells 4 bytes apart",
+                "Common       BAR 4, 4096 bytes from 0x0 on"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_list_that_loops_or_leads_outside_ends() {
+        let mut loops = COMMON;
+        loops[1] = 0x40;
+        assert_eq!(vendor_capabilities(&space(0x40, &[(0x40, &loops)])).len(), 64);
+        loops[1] = 0x10;
+        assert_eq!(vendor_capabilities(&space(0x40, &[(0x40, &loops)])).len(), 1);
+        assert!(vendor_capabilities(&space(0x40, &[(0x40, &loops)])[..64]).is_empty());
+        assert!(vendor_capabilities(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_is_reserved_is_ignored() {
+        let (mut bar, mut kind) = (COMMON, COMMON);
+        (bar[4], kind[3]) = (6, 7);
+        assert!(describe(&COMMON).is_some());
+        assert_eq!((describe(&bar), describe(&kind), describe(&COMMON[..15])), (None, None, None));
+    }
+}
