@@ -20,3 +20,10 @@ impl<B: Bus + 'static> Card for Ixgbe<B> {
         Ok(Self::wait_for_link(self, limit)?)
     }
 }
+
+#[cfg(feature = "virtio")]
+impl<B: Bus + 'static> Card for ixy_virtio::VirtioNet<B> {
+    fn wait_for_link(&self, limit: Duration) -> Result<LinkState, DriverError> {
+        Ok(Self::wait_for_link(self, limit)?)
+    }
+}

@@ -77,12 +77,14 @@ pub enum Error {
     },
     /// A PCI device that no driver here knows.
     #[cfg(feature = "pci")]
-    #[error("{address} cannot be opened: {source}")]
+    #[error("{address} cannot be opened: {source}{}", besides(others))]
     NoDriver {
         /// The device.
         address: String,
         /// What it is, and what one driver knows.
         source: Box<ixy_ixgbe::Error>,
+        /// What other drivers know.
+        others: &'static [&'static str],
     },
     /// The wire of a software device cannot be had, or could not write out what was sent.
     #[cfg(feature = "sim")]
@@ -123,4 +125,10 @@ impl Error {
 fn named(address: &str, source: &DriverError) -> String {
     let text = source.to_string();
     if text.contains(address) { text } else { format!("{address}: {text}") }
+}
+
+/// What other drivers know, behind a message that says what one driver knows.
+#[cfg(feature = "pci")]
+fn besides(others: &[&str]) -> String {
+    others.iter().map(|names| format!("; another one drives {names}")).collect()
 }

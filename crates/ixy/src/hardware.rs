@@ -9,6 +9,12 @@ use crate::open::Ready;
 use crate::options::Options;
 use crate::pci;
 
+/// What is known besides the devices of the driver that says that one is none of its own.
+#[cfg(feature = "virtio")]
+const OTHERS: &[&str] = &[ixy_virtio::ids::NAMES];
+#[cfg(not(feature = "virtio"))]
+const OTHERS: &[&str] = &[];
+
 /// Takes the device at `place` for the driver that knows it, if nobody uses it.
 pub(crate) fn take(
     address: &str,
@@ -16,9 +22,16 @@ pub(crate) fn take(
     options: &Options,
 ) -> Result<Box<dyn Ready>, Error> {
     let info = options.sysfs.device(place)?;
+    #[cfg(feature = "virtio")]
+    if crate::virtio::drives(info.id) {
+        return Ok(Box::new(crate::virtio::Taken::take(address, place, options)?));
+    }
     match models::find(info.id.vendor, info.id.device) {
         Ok(model) => Ok(Box::new(pci::Taken::take(address, place, model, options)?)),
-        Err(source) => Err(Error::NoDriver { address: address.to_owned(), source: Box::new(source) }),
+        Err(source) => {
+            let (address, source) = (address.to_owned(), Box::new(source));
+            Err(Error::NoDriver { address, source, others: OTHERS })
+        }
     }
 }
 

@@ -29,8 +29,9 @@
 //! ```
 //!
 //! # Features
-//! `pci` (cards on the PCI bus) and `sim` (software cards) are both on by default. Without one of them its addresses are
-//! understood, and refused with an error that says so.
+//! `pci` (cards on the PCI bus: Intel 82599 and relatives), `virtio` (virtio network devices on the PCI bus; with `pci`) and
+//! `sim` (software cards) are all on by default. Without one of them its addresses are understood, and refused with an
+//! error that says so.
 #![deny(unsafe_code)]
 
 #[cfg(not(any(feature = "pci", feature = "sim")))]
@@ -50,6 +51,8 @@ mod options;
 mod pci;
 #[cfg(feature = "sim")]
 mod sim;
+#[cfg(feature = "virtio")]
+mod virtio;
 
 pub use address::Address;
 pub use device::Device;

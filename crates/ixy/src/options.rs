@@ -5,12 +5,17 @@
 pub struct Options {
     /// Pairs of a receive and a transmit queue, 1 to 64.
     pub queues: u16,
-    /// Descriptors of each receive ring: a power of two from 64 to 4,096.
+    /// Descriptors of each receive ring: a power of two from 64 to 4,096. Of a virtio device with smaller rings it is
+    /// what they hold.
     pub rx_ring: u16,
-    /// Descriptors of each transmit ring: a power of two from 64 to 4,096.
+    /// Descriptors of each transmit ring, as of each receive ring.
     pub tx_ring: u16,
     /// Receive frames to any address, and not only those to the card's own.
     pub promiscuous: bool,
+    /// Let a virtio device hand over frames whose checksum it did not compute or check, if its host offers that (`CSUM`,
+    /// `GUEST_CSUM`). The driver then computes what is missing before a program sees it; who can pass on what is owed
+    /// uses the types of `ixy-virtio`. Other cards take no notice of it.
+    pub checksum_offload: bool,
     /// Take a card from its kernel driver even if its network interface is up.
     pub force: bool,
     /// The NUMA node of packet memory; `None` takes that of the card.
@@ -32,6 +37,7 @@ impl Default for Options {
             rx_ring,
             tx_ring,
             promiscuous,
+            checksum_offload: false,
             force: false,
             numa: None,
             #[cfg(feature = "pci")]

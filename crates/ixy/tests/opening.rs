@@ -2,6 +2,10 @@
 #![cfg(all(feature = "pci", feature = "sim"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+#[cfg(feature = "virtio")]
+#[allow(dead_code, reason = "the tests inside of this crate use the rest")]
+mod tree;
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -123,6 +127,107 @@ fn a_card_whose_interface_is_up_is_left_to_the_kernel() {
     fs::write(net.join("flags"), "0x1003\n").unwrap();
     let text = ixy::open(&addresses(&["03:00.0"]), &options).unwrap_err().to_string();
     assert!(text.contains("enp3s0") && text.contains("ip link set") && text.contains("--force"), "{text}");
+}
+
+/// What opening a virtio device says, which leaves it as it was.
+#[cfg(feature = "virtio")]
+fn refused_virtio(tree: &tree::Tree) -> String {
+    let options = Options { sysfs: tree.sysfs(), ..Options::default() };
+    let before = tree.read("config");
+    let text = ixy::open(&addresses(&["00:03.0"]), &options).unwrap_err().to_string();
+    assert_eq!(tree.read("config"), before, "{text}");
+    assert!(text.contains("00:03.0"), "{text}");
+    text
+}
+
+#[cfg(feature = "virtio")]
+#[test]
+fn a_virtio_device_without_the_capabilities_of_a_modern_one_is_refused() {
+    use tree::{COMMON_CAPABILITY, ISR_CAPABILITY, Tree};
+    let tree = Tree::modern();
+    tree.poke(0x34, &[0]);
+    let text = refused_virtio(&tree);
+    assert!(text.contains("common configuration") && text.contains("0 vendor capabilities"), "{text}");
+
+    let tree = Tree::modern();
+    tree.poke(ISR_CAPABILITY + 1, &[0]);
+    let text = refused_virtio(&tree);
+    assert!(text.contains("common configuration") && text.contains("4 vendor capabilities"), "{text}");
+
+    // A transitional one without its ports: of both interfaces none is there.
+    let tree = Tree::transitional();
+    tree.remove_bar(0);
+    tree.poke(COMMON_CAPABILITY + 3, &[77]);
+    assert!(refused_virtio(&tree).contains("common configuration"));
+}
+
+#[cfg(feature = "virtio")]
+#[test]
+fn a_virtio_device_whose_capability_list_loops_is_refused_for_that() {
+    use tree::{DEVICE_CAPABILITY, ISR_CAPABILITY, Tree};
+    let tree = Tree::modern();
+    tree.poke(ISR_CAPABILITY + 1, &[DEVICE_CAPABILITY]);
+    let text = refused_virtio(&tree);
+    assert!(
+        text.contains("the capability list of 0000:00:03.0 loops") && text.contains("lspci -vv"),
+        "{text}"
+    );
+}
+
+#[cfg(feature = "virtio")]
+#[test]
+fn a_bar_of_a_virtio_device_that_is_not_there_or_too_small_is_named() {
+    use tree::{COMMON_CAPABILITY, DEVICE_CAPABILITY, Tree};
+    let tree = Tree::modern();
+    tree.remove_bar(4);
+    assert!(refused_virtio(&tree).contains("0000:00:03.0 has no BAR 4"));
+
+    let tree = Tree::legacy();
+    tree.remove_bar(0);
+    assert!(refused_virtio(&tree).contains("0000:00:03.0 has no BAR 0"));
+
+    let tree = Tree::modern();
+    tree.structure(DEVICE_CAPABILITY, COMMON_CAPABILITY, 4, 4, 0x3800);
+    tree.structure(COMMON_CAPABILITY, tree::ISR_CAPABILITY, 1, 4, 0);
+    tree.poke(tree::ISR_CAPABILITY + 1, &[0]);
+    let text = refused_virtio(&tree);
+    assert!(text.contains("BAR 4 of 0000:00:03.0 is 16384 bytes, the driver virtio needs 18432"), "{text}");
+}
+
+#[cfg(feature = "virtio")]
+#[test]
+fn a_virtio_structure_at_an_odd_place_is_an_error() {
+    use tree::{COMMON_CAPABILITY, Tree};
+    let tree = Tree::modern();
+    tree.structure(COMMON_CAPABILITY, 0, 1, 4, 2);
+    let options = Options { sysfs: tree.sysfs(), ..Options::default() };
+    let text = ixy::open(&addresses(&["00:03.0"]), &options).unwrap_err().to_string();
+    assert!(text.contains("00:03.0") && text.contains("common configuration"), "{text}");
+    assert!(text.contains("not a multiple of 4"), "{text}");
+}
+
+#[cfg(feature = "virtio")]
+#[test]
+fn a_virtio_device_whose_interface_is_up_is_left_to_the_kernel() {
+    for tree in [tree::Tree::legacy(), tree::Tree::transitional(), tree::Tree::modern()] {
+        tree.bind(true);
+        let text = refused_virtio(&tree);
+        assert!(text.contains("eth7") && text.contains("ip link set eth7 down"), "{text}");
+        assert!(text.contains("--force"), "{text}");
+        assert_eq!(tree.unbound(), "");
+    }
+}
+
+#[test]
+fn a_device_that_no_driver_knows_is_told_what_they_know() {
+    let root = tempfile::tempdir().unwrap();
+    let options = Options { sysfs: sysfs(root.path(), "0000:03:00.0", 0x1001), ..Options::default() };
+    let vendor = root.path().join("sys/bus/pci/devices/0000:03:00.0/vendor");
+    fs::write(vendor, "0x1af4\n").unwrap();
+    let text = ixy::open(&addresses(&["03:00.0"]), &options).unwrap_err().to_string();
+    assert!(text.contains("03:00.0") && text.contains("1af4:1001"), "{text}");
+    assert!(text.contains("Intel 82599"), "{text}");
+    assert_eq!(text.contains("1af4:1000 and 1af4:1041"), cfg!(feature = "virtio"), "{text}");
 }
 
 #[test]
