@@ -135,7 +135,8 @@ impl<B: Bus> Card<B> {
             return Err(Error::NeedsReset { device: device(), status });
         }
         // FEATURES_OK is no bit of a legacy device.
-        let wanted = if self.transport.is_modern() { RUNNING } else { RUNNING & !STATUS::FEATURES_OK::SET.mask() };
+        let wanted =
+            if self.transport.is_modern() { RUNNING } else { RUNNING & !STATUS::FEATURES_OK::SET.mask() };
         if status & wanted != wanted {
             return Err(Error::WasReset { device: device(), status });
         }
