@@ -7,7 +7,7 @@ use crate::error::Error;
 
 /// The address of a device, in the one syntax that all programs have:
 ///
-/// - `0000:03:00.0` or `03:00.0`: a card on the PCI bus, as lspci prints it;
+/// - `0000:03:00.0` or `03:00.0`: a card on the PCI bus, as lspci prints it, that one of the drivers knows;
 /// - `sim`, `sim:key=value,...`: a software 82599; the options are those of `ixy_sim::wire::WireSpec`, a comma in a
 ///   value is written twice;
 /// - `vfio-user:PATH`: a device behind a vfio-user socket. It is understood, but cannot be opened yet.

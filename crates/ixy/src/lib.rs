@@ -1,7 +1,7 @@
 //! Opens network cards by address and gives them to a program, whichever driver they need.
 //!
-//! An [`Address`] is what a user writes: `0000:03:00.0` for a card on the PCI bus, `sim` for one made of software, with
-//! options behind a colon. [`open`] takes all addresses of a program at once, finds the driver of each, and returns
+//! An [`Address`] is what a user writes: `0000:03:00.0` for a card on the PCI bus (an Intel 82599 or a relative, or a virtio
+//! network device, whose ids tell), `sim` for one made of software, with options behind a colon. [`open`] takes all addresses of a program at once, finds the driver of each, and returns
 //! [`Device`]s that share one pool of packets, so that what one received can be sent by another. From there on a program
 //! deals with queues and batches (crate `ixy-core`), and cannot tell the devices apart.
 //!

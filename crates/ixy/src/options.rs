@@ -12,9 +12,10 @@ pub struct Options {
     pub tx_ring: u16,
     /// Receive frames to any address, and not only those to the card's own.
     pub promiscuous: bool,
-    /// Let a virtio device hand over frames whose checksum it did not compute or check, if its host offers that (`CSUM`,
-    /// `GUEST_CSUM`). The driver then computes what is missing before a program sees it; who can pass on what is owed
-    /// uses the types of `ixy-virtio`. Other cards take no notice of it.
+    /// Let a virtio device receive and send frames whose checksum is still owed, if its host offers that (`GUEST_CSUM`,
+    /// `CSUM`). `receive` computes what is missing before it hands a frame on; who can pass it on uses
+    /// [`RxQueue::receive_with`](ixy_core::RxQueue::receive_with) and [`TxQueue::send_with`](ixy_core::TxQueue::send_with).
+    /// Other cards take no notice of it.
     pub checksum_offload: bool,
     /// Take a card from its kernel driver even if its network interface is up.
     pub force: bool,
