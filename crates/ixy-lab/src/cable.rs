@@ -1,0 +1,128 @@
+//! Cables between two ports, and what frames that go over them are judged by.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crate::{Error, Port};
+
+/// What became of the frames that a device sent into a cable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// Frames that came out of the sender.
+    pub sent: u64,
+    /// Those for which the receiver had no room in time; all others were delivered.
+    pub missed: u64,
+}
+
+/// Carries frames from one port to another, one way, on a thread of its own.
+#[derive(Debug)]
+pub struct Cable {
+    unplugged: Arc<AtomicBool>,
+    thread: JoinHandle<Result<Count, Error>>,
+}
+
+impl Cable {
+    /// Plugs the cable in. Each frame is changed by `touch` on its way.
+    #[must_use]
+    pub fn plug(from: &Arc<Port>, to: &Arc<Port>, touch: impl Fn(&mut [u8]) + Send + 'static) -> Self {
+        let (from, to) = (Arc::clone(from), Arc::clone(to));
+        let unplugged = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&unplugged);
+        let thread = thread::spawn(move || {
+            let (mut buffer, mut count) = ([0; 2048], Count::default());
+            while let Some(frame) = next(&from, &mut buffer, &flag)? {
+                touch(frame);
+                count.sent += 1;
+                count.missed += u64::from(!to.send(frame)?);
+            }
+            Ok(count)
+        });
+        Self { unplugged, thread }
+    }
+
+    /// Carries what is on the way, then ends.
+    ///
+    /// # Errors
+    /// The machine went away meanwhile.
+    pub fn unplug(self) -> Result<Count, Error> {
+        self.unplugged.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_else(|_| Err(Error::Wire("the cable's thread panicked".into())))
+    }
+}
+
+/// The next frame; none when there is none and the cable was unplugged before.
+fn next<'a>(
+    from: &Port,
+    buffer: &'a mut [u8],
+    unplugged: &AtomicBool,
+) -> Result<Option<&'a mut [u8]>, Error> {
+    loop {
+        let over = unplugged.load(Ordering::Relaxed);
+        if let Some(length) = from.receive(buffer)?.map(<[u8]>::len) {
+            return Ok(Some(&mut buffer[..length]));
+        }
+        if over {
+            return Ok(None);
+        }
+    }
+}
+
+/// How many frames are on their way at most when they are paced: fewer than the smallest ring has descriptors.
+const WINDOW: u32 = 48;
+
+/// The frame `number` of a stream: 60 to 1514 bytes, all made of its number.
+#[must_use]
+pub fn numbered(stream: u8, number: u32) -> Vec<u8> {
+    let length = 60 + number as usize * 97 % 1455;
+    let mut frame = vec![0x02, 0, 0, 0, 0, stream, 0x02, 0, 0, 0, 1, stream, 0x88, 0xb5];
+    frame.extend(number.to_be_bytes());
+    frame.extend((frame.len()..length).map(|at| (at as u32 ^ number) as u8));
+    frame
+}
+
+/// Sends `count` numbered frames into `from`, as fast as they come out of `to`, and wants all of them there, in order, as
+/// ixy-fwd leaves them: the byte at offset 48 incremented, all others as they were. `limit` is the time for all of it.
+///
+/// # Errors
+/// The first frame that is missing, came too early, or was changed.
+pub fn forwarded(from: &Port, to: &Port, stream: u8, count: u32, limit: Duration) -> Result<(), Error> {
+    let (begin, mut buffer) = (Instant::now(), [0; 2048]);
+    let (mut sent, mut arrived) = (0, 0);
+    let wrong = |what: String| Err(Error::Wire(format!("from {} to {}: {what}", from.name(), to.name())));
+    while arrived < count {
+        while sent < count && sent - arrived < WINDOW && from.send(&numbered(stream, sent))? {
+            sent += 1;
+        }
+        if let Some(frame) = to.receive(&mut buffer)? {
+            let mut expected = numbered(stream, arrived);
+            expected[48] = expected[48].wrapping_add(1);
+            if frame != expected {
+                let end = frame.len().min(18);
+                return wrong(format!(
+                    "frame {arrived} of {count} was expected with {} bytes, and one with {} came that begins with {:02x?}",
+                    expected.len(),
+                    frame.len(),
+                    &frame[..end]
+                ));
+            }
+            arrived += 1;
+        }
+        if begin.elapsed() > limit {
+            return wrong(format!(
+                "{sent} of {count} frames sent and {arrived} arrived after {} s",
+                limit.as_secs()
+            ));
+        }
+    }
+    // Nothing may come twice.
+    match to.receive(&mut buffer)? {
+        Some(frame) => wrong(format!("after the last one, a frame of {} bytes", frame.len())),
+        None => Ok(()),
+    }
+}

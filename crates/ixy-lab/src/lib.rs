@@ -1,0 +1,46 @@
+//! Test benches in virtual machines: devices that nobody here wrote, with the project's programs as their drivers.
+//!
+//! A test describes a [`Machine`] with network devices ([`Nic`]), boots it, and tells its [`Guest`] what to run: scripts go
+//! to a shell in the guest over a serial port, and their output and exit status come back. The other end of each device is
+//! a [`Port`] in the test, which so is the wire: it sends frames, takes what the device sends, and judges it; or a
+//! [`Cable`] carries frames from one port to another and counts them.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use ixy_lab::{Backend, Interface, Machine, Nic, Parts, Programs, forwarded};
+//!
+//! let machine = Machine::new(Duration::from_secs(120))
+//!     .nic(Nic::virtio("a", Interface::Legacy, Backend::Test))
+//!     .nic(Nic::virtio("b", Interface::Modern, Backend::Test).options("packed=on"));
+//! let mut guest = machine.boot(&Parts::find()?, &Programs::build()?)?;
+//! let (a, b) = (guest.address("a")?, guest.address("b")?);
+//! guest.run(&format!("ixy-fwd {a} {b} >log 2>&1 & sleep 3"))?;
+//! forwarded(&guest.port("a")?, &guest.port("b")?, 0, 10_000, Duration::from_secs(60))?;
+//! # Ok::<(), ixy_lab::Error>(())
+//! ```
+//!
+//! Machines are QEMU's, in software unless the processor's virtualisation works here, so no rate means anything: tests say
+//! what must arrive, not how fast. Everything has a time limit, and a machine ends with the [`Guest`], with the thread that
+//! booted it, and with the test. `scripts/vm prepare` gets what machines are made of; nothing here downloads.
+
+mod archive;
+mod cable;
+mod error;
+mod guest;
+mod image;
+mod machine;
+mod modules;
+mod nic;
+mod parts;
+mod permit;
+mod port;
+mod programs;
+
+pub use cable::{Cable, Count, forwarded, numbered};
+pub use error::Error;
+pub use guest::Guest;
+pub use machine::Machine;
+pub use nic::{Backend, Interface, Nic};
+pub use parts::Parts;
+pub use port::Port;
+pub use programs::Programs;

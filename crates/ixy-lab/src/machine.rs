@@ -1,0 +1,152 @@
+//! A machine that is not running yet.
+
+use std::{
+    fs::{self, File},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::{Backend, Error, Guest, Nic, Parts, Programs, error::at, image, permit::Permit};
+
+/// Describes a machine; [`boot`](Self::boot) starts it.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub(crate) nics: Vec<Nic>,
+    modules: Vec<String>,
+    kernel: usize,
+    hugepages: u32,
+    arguments: Vec<String>,
+    append: String,
+    limit: Duration,
+}
+
+impl Machine {
+    /// A machine without devices that is ended when `limit` is over: two processors, 1 GiB of memory and of that 256 MiB in
+    /// hugepages of 2 MiB.
+    #[must_use]
+    pub fn new(limit: Duration) -> Self {
+        Self {
+            nics: Vec::new(),
+            modules: Vec::new(),
+            kernel: 0,
+            hugepages: 128,
+            arguments: Vec::new(),
+            append: String::new(),
+            limit,
+        }
+    }
+
+    /// Adds a network device.
+    #[must_use]
+    pub fn nic(mut self, mut nic: Nic) -> Self {
+        nic.find_place(&self.nics);
+        self.nics.push(nic);
+        self
+    }
+
+    /// Loads a kernel module, and what it depends on, when the guest starts.
+    #[must_use]
+    pub fn module(mut self, name: &str) -> Self {
+        self.modules.push(name.into());
+        self
+    }
+
+    /// Runs the kernel that is the `index`-th of [`Parts::kernels`] instead of the first.
+    #[must_use]
+    pub fn kernel(mut self, index: usize) -> Self {
+        self.kernel = index;
+        self
+    }
+
+    /// Puts an IOMMU between the devices and memory. Only devices with `iommu_platform=on` go through it.
+    #[must_use]
+    pub fn iommu(mut self) -> Self {
+        self.arguments
+            .extend(["-device".into(), "intel-iommu,intremap=off,caching-mode=on,aw-bits=48".into()]);
+        self.append.push_str(" intel_iommu=on");
+        self
+    }
+
+    /// Starts the machine and waits until its guest takes scripts. At most two machines of a process run at a time; this
+    /// waits for its turn.
+    ///
+    /// The thread that calls this must live as long as the guest is needed: the machine ends with it.
+    ///
+    /// # Errors
+    /// What is missing, or what the guest printed when it did not come up.
+    pub fn boot(&self, parts: &Parts, programs: &Programs) -> Result<Guest, Error> {
+        let permit = Permit::wait();
+        let (mut command, directory) = self.command(parts, programs, "")?;
+        let log = directory.path().join("console");
+        command.arg("-serial").arg(format!("file:{}", log.display())).args(["-serial", "stdio"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let errors = log.with_extension("errors");
+        command.stderr(File::create(&errors).map_err(at(&errors))?);
+        let ports = self.nics.iter().filter(|nic| nic.backend == Backend::Test);
+        let ports =
+            ports.map(|nic| crate::Port::bind(directory.path(), &nic.name)).collect::<Result<_, _>>()?;
+        let child = command.spawn().map_err(at(&parts.qemu))?;
+        Guest::new(child, self.nics.clone(), ports, directory, log, self.limit, permit)
+    }
+
+    /// Starts the machine with a shell on this process's terminal and waits for its end.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn shell(&self, parts: &Parts, programs: &Programs) -> Result<(), Error> {
+        let (mut command, _directory) = self.command(parts, programs, " lab=shell")?;
+        command.args(["-serial", "stdio"]).status().map_err(at(&parts.qemu)).map(|_| ())
+    }
+
+    /// QEMU with all arguments but those for serial ports, and a directory for its files.
+    fn command(
+        &self,
+        parts: &Parts,
+        programs: &Programs,
+        append: &str,
+    ) -> Result<(Command, tempfile::TempDir), Error> {
+        let directory = tempfile::tempdir().map_err(at(std::env::temp_dir()))?;
+        let kernel = parts.kernels.get(self.kernel).ok_or_else(|| {
+            Error::NotPrepared(format!(
+                "there is no kernel {}: set IXY_VM_KERNELS, run scripts/vm prepare",
+                self.kernel
+            ))
+        })?;
+        let modules: Vec<&str> = self.modules.iter().map(String::as_str).collect();
+        let initrd = directory.path().join("initrd");
+        fs::write(&initrd, image::build(parts, kernel, &modules, programs)?).map_err(at(&initrd))?;
+
+        let mut command = Command::new(&parts.qemu);
+        // SAFETY: prctl(2) may be called between fork and exec.
+        unsafe {
+            command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+        }
+        command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "q35"]);
+        command.args(["-cpu", "max", "-smp", "2", "-m", "1024", "-monitor", "none"]);
+        if kvm_works() {
+            command.args(["-accel", "kvm"]);
+        }
+        command.args(["-accel", "tcg,thread=multi"]);
+        command.arg("-kernel").arg(kernel.join("vmlinuz")).arg("-initrd").arg(initrd);
+        let append = format!(
+            "console=ttyS0 quiet panic=-1 mitigations=off rdinit=/init hugepages={}{}{append}",
+            self.hugepages, self.append
+        );
+        command.arg("-append").arg(append).args(&self.arguments);
+        for (number, nic) in self.nics.iter().enumerate() {
+            command.args(nic.arguments(number, directory.path()));
+        }
+        Ok((command, directory))
+    }
+}
+
+/// Whether the processor's own virtualisation can be had. A device node alone says little: a machine that is a guest itself
+/// may have one that cannot run guests.
+fn kvm_works() -> bool {
+    let module = ["kvm_intel", "kvm_amd"].iter().any(|name| PathBuf::from("/sys/module").join(name).exists());
+    module && File::options().read(true).write(true).open("/dev/kvm").is_ok()
+}

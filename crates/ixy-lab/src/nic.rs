@@ -1,0 +1,133 @@
+//! Network devices of a machine.
+
+/// Which of its interfaces a virtio device offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interface {
+    /// Only that from before version 1: registers in a port BAR.
+    Legacy,
+    /// Both.
+    Transitional,
+    /// Only that of version 1: structures found through capabilities.
+    Modern,
+}
+
+/// Where a device's frames go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// To the test, which takes the other end with [`Guest::port`](crate::Guest::port).
+    Test,
+    /// To all devices of the same machine with the same number.
+    Hub(u32),
+    /// To a TAP interface that QEMU makes, with so many queues; this needs the right to do so.
+    Tap(String, u16),
+}
+
+/// A virtio network device.
+#[derive(Debug, Clone)]
+pub struct Nic {
+    pub(crate) name: String,
+    pub(crate) interface: Interface,
+    pub(crate) backend: Backend,
+    pub(crate) options: Vec<String>,
+    pub(crate) port_options: String,
+    pub(crate) behind_port: bool,
+    /// Slot and function on the root bus: of the device, or of the port before it.
+    pub(crate) place: (usize, usize),
+}
+
+impl Nic {
+    /// A device that the test calls `name`, with QEMU's own choice of features.
+    pub fn virtio(name: impl Into<String>, interface: Interface, backend: Backend) -> Self {
+        Self {
+            name: name.into(),
+            interface,
+            backend,
+            options: Vec::new(),
+            port_options: String::new(),
+            behind_port: interface == Interface::Modern,
+            place: (0, 0),
+        }
+    }
+
+    /// Sets options of QEMU's virtio-net-pci, as `name=value` with commas in between: `mrg_rxbuf=off,packed=on`.
+    #[must_use]
+    pub fn options(mut self, options: &str) -> Self {
+        self.options.extend(options.split(',').filter(|option| !option.is_empty()).map(Into::into));
+        self
+    }
+
+    /// Puts the device behind a PCI Express port with these options, as modern ones always are.
+    #[must_use]
+    pub fn behind_port(mut self, options: &str) -> Self {
+        self.port_options = options.into();
+        self.behind_port = true;
+        self
+    }
+
+    /// QEMU's arguments, for the device `number` of a machine whose sockets are in `sockets`.
+    pub(crate) fn arguments(&self, number: usize, sockets: &std::path::Path) -> Vec<String> {
+        let name = &self.name;
+        let backend = match &self.backend {
+            Backend::Test => {
+                let path = |end| sockets.join(format!("{name}.{end}")).display().to_string();
+                format!(
+                    "dgram,id=net-{name},local.type=unix,local.path={},remote.type=unix,remote.path={}",
+                    path("guest"),
+                    path("test")
+                )
+            }
+            Backend::Hub(hub) => format!("hubport,id=net-{name},hubid={hub}"),
+            Backend::Tap(interface, queues) => {
+                format!("tap,id=net-{name},ifname={interface},script=no,downscript=no,queues={queues}")
+            }
+        };
+        let model = match self.interface {
+            Interface::Legacy => "virtio-net-pci,disable-modern=on,disable-legacy=off",
+            Interface::Transitional => "virtio-net-pci,disable-modern=off,disable-legacy=off",
+            Interface::Modern => "virtio-net-pci,disable-modern=off,disable-legacy=on",
+        };
+        let place = format!("{:#x}.{}", self.place.0, self.place.1);
+        // No boot ROM, which would only cost time.
+        let mut device = format!("{model},id={name},netdev=net-{name},mac={},romfile=", mac(number));
+        let mut arguments = vec!["-netdev".into(), backend];
+        if self.behind_port {
+            let mut port =
+                format!("pcie-root-port,id=port-{name},chassis={},addr={place},multifunction=on", number + 1);
+            if !self.port_options.is_empty() {
+                port = format!("{port},{}", self.port_options);
+            } else if self.interface == Interface::Modern {
+                // There is not enough I/O space for all ports.
+                port.push_str(",io-reserve=0");
+            }
+            arguments.extend(["-device".into(), port]);
+            device = format!("{device},bus=port-{name}");
+        } else {
+            device = format!("{device},bus=pcie.0,addr={place}");
+        }
+        self.options.iter().for_each(|option| device = format!("{device},{option}"));
+        arguments.extend(["-device".into(), device]);
+        arguments
+    }
+
+    /// Finds the place of a device that is added to `others`. Ports share slots, whose function 0 must be there.
+    pub(crate) fn find_place(&mut self, others: &[Self]) {
+        let before = others.iter().filter(|nic| nic.behind_port == self.behind_port).count();
+        // Of a PC's chip set, slots 0 and 0x1f are taken.
+        let slot = before + 2;
+        let slot = if slot < PORTS.start { slot } else { slot - PORTS.start + PORTS.end };
+        self.place = if self.behind_port { (PORTS.start + before / 8, before % 8) } else { (slot, 0) };
+    }
+
+    /// The address of the device itself or of the port before it, as Linux writes it.
+    pub(crate) fn root_address(&self) -> String {
+        format!("0000:00:{:02x}.{}", self.place.0, self.place.1)
+    }
+}
+
+/// Slots for ports.
+const PORTS: std::ops::Range<usize> = 0x10..0x14;
+
+/// The MAC address of the device `number`, locally administered.
+pub(crate) fn mac(number: usize) -> String {
+    format!("52:54:00:00:00:{:02x}", number + 1)
+}

@@ -1,0 +1,53 @@
+//! What machines are made of, and where it is.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{Error, error::at};
+
+/// QEMU, a kernel with its modules, and busybox, as `scripts/vm` found or fetched them.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The program that runs machines.
+    pub qemu: PathBuf,
+    /// A static busybox, which the guest runs and which unpacks modules here.
+    pub busybox: PathBuf,
+    /// The kernels: directories with `vmlinuz` and `modules`. There is at least one.
+    pub kernels: Vec<PathBuf>,
+}
+
+impl Parts {
+    /// Asks `scripts/vm paths`, which never downloads.
+    ///
+    /// # Errors
+    /// [`Error::NotPrepared`] with the command that prepares the lab.
+    pub fn find() -> Result<Self, Error> {
+        if !cfg!(target_arch = "x86_64") {
+            return Err(Error::NotPrepared("the lab's machines are x86-64, and this machine is not".into()));
+        }
+        let script = repository().join("scripts/vm");
+        let output = Command::new(&script).arg("paths").output().map_err(at(&script))?;
+        if !output.status.success() {
+            return Err(Error::NotPrepared(String::from_utf8_lossy(&output.stderr).trim().into()));
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let paths = |name: &str| -> Vec<PathBuf> {
+            let lines = text.lines().filter_map(|line| line.split_once('='));
+            lines.filter(|(key, _)| *key == name).map(|(_, path)| path.into()).collect()
+        };
+        let first = |name: &str| {
+            let missing = || Error::NotPrepared(format!("scripts/vm paths names no {name}: {text}"));
+            paths(name).into_iter().next().ok_or_else(missing)
+        };
+        first("kernel")?;
+        Ok(Self { qemu: first("qemu")?, busybox: first("busybox")?, kernels: paths("kernel") })
+    }
+}
+
+/// The directory of the workspace.
+pub(crate) fn repository() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().and_then(Path::parent).unwrap_or(own)
+}

@@ -1,0 +1,61 @@
+//! The programs that run in the guest.
+
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use crate::{Error, error::at, parts::repository};
+
+/// What a guest finds in its path.
+const NAMES: [&str; 3] = ["ixy-fwd", "ixy-pktgen", "ixy-dump"];
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The project's programs as static executables, which need no files beside them.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// Name in the guest, and where the file is.
+    pub(crate) files: Vec<(String, PathBuf)>,
+}
+
+impl Programs {
+    /// Builds them, once a process, with overflow checks and debug assertions on.
+    ///
+    /// # Errors
+    /// [`Error::Build`] with what cargo says.
+    pub fn build() -> Result<Self, Error> {
+        static BUILT: OnceLock<Result<Programs, String>> = OnceLock::new();
+        BUILT.get_or_init(|| build().map_err(|error| error.to_string())).clone().map_err(Error::Build)
+    }
+}
+
+fn build() -> Result<Programs, Error> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    let target = repository().join(target).join("lab");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(&cargo);
+    command.current_dir(repository()).args([
+        "build",
+        "--locked",
+        "--quiet",
+        "--target",
+        TARGET,
+        "--target-dir",
+    ]);
+    command.arg(&target);
+    command.args(NAMES.iter().flat_map(|name| ["--package", name]));
+    // A target of its own in words keeps the flags from build scripts and macros, which cannot be static.
+    command.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    for (setting, value) in [("OPT_LEVEL", "1"), ("DEBUG", "line-tables-only"), ("STRIP", "debuginfo")] {
+        command.env(format!("CARGO_PROFILE_DEV_{setting}"), value);
+    }
+    let output = command.stdin(Stdio::null()).output().map_err(at(PathBuf::from(cargo)))?;
+    if !output.status.success() {
+        return Err(Error::Build(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    let directory = target.join(TARGET).join("debug");
+    Ok(Programs { files: NAMES.iter().map(|name| ((*name).into(), directory.join(name))).collect() })
+}

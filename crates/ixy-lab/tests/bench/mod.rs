@@ -1,0 +1,57 @@
+//! What the scenarios share.
+#![allow(dead_code, clippy::panic, reason = "tests, of which no file uses all of it")]
+
+use std::io::Write;
+
+use ixy_lab::{Error, Guest, Parts, Programs};
+
+/// What machines are made of; none, with a line that says why, where it is not there.
+pub(crate) fn lab(test: &str) -> Option<(Parts, Programs)> {
+    match Parts::find() {
+        Ok(parts) => Some((parts, Programs::build().unwrap())),
+        Err(Error::NotPrepared(why)) => {
+            // Not through a macro, whose output the test runner keeps to itself.
+            std::io::stderr()
+                .write_all(format!("SKIPPED: {test}: {}\n", why.replace('\n', " ")).as_bytes())
+                .unwrap();
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Gives the guest's shell `start DEVICES PROGRAM...`, which starts a program in the background and waits until it has opened
+/// so many devices, with its messages in the file `log`; and `stop SIGNAL`, which ends it and has its exit status.
+pub(crate) fn programs_can_be_started(guest: &mut Guest) {
+    guest
+        .run(
+            r#"
+            start() {
+                devices=$1
+                shift
+                "$@" -vv >log 2>&1 &
+                program=$!
+                for attempt in $(seq 400); do
+                    [ "$(grep -c ': opened' log)" -lt "$devices" ] || return 0
+                    kill -0 $program 2>/dev/null || break
+                    sleep 0.05
+                done
+                echo "$* did not open $devices devices:"
+                cat log
+                return 1
+            }
+            stop() {
+                kill -$1 $program
+                wait $program
+            }
+            "#,
+        )
+        .unwrap();
+}
+
+/// Nothing that a program or a device did has upset the guest's kernel.
+pub(crate) fn the_kernel_is_well(guest: &Guest) {
+    let log = guest.kernel_log();
+    let bad = ["BUG:", "Oops", "WARNING:", "Call Trace", "Bad page", "general protection"];
+    assert!(!bad.iter().any(|word| log.contains(word)), "{log}");
+}

@@ -1,0 +1,64 @@
+//! The bench itself.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod bench;
+
+use std::time::Duration;
+
+use ixy_lab::{Backend, Error, Interface, Machine, Nic};
+
+#[test]
+fn a_guest_runs_scripts_and_its_kernel_drives_both_interfaces_of_a_device() {
+    let Some((parts, programs)) =
+        bench::lab("a_guest_runs_scripts_and_its_kernel_drives_both_interfaces_of_a_device")
+    else {
+        return;
+    };
+    let machine = Machine::new(Duration::from_secs(120))
+        .nic(Nic::virtio("old", Interface::Legacy, Backend::Test))
+        .nic(Nic::virtio("new", Interface::Modern, Backend::Test).options("packed=on,mrg_rxbuf=off"))
+        .module("virtio_net");
+    let mut guest = machine.boot(&parts, &programs).unwrap();
+    assert_eq!(guest.run("echo one; printf two").unwrap(), "one\ntwo");
+    assert_eq!(guest.status_of("(exit 7)").unwrap(), (7, String::new()));
+    let (status, output) = guest.status_of("echo \"").unwrap();
+    assert!(status != 0 && output.contains("syntax error"), "{status} {output}");
+    let message = guest.run("false").unwrap_err();
+    assert!(matches!(message, Error::Script { status: 1, .. }), "{message}");
+    for (name, device, id) in [("old", 0, "0x1000"), ("new", 1, "0x1041")] {
+        let address = guest.address(name).unwrap();
+        let script = format!(
+            "cd /sys/bus/pci/devices/{address}; cat vendor device; cat virtio*/net/*/address; cd virtio*/net/*; basename $PWD; cd /tmp"
+        );
+        let output = guest.run(&script).unwrap();
+        let [vendor, model, mac, interface] = output.lines().collect::<Vec<_>>()[..] else {
+            panic!("{output}")
+        };
+        assert_eq!((vendor, model), ("0x1af4", id));
+        assert_eq!(mac, format!("52:54:00:00:00:0{}", device + 1));
+
+        // A frame from the kernel reaches the test, and one of the test the kernel.
+        guest
+            .run(&format!(
+                "ip link set {interface} up promisc on; ip addr add 198.18.{device}.1/24 dev {interface}"
+            ))
+            .unwrap();
+        let port = guest.port(name).unwrap();
+        guest.run(&format!("ping -c 1 -W 1 198.18.{device}.9 || true")).unwrap();
+        let mut buffer = [0; 2048];
+        let asks = |frame: &[u8]| {
+            frame.len() >= 42 && frame[12..14] == [8, 6] && frame[38..42] == [198, 18, device, 9]
+        };
+        let mut frames = 0;
+        while !port.receive(&mut buffer).unwrap().is_some_and(asks) {
+            frames += 1;
+            assert!(frames < 1000, "the kernel asked for nobody's MAC address");
+        }
+        for number in 0..100 {
+            assert!(port.send(&ixy_lab::numbered(0, number)).unwrap());
+        }
+        let count = format!("sleep 0.2; cat /sys/class/net/{interface}/statistics/rx_packets");
+        assert_eq!(guest.run(&count).unwrap().trim(), "100");
+    }
+    bench::the_kernel_is_well(&guest);
+}
