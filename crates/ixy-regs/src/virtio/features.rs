@@ -111,7 +111,7 @@ bitflags::bitflags! {
 }
 
 /// What a feature requires: it may be accepted only with at least one of those beside it, in each row that it has
-/// (section 5.1.3.1).
+/// (section 5.1.3.1). Rows stand behind those of what they require.
 pub const REQUIREMENTS: &[(Features, Features)] = &[
     (Features::GUEST_TSO4, Features::GUEST_CSUM),
     (Features::GUEST_TSO6, Features::GUEST_CSUM),
@@ -153,16 +153,30 @@ impl Features {
     /// The set without features that require one that is not in it. A device that offers MQ without a control queue, say,
     /// offers no MQ.
     pub const fn usable(mut self) -> Self {
-        // What is taken out may be required by another, so each time it starts anew.
-        let mut round = 0;
-        while round < REQUIREMENTS.len() {
-            let (feature, required) = REQUIREMENTS[round];
-            round += 1;
-            if self.contains(feature) && !self.intersects(required) {
+        // A feature is looked at after what it requires.
+        let mut row = 0;
+        while row < REQUIREMENTS.len() {
+            let (feature, required) = REQUIREMENTS[row];
+            if !self.intersects(required) {
                 self = self.difference(feature);
-                round = 0;
             }
+            row += 1;
         }
         self
     }
 }
+
+const _: () = {
+    let mut row = 0;
+    while row < REQUIREMENTS.len() {
+        let mut earlier = 0;
+        while earlier < row {
+            assert!(
+                !REQUIREMENTS[earlier].1.intersects(REQUIREMENTS[row].0),
+                "stands before what it requires"
+            );
+            earlier += 1;
+        }
+        row += 1;
+    }
+};
