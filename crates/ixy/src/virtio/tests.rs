@@ -9,7 +9,8 @@ use super::*;
 mod tree;
 
 use tree::{
-    ADDRESS, COMMON, COMMON_CAPABILITY, DEVICE_CAPABILITY, ISR_CAPABILITY, MSI_X, NOTIFY_CAPABILITY, Tree,
+    ADDRESS, COMMON, COMMON_CAPABILITY, DEVICE, DEVICE_CAPABILITY, ISR, ISR_CAPABILITY, MSI_X, NOTIFY,
+    NOTIFY_CAPABILITY, Tree,
 };
 
 /// Device status, in the common configuration and among the ports.
@@ -65,6 +66,39 @@ fn a_device_is_taken_with_its_dma_and_its_interrupts_off() {
         assert_eq!(tree.command(), 0x0403);
         assert_eq!(tree.read("config")[usize::from(MSI_X) + 3], 0, "MSI-X Enable");
     }
+}
+
+#[test]
+fn each_structure_gets_the_part_of_the_bar_that_is_its_own() {
+    let tree = Tree::modern();
+    let (sysfs, place) = (tree.sysfs(), ADDRESS.parse().unwrap());
+    let interface = Interface::of(ADDRESS, place, &sysfs).unwrap();
+    let needed = interface.needed();
+    assert_eq!(needed, [Bar { number: 4, kind: BarKind::Memory, len: 0x4000 }], "up to the last of them");
+    let device =
+        ixy_pci::Device::take(&sysfs, place, DRIVER, &IDS, &needed, ixy_pci::WhenInUse::Refuse).unwrap();
+    let Interface::Modern(layout) = interface else { panic!("{interface:?}") };
+    let all = structures(ADDRESS, &device, &layout).unwrap();
+    let offsets = [all.common, all.notify, all.isr, all.device].map(|window| window.offset() as usize);
+    assert_eq!(offsets, [COMMON, NOTIFY, ISR, DEVICE]);
+    assert_eq!(all.notify_multiplier, 4);
+}
+
+#[test]
+fn the_driver_gets_what_was_asked_for() {
+    let options = Options {
+        queues: 3,
+        rx_ring: 128,
+        tx_ring: 256,
+        promiscuous: false,
+        checksum_offload: true,
+        ..Options::default()
+    };
+    let Config { queues, rx_ring, tx_ring, promiscuous, behind_iommu, checksum_offload } =
+        options.virtio(true);
+    assert_eq!((queues, rx_ring, tx_ring), (3, 128, 256));
+    assert_eq!((promiscuous, behind_iommu, checksum_offload), (false, true, true));
+    assert!(!Options::default().virtio(false).checksum_offload, "only who asks gets checksums that are owed");
 }
 
 #[test]
