@@ -63,7 +63,9 @@ pub(crate) fn check(device: &DeviceInfo, in_use: WhenInUse) -> Result<Access, Er
     // Interfaces of other network namespaces are not to be seen here, and may be up.
     let network = device.class.is_some_and(|class| class >> 16 == CLASS_NETWORK);
     match &device.driver {
-        Some(driver) if access == Access::Bound && network && device.interfaces.is_empty() => {
+        Some(driver)
+            if device.driven && access == Access::Bound && network && device.interfaces.is_empty() =>
+        {
             Err(Error::InterfaceHidden { address, driver: driver.clone() })
         }
         _ => Ok(access),

@@ -33,6 +33,9 @@ pub struct DeviceInfo {
     pub class: Option<u32>,
     /// The kernel driver that it is bound to.
     pub driver: Option<String>,
+    /// Whether that driver, or one on the virtio bus behind it, uses the device. virtio-pci alone only passes it on: to
+    /// nobody where virtio_net is missing or refused it.
+    pub driven: bool,
     /// The NUMA node that it is attached to, if the machine has several and says so.
     pub numa_node: Option<u32>,
     /// How the IOMMU treats it, if one stands in front of it: `DMA` and `DMA-FQ` translate for the kernel and block all
@@ -107,6 +110,7 @@ impl Sysfs {
             subsystem: subsystem.map(|(vendor, device)| DeviceId::new(vendor, device)),
             class: number(&path, "class")?.and_then(|class| u32::try_from(class).ok()),
             driver: driver(&path)?,
+            driven: driven(&path)?,
             numa_node: numa_node(&path)?,
             iommu: read(&path.join("iommu_group/type"))?,
             interfaces: interfaces(&path)?,
@@ -124,6 +128,21 @@ fn driver(device: &Path) -> Result<Option<String>, Error> {
     }
 }
 
+/// Whether a kernel driver uses a device, directly or through the virtio bus.
+fn driven(device: &Path) -> Result<bool, Error> {
+    let passed_on = virtio(device)?;
+    if passed_on.is_empty() {
+        return Ok(driver(device)?.is_some());
+    }
+    passed_on.iter().try_fold(false, |driven, device| Ok(driven || driver(device)?.is_some()))
+}
+
+/// The devices of the virtio bus that a PCI device is passed on as.
+fn virtio(device: &Path) -> Result<Vec<PathBuf>, Error> {
+    let names = names(device)?.into_iter().filter(|name| name.starts_with("virtio"));
+    Ok(names.map(|name| device.join(name)).collect())
+}
+
 /// The NUMA node of a device; the kernel writes -1 where it knows none.
 fn numa_node(device: &Path) -> Result<Option<u32>, Error> {
     let path = device.join("numa_node");
@@ -135,8 +154,7 @@ fn numa_node(device: &Path) -> Result<Option<u32>, Error> {
 /// The interfaces of a device. Those of virtio belong to a device of the virtio bus below the PCI device.
 fn interfaces(device: &Path) -> Result<Vec<Interface>, Error> {
     let mut all = Vec::new();
-    let below = names(device)?.into_iter().filter(|name| name.starts_with("virtio"));
-    for net in below.map(|name| device.join(name).join("net")).chain([device.join("net")]) {
+    for net in virtio(device)?.iter().map(PathBuf::as_path).chain([device]).map(|owner| owner.join("net")) {
         if !net.is_dir() {
             continue;
         }

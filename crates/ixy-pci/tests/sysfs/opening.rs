@@ -1,7 +1,7 @@
 //! Taking a device, its registers and its bus mastering.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use ixy_dma::BusMaster;
 use ixy_pci::{Device, DeviceId, Error, Supported, WhenInUse};
@@ -169,6 +169,19 @@ fn a_bound_network_device_without_a_visible_interface_is_refused() {
     tree.write("class", "0x010000\n");
     open(&tree).unwrap();
     assert_eq!(tree.unbound("ixgbe"), "0000:03:00.0");
+}
+
+#[test]
+fn a_virtio_device_that_no_driver_took_over_is_free() {
+    let tree = Tree::with_device();
+    tree.bind("virtio-pci");
+    tree.write("virtio0/device", "0x0001\n");
+    symlink("../../../bus/virtio/drivers/virtio_net", tree.file("virtio0/driver")).unwrap();
+    let error = open(&tree).unwrap_err();
+    assert!(matches!(error, Error::InterfaceHidden { .. }), "{error}");
+    fs::remove_file(tree.file("virtio0/driver")).unwrap();
+    open(&tree).unwrap();
+    assert_eq!(tree.unbound("virtio-pci"), "0000:03:00.0");
 }
 
 #[test]
