@@ -96,6 +96,20 @@ fn a_write_that_the_system_refuses_does_nothing() {
 }
 
 #[test]
+fn a_kernel_that_lets_nobody_write_configuration_space_is_named() {
+    use rustix::fs::{MemfdFlags, SealFlags};
+    let tree = transitional();
+    let memory = rustix::fs::memfd_create("config", MemfdFlags::ALLOW_SEALING).unwrap();
+    rustix::io::pwrite(&memory, &fs::read(tree.file("config")).unwrap(), 0).unwrap();
+    fs::remove_file(tree.file("config")).unwrap();
+    symlink(format!("/proc/self/fd/{}", memory.as_raw_fd()), tree.file("config")).unwrap();
+    rustix::fs::fcntl_add_seals(&memory, SealFlags::WRITE).unwrap();
+    let error = take(&tree, &[]).unwrap_err();
+    assert!(matches!(error, Error::Lockdown { .. }), "{error}");
+    assert!(error.to_string().contains("does not let even root write to"), "{error}");
+}
+
+#[test]
 fn a_device_is_locked_until_its_last_ports_are_closed() {
     let tree = transitional();
     let bus = take(&tree, &[PORTS]).unwrap().ports(0, 20).unwrap();
