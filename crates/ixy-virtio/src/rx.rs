@@ -70,11 +70,11 @@ impl<B: Bus> VirtioRxQueue<B> {
             broken: false,
             card: Arc::clone(card),
         };
+        let free = pool.free();
         let _to_be_notified = queue.refill();
         let filled = queue.ring.as_ref().is_some_and(|ring| ring.running.ring.free() == 0);
         if !filled {
-            let (device, free) = (card.name.clone(), pool.free());
-            return Err(Error::PoolTooSmall { device, needed, free });
+            return Err(Error::PoolTooSmall { device: card.name.clone(), needed, free });
         }
         Ok(queue)
     }

@@ -1,0 +1,197 @@
+//! One queue of the device, of either ring type, and the account of its doorbells.
+
+use std::collections::VecDeque;
+
+use ixy_dma::{Iova, View};
+
+use super::packed::Packed;
+use super::split::Split;
+
+/// Where the driver put a queue, and what was negotiated for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Areas {
+    pub(crate) descriptors: Iova,
+    pub(crate) driver: Iova,
+    pub(crate) device: Iova,
+    pub(crate) size: u16,
+    pub(crate) event_idx: bool,
+    pub(crate) in_order: bool,
+}
+
+/// One piece of memory of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) iova: Iova,
+    pub(crate) len: u32,
+    pub(crate) writable: bool,
+}
+
+/// What the driver made available with one id.
+#[derive(Clone, Debug)]
+pub(crate) struct Chain {
+    pub(crate) id: u16,
+    /// Descriptors that it takes in the ring.
+    pub(crate) slots: u16,
+    pub(crate) pieces: Vec<Piece>,
+    /// What was in its readable pieces when it was taken.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Chain {
+    pub(crate) fn capacity(&self) -> usize {
+        self.pieces.iter().filter(|p| p.writable).map(|p| p.len as usize).sum()
+    }
+
+    /// What its readable pieces hold now.
+    pub(crate) fn read(&self, view: &View<'_>) -> Vec<u8> {
+        let mut all = Vec::new();
+        for piece in self.pieces.iter().filter(|p| !p.writable) {
+            let mut bytes = vec![0; piece.len as usize];
+            view.read(piece.iova, &mut bytes);
+            all.append(&mut bytes);
+        }
+        all
+    }
+
+    /// Fills its writable pieces, and returns how much of `bytes` fitted.
+    pub(crate) fn write(&self, view: &View<'_>, bytes: &[u8]) -> usize {
+        let mut rest = bytes;
+        for piece in self.pieces.iter().filter(|p| p.writable) {
+            let (now, later) = rest.split_at(rest.len().min(piece.len as usize));
+            view.write(piece.iova, now);
+            rest = later;
+        }
+        bytes.len() - rest.len()
+    }
+}
+
+/// A chain that goes back to the driver.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Used {
+    pub(crate) id: u32,
+    pub(crate) slots: u16,
+    /// Bytes written into it.
+    pub(crate) len: u32,
+}
+
+pub(crate) enum Ring {
+    Split(Split),
+    Packed(Packed),
+}
+
+impl Ring {
+    pub(crate) fn new(areas: Areas, packed: bool) -> Self {
+        if packed { Self::Packed(Packed::new(areas)) } else { Self::Split(Split::new(areas)) }
+    }
+
+    /// The next chain, `None` when there is none; an error says what the driver did wrong.
+    pub(crate) fn take(&mut self, view: &View<'_>) -> Result<Option<Chain>, String> {
+        match self {
+            Self::Split(ring) => ring.take(view),
+            Self::Packed(ring) => ring.take(view),
+        }
+    }
+
+    /// Gives chains back: each with an entry of its own, or, where `batched`, all with one for the last.
+    pub(crate) fn give(&mut self, view: &View<'_>, used: &[Used], batched: bool) {
+        match self {
+            Self::Split(ring) => ring.give(view, used, batched),
+            Self::Packed(ring) => ring.give(view, used, batched),
+        }
+    }
+
+    /// How many ring entries were ever made available.
+    pub(crate) fn published(&self, view: &View<'_>) -> Result<u64, String> {
+        match self {
+            Self::Split(ring) => ring.published(view),
+            Self::Packed(ring) => Ok(ring.published(view)),
+        }
+    }
+
+    /// Says that no notification is wanted.
+    pub(crate) fn suppress(&mut self, view: &View<'_>) {
+        match self {
+            Self::Split(ring) => ring.suppress(view),
+            Self::Packed(ring) => ring.suppress(view),
+        }
+    }
+
+    /// Asks for a notification once the entry `distance` after the next one is made available.
+    pub(crate) fn ask(&mut self, view: &View<'_>, distance: u16) {
+        match self {
+            Self::Split(ring) => ring.ask(view, distance),
+            Self::Packed(ring) => ring.ask(view, distance),
+        }
+    }
+
+    /// Whether the driver has to notify after it made the entries from `old` to before `new` available.
+    pub(crate) fn wants(&self, old: u64, new: u64) -> bool {
+        let (suppressed, event) = match self {
+            Self::Split(ring) => (ring.suppressed, ring.event),
+            Self::Packed(ring) => (ring.suppressed, ring.event),
+        };
+        !suppressed && old < new && event.is_none_or(|event| (old..new).contains(&event))
+    }
+
+    /// An id that a driver may use and that the device does not have: the highest.
+    pub(crate) fn free_id(&self) -> u16 {
+        match self {
+            Self::Split(ring) => ring.free_id(),
+            Self::Packed(ring) => ring.free_id(),
+        }
+    }
+
+    /// Says that `by` more entries were used than there were.
+    pub(crate) fn jump(&mut self, view: &View<'_>, by: u16) {
+        match self {
+            Self::Split(ring) => ring.jump(view, by),
+            Self::Packed(ring) => ring.mark(view, by),
+        }
+    }
+
+    /// Writes over the descriptors of the chain that was taken last.
+    pub(crate) fn scramble(&mut self, view: &View<'_>) {
+        match self {
+            Self::Split(ring) => ring.scramble(view),
+            Self::Packed(ring) => ring.scramble(view),
+        }
+    }
+
+    /// How often the driver asked for an interrupt.
+    pub(crate) fn interrupts(&self) -> u64 {
+        match self {
+            Self::Split(ring) => ring.interrupts,
+            Self::Packed(ring) => ring.interrupts,
+        }
+    }
+}
+
+/// Notifications of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Doorbells {
+    /// All of them.
+    pub(crate) rung: u64,
+    /// Those that the device had not asked for, or that announced nothing.
+    pub(crate) needless: u64,
+    /// Those that it had asked for and that had not come when it looked.
+    pub(crate) missed: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Queue {
+    /// The size that the device offers, 0 where there is no such queue.
+    pub(crate) offered: u16,
+    pub(crate) size: u16,
+    pub(crate) enabled: bool,
+    pub(crate) descriptors: u64,
+    pub(crate) driver: u64,
+    pub(crate) device: u64,
+    pub(crate) ring: Option<Ring>,
+    /// Chains that the device has and did not give back yet, oldest first.
+    pub(crate) taken: VecDeque<Chain>,
+    pub(crate) doorbells: Doorbells,
+    /// Entries that were available when the device last looked.
+    pub(crate) seen: u64,
+    /// Whether a device that sleeps was woken.
+    pub(crate) awake: bool,
+}

@@ -1,0 +1,164 @@
+//! Checksums that are owed, with the features for them and without.
+
+use ixy_core::{Batch, Checksum, Device, RxQueue, TxQueue};
+use ixy_virtio::Config;
+
+use crate::bench::{Bench, Interface, NOTHING, frame};
+use crate::device::{Options, feature};
+
+const NEEDS_CSUM: u8 = 1;
+const DATA_VALID: u8 = 2;
+const OWED: Checksum = Checksum::Owed { start: 34, offset: 6 };
+
+fn offered(interface: Interface) -> Bench {
+    let version = if interface == Interface::Modern { feature::VERSION_1 } else { feature::ANY_LAYOUT };
+    let features = version | feature::CSUM | feature::GUEST_CSUM;
+    Bench::build(Options { features, ..Options::default() }, interface, 2048)
+}
+
+fn asking() -> Config {
+    Config { checksum_offload: true, ..Config::default() }
+}
+
+/// The header of a frame whose checksum from byte 34 on is owed at byte 40.
+fn owed() -> [u8; 10] {
+    let mut header = [0; 10];
+    header[0] = NEEDS_CSUM;
+    header[6..8].copy_from_slice(&34_u16.to_le_bytes());
+    header[8..10].copy_from_slice(&6_u16.to_le_bytes());
+    header
+}
+
+/// The sum of all words from `start` on, as who receives a frame computes it: all ones when the checksum is right.
+fn sum(frame: &[u8], start: usize) -> u16 {
+    let mut sum = 0_u64;
+    for pair in frame[start..].chunks(2) {
+        sum += u64::from(pair[0]) << 8 | u64::from(pair.get(1).copied().unwrap_or(0));
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
+}
+
+/// A frame with a pseudo header's sum of zero where the checksum belongs.
+fn unfinished(len: usize) -> Vec<u8> {
+    let mut bytes = frame(len, 7);
+    bytes[40..42].fill(0);
+    bytes
+}
+
+#[test]
+fn what_is_owed_is_computed_before_a_frame_is_handed_on() {
+    for interface in [Interface::Legacy, Interface::Modern] {
+        let bench = offered(interface);
+        let (_device, mut rx, _tx) = bench.start(&asking());
+        assert_ne!(bench.device.accepted() & feature::GUEST_CSUM, 0);
+        for len in [60, 61, 1514] {
+            bench.device.arrive_with(0, owed(), &unfinished(len));
+            bench.device.poll();
+            let mut batch = Batch::new(4);
+            assert_eq!(rx.receive(&mut batch), 1);
+            assert_eq!(sum(&batch[0], 34), 0xffff, "{interface:?}, {len} bytes");
+            assert_eq!(batch[0][..40], unfinished(len)[..40]);
+            assert_eq!(batch[0][42..], unfinished(len)[42..]);
+        }
+    }
+}
+
+#[test]
+fn who_asks_is_told_what_is_owed_and_can_pass_it_on() {
+    for interface in [Interface::Legacy, Interface::Modern] {
+        let bench = offered(interface);
+        let (_device, mut rx, mut tx) = bench.start(&asking());
+        let mut valid = [0; 10];
+        valid[0] = DATA_VALID;
+        bench.device.arrive_with(0, [0; 10], &frame(60, 1));
+        bench.device.arrive_with(0, owed(), &unfinished(100));
+        bench.device.arrive_with(0, valid, &frame(60, 2));
+        bench.device.poll();
+        let mut batch = Batch::new(8);
+        let mut checksums = [Checksum::InFrame; Batch::CAPACITY];
+        assert_eq!(rx.receive_with(&mut batch, &mut checksums), 3);
+        let expected = [Checksum::InFrame, OWED, Checksum::Verified];
+        assert_eq!(checksums[..3], expected);
+        assert_eq!(*batch[1], *unfinished(100), "nobody asked for the sum");
+        assert_eq!(tx.send_with(&mut batch, &mut checksums), 3);
+        bench.device.poll();
+        let left = bench.device.left(0);
+        let headers: Vec<_> = left.iter().map(|sent| &sent.header[..10]).collect();
+        assert_eq!(headers, [[0; 10], owed(), [0; 10]]);
+        assert_eq!(left[1].frame, unfinished(100));
+    }
+}
+
+/// What does not fit stays in the batch, and what is owed of it with it.
+#[test]
+fn what_is_owed_stays_with_packets_that_stay() {
+    let bench = offered(Interface::Modern);
+    let config = Config { tx_ring: 64, ..asking() };
+    let (_device, _rx, mut tx) = bench.start(&config);
+    let mut checksums = [Checksum::InFrame; Batch::CAPACITY];
+    let all: Vec<_> =
+        (0..100).map(|n| if n % 3 == 0 { unfinished(60 + n) } else { frame(60 + n, 7) }).collect();
+    (0..100).filter(|n| n % 3 == 0).for_each(|n| checksums[n] = OWED);
+    let mut batch = bench.batch(&all);
+    assert_eq!(tx.send_with(&mut batch, &mut checksums), 64);
+    bench.device.poll();
+    assert_eq!(tx.send_with(&mut batch, &mut checksums), 36);
+    bench.device.poll();
+    for (n, sent) in bench.device.left(0).iter().enumerate() {
+        assert_eq!(sent.frame, all[n]);
+        assert_eq!(sent.header[..10], if n % 3 == 0 { owed() } else { [0; 10] }, "packet {n}");
+    }
+}
+
+#[test]
+fn a_device_that_computes_no_sums_gets_frames_that_are_whole() {
+    let features = feature::VERSION_1 | feature::GUEST_CSUM;
+    let bench = Bench::new(Options { features, ..Options::default() });
+    let (_device, _rx, mut tx) = bench.start(&asking());
+    let mut batch = bench.batch(&[unfinished(100), unfinished(61)]);
+    assert_eq!(tx.send_with(&mut batch, &mut [OWED; Batch::CAPACITY]), 2);
+    bench.device.poll();
+    for sent in bench.device.left(0) {
+        assert_eq!((sum(&sent.frame, 34), &sent.header[..]), (0xffff, &[0; 12][..]));
+    }
+}
+
+/// Its device cannot know, so a lie is no more than a frame less.
+#[test]
+fn a_place_for_the_sum_outside_of_the_frame_drops_the_frame() {
+    let bench = offered(Interface::Modern);
+    let (mut device, mut rx, _tx) = bench.start(&asking());
+    for (start, offset) in [(34, 25_u16), (60, 0), (u16::MAX, u16::MAX), (0, 59), (61, 65535)] {
+        let mut header = [0; 10];
+        header[0] = NEEDS_CSUM;
+        header[6..8].copy_from_slice(&u16::to_le_bytes(start));
+        header[8..10].copy_from_slice(&offset.to_le_bytes());
+        bench.device.arrive_with(0, header, &frame(60, 1));
+        assert_eq!(bench.pass(&mut rx, &[]), NOTHING, "{start} + {offset}");
+    }
+    assert_eq!(bench.pass(&mut rx, &[frame(60, 2)]), [frame(60, 2)]);
+    let stats = device.stats().unwrap();
+    assert_eq!((stats.rx_dropped, stats.rx_packets), (5, 1));
+}
+
+#[test]
+fn nothing_is_agreed_on_and_headers_are_zero_unless_asked_for() {
+    for interface in [Interface::Legacy, Interface::Modern] {
+        let bench = offered(interface);
+        let (_device, mut rx, mut tx) = bench.start(&Config::default());
+        assert_eq!(bench.device.accepted() & (feature::CSUM | feature::GUEST_CSUM), 0);
+        // A device that sets flags nobody agreed on is not listened to.
+        bench.device.arrive_with(0, owed(), &unfinished(100));
+        assert_eq!(bench.pass(&mut rx, &[]), [unfinished(100)]);
+        let mut batch = bench.batch(&[unfinished(100)]);
+        assert_eq!(tx.send_with(&mut batch, &mut [OWED; Batch::CAPACITY]), 1);
+        bench.device.poll();
+        let left = bench.device.left(0);
+        assert!(left[0].header.iter().all(|&byte| byte == 0));
+        assert_eq!(sum(&left[0].frame, 34), 0xffff, "it was sent unfinished");
+        assert_eq!((tx.send(&mut batch), tx.pending()), (0, 0));
+    }
+}
