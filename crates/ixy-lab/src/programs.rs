@@ -11,6 +11,8 @@ use crate::{Error, error::at, parts::repository};
 
 /// What a guest finds in its path.
 const NAMES: [&str; 3] = ["ixy-fwd", "ixy-pktgen", "ixy-dump"];
+/// Examples of the crate ixy, which it finds there, too.
+const EXAMPLES: [&str; 1] = ["pass_checksums"];
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -46,7 +48,8 @@ fn build() -> Result<Programs, Error> {
         "--target-dir",
     ]);
     command.arg(&target);
-    command.args(NAMES.iter().flat_map(|name| ["--package", name]));
+    command.args(NAMES.iter().flat_map(|name| ["--package", name, "--bin", name]));
+    command.args(["--package", "ixy"]).args(EXAMPLES.iter().flat_map(|name| ["--example", name]));
     // A target of its own in words keeps the flags from build scripts and macros, which cannot be static.
     command.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
     for (setting, value) in [("OPT_LEVEL", "1"), ("DEBUG", "line-tables-only"), ("STRIP", "debuginfo")] {
@@ -57,5 +60,7 @@ fn build() -> Result<Programs, Error> {
         return Err(Error::Build(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
     let directory = target.join(TARGET).join("debug");
-    Ok(Programs { files: NAMES.iter().map(|name| ((*name).into(), directory.join(name))).collect() })
+    let programs = NAMES.iter().map(|name| ((*name).into(), directory.join(name)));
+    let examples = EXAMPLES.iter().map(|name| ((*name).into(), directory.join("examples").join(name)));
+    Ok(Programs { files: programs.chain(examples).collect() })
 }

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! pass_checksums 00:04.0 00:05.0 10        # for ten seconds
+//! pass_checksums 00:04.0 00:05.0 10 whole  # without asking for such frames
 //! ```
 
 use std::error::Error;
@@ -51,11 +52,19 @@ impl Way {
 
 #[allow(clippy::print_stdout, reason = "what the example says")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let [a, b, seconds] = std::env::args().skip(1).collect::<Vec<_>>().try_into().map_err(
-        |_| "usage: pass_checksums A B SECONDS, with two device addresses, for instance 00:04.0 00:05.0 10",
-    )?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (a, b, seconds, checksum_offload) = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        [a, b, seconds] => (*a, *b, *seconds, true),
+        [a, b, seconds, "whole"] => (*a, *b, *seconds, false),
+        _ => {
+            return Err(
+                "usage: pass_checksums A B SECONDS [whole], as in pass_checksums 00:04.0 00:05.0 10".into()
+            );
+        }
+    };
     let limit = Duration::from_secs(seconds.parse()?);
-    let options = Options { checksum_offload: true, ..Options::default() };
+    let options = Options { checksum_offload, ..Options::default() };
     let mut devices = ixy::open(&[a.parse()?, b.parse()?], &options)?;
     let mut ways = Vec::new();
     for (from, to) in [(0, 1), (1, 0)] {
