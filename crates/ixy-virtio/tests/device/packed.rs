@@ -6,7 +6,7 @@ use std::sync::atomic::fence;
 
 use ixy_dma::{Iova, View};
 
-use super::queue::{Areas, Chain, Piece, Used};
+use super::queue::{Areas, Chain, LONGEST, Piece, Used};
 
 const NEXT: u16 = 1;
 const WRITE: u16 = 2;
@@ -85,6 +85,9 @@ impl Packed {
             let (len, id, flags) = (rest as u32, (rest >> 32) as u16, (rest >> 48) as u16);
             if flags & !(NEXT | WRITE | AVAIL | USED) != 0 {
                 return Err(format!("the descriptor at {position} has flags {flags:#x}"));
+            }
+            if len > LONGEST {
+                return Err(format!("the descriptor at {position} has {len} bytes"));
             }
             let piece = Piece { iova: Iova(iova), len, writable: flags & WRITE != 0 };
             if chain.pieces.last().is_some_and(|last| last.writable && !piece.writable) {

@@ -7,6 +7,9 @@ use ixy_dma::{Iova, View};
 use super::packed::Packed;
 use super::split::Split;
 
+/// The longest piece of memory that a driver without segmentation has a use for.
+pub(crate) const LONGEST: u32 = 1 << 16;
+
 /// Where the driver put a queue, and what was negotiated for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Areas {

@@ -113,7 +113,7 @@ fn legacy_rings_of_any_size_are_used() {
 #[test]
 fn indices_wrap_around_without_notice() {
     for Agreement { options, .. } in rings() {
-        for features in [0, feature::EVENT_IDX, feature::IN_ORDER] {
+        for features in [0, feature::EVENT_IDX, feature::EVENT_IDX | feature::IN_ORDER] {
             let mut options = options.clone();
             options.features |= features;
             (options.sleeps, options.batches) = (true, true);
