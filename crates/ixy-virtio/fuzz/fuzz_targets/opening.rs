@@ -102,8 +102,8 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 
-    // A wait takes a second, which is long for a fuzzer, so a status of zero stands first: the reset is over.
-    let mut bytes = vec![0; 8];
+    // A wait takes a second, which is long for a fuzzer, so the status reads zero at first: the reset is over.
+    let mut bytes = vec![0; 2];
     bytes.extend(rest);
     let (bytes, next) = (Arc::from(bytes), Arc::new(AtomicUsize::new(0)));
     let status = Arc::new(AtomicU8::new(0));
