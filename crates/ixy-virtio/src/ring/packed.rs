@@ -7,7 +7,7 @@ use ixy_regs::virtio::ring::DescriptorFlags;
 use ixy_regs::virtio::ring::packed::{self, EventFlags};
 
 use super::slots::Slots;
-use super::{Areas, Part, RingFault, Shape, Used, crossed};
+use super::{Areas, Part, RingFault, Shape, Used};
 
 /// Bytes of a descriptor.
 const DESCRIPTOR: usize = 16;
@@ -136,10 +136,8 @@ impl Packed {
         if !self.event_idx || flags != EventFlags::DESC {
             return true;
         }
-        // A place in the last round lies before those in this one.
         let (event, wrap) = (place & 0x7FFF, place >> 15 != 0);
-        let event = if wrap == self.next.wrap { event } else { event.wrapping_sub(self.size) };
-        crossed(event, self.next.index, self.next.index.wrapping_sub(added))
+        !is_ahead(self.size, self.next, added, Position { index: event, wrap })
     }
 
     #[inline(always)]
@@ -180,5 +178,52 @@ impl Packed {
         }
         self.seen.forward(self.links, self.size);
         Ok(Some(used))
+    }
+}
+
+/// Whether `place`, in a ring of `size` descriptors, is yet to be written, after `added` were and `next` comes.
+///
+/// One that those took is not, and neither is one that lies up to a round before them. Such a place is left behind by a
+/// device that names the place up to which it has looked, looks once more, and then sleeps without naming another, as
+/// QEMU's does when what it sends to was full. It must be told; one that does not want to know says `DISABLE`.
+#[inline(always)]
+fn is_ahead(size: u16, next: Position, added: u16, place: Position) -> bool {
+    let (size, added) = (u32::from(size), u32::from(added));
+    // Two rounds of the ring have different wrap counters, so a place is a number below this.
+    let rounds = 2 * size;
+    let number = |at: Position| u32::from(at.index) + if at.wrap { 0 } else { size };
+    let first = number(next) + rounds - added;
+    // The index is the device's, and may be any.
+    let distance = (number(place) % rounds + 2 * rounds - first) % rounds;
+    (added..size).contains(&distance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_told_of_a_place_that_was_taken_or_lies_up_to_a_round_back() {
+        for size in [1_u32, 5, 8] {
+            let at = |number: u32| Position { index: (number % size) as u16, wrap: (number / size).is_multiple_of(2) };
+            for next in 4 * size..6 * size {
+                for added in 1..=size {
+                    let first = next - added;
+                    for place in first - size..first + size {
+                        let ahead = is_ahead(size as u16, at(next), added as u16, at(place));
+                        assert_eq!(ahead, place >= next, "size {size}, {added} up to {next}, {place}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_that_no_ring_has_does_no_harm() {
+        for index in [0, 7, 8, 15, 16, 0x7FFF] {
+            for wrap in [false, true] {
+                is_ahead(8, Position { index: 3, wrap: true }, 8, Position { index, wrap });
+            }
+        }
     }
 }
