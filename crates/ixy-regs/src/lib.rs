@@ -16,6 +16,8 @@
 //!   unsafe methods only.
 //! - [`window::Window`] is a part of a bus as a bus of its own, for devices with several structures in one BAR.
 //! - [`ixgbe`] is the map of the Intel 82599, with its descriptors.
+//! - [`igb`] is the map of the Intel 82576, with its descriptors. It is a map of its own: many registers have the names of
+//!   the 82599's, and other offsets or bits.
 //! - [`virtio`] has the maps of virtio network devices, legacy and modern, their feature bits and rings.
 //!
 //! # Example
@@ -102,6 +104,10 @@
 
 pub mod access;
 pub mod bus;
+// Before the devices: its macros declare their descriptors.
+#[macro_use]
+pub mod descriptor;
+pub mod igb;
 pub mod ixgbe;
 pub mod map;
 pub mod virtio;
