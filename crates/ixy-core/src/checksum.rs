@@ -17,7 +17,7 @@ pub enum Checksum {
     /// As it stands in the frame, and the device says that it is right.
     Verified,
     /// Missing: the ones' complement sum of all bytes from `start` to the end of the frame belongs at `start + offset`,
-    /// where the sum of the pseudo header stands already.
+    /// where the sum of the pseudo header stands already. In a frame that was received that place is inside.
     Owed {
         /// Where the sum starts, in bytes from the start of the frame.
         start: u16,
@@ -30,17 +30,25 @@ pub enum Checksum {
 pub type Checksums = [Checksum; Batch::CAPACITY];
 
 impl Checksum {
+    /// Whether the place of what is owed lies inside a frame of `len` bytes; always so when nothing is.
+    #[inline(always)]
+    pub fn is_within(self, len: usize) -> bool {
+        match self {
+            Self::Owed { start, offset } => usize::from(start) + usize::from(offset) + 2 <= len,
+            Self::InFrame | Self::Verified => true,
+        }
+    }
+
     /// Computes what is owed in `frame`. `false` when its place is not inside, and then nothing is changed.
     pub fn complete(self, frame: &mut [u8]) -> bool {
         let Self::Owed { start, offset } = self else { return true };
-        let (start, at) = (usize::from(start), usize::from(start) + usize::from(offset));
-        if at + 2 > frame.len() {
+        if !self.is_within(frame.len()) {
             return false;
         }
-        // At most 32,768 words of 16 bits: their sum fits into 32.
+        let (start, at) = (usize::from(start), usize::from(start) + usize::from(offset));
         let (words, last) = frame[start..].as_chunks::<2>();
-        let mut sum: u32 = words.iter().map(|&word| u32::from(u16::from_be_bytes(word))).sum();
-        sum += last.first().map_or(0, |&byte| u32::from(byte) << 8);
+        let mut sum: u64 = words.iter().map(|&word| u64::from(u16::from_be_bytes(word))).sum();
+        sum += last.first().map_or(0, |&byte| u64::from(byte) << 8);
         while sum > 0xFFFF {
             sum = (sum & 0xFFFF) + (sum >> 16);
         }

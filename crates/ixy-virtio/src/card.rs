@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ixy_core::DeviceStats;
+use ixy_core::{DATA_SIZE, DeviceStats};
 use ixy_dma::BusMaster;
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::STATUS;
@@ -113,6 +113,21 @@ impl<B: Bus> Card<B> {
         }
     }
 
+    /// Says so when the device's network has frames that no buffer holds.
+    pub(crate) fn warn_of_long_frames(&self) {
+        const LONGEST: u16 = DATA_SIZE - 18;
+        let offered = Features::from_bits_retain(self.transport.offered());
+        let mtu = if offered.contains(Features::MTU) { self.transport.mtu() } else { None };
+        if let Some(mtu) = mtu.filter(|&mtu| mtu > LONGEST) {
+            let device = &self.name;
+            tracing::warn!(
+                device,
+                mtu,
+                "frames of more than {LONGEST} bytes behind their header will be dropped"
+            );
+        }
+    }
+
     /// A reset that did not end.
     pub(crate) fn reset_timeout(&self) -> Error {
         Error::Timeout {
@@ -173,7 +188,7 @@ impl<B: Bus> Card<B> {
     /// Brings the device to rest; `true` when it is certain that it reaches no memory any more.
     fn stop(&self) -> bool {
         let reset = if self.check_present().is_err() {
-            tracing::warn!(device = %self.name, "the device is gone; only its bus mastering is switched off");
+            tracing::warn!(device = %self.name, "the device no longer answers; only its bus mastering is switched off");
             false
         } else {
             self.transport.reset()
@@ -186,8 +201,8 @@ impl<B: Bus> Card<B> {
             }
         };
         // DEPARTURE: a device of software may go on without bus mastering, as legacy drivers never switched it on. So
-        // only the reset tells, unless the device is gone.
-        stopped && (reset || self.check_present().is_err())
+        // only a reset tells that it has stopped; registers that read ones do not.
+        stopped && reset
     }
 
     fn no_transactions_pending(&self) -> bool {

@@ -24,17 +24,28 @@ pub(crate) fn received(header: &[u8]) -> Checksum {
 /// Writes the header before a frame that is sent.
 #[inline(always)]
 pub(crate) fn write(checksum: Checksum, into: &mut [u8]) {
-    into.fill(0);
-    if let Checksum::Owed { start, offset } = checksum {
-        let header = Header {
-            flags: HeaderFlags::NEEDS_CSUM.bits(),
-            csum_start: start.into(),
-            csum_offset: offset.into(),
-            ..Header::default()
-        };
-        let len = into.len().min(size_of::<Header>());
-        into[..len].copy_from_slice(&header.as_bytes()[..len]);
+    // Of either length that there is, in a store or two.
+    if let Some(whole) = into.first_chunk_mut::<{ Header::SIZE }>() {
+        *whole = [0; Header::SIZE];
+    } else {
+        into.fill(0);
     }
+    if let Checksum::Owed { start, offset } = checksum {
+        write_owed(start, offset, into);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn write_owed(start: u16, offset: u16, into: &mut [u8]) {
+    let header = Header {
+        flags: HeaderFlags::NEEDS_CSUM.bits(),
+        csum_start: start.into(),
+        csum_offset: offset.into(),
+        ..Header::default()
+    };
+    let len = into.len().min(size_of::<Header>());
+    into[..len].copy_from_slice(&header.as_bytes()[..len]);
 }
 
 #[cfg(test)]

@@ -53,7 +53,8 @@ impl Config {
     /// any memory is allocated here. Allocate the pool after the device was [reset](Transport::quiesce), too.)
     ///
     /// # Errors
-    /// All of [`Error`]. The device is then in reset, and nothing is kept.
+    /// All of [`Error`]. Nothing is kept, and the device is in reset, unless it was not touched: when the numbers of the
+    /// configuration are wrong, the pool is not reached, or bus mastering cannot be switched.
     ///
     /// # Safety
     /// ARMED-ONLY: `transport`, `domain` and `bus_master` are those of one device, which is a virtio network device, and
@@ -100,6 +101,7 @@ impl Config {
         if self.queues > pairs {
             return Err(Error::TooFewQueues { device: device(), found: pairs, wanted: self.queues });
         }
+        card.warn_of_long_frames();
         let mac = if features.contains(Features::MAC) { card.transport.mac(address)? } else { random_mac() };
 
         let card = Arc::new(card);
@@ -142,10 +144,24 @@ fn random_mac() -> MacAddress {
 impl<B: Bus + 'static> VirtioNet<B> {
     /// What a device is told once it runs.
     fn set_up(&mut self, config: &Config) -> Result<(), Error> {
-        if let (true, Some(control)) = (self.card.features.contains(Features::MQ), &mut self.control) {
-            control.set_queue_pairs(config.queues)?;
+        let features = self.card.features;
+        if let Some(control) = &mut self.control {
+            if features.contains(Features::MQ) {
+                control.set_queue_pairs(config.queues)?;
+            }
+            // A device that has no address gets the one that was made up, if it can be told.
+            let untold = !features.contains(Features::MAC) && features.contains(Features::CTRL_MAC_ADDR);
+            if untold && let Err(error @ Error::Refused { .. }) = control.set_mac(self.mac) {
+                tracing::warn!(%error, "frames to the device's own address may not arrive");
+            }
         }
-        self.receive_all(config.promiscuous)?;
+        match self.receive_all(config.promiscuous) {
+            // It receives more than it was asked to, as one does that cannot be told.
+            Err(error @ Error::Refused { .. }) if !config.promiscuous => {
+                tracing::warn!(%error, "the device may receive all frames");
+            }
+            result => result?,
+        }
         for queue in self.rx.iter().flatten() {
             queue.notify();
         }
@@ -188,9 +204,10 @@ impl<B: Bus + 'static> VirtioNet<B> {
     /// # Errors
     /// The device is lost, or does not run any more.
     pub fn wait_for_link(&self, limit: Duration) -> Result<LinkState, Error> {
-        let end = Instant::now() + limit;
+        // A limit beyond what a clock can tell is none.
+        let end = Instant::now().checked_add(limit);
         loop {
-            let late = Instant::now() >= end;
+            let late = end.is_some_and(|end| Instant::now() >= end);
             self.card.check()?;
             let link = self.link();
             if link.up || late {

@@ -62,7 +62,7 @@ pub enum Error {
     },
     /// A device behind an IOMMU that would take I/O virtual addresses for physical ones.
     #[error(
-        "{device} is behind an IOMMU and does not offer ACCESS_PLATFORM, so it would take the addresses that it is given for physical ones: have the host offer it (QEMU: iommu_platform=on and disable-legacy=on at the device), or start the machine with iommu=pt"
+        "{device} is behind an IOMMU and does not offer ACCESS_PLATFORM, so it would pass the IOMMU by and take any address that it is given for a physical one: have the host offer it (QEMU: iommu_platform=on and disable-legacy=on at the device), or start the machine with iommu=pt"
     )]
     NoAccessPlatform {
         /// The device.

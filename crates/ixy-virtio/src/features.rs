@@ -16,12 +16,18 @@ const WANTED: Features = Features::MAC
     .union(Features::CTRL_MAC_ADDR)
     .union(Features::MRG_RXBUF)
     .union(Features::EVENT_IDX);
+/// A device that is hardware asks for barriers that reach beyond processors (section 6). Of these, Rust's fences are enough where
+/// the processor keeps the order of its stores for all: on x86. Elsewhere the feature is left alone.
+const ORDER: Features = if cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
+    Features::ORDER_PLATFORM
+} else {
+    Features::empty()
+};
 /// What only means something with the legacy interface: the modern one has it always (section 6.3).
 const WANTED_OF_LEGACY: Features = Features::ANY_LAYOUT;
 /// What only a modern device can offer.
 const WANTED_OF_MODERN: Features = Features::VERSION_1
     .union(Features::ACCESS_PLATFORM)
-    .union(Features::ORDER_PLATFORM)
     .union(Features::SPEED_DUPLEX)
     .union(Features::RING_PACKED)
     .union(Features::IN_ORDER);
@@ -56,7 +62,7 @@ pub(crate) fn negotiate<B: Bus>(card: &Card<B>, config: &Config) -> Result<Featu
 }
 
 fn choose(offered: Features, modern: bool, config: &Config) -> Features {
-    let mut wanted = WANTED | if modern { WANTED_OF_MODERN } else { WANTED_OF_LEGACY };
+    let mut wanted = WANTED | if modern { WANTED_OF_MODERN | ORDER } else { WANTED_OF_LEGACY };
     if config.queues > 1 {
         wanted |= Features::MQ;
     }

@@ -33,8 +33,10 @@
 //!     let (Some(mut rx), Some(mut tx)) = (device.take_rx_queue(0), device.take_tx_queue(0)) else { return Ok(()) };
 //!     let mut batch = Batch::new(32);
 //!     loop {
-//!         rx.receive(&mut batch);
-//!         tx.send(&mut batch); // what did not fit stays in the batch
+//!         for _ in 0..100_000 {
+//!             rx.receive(&mut batch);
+//!             tx.send(&mut batch); // what did not fit stays in the batch
+//!         }
 //!         ixy_core::Device::stats(&mut device)?; // says when the device is lost or broken
 //!     }
 //! }

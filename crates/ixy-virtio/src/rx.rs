@@ -185,42 +185,57 @@ impl<B: Bus> VirtioRxQueue<B> {
         // Without a length all of the buffer was used.
         let len = used.len.map_or(Some(DATA_SIZE.into()), |len| len.checked_sub(header));
         let Some(len) = len.filter(|&len| len <= DATA_SIZE.into()) else { return Found::Bad };
-        let mut bytes = [0; size_of::<net::Header>()];
-        let bytes = &mut bytes[..usize::from(self.header)];
+        // Most of the header says nothing unless it was agreed on.
+        let mut checksum = Checksum::InFrame;
+        let mut buffers = 1;
+        let mut read = |bytes: &[u8]| {
+            if let (true, Some(&[low, high])) =
+                (self.mergeable, bytes.get(NUM_BUFFERS..).and_then(<[u8]>::first_chunk))
+            {
+                buffers = u16::from_le_bytes([low, high]);
+            }
+            if self.checksums {
+                checksum = checksum::received(bytes);
+            }
+        };
         match self.ring.as_ref().and_then(|filled| filled.running.extra.as_ref()) {
             None => {
                 // The sum is that of a header and DATA_SIZE at most.
                 if !packet.set_len((header + len) as u16) {
                     return Found::Bad;
                 }
-                if self.mergeable || self.checksums {
-                    bytes.copy_from_slice(&packet[..usize::from(self.header)]);
-                }
+                read(packet);
                 if !packet.trim_front(self.header) {
                     return Found::Bad;
                 }
             }
             Some(headers) => {
-                read_header(headers, used.slot, bytes);
+                let mut bytes = [0; HEADER_STRIDE];
+                read_header(headers, used.slot, &mut bytes);
+                read(&bytes[..usize::from(self.header)]);
                 if !packet.set_len(len as u16) {
                     return Found::Bad;
                 }
             }
         }
-        if let (true, Some(&[low, high])) = (self.mergeable, bytes.last_chunk()) {
-            // A frame of several buffers is longer than a packet can be: it is dropped whole, and counts once.
-            let buffers = u16::from_le_bytes([low, high]);
-            if buffers != 1 {
-                self.skip = buffers.saturating_sub(1);
-                return Found::Bad;
-            }
-        }
-        if (len as usize) < SHORTEST {
+        if buffers != 1 {
+            // A frame of several buffers is longer than a packet can be: it is dropped whole, and counts once. It cannot have
+            // more than the ring, as the device uses all of them together (section 5.1.6.4.1).
+            let possible =
+                usize::from(buffers) <= self.ring.as_ref().map_or(0, |filled| filled.packets.len());
+            self.skip = if possible { buffers.saturating_sub(1) } else { 0 };
             return Found::Bad;
         }
-        Found::Frame(if self.checksums { checksum::received(bytes) } else { Checksum::InFrame })
+        // What is owed has its place in the frame, or it is a lie (section 5.1.6.4.1).
+        if (len as usize) < SHORTEST || !checksum.is_within(len as usize) {
+            return Found::Bad;
+        }
+        Found::Frame(checksum)
     }
 }
+
+/// Where the number of buffers is in a header that has it.
+const NUM_BUFFERS: usize = net::Header::LEGACY_SIZE;
 
 /// The length of an Ethernet header: no frame is shorter.
 const SHORTEST: usize = 14;

@@ -105,13 +105,17 @@ impl<B: Bus> Transport<B> {
         Ok(Self { interface: Interface::Modern { common, notify, multiplier }, config })
     }
 
-    /// Resets the device, if it answers: it reaches no memory any more. Whoever allocates memory for it does this before.
+    /// Resets the device: it reaches no memory any more. Whoever allocates memory for it does this before.
     ///
     /// # Errors
-    /// [`Error::Timeout`]. `device` is what messages call it.
+    /// [`Error::Timeout`], or [`Error::Device`] when it does not answer. `device` is what messages call it.
     pub fn quiesce(&self, device: &str) -> Result<(), Error> {
         let status = self.status();
-        if status == 0 || status == GONE || self.reset() {
+        if status == GONE {
+            let device = device.to_owned();
+            return Err(ixy_core::Error::Lost { device, register: "device_status" }.into());
+        }
+        if status == 0 || self.reset() {
             return Ok(());
         }
         let (device, what, section) = (device.to_owned(), "finish its reset", "2.4");
@@ -256,9 +260,12 @@ impl<B: Bus> Transport<B> {
         true
     }
 
-    /// Reads the configuration until it did not change meanwhile (section 2.5.1); `None` when it changes all the time.
-    fn stable<T>(&self, read: impl Fn() -> T) -> Option<T> {
-        let Interface::Modern { common, .. } = &self.interface else { return Some(read()) };
+    /// Reads the configuration until it did not change meanwhile, which a modern device tells (section 2.5.1), and of a
+    /// legacy one until it reads the same twice (section 2.5.4); `None` when it changes all the time.
+    fn stable<T: PartialEq>(&self, read: impl Fn() -> T) -> Option<T> {
+        let Interface::Modern { common, .. } = &self.interface else {
+            return (0..TRIES).find_map(|_| Some(read()).filter(|value| *value == read()));
+        };
         (0..TRIES).find_map(|_| {
             let before = common.config_generation().get();
             let value = read();
@@ -307,6 +314,12 @@ impl<B: Bus> Transport<B> {
         let speed = net::Speed::new(self.config.clone()).ok();
         let speed = speed.and_then(|config| self.stable(|| config.speed().get()));
         speed.filter(|&speed| speed <= i32::MAX as u32).unwrap_or(0)
+    }
+
+    /// The largest packet in bytes, without the Ethernet header, that a device which offers `MTU` passes on.
+    pub(crate) fn mtu(&self) -> Option<u16> {
+        let config = net::Mtu::new(self.config.clone()).ok()?;
+        self.stable(|| config.mtu().get())
     }
 
     /// The most queue pairs that a device with the feature `MQ` has. `device` is its name, for messages.

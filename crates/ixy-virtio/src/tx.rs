@@ -20,6 +20,9 @@ const SHORTEST: usize = 14;
 const FILLED_UP: u16 = 60;
 
 /// A transmit queue of the device.
+///
+/// A header of up to 12 bytes goes in front of each frame in its buffer, so the longest packet that can be sent has 12 bytes less than
+/// [`Packet::MAX_LEN`]. A longer one is freed, and not counted as sent.
 pub struct VirtioTxQueue<B: Bus> {
     /// `None` only while it is being dropped.
     ring: Option<InRing<B>>,
@@ -145,7 +148,7 @@ impl<B: Bus> VirtioTxQueue<B> {
         if !self.reclaims || room < batch.len() {
             self.clean();
         }
-        let (mut sent, mut bytes) = (0, 0);
+        let (mut taken, mut sent, mut bytes) = (0, 0, 0);
         while let Some(packet) = batch.first() {
             let room = self.ring.as_ref().map_or(0, |ring| ring.running.ring.free());
             if room == 0 || self.broken {
@@ -156,13 +159,15 @@ impl<B: Bus> VirtioTxQueue<B> {
                 break;
             }
             let Some(packet) = batch.pop_front() else { break };
-            let len = self.put(packet, checksum(sent));
-            bytes += len as u64;
-            sent += 1;
+            if let Some(len) = self.put(packet, checksum(taken)) {
+                bytes += len as u64;
+                sent += 1;
+            }
+            taken += 1;
         }
         if sent > 0 {
             let counters = &self.card.counters[self.pair].tx;
-            Line::add(&counters.packets, sent as u64);
+            Line::add(&counters.packets, sent);
             Line::add(&counters.bytes, bytes);
         }
         if let Some(InRing { running, .. }) = &mut self.ring
@@ -171,24 +176,27 @@ impl<B: Bus> VirtioTxQueue<B> {
             // SAFETY: ARMED-ONLY: the ring holds packets of this queue, in memory that the device's domain reaches.
             unsafe { running.doorbell.ring() };
         }
-        sent
+        taken
     }
 
-    /// Puts a packet into the ring, which has room for it, and returns its length.
+    /// Puts a packet into the ring, which has room for it, and returns its length; `None` when it cannot be sent and was
+    /// freed: there is no room for a header in front of it, however it is moved.
     #[inline(always)]
-    fn put(&mut self, mut packet: Packet, mut checksum: Checksum) -> usize {
+    fn put(&mut self, mut packet: Packet, mut checksum: Checksum) -> Option<usize> {
         if packet.len() < SHORTEST {
             fill_up(&mut packet);
         }
         if !self.checksums {
             // A place outside of the packet is the caller's mistake, and changes nothing.
             let _inside = std::mem::take(&mut checksum).complete(&mut packet);
+        } else if !checksum.is_within(packet.len()) {
+            checksum = Checksum::InFrame;
         }
         let len = packet.len();
         let header = usize::from(self.header);
         let Some(InRing { running: Running { ring, extra: headers, .. }, packets, .. }) = &mut self.ring
         else {
-            return 0;
+            return None;
         };
         let slot = match headers {
             None => {
@@ -196,7 +204,7 @@ impl<B: Bus> VirtioTxQueue<B> {
                     make_headroom(&mut packet, self.header);
                 }
                 if !packet.prepend(self.header) {
-                    return 0;
+                    return None;
                 }
                 checksum::write(checksum, &mut packet[..header]);
                 let part = Part { iova: packet.iova(), len: packet.len() as u32, written: false };
@@ -204,7 +212,7 @@ impl<B: Bus> VirtioTxQueue<B> {
                 unsafe { ring.add([part]) }
             }
             Some(headers) => {
-                let Some(next) = ring.next_slot() else { return 0 };
+                let next = ring.next_slot()?;
                 write_header(headers, next, checksum, header);
                 let at = headers.iova().offset(u64::from(next) * HEADER_STRIDE as u64);
                 let head = Part { iova: at, len: header as u32, written: false };
@@ -216,31 +224,37 @@ impl<B: Bus> VirtioTxQueue<B> {
         if let Some(place) = slot.and_then(|slot| packets.get_mut(usize::from(slot))) {
             *place = Some(packet);
         }
-        len
+        Some(len)
     }
 }
 
-/// Fills a frame up with zeros.
+/// Fills a frame up with zeros, and moves it to the front where the end of its buffer is too near.
 #[cold]
 #[inline(never)]
 fn fill_up(packet: &mut Packet) {
     let len = packet.len();
+    let missing = usize::from(FILLED_UP).saturating_sub(len + packet.tailroom());
+    if missing > 0 && packet.prepend(missing as u16) {
+        packet.copy_within(missing.., 0);
+    }
     if packet.set_len(FILLED_UP) {
         packet[len..].fill(0);
     }
 }
 
-/// Moves a frame back in its buffer, until there are `wanted` bytes in front of it. One that fills its buffer to the end
-/// loses what has no room: it is longer than any Ethernet frame that could be sent.
+/// Moves a frame back in its buffer, until there are `wanted` bytes in front of it; one that leaves no room for that stays
+/// where it is.
 #[cold]
 #[inline(never)]
 fn make_headroom(packet: &mut Packet, wanted: u16) {
-    let missing = wanted - packet.headroom().min(wanted.into()) as u16;
-    let len = packet.len().min(packet.len() + packet.tailroom() - usize::from(missing));
-    // Both fit, as `len` was made to.
-    let _grown = packet.set_len(len as u16 + missing);
-    packet.copy_within(..len, missing.into());
-    let _trimmed = packet.trim_front(missing);
+    let (len, missing) = (packet.len(), usize::from(wanted).saturating_sub(packet.headroom()));
+    if missing > packet.tailroom() {
+        return;
+    }
+    // Both fit, as there is that much room behind the frame.
+    let _grown = packet.set_len((len + missing) as u16);
+    packet.copy_within(..len, missing);
+    let _trimmed = packet.trim_front(missing as u16);
 }
 
 /// Writes the header of slot `slot`.

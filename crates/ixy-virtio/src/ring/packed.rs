@@ -205,7 +205,10 @@ mod tests {
     #[test]
     fn a_device_is_told_of_a_place_that_was_taken_or_lies_up_to_a_round_back() {
         for size in [1_u32, 5, 8] {
-            let at = |number: u32| Position { index: (number % size) as u16, wrap: (number / size).is_multiple_of(2) };
+            let at = |number: u32| Position {
+                index: (number % size) as u16,
+                wrap: (number / size).is_multiple_of(2),
+            };
             for next in 4 * size..6 * size {
                 for added in 1..=size {
                     let first = next - added;

@@ -94,7 +94,7 @@ impl Slots {
     }
 
     /// The oldest of the chains that end with `last`, which the device may report with one entry where the order is kept
-    /// (IN_ORDER, sections 2.7.9 and 2.8.13). `run` keeps `last` until it is its turn.
+    /// (IN_ORDER, sections 2.7.9 and 2.8.8). `run` keeps `last` until it is its turn.
     #[inline(always)]
     pub(super) fn next_of_run(&self, last: Used, run: &mut Option<Used>) -> Used {
         let slot = self.oldest();

@@ -173,7 +173,8 @@ fn command(code: (u8, u8), data: &[u8]) -> Command {
 #[test]
 fn the_device_is_told_which_frames_to_receive() {
     for promiscuous in [true, false] {
-        for bench in [Bench::new(modern(feature::CONTROL)), Bench::legacy(with(feature::CONTROL))] {
+        let features = feature::CONTROL | feature::MAC;
+        for bench in [Bench::new(modern(features)), Bench::legacy(with(features))] {
             let mut device = bench.open(&Config { promiscuous, ..Config::default() }).unwrap();
             assert_eq!(bench.device.commands(), [command(SET_PROMISCUOUS, &[promiscuous.into()])]);
             device.set_promiscuous(!promiscuous).unwrap();
@@ -194,11 +195,21 @@ fn the_device_is_told_which_frames_to_receive() {
 }
 
 #[test]
+fn a_device_without_an_address_is_told_the_one_that_was_made_up() {
+    let bench = Bench::new(modern(feature::CONTROL));
+    let device = bench.open(&Config { promiscuous: false, ..Config::default() }).unwrap();
+    let mac = device.mac();
+    assert!(!mac.is_multicast() && mac.0[0] & 2 != 0, "{mac} is locally administered");
+    assert_eq!(bench.device.commands(), [command(SET_MAC, &mac.0), command(SET_PROMISCUOUS, &[0])]);
+    assert_eq!(bench.device.lock().net.mac, mac.0);
+}
+
+#[test]
 fn many_commands_pass_on_a_queue_of_few_entries() {
     for ring in [0, feature::RING_PACKED] {
         for order in [0, feature::IN_ORDER] {
             for event in [0, feature::EVENT_IDX] {
-                let features = feature::CONTROL | ring | order | event;
+                let features = feature::CONTROL | feature::MAC | ring | order | event;
                 let bench = Bench::new(Options { control_size: 4, ..modern(features) });
                 let mut device = bench.open(&Config::default()).unwrap();
                 for n in 0..200_u8 {

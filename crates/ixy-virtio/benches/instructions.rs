@@ -1,0 +1,70 @@
+//! What the driver costs for each packet, for `scripts/instructions` to count under callgrind: forwarding on the software
+//! device of the tests, with split rings and with packed ones, both as modern devices have them. Only what happens inside of
+//! [`forward_split`] and [`forward_packed`] is counted; the device is polled outside.
+//!
+//! Run by itself it counts nothing, and prints how many packets passed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, dead_code)] // a benchmark, which prints what it did
+
+use std::hint::black_box;
+
+use ixy_core::{Batch, RxQueue, TxQueue};
+use ixy_virtio::Config;
+
+use bench::{Bench, frame};
+use device::{Options, feature};
+
+#[path = "../tests/driver/bench.rs"]
+mod bench;
+#[allow(unused_imports)]
+#[path = "../tests/device/mod.rs"]
+mod device;
+
+const BATCH: usize = 32;
+const ROUNDS: usize = 1_000;
+
+/// One turn of a forwarder: what came in goes out, with a byte of it changed.
+#[inline(always)]
+fn forward(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) -> usize {
+    rx.receive(batch);
+    for packet in &mut *batch {
+        if let Some(byte) = packet.get_mut(48) {
+            *byte = byte.wrapping_add(1);
+        }
+    }
+    tx.send(batch)
+}
+
+#[inline(never)]
+fn forward_split(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) -> usize {
+    black_box("split"); // else the compiler makes one function of the two
+    forward(rx, tx, batch)
+}
+
+#[inline(never)]
+fn forward_packed(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) -> usize {
+    black_box("packed");
+    forward(rx, tx, batch)
+}
+
+fn main() {
+    let usual = feature::VERSION_1 | feature::MAC | feature::MRG_RXBUF | feature::EVENT_IDX;
+    type Forward = fn(&mut dyn RxQueue, &mut dyn TxQueue, &mut Batch) -> usize;
+    let kinds: [(_, _, Forward); 2] =
+        [("split", 0, forward_split), ("packed", feature::RING_PACKED, forward_packed)];
+    for (name, ring, forward) in kinds {
+        let bench = Bench::new(Options { features: usual | ring, ..Options::default() });
+        let (_device, mut rx, mut tx) = bench.start(&Config::default());
+        let (rx, tx): (&mut dyn RxQueue, &mut dyn TxQueue) = (&mut rx, &mut tx);
+        let frames: Vec<_> = (0..BATCH as u32).map(|number| frame(60, number)).collect();
+        let mut batch = Batch::new(BATCH);
+        let mut forwarded = 0;
+        for _ in 0..ROUNDS {
+            bench.device.arrive(0, &frames);
+            bench.device.poll();
+            forwarded += black_box(forward(rx, tx, &mut batch));
+            bench.device.frames(0);
+        }
+        assert!(batch.is_empty(), "the device did not take all packets");
+        println!("{name} {forwarded}");
+    }
+}
