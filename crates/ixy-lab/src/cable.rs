@@ -56,6 +56,23 @@ impl Cable {
     }
 }
 
+/// Takes what comes out of a port and throws it away, until nothing came for half a second.
+///
+/// # Errors
+/// The machine is gone, or frames kept coming for 30 seconds.
+pub fn drain(port: &Port) -> Result<(), Error> {
+    let (begin, mut last, mut buffer) = (Instant::now(), Instant::now(), [0; 2048]);
+    while last.elapsed() < Duration::from_millis(500) {
+        if port.receive(&mut buffer)?.is_some() {
+            last = Instant::now();
+        }
+        if begin.elapsed() > Duration::from_secs(30) {
+            return Err(Error::Wire(format!("frames of {} do not end", port.name())));
+        }
+    }
+    Ok(())
+}
+
 /// The next frame; none when there is none and the cable was unplugged before.
 fn next<'a>(
     from: &Port,

@@ -15,7 +15,7 @@ pub(crate) fn build(
     programs: &Programs,
 ) -> Result<Vec<u8>, Error> {
     let mut archive = Archive::default();
-    for directory in ["bin", "dev", "modules", "proc", "sys", "tmp"] {
+    for directory in ["bin", "dev", "etc", "modules", "proc", "sys", "tmp"] {
         archive.directory(directory);
     }
     archive.file("init", INIT.as_bytes());

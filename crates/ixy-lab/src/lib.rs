@@ -36,7 +36,7 @@ mod permit;
 mod port;
 mod programs;
 
-pub use cable::{Cable, Count, forwarded, numbered};
+pub use cable::{Cable, Count, drain, forwarded, numbered};
 pub use error::Error;
 pub use guest::Guest;
 pub use machine::Machine;

@@ -5,45 +5,16 @@ mod bench;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bench::namespace::ip;
 use ixy_lab::{Backend, Guest, Interface, Machine, Nic};
 use rustix::thread::UnshareFlags;
 
-const INSIDE: &str = "IXY_LAB_NAMESPACE";
 /// Transferred each way.
 const BYTES: usize = 1_000_000;
-
-/// Runs the test `name` of this program again in a network namespace of its own; says so when it cannot.
-fn again(name: &str) {
-    let probe = Command::new("unshare").args(["-n", "ip", "tuntap", "add", "probe0", "mode", "tap"]).output();
-    if !probe.is_ok_and(|output| output.status.success()) {
-        return say(&format!(
-            "SKIPPED: {name}: it needs root, a network namespace, /dev/net/tun and the program `ip`\n"
-        ));
-    }
-    let program = std::env::current_exe().unwrap();
-    let mut command = Command::new("unshare");
-    command.arg("-n").arg(program).args(["--exact", name, "--nocapture", "--test-threads=1"]);
-    let output = command.env(INSIDE, "1").output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    let skipped = text.lines().filter_map(|line| line.split_once("SKIPPED: "));
-    skipped.for_each(|(_, line)| say(&format!("SKIPPED: {line}\n")));
-}
-
-/// To standard error, but not through a macro, whose output the test runner keeps to itself.
-fn say(line: &str) {
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
-}
-
-fn ip(arguments: &str) {
-    let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-}
 
 /// Byte `n` of what is transferred.
 fn byte(n: usize) -> u8 {
@@ -127,8 +98,8 @@ fn numbers(log: &str, way: &str) -> [u64; 3] {
 #[test]
 fn owed_checksums_are_passed_on_when_asked_for_and_never_else() {
     let test = "owed_checksums_are_passed_on_when_asked_for_and_never_else";
-    if std::env::var_os(INSIDE).is_none() {
-        return again(test);
+    if !bench::namespace::inside() {
+        return bench::namespace::again(test);
     }
     let Some((parts, programs)) = bench::lab(test) else { return };
     // The last pair's second device cannot compute a sum.
@@ -162,8 +133,8 @@ fn owed_checksums_are_passed_on_when_asked_for_and_never_else() {
 #[test]
 fn without_asking_no_frame_owes_its_checksum() {
     let test = "without_asking_no_frame_owes_its_checksum";
-    if std::env::var_os(INSIDE).is_none() {
-        return again(test);
+    if !bench::namespace::inside() {
+        return bench::namespace::again(test);
     }
     let Some((parts, programs)) = bench::lab(test) else { return };
     let mut machine = Machine::new(Duration::from_secs(120));

@@ -1,6 +1,8 @@
 //! What the scenarios share.
 #![allow(dead_code, clippy::panic, reason = "tests, of which no file uses all of it")]
 
+pub(crate) mod namespace;
+
 use std::io::Write;
 
 use ixy_lab::{Error, Guest, Parts, Programs};
@@ -10,14 +12,16 @@ pub(crate) fn lab(test: &str) -> Option<(Parts, Programs)> {
     match Parts::find() {
         Ok(parts) => Some((parts, Programs::build().unwrap())),
         Err(Error::NotPrepared(why)) => {
-            // Not through a macro, whose output the test runner keeps to itself.
-            std::io::stderr()
-                .write_all(format!("SKIPPED: {test}: {}\n", why.replace('\n', " ")).as_bytes())
-                .unwrap();
+            say(&format!("SKIPPED: {test}: {}\n", why.replace('\n', " ")));
             None
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+/// To standard error, but not through a macro, whose output the test runner keeps to itself.
+pub(crate) fn say(line: &str) {
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// Gives the guest's shell `start DEVICES PROGRAM...`, which starts a program in the background and waits until it has opened
