@@ -3,7 +3,8 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`registers`] | the registers that drivers use: [`Registers`], and per queue [`RxQueue`] and [`TxQueue`] |
-//! | [`fields`] | what the bits of these registers mean |
+//! | [`rest`] | the rest of the map: [`Rest`] |
+//! | [`fields`], [`rest_fields`] | what the bits of these registers mean |
 //! | [`descriptors`] | what driver and device write into rings |
 //!
 //! All offsets are relative to BAR 0, of which the map takes [`WINDOW`] bytes. Section numbers are those of the datasheet
@@ -29,10 +30,13 @@
 pub mod descriptors;
 pub mod fields;
 pub mod registers;
+pub mod rest;
+pub mod rest_fields;
 
 #[doc(no_inline)]
 pub use fields::*;
 pub use registers::{Registers, RxQueue, TxQueue};
+pub use rest::Rest;
 
 use crate::bus::Mmio;
 use crate::map::Register;
@@ -43,10 +47,14 @@ pub const WINDOW: u32 = Registers::<Mmio>::SIZE;
 /// The number of receive queues, and of transmit queues.
 pub const QUEUES: u32 = 16;
 
-const TABLES: [&[Register]; 3] =
-    [Registers::<Mmio>::REGISTERS, RxQueue::<Mmio>::REGISTERS, TxQueue::<Mmio>::REGISTERS];
+const TABLES: [&[Register]; 4] = [
+    Registers::<Mmio>::REGISTERS,
+    RxQueue::<Mmio>::REGISTERS,
+    TxQueue::<Mmio>::REGISTERS,
+    Rest::<Mmio>::REGISTERS,
+];
 
-/// Every register of the map: those of [`Registers`], [`RxQueue`] and [`TxQueue`].
+/// Every register of the map: those of [`Registers`], [`RxQueue`], [`TxQueue`] and [`Rest`].
 pub fn all() -> impl Iterator<Item = &'static Register> {
     TABLES.iter().flat_map(|table| table.iter())
 }

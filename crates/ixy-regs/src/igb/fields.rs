@@ -104,6 +104,8 @@ register_bitfields! { u32,
         ],
         /// The two-wire interface to an SFP module is on.
         I2C_ENA OFFSET(25) NUMBITS(1) [],
+        /// Frames carry an outer VLAN tag (VET.VET_EXT).
+        EXT_VLAN OFFSET(26) NUMBITS(1) [],
         /// IAM acts when ICR is read.
         IAME OFFSET(27) NUMBITS(1) [],
         /// A driver is in charge (read by firmware).
@@ -796,7 +798,7 @@ register_bitfields! { u32,
         RDT OFFSET(0) NUMBITS(16) [],
     ],
 
-    /// Receive queue: on, and thresholds.
+    /// Receive queue: on, and thresholds. Queue 0 is on after a reset.
     pub RXDCTL [
         /// Descriptors are prefetched when fewer are left.
         PTHRESH OFFSET(0) NUMBITS(5) [],
@@ -848,7 +850,7 @@ register_bitfields! { u32,
         TDT OFFSET(0) NUMBITS(16) [],
     ],
 
-    /// Transmit queue: on, and thresholds.
+    /// Transmit queue: on, and thresholds. Queue 0 is on after a reset.
     pub TXDCTL [
         /// Descriptors are prefetched when fewer are left.
         PTHRESH OFFSET(0) NUMBITS(5) [],
@@ -866,7 +868,7 @@ register_bitfields! { u32,
 
     /// Where the head is written to, low; and whether it is.
     pub TDWBAL [
-        /// The head is written to memory instead of descriptors.
+        /// The head is written to memory instead of DD into descriptors.
         HEAD_WB_EN OFFSET(0) NUMBITS(1) [],
         /// Address in units of 4 bytes, low.
         ADDRESS OFFSET(2) NUMBITS(30) [],

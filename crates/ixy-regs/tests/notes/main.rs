@@ -8,9 +8,10 @@ mod virtio;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use ixy_regs::ixgbe;
-use ixy_regs::ixgbe::descriptors::{Bits, receive, transmit};
+use ixy_regs::descriptor::Bits;
+use ixy_regs::ixgbe::descriptors::{receive, transmit};
 use ixy_regs::map::Register;
+use ixy_regs::{igb, ixgbe};
 use tables::{REGISTER_COLUMNS, access, bits, fields, offsets, page, tables};
 
 /// The columns of a descriptor table.
@@ -39,7 +40,7 @@ fn facts_of(register: &Register) -> Facts {
 }
 
 /// What is wrong between notes and code; empty when they agree.
-fn differences(markdown: &str) -> String {
+fn differences(markdown: &str, code: impl Iterator<Item = &'static Register>) -> String {
     let mut report = String::new();
     let mut notes = BTreeMap::new();
     for (name, facts) in registers_of_notes(markdown) {
@@ -47,7 +48,7 @@ fn differences(markdown: &str) -> String {
             writeln!(report, "{name} stands twice in the notes").unwrap();
         }
     }
-    for register in ixgbe::all() {
+    for register in code {
         let Some(noted) = notes.remove(register.name) else {
             writeln!(report, "{} is in the code and not in the notes", register.name).unwrap();
             continue;
@@ -69,7 +70,9 @@ fn differences(markdown: &str) -> String {
 
 #[test]
 fn the_notes_and_the_code_have_the_same_registers() {
-    let report = differences(&page("82599-registers.md"));
+    let report = differences(&page("82599-registers.md"), ixgbe::all());
+    assert!(report.is_empty(), "\n{report}");
+    let report = differences(&page("82576-registers.md"), igb::all());
     assert!(report.is_empty(), "\n{report}");
 }
 
@@ -89,16 +92,44 @@ fn a_typo_in_any_column_is_reported_with_what_was_expected() {
         ("| VFTA |", "| VFTB |", "VFTB is in the notes and not in the code"),
         ("| QPTC |", "| QPRC |", "QPRC stands twice"),
     ];
+    check(&notes, ixgbe::all, &typos);
+}
+
+#[test]
+fn a_typo_in_the_82576_s_tables_is_reported_with_what_was_expected() {
+    let notes = page("82576-registers.md");
+    let typos = [
+        ("RXEN 1, SBP 2", "RXEN 2, SBP 1", "RCTL, fields"),
+        ("0x054E0 + 8*(n-16), n < 24", "0x05480 + 8*(n-16), n < 24", "RAL, offset"),
+        ("0x0C028 + 0x40*n, n < 16", "0x0C028 + 0x40*n, n < 8", "RXDCTL, offset"),
+        ("alias 0x02828 + 0x100*n, n < 4", "alias 0x02828 + 0x40*n, n < 4", "RXDCTL, offset"),
+        ("| TDT | 32 | RW dma |", "| TDT | 32 | RW |", "TDT, access"),
+        ("| EICR | 32 | RC_W1C |", "| EICR | 32 | RC |", "EICR, access"),
+        ("| GPRC | 32 |", "| GPRC | 64 |", "GPRC, width"),
+        ("| 8.12.13 |", "| 8.12.15 |", "TXDCTL, section"),
+        ("| UTA |", "| UTB |", "UTA is in the code and not in the notes"),
+        ("| UTA |", "| UTB |", "UTB is in the notes and not in the code"),
+        ("| EIMS |", "| IMS |", "IMS stands twice"),
+    ];
+    check(&notes, igb::all, &typos);
+}
+
+/// Asserts that each typo, planted in the notes, gives a report that says what is expected.
+fn check<I>(notes: &str, code: fn() -> I, typos: &[(&str, &str, &str)])
+where
+    I: Iterator<Item = &'static Register>,
+{
     for (right, wrong, expected) in typos {
         assert!(notes.contains(right), "{right:?} is no longer in the notes: choose another example");
-        let report = differences(&notes.replacen(right, wrong, 1));
+        let report = differences(&notes.replacen(right, wrong, 1), code());
         assert!(report.contains(expected), "{wrong:?} for {right:?} gave: {report:?}");
     }
 }
 
 #[test]
 fn every_register_of_the_notes_has_a_reset_value_and_a_meaning() {
-    for (name, facts) in registers_of_notes(&page("82599-registers.md")) {
+    let pages = ["82599-registers.md", "82576-registers.md"];
+    for (name, facts) in pages.iter().flat_map(|name| registers_of_notes(&page(name))) {
         let reset = &facts["reset"];
         let is_hex = reset.strip_prefix("0x").is_some_and(|digits| u32::from_str_radix(digits, 16).is_ok());
         assert!(is_hex || reset == "-", "{name}: {reset:?} is neither a hexadecimal value nor -");
@@ -108,8 +139,9 @@ fn every_register_of_the_notes_has_a_reset_value_and_a_meaning() {
 
 #[test]
 fn every_section_stands_under_the_heading_that_it_belongs_to() {
-    for table in tables(&page("82599-registers.md")).iter().filter(|table| table.columns == REGISTER_COLUMNS)
-    {
+    let pages = ["82599-registers.md", "82576-registers.md"];
+    let tables = pages.iter().flat_map(|name| tables(&page(name)));
+    for table in tables.filter(|table| table.columns == REGISTER_COLUMNS) {
         let section = table.heading.split(' ').next().unwrap();
         for row in &table.rows {
             let (name, found) = (&row[1], &row[5]);
@@ -124,7 +156,7 @@ fn every_section_stands_under_the_heading_that_it_belongs_to() {
 }
 
 /// The descriptor formats, by page and heading of their table.
-const FORMATS: [(&str, &str, &[Bits]); 7] = [
+const FORMATS: [(&str, &str, &[Bits]); 12] = [
     ("receive.md", "Advanced read format", receive::read::FIELDS),
     ("receive.md", "Advanced write-back format", receive::write_back::FIELDS),
     ("receive.md", "Legacy format", receive::legacy::FIELDS),
@@ -132,6 +164,11 @@ const FORMATS: [(&str, &str, &[Bits]); 7] = [
     ("transmit.md", "Advanced data descriptor, write-back format", transmit::data_write_back::FIELDS),
     ("transmit.md", "Context descriptor", transmit::context_read::FIELDS),
     ("transmit.md", "Legacy descriptor", transmit::legacy::FIELDS),
+    ("82576.md", "Receive, read format", igb::descriptors::receive::read::FIELDS),
+    ("82576.md", "Receive, write-back format", igb::descriptors::receive::write_back::FIELDS),
+    ("82576.md", "Transmit data, read format", igb::descriptors::transmit::data_read::FIELDS),
+    ("82576.md", "Transmit data, write-back format", igb::descriptors::transmit::data_write_back::FIELDS),
+    ("82576.md", "Transmit context", igb::descriptors::transmit::context_read::FIELDS),
 ];
 
 #[test]

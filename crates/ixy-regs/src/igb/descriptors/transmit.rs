@@ -69,7 +69,7 @@ layout! {
         /// IPsec association.
         IPSEC_SA_INDEX 0 39:32;
         /// Length of the ESP trailer in bytes.
-        IPSEC_ESP_LEN 1 8:0;
+        IPSEC_ESP_LEN 1 7:0;
         /// The frame is IPv4, else IPv6.
         IPV4 1 10:10;
         /// Layer 4: 0 UDP, 1 TCP, 2 SCTP.
