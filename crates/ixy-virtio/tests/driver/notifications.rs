@@ -129,11 +129,15 @@ fn a_device_on_another_thread_is_never_left_asleep() {
                 });
                 let mut asleep = false;
                 while Instant::now() < end && !asleep {
-                    sent += tx.send(&mut bench.batch(&[frame(60, sent)])) as u32;
+                    // A few, so that the last of them comes when the device is about to go to sleep.
+                    for n in 0..1 + sent % 7 {
+                        tx.send(&mut bench.batch(&[frame(60, sent)]));
+                        sent += 1;
+                        (0..sent.wrapping_mul(31) % (40 + 40 * n)).for_each(|_| std::hint::spin_loop());
+                    }
                     let limit = Instant::now() + Duration::from_secs(5);
                     while tx.pending() > 0 && !asleep {
                         asleep = Instant::now() > limit;
-                        std::hint::spin_loop();
                     }
                 }
                 stop.store(true, Ordering::Relaxed);
