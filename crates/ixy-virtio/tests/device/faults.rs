@@ -48,7 +48,9 @@ pub(crate) struct Faults {
     pub(crate) generation_changes: bool,
     /// DRIVER_OK makes the device say that it needs a reset.
     pub(crate) needs_reset_at_start: bool,
-    /// An enabled queue reads as disabled.
-    pub(crate) queue_not_enabled: bool,
+    /// Its last requests are never done, as the bus sees it.
+    pub(crate) always_pending: bool,
+    /// Bus mastering cannot be switched off.
+    pub(crate) master_stays_on: bool,
     pub(crate) answer: Answer,
 }

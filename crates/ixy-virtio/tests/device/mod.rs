@@ -800,7 +800,11 @@ struct Master(Arc<Device>);
 // two calls.
 unsafe impl BusMaster for Master {
     fn disable(&self) -> Result<(), ixy_dma::Error> {
-        self.0.lock().bus_master = false;
+        let mut state = self.0.lock();
+        if state.faults.master_stays_on {
+            return Err(ixy_dma::Error::BadRequest { size: 0 });
+        }
+        state.bus_master = false;
         Ok(())
     }
 
@@ -810,6 +814,6 @@ unsafe impl BusMaster for Master {
     }
 
     fn transactions_pending(&self) -> Result<bool, ixy_dma::Error> {
-        Ok(false)
+        Ok(self.0.lock().faults.always_pending)
     }
 }

@@ -155,7 +155,6 @@ impl State {
             }
             (22, 2) => self.select.into(),
             (24, 2) => queue(self, |q| q.size.into()) as u32,
-            (28, 2) if self.faults.queue_not_enabled => 0,
             (28, 2) => queue(self, |q| q.enabled.into()) as u32,
             (30, 2) if self.options.notify_multiplier == 0 => 0,
             (30, 2) => self.select.into(),

@@ -9,7 +9,7 @@ use ixy_virtio::Config;
 use crate::bench::{
     Agreement, Bench, Interface, NOTHING, Opened, Rx, Tx, agreements, frame, frames, receive, rings,
 };
-use crate::device::{Answer, Lie, Options, feature, status};
+use crate::device::{Answer, Faults, Lie, Options, feature, status};
 
 fn small() -> Config {
     Config { rx_ring: 64, tx_ring: 64, ..Config::default() }
@@ -369,6 +369,47 @@ fn memory_that_a_device_may_still_write_is_not_freed() {
         assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
         assert!(bench.domain.is_mapped(ring), "the ring was freed under a device that did not stop");
         assert!(bench.pool.free() <= bench.pool.buffers() - 64 - 20, "buffers were freed under it");
+    }
+}
+
+/// A reset alone is not believed when the bus says otherwise.
+#[test]
+fn memory_is_not_freed_while_the_bus_has_requests_of_the_device() {
+    let faults: [fn(&mut Faults); 2] =
+        [|faults| faults.always_pending = true, |faults| faults.master_stays_on = true];
+    for (n, fault) in faults.into_iter().enumerate() {
+        for bench in two_rings(0) {
+            let (device, rx, mut tx) = bench.start(&small());
+            assert_eq!(tx.send(&mut bench.batch(&frames(20))), 20);
+            let ring = bench.device.areas(0).unwrap().descriptors;
+            bench.device.fault(fault);
+            let start = Instant::now();
+            drop((device, rx, tx));
+            assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+            assert!(bench.domain.is_mapped(ring), "fault {n}: the ring was freed");
+            assert!(bench.pool.free() <= bench.pool.buffers() - 64 - 20, "fault {n}: buffers were freed");
+        }
+    }
+}
+
+/// Chains of two descriptors have ids of which every second one names none.
+#[test]
+fn an_id_in_the_middle_of_a_chain_breaks_the_queue() {
+    for queue in [0, 1] {
+        for id in [1, 5, 127] {
+            let bench = Bench::legacy(Options { features: 0, ..Options::default() });
+            let (mut device, mut rx, mut tx) = bench.start(&small());
+            assert_eq!(tx.send(&mut bench.batch(&frames(64))), 64);
+            bench.device.lie(queue, Lie::Id(id));
+            bench.device.arrive(0, &frames(1));
+            bench.device.poll_some(1);
+            assert_eq!(receive(&mut rx, &mut Vec::new()), queue);
+            assert_eq!(tx.pending(), if queue == 1 { 64 } else { 63 });
+            let what = format!("queue {queue}, id {id}");
+            is_broken(&bench, &mut device, &mut rx, &mut tx, queue, &what);
+            drop((rx, tx, device));
+            bench.all_is_back();
+        }
     }
 }
 
