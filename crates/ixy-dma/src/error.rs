@@ -113,6 +113,127 @@ pub enum Error {
         /// The file that says it.
         path: PathBuf,
     },
+    /// The kernel's VFIO is not there.
+    #[error(
+        "{} cannot be used ({source}): VFIO is missing; as root, run `modprobe -a vfio-pci vfio_iommu_type1`",
+        path.display()
+    )]
+    NoVfio {
+        /// The file that containers come from.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// VFIO has no driver for this machine's IOMMU.
+    #[error("VFIO has no driver for an IOMMU here (type1v2): as root, run `modprobe vfio_iommu_type1`")]
+    NoVfioIommu,
+    /// No device of the group is bound to vfio-pci.
+    #[error(
+        "{} does not exist: no device of IOMMU group {group} is bound to vfio-pci, or that module is missing (`modprobe vfio-pci`)",
+        path.display()
+    )]
+    NoVfioGroup {
+        /// The number of the group.
+        group: u32,
+        /// The file that would stand for it.
+        path: PathBuf,
+    },
+    /// The file belongs to another user.
+    #[error("no permission to open {0}: run `sudo {allow} {0}`", path.display())]
+    VfioPermission {
+        /// The file.
+        path: PathBuf,
+        /// The command that permits it, without the file.
+        allow: &'static str,
+    },
+    /// A process has the group already.
+    #[error(
+        "{0} is in use by another process, or was opened before by this one: `fuser -v {0}` names it; end it first",
+        path.display()
+    )]
+    VfioGroupInUse {
+        /// The file of the group.
+        path: PathBuf,
+    },
+    /// Devices of the group have other drivers.
+    #[error(
+        "IOMMU group {group} cannot be used, as the kernel drives devices of it that are not kept apart: {}; bind them to vfio-pci as well, or to no driver (`echo ADDRESS > /sys/bus/pci/devices/ADDRESS/driver/unbind`)",
+        others.join(", ")
+    )]
+    VfioGroupNotViable {
+        /// The number of the group.
+        group: u32,
+        /// Its devices that have another driver, with its name.
+        others: Vec<String>,
+    },
+    /// A group cannot be put into a container.
+    #[error(
+        "IOMMU group {group} cannot be put into {into}: {source}; `dmesg` may say why (for instance interrupt remapping that is off)"
+    )]
+    VfioGroupRefused {
+        /// The number of the group.
+        group: u32,
+        /// The container.
+        into: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The kernel does not tell which addresses may be used.
+    #[error(
+        "the kernel does not tell which addresses the IOMMU of {domain} translates: Linux 5.4 or later is needed"
+    )]
+    NoIovaRanges {
+        /// The container.
+        domain: String,
+    },
+    /// All addresses of an IOMMU are in use.
+    #[error(
+        "there is no room for {len} bytes among the addresses that the IOMMU of {domain} translates ({ranges}): use less memory"
+    )]
+    NoIova {
+        /// The container.
+        domain: String,
+        /// Bytes that were to be mapped.
+        len: u64,
+        /// The addresses that it translates.
+        ranges: String,
+    },
+    /// The process may not lock so much memory.
+    #[error(
+        "{len} bytes cannot be mapped for devices: with the {} KiB that are locked already that is more than the {} KiB which this process may lock (RLIMIT_MEMLOCK): run `{}` before it",
+        locked >> 10,
+        limit >> 10,
+        raise(*needed, *hard)
+    )]
+    MemoryLock {
+        /// Bytes that were to be mapped.
+        len: u64,
+        /// Bytes that are locked.
+        locked: u64,
+        /// Bytes that may be locked.
+        limit: u64,
+        /// Up to what the process may raise that itself; `None` is without limit.
+        hard: Option<u64>,
+        /// Bytes that would be locked.
+        needed: u64,
+    },
+    /// The kernel allows no more mappings in one container.
+    #[error(
+        "no further memory can be mapped for devices: {used} mappings are in use, of {} that the kernel allows a container ({} are left); use larger pages, or as root raise it in {} before the program starts",
+        number(*allowed),
+        number(*available),
+        path.display()
+    )]
+    VfioMappings {
+        /// Mappings of this process in the container.
+        used: usize,
+        /// How many more the kernel allows, if it says so.
+        available: Option<u32>,
+        /// How many it allows in all, if it says so.
+        allowed: Option<u32>,
+        /// The file that sets how many those are.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error("{what}: {source}")]
     Os {
@@ -126,4 +247,19 @@ pub enum Error {
 /// Words about a NUMA node, or none.
 fn at_node(node: Option<u32>, words: &str) -> String {
     node.map_or_else(String::new, |node| format!("{words}{node}"))
+}
+
+/// A number that may not be known.
+fn number(number: Option<u32>) -> String {
+    number.map_or_else(|| "an unknown number".to_owned(), |number| number.to_string())
+}
+
+/// The command that lets a process which is started afterwards lock so many bytes.
+fn raise(needed: u64, hard: Option<u64>) -> String {
+    let kib = needed.div_ceil(1024);
+    if hard.is_none_or(|hard| needed <= hard) {
+        format!("ulimit -l {kib}")
+    } else {
+        format!("sudo prlimit --pid $$ --memlock={}", kib * 1024)
+    }
 }

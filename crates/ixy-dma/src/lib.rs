@@ -5,14 +5,14 @@
 //! Memory is cut into rings ([`DmaSlice`]: atomics only, as the device writes at any time) or becomes a pool of packet
 //! buffers (crate `ixy-core`).
 //!
-//! There are two domains:
+//! There are three domains:
 //!
 //! - [`PhysicalDomain`]: hugepages, reached by their physical addresses. For network cards without an IOMMU in front of
 //!   them, which means that nothing but the driver keeps a card from writing anywhere; its page says more.
+//! - [`VfioDomain`]: ordinary memory or hugepages at addresses of its own, for devices behind an IOMMU that are bound to
+//!   `vfio-pci`. The IOMMU stops accesses to anything else, and it takes no root.
 //! - [`SimulatedDomain`]: ordinary memory at made-up addresses, for devices made of software. An access outside of
 //!   what was allocated is a counted fault.
-//!
-//! A third one, with an IOMMU through VFIO, has its place behind the same trait and is not built yet.
 //!
 //! Memory of one domain can be mapped into others ([`DmaMemory::map_into`]) at the same address, so that a frame which
 //! one device received is sent by another without a copy. All physical domains are one address space and need no such
@@ -42,9 +42,11 @@ mod memory;
 mod narrow;
 mod physical;
 mod simulated;
+pub mod vfio;
 
 pub use domain::{BusMaster, DmaDomain, DomainId, Iova};
 pub use error::Error;
 pub use memory::{Backing, DmaMemory, DmaSlice, Segment};
 pub use physical::{PageSize, PhysicalDomain};
 pub use simulated::{SimulatedDomain, View};
+pub use vfio::{VfioDomain, VfioDomains, VfioGroup};

@@ -7,13 +7,16 @@ mod pagemap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rustix::io::Errno;
+use rustix::mm::MapFlags;
+
 use crate::domain::{DmaDomain, DomainId, Iova};
 use crate::error::Error;
 use crate::memory::{Backing, DmaMemory, Segment};
 
 use hugepages::Hugepages;
 pub use hugepages::PageSize;
-use mapping::Mapping;
+pub(crate) use mapping::Mapping;
 use pagemap::Pagemap;
 
 /// Physical memory, for devices that no IOMMU stands in front of. It comes in hugepages: one of 2 MiB or 1 GiB is
@@ -26,7 +29,7 @@ use pagemap::Pagemap;
 /// A wrong address in one descriptor overwrites whatever is there, and no one is told. Only the correctness of the
 /// driver stands against that, and of the device's firmware. The same holds after a crash: a process that is killed
 /// gives its memory back while its device may still write to it, until something turns the device's bus mastering
-/// off. Where that is not acceptable, an IOMMU and `vfio-pci` are the way; a domain for VFIO is not built yet.
+/// off. Where that is not acceptable, an IOMMU and `vfio-pci` are the way: [`VfioDomain`](crate::VfioDomain).
 ///
 /// With an IOMMU that translates for the kernel (`iommu_group/type` of the device says `DMA` or `DMA-FQ`) physical
 /// addresses mean nothing to it, and it blocks the device: no frame arrives, and the kernel log tells of faults. Then
@@ -93,7 +96,7 @@ impl PhysicalDomain {
     }
 
     /// Maps `len` bytes, a multiple of the page size, and touches all of them.
-    fn map(&self, len: usize) -> Result<Mapping, Error> {
+    pub(crate) fn map(&self, len: usize) -> Result<Mapping, Error> {
         let hugepages = Hugepages { page: self.page, root: &self.root };
         let node = match self.node {
             Some(node) => hugepages.binding(node)?,
@@ -113,6 +116,20 @@ impl PhysicalDomain {
                 Err(hugepages.shortage(count, node).unwrap_or(error))
             }
         }
+    }
+
+    /// Maps `len` bytes of ordinary memory, on the node where hugepages would be. Nothing is touched.
+    pub(crate) fn map_ordinary(&self, len: usize) -> Result<Mapping, Error> {
+        let hugepages = Hugepages { page: self.page, root: &self.root };
+        let node = self.node.map_or(Ok(None), |node| hugepages.binding(node))?;
+        let failed = |source: Errno| Error::Os {
+            what: format!("cannot get {len} bytes of memory"),
+            source: source.into(),
+        };
+        let mapping = Mapping::anonymous(len, MapFlags::empty()).map_err(failed)?;
+        mapping.keep_out_of_forks()?;
+        node.map_or(Ok(()), |node| mapping.bind(node))?;
+        Ok(mapping)
     }
 
     /// Where the pages of a mapping are.

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -11,6 +12,7 @@ use rustix::io::Errno;
 use crate::address::{Address, DeviceId};
 use crate::error::Error;
 use crate::sysfs::Sysfs;
+use crate::vfio::{CONFIG, Function, Region};
 
 /// Offsets of the header that all devices have (PCI Local Bus Specification 3.0, 6.1).
 mod offset {
@@ -37,14 +39,27 @@ pub(crate) const COMMAND_INTERRUPT_DISABLE: u16 = 1 << 10;
 /// Capabilities List of the status register.
 pub(crate) const STATUS_CAPABILITIES: u16 = 1 << 4;
 
-/// The configuration space of a device, through the file `config` that the kernel offers: 256 bytes, or 4,096 on PCI
-/// Express. Offsets and sizes are in bytes, values are little-endian.
+/// The configuration space of a device, through the file `config` that the kernel offers, or through VFIO: 256 bytes, or
+/// 4,096 on PCI Express. Offsets and sizes are in bytes, values are little-endian.
+///
+/// Through VFIO the kernel keeps some of it to itself: what is written to BARs and to the registers of interrupt messages
+/// does not reach the device.
 #[derive(Debug)]
 pub struct ConfigSpace {
     address: Address,
     path: PathBuf,
+    /// The file `config`, which is locked.
     file: File,
+    vfio: Option<Through>,
     len: u16,
+}
+
+/// The way to it through VFIO.
+#[derive(Debug)]
+struct Through {
+    function: Arc<Function>,
+    /// Where it begins in the device's descriptor.
+    start: u64,
 }
 
 impl ConfigSpace {
@@ -69,7 +84,25 @@ impl ConfigSpace {
         let failed = |e| Error::access("open", address, &path, e);
         let file = options.open(&path).map_err(failed)?;
         let len = file.metadata().map_err(failed)?.len().min(LARGEST.into());
-        Ok(Self { address, file, len: u16::try_from(len).unwrap_or(LARGEST), path })
+        Ok(Self { address, file, vfio: None, len: u16::try_from(len).unwrap_or(LARGEST), path })
+    }
+
+    /// That of a device which is reached through VFIO.
+    pub(crate) fn open_vfio(sysfs: &Sysfs, address: Address, function: Arc<Function>) -> Result<Self, Error> {
+        let Region { start, len, .. } = function.region(CONFIG)?;
+        let len = u16::try_from(len.min(LARGEST.into())).unwrap_or(LARGEST);
+        let vfio = Some(Through { function, start });
+        Ok(Self { vfio, len, ..Self::open_read_only(sysfs, address)? })
+    }
+
+    /// The device, if it is reached through VFIO.
+    pub(crate) fn vfio(&self) -> Option<&Arc<Function>> {
+        self.vfio.as_ref().map(|through| &through.function)
+    }
+
+    /// The file to read and to write, and where the configuration space begins in it.
+    fn place(&self) -> (&File, u64) {
+        self.vfio.as_ref().map_or((&self.file, 0), |through| (through.function.file(), through.start))
     }
 
     /// Keeps every other [`ConfigSpace`] from being locked, in this process and in others, until it is dropped.
@@ -86,7 +119,7 @@ impl ConfigSpace {
         self.address
     }
 
-    /// Its file.
+    /// Its file, also where VFIO is the way to it.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -207,7 +240,8 @@ impl ConfigSpace {
     fn read<const N: usize>(&self, offset: u16) -> Result<[u8; N], Error> {
         self.check(offset, N)?;
         let mut bytes = [0; N];
-        let read = self.file.read_at(&mut bytes, offset.into());
+        let (file, start) = self.place();
+        let read = file.read_at(&mut bytes, start + u64::from(offset));
         match read.map_err(|e| Error::io("read", &self.path, e))? {
             n if n == N => Ok(bytes),
             // The file has its whole size for everyone, but ends early for those who may not read it.
@@ -221,7 +255,8 @@ impl ConfigSpace {
     /// That of [`ConfigSpace::write8`].
     unsafe fn write<const N: usize>(&self, offset: u16, bytes: [u8; N]) -> Result<(), Error> {
         self.check(offset, N)?;
-        self.file.write_all_at(&bytes, offset.into()).map_err(|e| match e.kind() {
+        let (file, start) = self.place();
+        file.write_all_at(&bytes, start + u64::from(offset)).map_err(|e| match e.kind() {
             // Whoever may not write could not open it either.
             io::ErrorKind::PermissionDenied => Error::Lockdown { what: "write to", path: self.path.clone() },
             _ => Error::io("write", &self.path, e),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ixy_dma::BusMaster;
+use ixy_dma::{BusMaster, VfioDomain};
 
 use crate::address::{Address, DeviceId};
 use crate::bar::BarBus;
@@ -15,6 +15,7 @@ use crate::kernel_driver::{self, Access, WhenInUse};
 use crate::ports::PortBus;
 use crate::region::{Bar, BarFile, BarKind};
 use crate::sysfs::{DeviceInfo, Sysfs};
+use crate::vfio::{Function, InterruptKind, Interrupts};
 
 /// Device Status, from the start of the PCI Express capability (PCI Express Base Specification, 7.5.3.5).
 const DEVICE_STATUS: u16 = 0x0A;
@@ -39,7 +40,8 @@ pub struct Supported<'a> {
 ///
 /// A driver whose registers are in one BAR of memory uses [`Device::open`]. One that has to look at the device first, or
 /// has registers in several BARs or behind I/O ports, uses [`Device::take`], which gives a `Device<()>`, and maps what it
-/// wants with [`Device::map`] and [`Device::ports`].
+/// wants with [`Device::map`] and [`Device::ports`]. Both are ways through sysfs; a [`Candidate`](crate::Candidate) becomes a
+/// `Device` through VFIO as well.
 ///
 /// The lock is an flock(2) of the device's file `config`. It does not reach processes that see the device through
 /// another mount of sysfs, as those in a container of its own network namespace do.
@@ -68,10 +70,7 @@ impl Device<BarBus> {
     ) -> Result<Self, Error> {
         let Supported { driver, ids, bar, bar_len } = *supported;
         let needed = Bar { number: bar, kind: BarKind::Memory, len: bar_len.into() };
-        let taken = Device::take(sysfs, address, driver, ids, &[needed], in_use)?;
-        let bus = taken.map(bar, bar_len)?;
-        let Device { info, sysfs, driver, config, bus: (), express } = taken;
-        Ok(Self { info, sysfs, driver, config, bus, express })
+        Device::take(sysfs, address, driver, ids, &[needed], in_use)?.with_bus(bar, bar_len)
     }
 
     /// Its registers.
@@ -106,10 +105,7 @@ impl Device<()> {
             }
             error => error,
         })?;
-        if !ids.contains(&info.id) {
-            let (driver, supported) = (driver.to_owned(), ids.to_vec());
-            return Err(Error::NotSupported { address, found: info.id, driver, supported });
-        }
+        supports(driver, ids, &info)?;
         let access = kernel_driver::check(&info, in_use)?;
         for &bar in needed {
             BarFile::find(sysfs, address, bar, driver)?;
@@ -135,6 +131,42 @@ impl Device<()> {
         tracing::debug!(device = %address, id = %info.id, numa_node = ?info.numa_node, "taken");
         Ok(Self { info, sysfs: sysfs.clone(), driver: driver.to_owned(), config, bus: (), express })
     }
+
+    /// The same of a device that is reached through VFIO: no kernel driver and no interrupt is in the way.
+    pub(crate) fn take_vfio(
+        sysfs: Sysfs,
+        info: DeviceInfo,
+        config: Arc<ConfigSpace>,
+        driver: &str,
+        ids: &[DeviceId],
+        needed: &[Bar],
+    ) -> Result<Self, Error> {
+        supports(driver, ids, &info)?;
+        for &bar in needed {
+            BarFile::find(&sysfs, info.address, bar, driver)?;
+        }
+        config.lock()?;
+        config.id()?;
+        let express = config.capability(Capability::PCI_EXPRESS)?.map(|capability| capability.offset);
+        tracing::debug!(device = %info.address, id = %info.id, numa_node = ?info.numa_node, "taken through VFIO");
+        Ok(Self { info, sysfs, driver: driver.to_owned(), config, bus: (), express })
+    }
+
+    /// The device with the registers of its one BAR.
+    pub(crate) fn with_bus(self, bar: u8, bar_len: u32) -> Result<Device<BarBus>, Error> {
+        let bus = self.map(bar, bar_len)?;
+        let Self { info, sysfs, driver, config, bus: (), express } = self;
+        Ok(Device { info, sysfs, driver, config, bus, express })
+    }
+}
+
+/// Refuses a device that is not among those of its driver.
+fn supports(driver: &str, ids: &[DeviceId], info: &DeviceInfo) -> Result<(), Error> {
+    if ids.contains(&info.id) {
+        return Ok(());
+    }
+    let (driver, supported) = (driver.to_owned(), ids.to_vec());
+    Err(Error::NotSupported { address: info.address, found: info.id, driver, supported })
 }
 
 impl<B> Device<B> {
@@ -188,6 +220,47 @@ impl<B> Device<B> {
     /// The NUMA node that it is attached to, where its memory should be; `None` when the machine does not say.
     pub fn numa_node(&self) -> Option<u32> {
         self.info.numa_node
+    }
+
+    /// The memory that it reaches, if it is reached through VFIO; new memory comes from its NUMA node. Without VFIO it reaches
+    /// physical memory, or what an IOMMU that the kernel set up lets through.
+    pub fn vfio_domain(&self) -> Option<VfioDomain> {
+        self.config.vfio().map(|function| function.domain().on_node(self.numa_node()))
+    }
+
+    /// Whether an IOMMU stands in front of it that does not let physical addresses through.
+    pub fn behind_iommu(&self) -> bool {
+        self.config.vfio().is_some() || self.info.behind_iommu()
+    }
+
+    /// Switches on `wanted` interrupt vectors, or as many as there are, at least one: MSI-X, else MSI, else the pin.
+    ///
+    /// # Errors
+    /// [`Error::NoInterrupts`], for instance when the device is not reached through VFIO; [`Error::InterruptsInUse`].
+    pub fn interrupts(&self, wanted: usize) -> Result<Interrupts, Error> {
+        Interrupts::best(self.function()?, wanted)
+    }
+
+    /// The same of one kind.
+    ///
+    /// # Errors
+    /// Those of [`interrupts`](Self::interrupts).
+    pub fn interrupts_of(&self, kind: InterruptKind, wanted: usize) -> Result<Interrupts, Error> {
+        Interrupts::of(self.function()?, kind, wanted)
+    }
+
+    fn function(&self) -> Result<&Arc<Function>, Error> {
+        let why = || "it is not reached through VFIO; bind it to vfio-pci".to_owned();
+        self.config.vfio().ok_or_else(|| Error::NoInterrupts { address: self.address(), why: why() })
+    }
+
+    /// Resets the device alone, if it is reached through VFIO and can be reset so: its registers are as after power-on, and
+    /// what it was doing ends. `false` when it was not; its driver has to do with the reset that the device's registers offer.
+    ///
+    /// # Errors
+    /// [`Error::VfioRequest`].
+    pub fn reset(&self) -> Result<bool, Error> {
+        self.config.vfio().map_or(Ok(false), |function| function.reset())
     }
 
     /// Its configuration space.

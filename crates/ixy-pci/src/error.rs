@@ -55,9 +55,49 @@ pub enum Error {
     },
     /// The device is bound to vfio-pci.
     #[error(
-        "{address} is bound to vfio-pci, and access through VFIO is not built yet: release the device with `echo {address} > /sys/bus/pci/drivers/vfio-pci/unbind` and open it again"
+        "{address} is bound to vfio-pci, and was to be reached without it: release the device with `echo {address} > /sys/bus/pci/drivers/vfio-pci/unbind` and open it again"
     )]
     BoundToVfio {
+        /// The device.
+        address: Address,
+    },
+    /// No IOMMU stands in front of the device.
+    #[error(
+        "{address} is bound to vfio-pci and is in no IOMMU group, so no IOMMU is on: switch it on in the firmware (VT-d, AMD-Vi) and start the kernel with intel_iommu=on or amd_iommu=on; or release the device with `echo {address} > /sys/bus/pci/drivers/vfio-pci/unbind`, to reach it as root and without an IOMMU"
+    )]
+    NoIommuGroup {
+        /// The device.
+        address: Address,
+    },
+    /// The device's group cannot be had.
+    #[error("{address} cannot be reached through VFIO: {source}")]
+    Vfio {
+        /// The device.
+        address: Address,
+        /// Why not.
+        source: ixy_dma::Error,
+    },
+    /// A request to vfio-pci failed.
+    #[error("cannot {what} {address}: vfio-pci says {source}; `dmesg` may tell more")]
+    VfioRequest {
+        /// The device.
+        address: Address,
+        /// What was asked for, as a verb.
+        what: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// No interrupts can be had.
+    #[error("{address} cannot interrupt: {why}; poll it instead")]
+    NoInterrupts {
+        /// The device.
+        address: Address,
+        /// Why not, for each kind of interrupts that was tried.
+        why: String,
+    },
+    /// Somebody in this process has the interrupts.
+    #[error("the interrupts of {address} are switched on already: drop what has them first")]
+    InterruptsInUse {
         /// The device.
         address: Address,
     },

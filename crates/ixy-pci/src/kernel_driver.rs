@@ -1,8 +1,8 @@
 //! Taking a device from the kernel driver that it is bound to.
 //!
-//! A device can be reached in two ways. Without a kernel driver its registers are mapped from sysfs, which is what
-//! this crate does. Bound to `vfio-pci` it is reached through a descriptor of that driver, with an IOMMU that confines
-//! its DMA; that way is not built yet and will start from [`Access::of`].
+//! A device can be reached in two ways, which [`Access::of`] tells apart. Without a kernel driver its registers are mapped
+//! from sysfs. Bound to `vfio-pci` it is reached through a descriptor of that driver, with an IOMMU that confines its DMA,
+//! and nothing is taken from anybody.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -63,12 +63,35 @@
 //!
 //! Nothing stands between a device reached this way and all memory of the machine: see `PhysicalDomain` of `ixy-dma`.
 //! An IOMMU, where there is one, has to let everything through; a warning tells when it does not
-//! ([`DeviceInfo::behind_iommu`]). Devices bound to `vfio-pci` are refused until access through VFIO is built.
+//! ([`DeviceInfo::behind_iommu`]).
+//!
+//! # VFIO
+//! A device that is bound to `vfio-pci` is reached through that driver: a [`Candidate`] becomes a [`Device`] either way. The
+//! IOMMU then lets the device reach only what is mapped in its domain ([`Device::vfio_domain`]), who owns `/dev/vfio/N` needs
+//! no root, and interrupts arrive as events:
+//!
+//! ```no_run
+//! use ixy_dma::{DmaDomain, VfioDomains};
+//! use ixy_pci::{Candidate, DeviceId, Supported, Sysfs, WhenInUse};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut containers = VfioDomains::default();
+//! let found = Candidate::find(&Sysfs::default(), "03:00.0".parse()?, &mut containers)?;
+//! let ids = [DeviceId::new(0x8086, 0x10D3)];
+//! let supported = Supported { driver: "e1000e", ids: &ids, bar: 0, bar_len: 0x2_0000 };
+//! let device = found.open(&supported, WhenInUse::Refuse)?;
+//! let mut interrupts = device.interrupts(4)?; // as many as there are, at least one
+//! eprintln!("{} vectors of {}", interrupts.len(), interrupts.kind());
+//! let events = interrupts.take_vectors(); // eventfds, to poll(2) and read(2)
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! Tests use none of the machine's devices: [`Sysfs::new`] takes the root of a tree of plain files.
 
 mod address;
 mod bar;
+mod candidate;
 mod capability;
 mod config;
 mod device;
@@ -78,9 +101,11 @@ mod kernel_driver;
 mod ports;
 mod region;
 mod sysfs;
+mod vfio;
 
 pub use address::{Address, DeviceId};
 pub use bar::BarBus;
+pub use candidate::Candidate;
 pub use capability::{BrokenList, Capability, CapabilityList, ExtendedCapability, VendorCapability};
 pub use config::ConfigSpace;
 pub use device::{Device, Supported};
@@ -89,3 +114,4 @@ pub use kernel_driver::WhenInUse;
 pub use ports::PortBus;
 pub use region::{Bar, BarKind};
 pub use sysfs::{DeviceInfo, Interface, Sysfs};
+pub use vfio::{InterruptKind, Interrupts};

@@ -13,6 +13,7 @@ use crate::address::Address;
 use crate::config::ConfigSpace;
 use crate::error::Error;
 use crate::region::BarFile;
+use crate::vfio::Region;
 
 /// The registers of a device in a BAR of I/O ports. Clones share one open file, which stays open, and the device locked,
 /// until the last of them is dropped.
@@ -31,6 +32,8 @@ struct Ports {
     address: Address,
     path: PathBuf,
     file: File,
+    /// Where the registers begin in the file.
+    start: u64,
     len: u32,
     /// Whether an access failed and was logged.
     failed: AtomicBool,
@@ -41,10 +44,32 @@ struct Ports {
 impl PortBus {
     /// Opens the file of a BAR of ports. The device must answer in its I/O space.
     pub(crate) fn open(bar: BarFile, config: Arc<ConfigSpace>) -> Result<Self, Error> {
+        if let Some(function) = config.vfio() {
+            let region = function.region(bar.number.into())?;
+            let file = function.file();
+            return Self::of_region(bar, &region, file, Arc::clone(&config));
+        }
         let BarFile { address, path, len, .. } = bar;
         let file = OpenOptions::new().read(true).write(true).open(&path);
         let file = file.map_err(|e| Error::access("open", address, &path, e))?;
-        let ports = Ports { address, path, file, len, failed: AtomicBool::new(false), _config: config };
+        let failed = AtomicBool::new(false);
+        let ports = Ports { address, path, file, start: 0, len, failed, _config: config };
+        Ok(Self { ports: Arc::new(ports) })
+    }
+
+    /// The registers of a region of VFIO's descriptor `file`, where a read or a write is one access as well
+    /// (`vfio_pci_core_do_io_rw` of drivers/vfio/pci/vfio_pci_rdwr.c).
+    pub(crate) fn of_region(
+        bar: BarFile,
+        region: &Region,
+        file: &File,
+        config: Arc<ConfigSpace>,
+    ) -> Result<Self, Error> {
+        let BarFile { address, path, len, .. } = bar;
+        let file = file.try_clone().map_err(|e| Error::io("duplicate the descriptor of", &path, e))?;
+        let len = u32::try_from(region.len).unwrap_or(u32::MAX).min(len);
+        let (start, failed) = (region.start, AtomicBool::new(false));
+        let ports = Ports { address, path, file, start, len, failed, _config: config };
         Ok(Self { ports: Arc::new(ports) })
     }
 }
@@ -53,7 +78,7 @@ impl Ports {
     /// Reads one register of `N` bytes, in the processor's byte order, which the kernel gives it in.
     fn read<const N: usize>(&self, offset: u32) -> [u8; N] {
         let mut bytes = [0; N];
-        let read = self.file.read_at(&mut bytes, offset.into());
+        let read = self.file.read_at(&mut bytes, self.start + u64::from(offset));
         // What the device wrote before it answered is seen by what follows.
         fence(Ordering::SeqCst);
         match read {
@@ -70,7 +95,7 @@ impl Ports {
         // What was written to memory before is there when the device is told of it.
         fence(Ordering::SeqCst);
         // Not `write_all_at`: what remained of a register would be written as a narrower one.
-        match self.file.write_at(&bytes, offset.into()) {
+        match self.file.write_at(&bytes, self.start + u64::from(offset)) {
             Ok(n) if n == N => {}
             other => self.log("write", N, offset, other),
         }

@@ -70,6 +70,7 @@ impl Sysfs {
 #[derive(Debug)]
 pub(crate) struct BarFile {
     pub(crate) address: Address,
+    pub(crate) number: u8,
     pub(crate) path: PathBuf,
     /// The address of its first byte, as far as it is known.
     pub(crate) start: u64,
@@ -112,7 +113,7 @@ impl BarFile {
             let driver = driver.to_owned();
             return Err(Error::BarTooSmall { address, bar, size, needed: len, driver });
         }
-        Ok(Self { address, path, start, len: u32::try_from(size).unwrap_or(!0xFFF) })
+        Ok(Self { address, number: bar, path, start, len: u32::try_from(size).unwrap_or(!0xFFF) })
     }
 }
 

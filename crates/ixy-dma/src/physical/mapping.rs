@@ -15,7 +15,7 @@ use crate::memory::Backing;
 
 /// Shared memory of this process, unmapped on drop.
 #[derive(Debug)]
-pub(super) struct Mapping {
+pub(crate) struct Mapping {
     base: NonNull<u8>,
     len: usize,
 }
@@ -40,7 +40,7 @@ impl Drop for Mapping {
 
 impl Mapping {
     /// Maps `len` bytes of a file.
-    pub(super) fn of_file(file: &File, len: usize) -> Result<Self, Errno> {
+    pub(crate) fn of_file(file: &File, len: usize) -> Result<Self, Errno> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice replaces no other memory.
         let base = unsafe { rustix::mm::mmap(ptr::null_mut(), len, access, MapFlags::SHARED, file, 0) }?;
@@ -48,7 +48,7 @@ impl Mapping {
     }
 
     /// Maps `len` bytes that belong to no file.
-    pub(super) fn anonymous(len: usize, flags: MapFlags) -> Result<Self, Errno> {
+    pub(crate) fn anonymous(len: usize, flags: MapFlags) -> Result<Self, Errno> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::SHARED | flags;
         // SAFETY: a new mapping at an address of the kernel's choice replaces no other memory.
@@ -57,29 +57,29 @@ impl Mapping {
     }
 
     /// Its first byte.
-    pub(super) fn base(&self) -> NonNull<u8> {
+    pub(crate) fn base(&self) -> NonNull<u8> {
         self.base
     }
 
     /// The address of its first byte.
-    pub(super) fn address(&self) -> u64 {
+    pub(crate) fn address(&self) -> u64 {
         self.base.addr().get() as u64
     }
 
     /// Its length in bytes.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Keeps a child process from inheriting it.
-    pub(super) fn keep_out_of_forks(&self) -> Result<(), Error> {
+    pub(crate) fn keep_out_of_forks(&self) -> Result<(), Error> {
         // SAFETY: the range is this mapping, and the advice changes nothing for this process.
         unsafe { rustix::mm::madvise(self.base.as_ptr().cast(), self.len, Advice::LinuxDontFork) }
             .map_err(|e| Error::Os { what: "cannot keep DMA memory out of forks".into(), source: e.into() })
     }
 
     /// Has pages that are touched from now on come from a NUMA node only.
-    pub(super) fn bind(&self, node: u32) -> Result<(), Error> {
+    pub(crate) fn bind(&self, node: u32) -> Result<(), Error> {
         let (word, bit) = (node as usize / 64, node % 64);
         let mut nodes = vec![0_u64; word + 1];
         if let Some(last) = nodes.last_mut() {
@@ -108,7 +108,7 @@ impl Mapping {
 
     /// Touches each page of `page` bytes. Where there is no page to be had this fails, while a plain store would end
     /// the process with SIGBUS: it is the kernel that writes, a zero into memory that is zero.
-    pub(super) fn populate(&self, page: usize) -> Result<(), Error> {
+    pub(crate) fn populate(&self, page: usize) -> Result<(), Error> {
         let path = "/dev/zero";
         let zeros = File::open(path).map_err(|e| os("cannot open", Path::new(path), e))?;
         for offset in (0..self.len).step_by(page) {

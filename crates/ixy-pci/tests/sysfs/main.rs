@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod candidate;
 mod configuration;
 mod enumeration;
 mod opening;

@@ -1,0 +1,367 @@
+//! An address space behind an IOMMU: [`VfioDomain`].
+
+mod call;
+pub mod chain;
+mod container;
+mod group;
+mod limits;
+mod space;
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::domain::{DmaDomain, DomainId, Iova};
+use crate::error::Error;
+use crate::memory::{Backing, DmaMemory, Segment};
+use crate::physical::{Mapping, PageSize, PhysicalDomain};
+
+pub use call::{query, request};
+use container::Container;
+pub use group::VfioGroup;
+use space::{PAGE, Range, Refused, Space};
+
+/// What devices behind an IOMMU reach: a container of VFIO, with the groups of devices that are in it. The IOMMU stops every
+/// access to an address that is not mapped here, so a device can do no harm beyond the memory that it was given, neither
+/// by a mistake of its driver nor after its process was killed.
+///
+/// Clones are the same address space and differ only in the NUMA node that new memory is taken from
+/// ([`on_node`](Self::on_node)). The container is closed with the last clone and the last memory of it.
+///
+/// # Addresses
+///
+/// Each piece of memory is contiguous for the device. Its address is chosen here, from those that the kernel says the
+/// IOMMU translates, from the top down: so it fits an IOMMU of 39 bits, avoids holes such as that for interrupt messages
+/// (0xfee00000), and leaves low addresses to memory that is imported at its physical ones. The page behind each piece is
+/// left unmapped, and to run into it is a fault that the kernel logs.
+///
+/// # Memory
+///
+/// Pieces of 2 MiB and more come in hugepages where there are free ones, and in ordinary pages else. All is locked in place as
+/// long as it is mapped, which for others than root is limited (`ulimit -l`); the error names the limit.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use ixy_dma::{DmaDomain, VfioDomain, VfioGroup};
+///
+/// # fn main() -> Result<(), ixy_dma::Error> {
+/// let domain = VfioDomain::new(VfioGroup::open(7)?)?;
+/// let device = domain.device(7, "0000:03:00.0")?; // for the requests of VFIO, as ixy-pci makes them
+/// let memory = Arc::new(domain.on_node(Some(0))).allocate(1 << 20)?;
+/// eprintln!("the device reaches {} bytes at {}", memory.len(), memory.segments()[0].iova);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct VfioDomain {
+    shared: Arc<Shared>,
+    node: Option<u32>,
+}
+
+/// What all clones have in common.
+#[derive(Debug)]
+struct Shared {
+    id: DomainId,
+    container: Container,
+    groups: Mutex<Vec<VfioGroup>>,
+    space: Mutex<Space>,
+    /// The smallest page of the IOMMU.
+    page: usize,
+}
+
+/// From this size on hugepages are worth it: they are not broken into parts.
+const HUGE: usize = PageSize::Mib2.bytes();
+
+impl VfioDomain {
+    /// A container of its own with one group in it.
+    ///
+    /// # Errors
+    /// [`Error::NoVfio`], [`Error::NoVfioIommu`], [`Error::VfioPermission`]; [`Error::VfioGroupRefused`],
+    /// [`Error::NoIovaRanges`].
+    pub fn new(group: VfioGroup) -> Result<Self, Error> {
+        let container = Container::open()?;
+        let joined = group.join(&container).and_then(|()| container.set_iommu());
+        let info = joined.and_then(|()| container.info()).map_err(|source| Error::VfioGroupRefused {
+            group: group.number(),
+            into: "a container of its own".into(),
+            source,
+        })?;
+        let page = usize::try_from(info.page).unwrap_or(usize::MAX).max(rustix::param::page_size());
+        let shared = Shared {
+            id: DomainId::unique(),
+            container,
+            groups: Mutex::new(vec![group]),
+            space: Mutex::default(),
+            page,
+        };
+        shared.renew(info)?;
+        Ok(Self { shared: Arc::new(shared), node: None })
+    }
+
+    /// The same address space, whose memory is taken from a NUMA node: that of the device. `None` leaves the choice to the
+    /// kernel.
+    #[must_use]
+    pub fn on_node(&self, node: Option<u32>) -> Self {
+        Self { shared: Arc::clone(&self.shared), node }
+    }
+
+    /// Puts one more group into the container. Its devices then reach all memory that is mapped, at the same addresses.
+    ///
+    /// # Errors
+    /// The group, and [`Error::VfioGroupRefused`]: its IOMMU is not like that of the others, or does not translate addresses that
+    /// are in use. It can have a container of its own, and memory be imported there.
+    pub fn add(&self, group: VfioGroup) -> Result<(), (VfioGroup, Error)> {
+        let number = group.number();
+        // The allocator is not asked before it knows the addresses that remain.
+        let refused = |source| Error::VfioGroupRefused { group: number, into: self.name(), source };
+        if let Err(source) = group.join(&self.shared.container) {
+            let error = refused(source);
+            return Err((group, error));
+        }
+        match self.shared.container.info().map_err(refused).and_then(|info| self.shared.renew(info)) {
+            Ok(()) => {
+                lock(&self.shared.groups).push(group);
+                Ok(())
+            }
+            Err(error) => Err((group, error)),
+        }
+    }
+
+    /// Whether the group is in the container.
+    pub fn has(&self, group: u32) -> bool {
+        lock(&self.shared.groups).iter().any(|other| other.number() == group)
+    }
+
+    /// The descriptor of a device, by the address that lspci prints, of a group that is in the container. The kernel
+    /// resets the device with the first descriptor, if it can, and again with the last.
+    ///
+    /// # Errors
+    /// [`Error::NoVfioGroup`] when the group is not in the container, [`Error::Os`] when there is no such device in it.
+    pub fn device(&self, group: u32, name: &str) -> Result<OwnedFd, Error> {
+        let groups = lock(&self.shared.groups);
+        let found = groups.iter().find(|other| other.number() == group);
+        let missing = || Error::NoVfioGroup { group, path: format!("/dev/vfio/{group}").into() };
+        found.ok_or_else(missing)?.device(name)
+    }
+
+    /// Memory of this process for `size` bytes: hugepages or ordinary ones.
+    fn memory(&self, size: usize) -> Result<Mapping, Error> {
+        let memory = PhysicalDomain::new(PageSize::Mib2).on_node(self.node);
+        if let Some(len) = size.checked_next_multiple_of(HUGE).filter(|_| size >= HUGE) {
+            match memory.map(len) {
+                Err(error @ Error::NoSuchNode { .. }) => return Err(error),
+                Err(error) => tracing::debug!(%error, "ordinary pages are taken instead"),
+                found => return found,
+            }
+        }
+        let len = size.checked_next_multiple_of(self.shared.page).filter(|&len| len > 0);
+        memory.map_ordinary(len.ok_or(Error::BadRequest { size })?)
+    }
+}
+
+impl Shared {
+    /// Takes over what the kernel says now.
+    fn renew(&self, info: container::Info) -> Result<(), Error> {
+        if info.ranges.is_empty() {
+            return Err(Error::NoIovaRanges { domain: self.name() });
+        }
+        let mut space = lock(&self.space);
+        space.set_ranges(info.ranges);
+        let addresses = list(space.ranges());
+        tracing::debug!(container = self.name(), page = info.page, mappings = ?info.available, addresses, "IOMMU");
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        let numbers: BTreeSet<u32> = lock(&self.groups).iter().map(VfioGroup::number).collect();
+        let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+        let groups = if numbers.len() == 1 { "group" } else { "groups" };
+        format!("the VFIO container of {groups} {}", numbers.join(", "))
+    }
+
+    /// Maps memory at addresses that were taken for it.
+    ///
+    /// # Safety
+    /// MAPPED-ALIVE: that of [`Container::map`].
+    unsafe fn map(&self, iova: u64, address: usize, len: usize) -> Result<(), Error> {
+        // SAFETY: MAPPED-ALIVE, promised by the caller.
+        unsafe { self.container.map(iova, address, len as u64) }
+            .map_err(|source| limits::explain(source, len as u64, &self.container, &lock(&self.space)))
+    }
+
+    /// Ends a mapping and gives its addresses back. `false`, after a line in the log, when it could not be ended: then the
+    /// addresses stay in use.
+    fn unmap(&self, iova: u64, len: usize) -> bool {
+        match self.container.unmap(iova, len as u64) {
+            Ok(()) => lock(&self.space).release(iova),
+            Err(error) => {
+                tracing::error!(
+                    "{len} bytes at {} of {} cannot be unmapped, so they are never freed: {error}",
+                    Iova(iova),
+                    self.name()
+                );
+                return false;
+            }
+        }
+        true
+    }
+}
+
+// SAFETY: the id is made once for a container, by `unique`. What is mapped in a container is reached by all devices of its
+// groups until it is unmapped, which only the `Mapped` and `Imported` that are returned do when they are dropped.
+unsafe impl DmaDomain for VfioDomain {
+    fn id(&self) -> DomainId {
+        self.shared.id
+    }
+
+    fn name(&self) -> String {
+        self.shared.name()
+    }
+
+    fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, Error> {
+        let pages = self.memory(size)?;
+        let (base, len) = (pages.base(), pages.len());
+        // As the pages of the IOMMU's tables are largest where address and length allow it.
+        let align = 1 << len.ilog2().clamp(PAGE.ilog2(), 30);
+        let align = align.max(self.shared.page as u64);
+        let iova = {
+            let mut space = lock(&self.shared.space);
+            // With a page behind it that is not mapped.
+            let taken = space.take(len as u64 + self.shared.page as u64, align);
+            taken.ok_or_else(|| Error::NoIova {
+                domain: self.name(),
+                len: len as u64,
+                ranges: list(space.ranges()),
+            })?
+        };
+        // SAFETY: MAPPED-ALIVE: `pages` is fresh memory, which `Mapped` unmaps from the IOMMU before it frees it.
+        if let Err(error) = unsafe { self.shared.map(iova, pages.address() as usize, len) } {
+            lock(&self.shared.space).release(iova);
+            return Err(error);
+        }
+        tracing::debug!(bytes = len, iova = %Iova(iova), "mapped for devices behind the IOMMU");
+        let segments = vec![Segment { offset: 0, len, iova: Iova(iova) }];
+        let backing = Mapped { shared: Arc::clone(&self.shared), iova, pages: Some(pages) };
+        // SAFETY: MAPPED-ALIVE: the pages have `len` bytes from `base`, zeroed by the kernel and aligned to a page, and live as
+        // long as the backing. The one segment covers them; devices reach them there since `map`.
+        Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(backing), self) })
+    }
+
+    unsafe fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error> {
+        // What was mapped so far is unmapped if something goes wrong.
+        let mut imported = Imported { shared: Arc::clone(&self.shared), ranges: Vec::new() };
+        for &Segment { offset, len, iova } in memory.segments() {
+            let refused = {
+                let mut space = lock(&self.shared.space);
+                space.claim(iova.0, len as u64).map_err(|why| (why, list(space.ranges())))
+            };
+            refused.map_err(|(why, ranges)| match why {
+                Refused::Taken => Error::Overlap { iova, len, domain: self.name() },
+                Refused::Outside => Error::CannotShare {
+                    from: memory.domain().name(),
+                    into: self.name(),
+                    why: format!(
+                        "its {len} bytes at {iova} are outside of what the IOMMU translates ({ranges})"
+                    ),
+                },
+            })?;
+            let address = memory.base().addr().get() + offset;
+            // SAFETY: MAPPED-ALIVE: the caller drops what is returned, which unmaps this, before the memory is freed.
+            if let Err(error) = unsafe { self.shared.map(iova.0, address, len) } {
+                lock(&self.shared.space).release(iova.0);
+                return Err(error);
+            }
+            imported.ranges.push((iova.0, len));
+        }
+        Ok(Box::new(imported))
+    }
+}
+
+/// A mapping with memory of its own.
+#[derive(Debug)]
+struct Mapped {
+    shared: Arc<Shared>,
+    iova: u64,
+    /// Freed after `drop` has unmapped them.
+    pages: Option<Mapping>,
+}
+
+impl Backing for Mapped {}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        if let Some(pages) = self.pages.take()
+            && !self.shared.unmap(self.iova, pages.len())
+        {
+            // QUIET-BEFORE-FREE: a device may still reach it.
+            std::mem::forget(pages);
+        }
+    }
+}
+
+/// Mappings of another domain's memory. Where one cannot be ended, the kernel keeps the pages: they were pinned for it, so
+/// that freeing them gives them to nobody else.
+#[derive(Debug)]
+struct Imported {
+    shared: Arc<Shared>,
+    ranges: Vec<(u64, usize)>,
+}
+
+impl Backing for Imported {}
+
+impl Drop for Imported {
+    fn drop(&mut self) {
+        for &(iova, len) in &self.ranges {
+            self.shared.unmap(iova, len);
+        }
+    }
+}
+
+/// The containers of a program: as few as its devices can do with, usually one.
+///
+/// ```no_run
+/// # fn main() -> Result<(), ixy_dma::Error> {
+/// let mut containers = ixy_dma::VfioDomains::default();
+/// let (one, other) = (containers.of_group(7)?, containers.of_group(8)?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct VfioDomains {
+    list: Vec<VfioDomain>,
+}
+
+impl VfioDomains {
+    /// The domain that the devices of a group are in. A group that is in none yet is opened and put into the first that takes
+    /// it, or into a new one.
+    ///
+    /// # Errors
+    /// Those of [`VfioGroup::open`] and [`VfioDomain::new`].
+    pub fn of_group(&mut self, number: u32) -> Result<VfioDomain, Error> {
+        if let Some(domain) = self.list.iter().find(|domain| domain.has(number)) {
+            return Ok(domain.clone());
+        }
+        let mut group = VfioGroup::open(number)?;
+        for domain in &self.list {
+            match domain.add(group) {
+                Ok(()) => return Ok(domain.clone()),
+                Err((refused, error)) => {
+                    tracing::debug!(%error, "another container is made");
+                    group = refused;
+                }
+            }
+        }
+        let domain = VfioDomain::new(group)?;
+        self.list.push(domain.clone());
+        Ok(domain)
+    }
+}
+
+/// Ranges in one line.
+fn list(ranges: &[Range]) -> String {
+    ranges.iter().map(Range::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,67 @@
+//! System calls on VFIO's files.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use vfio_bindings::bindings::vfio::{VFIO_BASE, VFIO_TYPE};
+
+/// How often a call is tried that a signal interrupts.
+const ATTEMPTS: u32 = 100;
+
+/// The request `number` of VFIO, as ioctl(2) counts them: `VFIO_DEVICE_GET_INFO` is 7. What it returns is not negative.
+///
+/// # Errors
+/// What the system says.
+///
+/// # Safety
+/// `argument` is what the request takes: a number in place of an address, or the address of a structure that is as long as its field `argsz`
+/// says, and that the kernel may read and, where the request answers in it, write until this returns. MAPPED-ALIVE: what the
+/// request makes a device reach stays where it is until that ends.
+pub unsafe fn request(file: BorrowedFd<'_>, number: u32, argument: *mut u8) -> io::Result<u32> {
+    let code = u32::from(VFIO_TYPE) << 8 | (VFIO_BASE + number);
+    for _ in 0..ATTEMPTS {
+        // SAFETY: as the caller promises.
+        let result = unsafe { libc::ioctl(file.as_raw_fd(), code as _, argument) };
+        if let Ok(result) = u32::try_from(result) {
+            return Ok(result);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    Err(io::ErrorKind::Interrupted.into())
+}
+
+/// A request that answers in a structure which the kernel appends capabilities to. `head` is the structure, whose first 32
+/// bits are its length `argsz`; returned are all bytes of the answer.
+///
+/// # Errors
+/// What the system says.
+///
+/// # Safety
+/// The request answers in a structure of the length of `head`, writes as many bytes as `argsz` says at most, sets `argsz` to
+/// how many it would have needed, and has no other effect.
+pub unsafe fn query(file: BorrowedFd<'_>, number: u32, head: &[u32]) -> io::Result<Vec<u8>> {
+    /// No answer is longer: a list of ranges has some dozens.
+    const LONGEST: usize = 1 << 16;
+    let mut len = size_of_val(head);
+    for _ in 0..3 {
+        // Of 64-bit words, for the alignment of what the kernel stores in it.
+        let mut answer = vec![0_u64; len.div_ceil(8)];
+        // SAFETY: all of the vector's bytes are initialised, and any bytes are 32-bit words.
+        let words =
+            unsafe { std::slice::from_raw_parts_mut(answer.as_mut_ptr().cast::<u32>(), answer.len() * 2) };
+        words[..head.len()].copy_from_slice(head);
+        words[0] = len as u32;
+        // SAFETY: the structure has `len` bytes in `answer`, to which there is no reference meanwhile; the rest is promised.
+        unsafe { request(file, number, answer.as_mut_ptr().cast()) }?;
+        let bytes: Vec<u8> = answer.iter().flat_map(|word| word.to_ne_bytes()).take(len).collect();
+        let needed = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
+        if needed <= len || needed > LONGEST {
+            return Ok(bytes);
+        }
+        len = needed;
+    }
+    Err(io::Error::other("the kernel's answer became longer each time that it was asked for"))
+}

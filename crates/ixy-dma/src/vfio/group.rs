@@ -1,0 +1,151 @@
+//! Groups of devices that an IOMMU cannot tell apart: [`VfioGroup`].
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use vfio_bindings::bindings::vfio::{VFIO_GROUP_FLAGS_VIABLE, vfio_group_status};
+
+use super::call::request;
+use super::container::Container;
+use crate::error::Error;
+
+/// Requests of groups (include/uapi/linux/vfio.h).
+mod number {
+    pub(super) const GET_STATUS: u32 = 3;
+    pub(super) const SET_CONTAINER: u32 = 4;
+    pub(super) const GET_DEVICE_FD: u32 = 6;
+}
+
+/// Kernel drivers that leave a device alone, so that the others of its group can be had.
+const HARMLESS: [&str; 3] = ["vfio-pci", "pci-stub", "pcieport"];
+
+/// A group of devices: those whose accesses to memory the IOMMU cannot keep apart, often a single one. It belongs to the
+/// process that opened it until this value and all devices of it are dropped.
+#[derive(Debug)]
+pub struct VfioGroup {
+    number: u32,
+    file: File,
+}
+
+impl VfioGroup {
+    /// Opens the group that the link `iommu_group` of a device leads to.
+    ///
+    /// # Errors
+    /// [`Error::NoVfioGroup`], [`Error::VfioPermission`], [`Error::VfioGroupInUse`]; [`Error::VfioGroupNotViable`] with the devices
+    /// that stand in the way.
+    pub fn open(number: u32) -> Result<Self, Error> {
+        let path = PathBuf::from(format!("/dev/vfio/{number}"));
+        let file = match opened(&path, "chown $USER") {
+            Err(Error::NoVfio { path, .. }) => return Err(Error::NoVfioGroup { group: number, path }),
+            other => other?,
+        };
+        let group = Self { number, file };
+        if group.is_viable()? {
+            return Ok(group);
+        }
+        Err(Error::VfioGroupNotViable { group: number, others: others(Path::new("/sys"), number) })
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Whether no other driver of the kernel has a device of the group.
+    fn is_viable(&self) -> Result<bool, Error> {
+        let mut status = vfio_group_status { argsz: size_of::<vfio_group_status>() as u32, flags: 0 };
+        // SAFETY: this request answers in the structure.
+        let asked = unsafe { request(self.file.as_fd(), number::GET_STATUS, (&raw mut status).cast()) };
+        asked.map_err(|source| Error::Os {
+            what: format!("cannot ask about IOMMU group {}", self.number),
+            source,
+        })?;
+        Ok(status.flags & VFIO_GROUP_FLAGS_VIABLE != 0)
+    }
+
+    /// Puts it into a container.
+    pub(super) fn join(&self, container: &Container) -> io::Result<()> {
+        let mut fd = container.file().as_raw_fd();
+        // SAFETY: this request takes the address of the container's descriptor, and reads it. Devices of the group reach from
+        // then on what is mapped in the container, which was given to devices.
+        unsafe { request(self.file.as_fd(), number::SET_CONTAINER, (&raw mut fd).cast()) }.map(|_| ())
+    }
+
+    /// The descriptor of a device of the group, which is in a container.
+    pub(super) fn device(&self, name: &str) -> Result<OwnedFd, Error> {
+        let failed = |source| Error::Os {
+            what: format!("cannot get the device {name} of IOMMU group {} from vfio-pci", self.number),
+            source,
+        };
+        let text = CString::new(name).map_err(|e| failed(e.into()))?;
+        // SAFETY: this request takes the address of a string that ends with a zero, and reads it.
+        let fd =
+            unsafe { request(self.file.as_fd(), number::GET_DEVICE_FD, text.as_ptr().cast_mut().cast()) }
+                .map_err(failed)?;
+        // SAFETY: the request made the descriptor, and nobody else knows of it.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    }
+}
+
+/// Opens a file of VFIO. `allow` is the command that, with the path behind it, permits that to a user.
+pub(super) fn opened(path: &Path, allow: &'static str) -> Result<File, Error> {
+    let path = path.to_owned();
+    File::options().read(true).write(true).open(&path).map_err(|source| match Errno::from_io_error(&source) {
+        Some(Errno::ACCESS | Errno::PERM) => Error::VfioPermission { path, allow },
+        Some(Errno::BUSY) => Error::VfioGroupInUse { path },
+        Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => Error::NoVfio { path, source },
+        _ => Error::Os { what: format!("cannot open {}", path.display()), source },
+    })
+}
+
+/// The devices of a group that keep the others from being had, each with the kernel driver that has it.
+fn others(sys: &Path, group: u32) -> Vec<String> {
+    let devices = sys.join(format!("kernel/iommu_groups/{group}/devices"));
+    let names = fs::read_dir(&devices).into_iter().flatten().flatten();
+    let mut others: Vec<String> = names
+        .filter_map(|device| {
+            let driver = fs::read_link(device.path().join("driver")).ok()?;
+            let driver = driver.file_name()?.to_string_lossy().into_owned();
+            let name = device.file_name().to_string_lossy().into_owned();
+            (!HARMLESS.contains(&driver.as_str())).then(|| format!("{name} ({driver})"))
+        })
+        .collect();
+    others.sort();
+    others
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn devices_with_another_driver_are_listed_and_harmless_ones_are_not() {
+        let sys = std::env::temp_dir().join(format!("ixy-dma-group-{}", std::process::id()));
+        let devices = sys.join("kernel/iommu_groups/7/devices");
+        for (name, driver) in [
+            ("0000:03:00.1", "igb"),
+            ("0000:03:00.0", "vfio-pci"),
+            ("0000:00:1c.0", "pcieport"),
+            ("0000:02:00.0", "nvme"),
+        ] {
+            fs::create_dir_all(devices.join(name)).unwrap();
+            symlink(format!("../../drivers/{driver}"), devices.join(name).join("driver")).unwrap();
+        }
+        fs::create_dir_all(devices.join("0000:03:00.2")).unwrap();
+        let found = (others(&sys, 7), others(&sys, 8));
+        fs::remove_dir_all(&sys).unwrap();
+        assert_eq!(found, (vec!["0000:02:00.0 (nvme)".to_owned(), "0000:03:00.1 (igb)".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn a_group_that_is_not_there_is_named_with_the_way_to_make_it() {
+        let text = VfioGroup::open(u32::MAX).unwrap_err().to_string();
+        assert!(text.contains("/dev/vfio/4294967295") && text.contains("vfio-pci"), "{text}");
+    }
+}

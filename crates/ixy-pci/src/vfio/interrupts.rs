@@ -1,0 +1,191 @@
+//! Interrupts that arrive as events: [`Interrupts`].
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ixy_dma::vfio::request;
+use rustix::event::{EventfdFlags, eventfd};
+use vfio_bindings::bindings::vfio::{
+    VFIO_IRQ_INFO_EVENTFD, VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_ACTION_UNMASK,
+    VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE, VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX,
+    VFIO_PCI_MSIX_IRQ_INDEX, vfio_irq_info,
+};
+
+use super::{Function, number};
+use crate::error::Error;
+
+/// The ways in which a device interrupts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InterruptKind {
+    /// Messages, each with an address of its own: up to 2,048 vectors.
+    MsiX,
+    /// Messages with numbers: up to 32 vectors.
+    Msi,
+    /// The interrupt pin: one vector, which is masked with each interrupt.
+    Pin,
+}
+
+impl InterruptKind {
+    /// All, the best first.
+    const ALL: [Self; 3] = [Self::MsiX, Self::Msi, Self::Pin];
+
+    /// Its number among VFIO's kinds of interrupts.
+    fn index(self) -> u32 {
+        match self {
+            Self::MsiX => VFIO_PCI_MSIX_IRQ_INDEX,
+            Self::Msi => VFIO_PCI_MSI_IRQ_INDEX,
+            Self::Pin => VFIO_PCI_INTX_IRQ_INDEX,
+        }
+    }
+}
+
+impl fmt::Display for InterruptKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MsiX => "MSI-X",
+            Self::Msi => "MSI",
+            Self::Pin => "INTx",
+        })
+    }
+}
+
+/// The interrupts of a device, which has them on until this is dropped. Each vector is an eventfd(2), non-blocking and closed
+/// on exec: it becomes readable when the device interrupts, and its value counts how often. Which causes a device has, and
+/// which vector they go to, is its driver's.
+#[derive(Debug)]
+pub struct Interrupts {
+    function: Arc<Function>,
+    kind: InterruptKind,
+    len: usize,
+    vectors: Vec<OwnedFd>,
+}
+
+impl Interrupts {
+    /// Switches on `wanted` vectors of the best kind that the device and the system have, or as many as there are, at least one.
+    pub(crate) fn best(function: &Arc<Function>, wanted: usize) -> Result<Self, Error> {
+        let mut why = Vec::new();
+        for kind in InterruptKind::ALL {
+            match Self::of(function, kind, wanted) {
+                Err(Error::NoInterrupts { why: reason, .. }) => why.push(reason),
+                other => return other,
+            }
+        }
+        Err(Error::NoInterrupts { address: function.address, why: why.join("; ") })
+    }
+
+    /// The same of one kind.
+    pub(crate) fn of(function: &Arc<Function>, kind: InterruptKind, wanted: usize) -> Result<Self, Error> {
+        let address = function.address;
+        let none = |why: String| Error::NoInterrupts { address, why };
+        let failed = |source: io::Error| none(format!("{kind} cannot be switched on: {source}"));
+        let there = function.vectors(kind).map_err(failed)?;
+        if there == 0 {
+            return Err(none(format!("it has no {kind}")));
+        }
+        if function.interrupts.swap(true, Ordering::AcqRel) {
+            return Err(Error::InterruptsInUse { address });
+        }
+        // From here on, to drop it is to switch them off.
+        let mut all = Self { function: Arc::clone(function), kind, len: 0, vectors: Vec::new() };
+        let mut count = wanted.clamp(1, there as usize);
+        // The system may have fewer vectors left, and says how many.
+        while count > 0 {
+            let events = (0..count).map(|_| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK));
+            let vectors = events.collect::<Result<Vec<_>, _>>().map_err(|e| failed(e.into()))?;
+            let left = function.set(kind, &vectors).map_err(failed)? as usize;
+            if left == 0 {
+                tracing::debug!(device = %address, %kind, count, wanted, "interrupts are switched on");
+                all.len = count;
+                all.vectors = vectors;
+                return Ok(all);
+            }
+            count = left.min(count - 1);
+        }
+        Err(none(format!("the system has no vector for {kind}")))
+    }
+
+    /// Their kind.
+    pub fn kind(&self) -> InterruptKind {
+        self.kind
+    }
+
+    /// How many vectors there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none, which is never so.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Hands out the eventfds in the order of the vectors, once; none are left after that. The kernel keeps what it signals, so
+    /// one that is closed is only not heard any more.
+    pub fn take_vectors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.vectors)
+    }
+
+    /// Lets the pin interrupt again, which the kernel masks with each interrupt: to be called once the cause is cleared in the
+    /// device, or it interrupts at once. For messages nothing is to be done.
+    ///
+    /// # Errors
+    /// [`Error::VfioRequest`].
+    pub fn unmask(&self) -> Result<(), Error> {
+        if self.kind != InterruptKind::Pin {
+            return Ok(());
+        }
+        let mut words = [20, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, self.kind.index(), 0, 1];
+        self.function.irqs(&mut words).map(|_| ()).map_err(|source| Error::VfioRequest {
+            address: self.function.address,
+            what: "unmask the interrupt pin of",
+            source,
+        })
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            let action = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+            if let Err(error) = self.function.irqs(&mut [20, action, self.kind.index(), 0, 0]) {
+                tracing::warn!("{} of {} cannot be switched off: {error}", self.kind, self.function.address);
+            }
+        }
+        self.function.interrupts.store(false, Ordering::Release);
+    }
+}
+
+impl Function {
+    /// How many vectors of a kind it has that can signal events.
+    fn vectors(&self, kind: InterruptKind) -> io::Result<u32> {
+        let mut info = vfio_irq_info {
+            argsz: size_of::<vfio_irq_info>() as u32,
+            index: kind.index(),
+            ..Default::default()
+        };
+        // SAFETY: this request answers in the structure.
+        unsafe { request(self.file.as_fd(), number::GET_IRQ_INFO, (&raw mut info).cast()) }?;
+        Ok(if info.flags & VFIO_IRQ_INFO_EVENTFD == 0 { 0 } else { info.count })
+    }
+
+    /// Has the vectors of a kind signal these events. When the system has not so many vectors, nothing was done, and the result is
+    /// how many it has.
+    fn set(&self, kind: InterruptKind, vectors: &[OwnedFd]) -> io::Result<u32> {
+        let action = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+        let count = vectors.len() as u32;
+        let mut words = vec![20 + 4 * count, action, kind.index(), 0, count];
+        words.extend(vectors.iter().map(|vector| vector.as_raw_fd() as u32));
+        self.irqs(&mut words)
+    }
+
+    /// Sets interrupts. The words are those of `struct vfio_irq_set` and of what follows it.
+    fn irqs(&self, words: &mut [u32]) -> io::Result<u32> {
+        debug_assert_eq!(words[0] as usize, size_of_val(words));
+        // SAFETY: this request takes the structure, as long as its first word says, which the two callers' arrays are.
+        // Messages go to what the kernel set up for them.
+        unsafe { request(self.file.as_fd(), number::SET_IRQS, words.as_mut_ptr().cast()) }
+    }
+}
