@@ -1,5 +1,8 @@
 //! Cards in the machine: which driver a PCI device gets.
 
+use std::sync::Arc;
+
+use ixy_dma::{DmaDomain, PageSize, PhysicalDomain, VfioDomains};
 use ixy_ixgbe::models;
 use ixy_pci::WhenInUse;
 
@@ -20,18 +23,29 @@ pub(crate) fn take(
     address: &str,
     place: ixy_pci::Address,
     options: &Options,
+    containers: &mut VfioDomains,
 ) -> Result<Box<dyn Ready>, Error> {
     let info = options.sysfs.device(place)?;
     #[cfg(feature = "virtio")]
     if crate::virtio::drives(info.id) {
-        return Ok(Box::new(crate::virtio::Taken::take(address, place, options)?));
+        return Ok(Box::new(crate::virtio::Taken::take(address, place, options, containers)?));
     }
     match models::find(info.id.vendor, info.id.device) {
-        Ok(model) => Ok(Box::new(pci::Taken::take(address, place, model, options)?)),
+        Ok(model) => Ok(Box::new(pci::Taken::take(address, place, model, options, containers)?)),
         Err(source) => {
             let (address, source) = (address.to_owned(), Box::new(source));
             Err(Error::NoDriver { address, source, others: OTHERS })
         }
+    }
+}
+
+/// The memory that a device reaches: what is mapped in its IOMMU, or else all of physical memory, of which it gets hugepages.
+/// New memory comes from its NUMA node, or the one that the options name.
+pub(crate) fn domain<B>(device: &ixy_pci::Device<B>, options: &Options) -> Arc<dyn DmaDomain> {
+    let node = options.numa.or(device.numa_node());
+    match device.vfio_domain() {
+        Some(domain) => Arc::new(domain.on_node(node)),
+        None => Arc::new(PhysicalDomain::new(PageSize::Mib2).on_node(node)),
     }
 }
 

@@ -30,12 +30,15 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     order.sort_by_key(|&n| addresses[n].place.makes_a_file());
     #[cfg(feature = "sim")]
     let cables = options.cables.clone().unwrap_or_default();
+    // VFIO's; as few as the devices can do with, so that they reach the same memory.
+    #[cfg(feature = "pci")]
+    let mut containers = ixy_dma::VfioDomains::default();
     let mut ready = Vec::new();
     for n in order {
         let address = addresses[n].to_string();
         let device: Box<dyn Ready> = match &addresses[n].place {
             #[cfg(feature = "pci")]
-            Place::Pci(place) => crate::hardware::take(&address, *place, options)?,
+            Place::Pci(place) => crate::hardware::take(&address, *place, options, &mut containers)?,
             #[cfg(feature = "sim")]
             Place::Sim(spec) => Box::new(crate::sim::Plugged::plug(&address, spec, &cables)?),
             Place::NotBuilt(why) => return Err(Error::NotBuilt { address, why }),

@@ -1,11 +1,11 @@
-//! 82599s and their relatives on the PCI bus, through sysfs and hugepages.
+//! 82599s and their relatives on the PCI bus.
 
 use std::sync::Arc;
 
 use ixy_core::Mempool;
-use ixy_dma::{BusMaster, DmaDomain, PageSize, PhysicalDomain};
+use ixy_dma::{BusMaster, DmaDomain, VfioDomains};
 use ixy_ixgbe::{Config, models};
-use ixy_pci::{DeviceId, Supported};
+use ixy_pci::{Candidate, DeviceId, Supported};
 use ixy_regs::ixgbe::Registers;
 
 use crate::device::Device;
@@ -30,15 +30,15 @@ impl Taken {
         place: ixy_pci::Address,
         model: &'static models::Model,
         options: &Options,
+        containers: &mut VfioDomains,
     ) -> Result<Self, Error> {
         let ids = [DeviceId::new(models::INTEL, model.device)];
         let bar_len = Registers::<ixy_pci::BarBus>::SIZE;
         let supported = Supported { driver: "ixgbe", ids: &ids, bar: 0, bar_len };
-        let in_use = hardware::when_in_use(options);
-        let device = ixy_pci::Device::open(&options.sysfs, place, &supported, in_use)?;
+        let found = Candidate::find(&options.sysfs, place, containers)?;
+        let device = found.open(&supported, hardware::when_in_use(options))?;
         device.disable().map_err(|source| Error::of_driver(address, source))?;
-        let node = options.numa.or(device.numa_node());
-        let domain = Arc::new(PhysicalDomain::new(PageSize::Mib2).on_node(node));
+        let domain = hardware::domain(&device, options);
         Ok(Self { address: address.to_owned(), device: Arc::new(device), model, domain })
     }
 }

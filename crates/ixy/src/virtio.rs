@@ -1,11 +1,11 @@
-//! Virtio network devices on the PCI bus, through sysfs and hugepages.
+//! Virtio network devices on the PCI bus.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ixy_core::Mempool;
-use ixy_dma::{BusMaster, DmaDomain, PageSize, PhysicalDomain};
-use ixy_pci::{Bar, BarBus, BarKind, ConfigSpace, DeviceId, PortBus, Sysfs};
+use ixy_dma::{BusMaster, DmaDomain, VfioDomains};
+use ixy_pci::{Bar, BarBus, BarKind, Candidate, ConfigSpace, DeviceId, PortBus, Sysfs};
 use ixy_regs::virtio::legacy;
 use ixy_regs::window::Window;
 use ixy_virtio::{Config, Layout, Region, Structures, Transport, ids};
@@ -58,12 +58,17 @@ enum Interface {
 impl Taken {
     /// Takes the device at `place`, which is one of [`IDS`], if nobody uses it, resets it and stops its DMA: what an earlier
     /// owner left running must not write into memory that is allocated next.
-    pub(crate) fn take(address: &str, place: ixy_pci::Address, options: &Options) -> Result<Self, Error> {
+    pub(crate) fn take(
+        address: &str,
+        place: ixy_pci::Address,
+        options: &Options,
+        containers: &mut VfioDomains,
+    ) -> Result<Self, Error> {
         let driver = |source: ixy_virtio::Error| Error::of_driver(address, source);
-        let sysfs = &options.sysfs;
-        let interface = Interface::of(address, place, sysfs)?;
+        let found = Candidate::find(&options.sysfs, place, containers)?;
+        let interface = Interface::of(address, found.config(), &options.sysfs)?;
         let in_use = hardware::when_in_use(options);
-        let device = ixy_pci::Device::take(sysfs, place, DRIVER, &IDS, &interface.needed(), in_use)?;
+        let device = found.take(DRIVER, &IDS, &interface.needed(), in_use)?;
         device.disable().map_err(|source| Error::of_driver(address, source))?;
 
         let registers = match interface {
@@ -81,16 +86,15 @@ impl Taken {
             Registers::Modern(transport) => transport.quiesce(address),
         };
         quiet.map_err(driver)?;
-        let node = options.numa.or(device.numa_node());
-        let domain = Arc::new(PhysicalDomain::new(PageSize::Mib2).on_node(node));
+        let domain = hardware::domain(&device, options);
         Ok(Self { address: address.to_owned(), device: Arc::new(device), registers, domain })
     }
 }
 
 impl Interface {
     /// Chooses the modern interface where the device has it, and else the legacy one. Nothing is changed by that.
-    fn of(address: &str, place: ixy_pci::Address, sysfs: &Sysfs) -> Result<Self, Error> {
-        let config = ConfigSpace::open_read_only(sysfs, place)?;
+    fn of(address: &str, config: &ConfigSpace, sysfs: &Sysfs) -> Result<Self, Error> {
+        let place = config.address();
         let transitional = config.id()?.device == ids::TRANSITIONAL;
         let list = config.capability_list()?;
         let capabilities: Vec<_> = config
@@ -152,7 +156,8 @@ fn structures(
         common: window("common configuration", layout.common)?,
         notify: window("notifications", layout.notify)?,
         notify_multiplier: layout.notify_multiplier,
-        isr: window("ISR status", layout.isr)?,
+        // One byte of it is read, wherever it is.
+        isr: window("ISR status", Region { len: layout.isr.len.min(1), ..layout.isr })?,
         device: window("device configuration", layout.device)?,
     })
 }
@@ -165,7 +170,7 @@ impl Ready for Taken {
     #[allow(unsafe_code, reason = "this is where a driver is given its card")]
     fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error> {
         let Self { address, device, registers, domain } = *self;
-        let config = options.virtio(device.info().behind_iommu());
+        let config = options.virtio(device.behind_iommu());
         let driver = |source: ixy_virtio::Error| Error::of_driver(&address, source);
         match registers {
             Registers::Legacy(transport) => {

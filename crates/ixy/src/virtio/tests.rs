@@ -21,7 +21,7 @@ const FEATURES: usize = 4;
 
 fn take(tree: &Tree) -> Result<Taken, Error> {
     let options = Options { sysfs: tree.sysfs(), ..Options::default() };
-    Taken::take(ADDRESS, ADDRESS.parse().unwrap(), &options)
+    Taken::take(ADDRESS, ADDRESS.parse().unwrap(), &options, &mut VfioDomains::default())
 }
 
 /// Opens it with memory that is not of this machine's devices.
@@ -72,7 +72,8 @@ fn a_device_is_taken_with_its_dma_and_its_interrupts_off() {
 fn each_structure_gets_the_part_of_the_bar_that_is_its_own() {
     let tree = Tree::modern();
     let (sysfs, place) = (tree.sysfs(), ADDRESS.parse().unwrap());
-    let interface = Interface::of(ADDRESS, place, &sysfs).unwrap();
+    let config = ConfigSpace::open_read_only(&sysfs, place).unwrap();
+    let interface = Interface::of(ADDRESS, &config, &sysfs).unwrap();
     let needed = interface.needed();
     assert_eq!(needed, [Bar { number: 4, kind: BarKind::Memory, len: 0x4000 }], "up to the last of them");
     let device =
