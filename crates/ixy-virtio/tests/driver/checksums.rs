@@ -144,6 +144,21 @@ fn a_place_for_the_sum_outside_of_the_frame_drops_the_frame() {
     assert_eq!((stats.rx_dropped, stats.rx_packets), (5, 1));
 }
 
+/// Who is told what is owed need not look whether it can be.
+#[test]
+fn a_place_for_the_sum_outside_of_the_frame_is_told_to_nobody() {
+    let bench = offered(Interface::Modern);
+    let (_device, mut rx, _tx) = bench.start(&asking());
+    let mut header = owed();
+    header[8..10].copy_from_slice(&25_u16.to_le_bytes());
+    bench.device.arrive_with(0, header, &frame(60, 1));
+    bench.device.arrive_with(0, owed(), &unfinished(60));
+    bench.device.poll();
+    let (mut batch, mut checksums) = (Batch::new(4), [Checksum::InFrame; Batch::CAPACITY]);
+    assert_eq!(rx.receive_with(&mut batch, &mut checksums), 1);
+    assert_eq!((checksums[0], &*batch[0]), (OWED, &*unfinished(60)));
+}
+
 #[test]
 fn nothing_is_agreed_on_and_headers_are_zero_unless_asked_for() {
     for interface in [Interface::Legacy, Interface::Modern] {
