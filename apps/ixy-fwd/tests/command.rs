@@ -243,7 +243,13 @@ fn what_was_sent_before_a_signal_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("out.pcap");
     let mut child = program(&["sim", &format!("sim:tx={}", output.display()), "--json"]).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    // It is in the middle of something once there is more than a file's header.
+    let started = Instant::now();
+    while fs::metadata(&output).map_or(0, |file| file.len()) < 1000
+        && started.elapsed() < Duration::from_secs(20)
+    {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     send("TERM", &child);
     assert_eq!(wait(&mut child).code(), Some(0));
     let mut out = String::new();
