@@ -10,6 +10,17 @@ pub enum Error {
     /// A device could not be opened, or failed.
     #[error(transparent)]
     Device(#[from] ixy::Error),
+    /// A PCI device is not there, or cannot be looked at.
+    #[error(transparent)]
+    Pci(#[from] ixy_pci::Error),
+    /// Registers that cannot be shown.
+    #[error("the registers of {device} cannot be shown: {why}")]
+    Registers {
+        /// The device.
+        device: String,
+        /// What stands in the way, and the way out.
+        why: String,
+    },
     /// A device does not answer, or there is no memory.
     #[error(transparent)]
     Core(#[from] ixy_core::Error),
@@ -17,7 +28,7 @@ pub enum Error {
     #[error(transparent)]
     Capture(#[from] ixy_pcap::PcapError),
     /// Standard output takes no more.
-    #[error("cannot write statistics to standard output: {0}; make room, or redirect it elsewhere")]
+    #[error("cannot write to standard output: {0}; make room, or redirect it elsewhere")]
     Output(std::io::Error),
     /// A signal handler could not be set.
     #[error("cannot watch for SIGINT and SIGTERM: {0}")]

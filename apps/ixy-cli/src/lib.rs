@@ -1,11 +1,13 @@
-//! What the programs ixy-fwd, ixy-pktgen and ixy-dump share, so that each of them is its loop and little else.
+//! What the programs ixy-fwd, ixy-pktgen, ixy-dump and ixy-info share, so that each of them is its loop and little else.
 //!
-//! - [`main`] reads the arguments and turns the outcome into one line and an exit code.
+//! - [`main`] reads the arguments and turns the outcome into one line and an exit code; [`tool`] does it for programs that
+//!   move no frames.
 //! - [`Flags`] are the flags that all of them have; [`HELP`] explains addresses.
 //! - [`Session`] knows when to stop, and where statistics go.
 //! - [`Reporter`] prints statistics each second, progress, and the summary.
 //! - [`settle`] gives links time to come up, [`wait_for_link`] insists on one.
 //! - [`Idle`] lets a loop without work wait politely.
+//! - [`Object`] is a line of JSON.
 //!
 //! A program that counts what arrives:
 //!
@@ -58,7 +60,8 @@ mod start;
 pub use error::Error;
 pub use flags::{Flags, HELP, duration};
 pub use idle::Idle;
+pub use json::Object;
 pub use link::{settle, wait_for_link};
 pub use report::Reporter;
 pub use session::Session;
-pub use start::main;
+pub use start::{main, tool};

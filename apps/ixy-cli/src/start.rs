@@ -1,11 +1,11 @@
-//! From the command line to the exit code: [`main`].
+//! From the command line to the exit code: [`main`], [`tool`].
 
 use std::error::Error as _;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::ErrorKind as Told;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::Error;
@@ -16,10 +16,34 @@ use crate::session::Session;
 /// one line on standard error.
 pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(), Error>) -> ExitCode {
     let result = A::try_parse().map_err(Stop::from).and_then(|args| {
-        log_to_stderr(flags(&args))?;
+        log_to_stderr(level(flags(&args)))?;
         let session = Session::of_process()?;
         Ok(run(args, &session)?)
     });
+    ended(result)
+}
+
+/// The `main` of a program that moves no frames: it prints what `run` returns, all at once. Messages below warnings are shown
+/// if the environment variable `IXY_LOG` asks for them.
+pub fn tool<A: Parser>(run: fn(A) -> Result<String, Error>) -> ExitCode {
+    let result = A::try_parse().map_err(Stop::from).and_then(|args| {
+        log_to_stderr("warn")?;
+        print(&run(args)?)?;
+        Ok(())
+    });
+    ended(result)
+}
+
+/// Writes to standard output. A reader who has seen enough is no error.
+fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
+        _ => Ok(()),
+    }
+}
+
+fn ended(result: Result<(), Stop>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Stop::Told(text)) => {
@@ -50,7 +74,7 @@ impl From<Error> for Stop {
 impl From<clap::Error> for Stop {
     fn from(error: clap::Error) -> Self {
         let text = error.render().to_string();
-        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        if matches!(error.kind(), Told::DisplayHelp | Told::DisplayVersion) {
             return Self::Told(text);
         }
         // clap explains in paragraphs; the first ones say what is wrong, then comes the usage.
@@ -74,14 +98,19 @@ fn one_line(error: &Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn log_to_stderr(flags: &Flags) -> Result<(), Error> {
-    let level = match (flags.quiet, flags.verbose) {
+/// The level of messages that the flags ask for.
+fn level(flags: &Flags) -> &'static str {
+    match (flags.quiet, flags.verbose) {
         (true, _) => "error",
         (_, 0) => "warn",
         (_, 1) => "info",
         (_, 2) => "debug",
         _ => "trace",
-    };
+    }
+}
+
+/// Logs to standard error, with this level or the one that the environment wants.
+fn log_to_stderr(level: &str) -> Result<(), Error> {
     let wanted = std::env::var("IXY_LOG").ok().filter(|wanted| !wanted.is_empty());
     let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(level)).map_err(|error| {
         Error::Usage(format!(

@@ -96,6 +96,7 @@ mod capability;
 mod config;
 mod device;
 mod error;
+mod inspection;
 mod interrupts;
 mod kernel_driver;
 mod ports;
@@ -110,6 +111,7 @@ pub use capability::{BrokenList, Capability, CapabilityList, ExtendedCapability,
 pub use config::ConfigSpace;
 pub use device::{Device, Supported};
 pub use error::Error;
+pub use inspection::Inspection;
 pub use kernel_driver::WhenInUse;
 pub use ports::PortBus;
 pub use region::{Bar, BarKind};

@@ -5,6 +5,7 @@
 mod candidate;
 mod configuration;
 mod enumeration;
+mod inspecting;
 mod opening;
 mod taking;
 mod tree;

@@ -1,0 +1,155 @@
+//! Registers in words: [`print`].
+
+use std::fmt::Write;
+
+use ixy_cli::{Error, Object};
+use ixy_regs::map::Register;
+
+use crate::maps::Map;
+
+/// Fields in one line.
+const FIELDS: usize = 6;
+
+/// Which registers are wanted.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    /// Parts of names in upper case; none for all.
+    only: Vec<String>,
+    /// Whether those are read whose reading has an effect.
+    effects: bool,
+}
+
+impl Filter {
+    pub(crate) fn new(only: &[String], effects: bool) -> Self {
+        Self { only: only.iter().map(|text| text.to_uppercase()).collect(), effects }
+    }
+
+    fn wants(&self, register: &Register) -> bool {
+        self.only.is_empty() || self.only.iter().any(|text| register.name.contains(text.as_str()))
+    }
+}
+
+/// What was left out, and why.
+#[derive(Debug, Default)]
+struct Counts {
+    shown: usize,
+    with_effect: usize,
+    unreadable: usize,
+}
+
+/// All registers that the filter wants, one after the other.
+pub(crate) fn print(maps: &[Map<'_>], filter: &Filter, json: bool) -> Result<String, Error> {
+    let (mut text, mut counts, mut title) = (String::new(), Counts::default(), "");
+    for map in maps {
+        let gone = |register: &Register| (map.read)(register.spans[0].base, register.bits) == u32::MAX;
+        if let Some(register) = map.alive.filter(|register| gone(register)) {
+            let why = format!(
+                "{} reads all ones: the card was removed, or has no power; `dmesg` may tell more",
+                register.name
+            );
+            return Err(Error::Registers { device: "this device".into(), why });
+        }
+        for register in map.registers.iter().filter(|register| filter.wants(register)) {
+            if !register.access.is_readable() {
+                counts.unreadable += 1;
+            } else if register.access.reading_has_effect() && !filter.effects {
+                counts.with_effect += 1;
+            } else {
+                counts.shown += 1;
+                if map.name != title && !json {
+                    line(&mut text, format_args!("{}:", map.name));
+                }
+                title = map.name;
+                for element in elements(map, register) {
+                    if json { element.json(map, &mut text) } else { element.words(&mut text) }
+                }
+            }
+        }
+    }
+    if !json {
+        counts.words(&mut text);
+    }
+    Ok(text)
+}
+
+/// Neighbours in an array with one value; a single register is an array of one.
+struct Element {
+    register: &'static Register,
+    first: usize,
+    last: usize,
+    offset: u32,
+    value: u32,
+}
+
+fn elements(map: &Map<'_>, register: &'static Register) -> Vec<Element> {
+    let mut all: Vec<Element> = Vec::new();
+    let offsets = register.spans.iter().flat_map(|span| span.offsets());
+    for (n, offset) in offsets.enumerate() {
+        let value = (map.read)(offset, register.bits);
+        match all.last_mut() {
+            Some(before) if before.value == value => before.last = n,
+            _ => all.push(Element { register, first: n, last: n, offset, value }),
+        }
+    }
+    all
+}
+
+impl Element {
+    fn name(&self) -> String {
+        let (name, first, last) = (self.register.name, self.first, self.last);
+        match (self.register.len() > 1, first == last) {
+            (false, _) => name.to_owned(),
+            (true, true) => format!("{name}[{first}]"),
+            (true, false) => format!("{name}[{first}..={last}]"),
+        }
+    }
+
+    fn words(&self, text: &mut String) {
+        let (register, value) = (self.register, self.value);
+        let digits = register.bits as usize / 4;
+        let hex = format!("0x{value:0digits$x}");
+        line(text, format_args!("{:#07x}  {:<24} {hex:<10}  {}", self.offset, self.name(), register.section));
+        let fields: Vec<_> =
+            register.fields().map(|field| format!("{}={:#x}", field.name, field.of(value))).collect();
+        for some in fields.chunks(FIELDS) {
+            line(text, format_args!("         {}", some.join("  ")));
+        }
+    }
+
+    fn json(&self, map: &Map<'_>, text: &mut String) {
+        let fields = self.register.fields();
+        let fields = fields
+            .fold(Object::default(), |object, field| object.count(field.name, field.of(self.value).into()));
+        let object = Object::default()
+            .text("register", self.register.name)
+            .text_or_null("structure", (!map.name.is_empty()).then_some(map.name))
+            .count("first", self.first as u64)
+            .count("last", self.last as u64)
+            .count("offset", self.offset.into())
+            .count("bits", self.register.bits.into())
+            .text("section", self.register.section)
+            .text("access", self.register.access.name())
+            .count("value", self.value.into())
+            .object("fields", fields);
+        line(text, format_args!("{}", object.finish()));
+    }
+}
+
+impl Counts {
+    fn words(&self, text: &mut String) {
+        line(text, format_args!("\n{} registers shown.", self.shown));
+        if self.with_effect > 0 {
+            let n = self.with_effect;
+            line(text, format_args!("{n} left out because reading them has an effect (--all reads them)."));
+        }
+        if self.unreadable > 0 {
+            let n = self.unreadable;
+            line(text, format_args!("{n} left out because reading them gives nothing that is defined."));
+        }
+    }
+}
+
+fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
+    // Writing to a String does not fail.
+    let _ = writeln!(text, "{words}");
+}

@@ -1,0 +1,80 @@
+//! ixy-info tells of each network card what it is, who uses it, and what is missing before ixy can.
+#![forbid(unsafe_code)]
+
+mod card;
+mod decode;
+mod maps;
+mod missing;
+mod show;
+mod system;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ixy_cli::Error;
+
+use crate::card::Card;
+use crate::system::System;
+
+/// Lists the network cards of this machine: what each is, which kernel driver and which interfaces it has, how the IOMMU
+/// treats it, and what is missing before ixy can use it, with the command for it. With an address it tells of that device
+/// alone, and with --registers it prints its registers. It changes nothing: every file is opened for reading.
+#[derive(Debug, Parser)]
+#[command(version, after_help = HELP)]
+struct Args {
+    /// One device: 0000:03:00.0 or 03:00.0 as `lspci` prints it, or sim
+    address: Option<String>,
+    /// Print the registers with their fields (a card in the machine: as root; 82599 family, 82576, virtio)
+    #[arg(long, requires = "address")]
+    registers: bool,
+    /// Also read registers whose reading has an effect, such as statistics that clear
+    #[arg(long, requires = "registers")]
+    all: bool,
+    /// Only registers whose name contains this text, in upper or lower case; may be repeated
+    #[arg(long, value_name = "TEXT", requires = "registers")]
+    only: Vec<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+const HELP: &str = "\
+Examples:
+  ixy-info
+  ixy-info 03:00.0
+  ixy-info 03:00.0 --json
+  sudo ixy-info 03:00.0 --registers --only RXDCTL --only LINK
+  ixy-info sim --registers
+
+A software card (sim) is made for the occasion, driven, and its registers are read then; addresses that would make a file,
+a socket or an interface are refused. Any user may run this; what only root may see is said to be so.
+Exit code 0: all went well; 1: an error, told in one line; 2: the arguments are wrong.";
+
+fn run(args: Args) -> Result<String, Error> {
+    let system = System::of_process();
+    let Some(address) = &args.address else {
+        let cards = Card::all(&system)?;
+        return Ok(show::cards(&cards, &system, args.json));
+    };
+    let filter = decode::Filter::new(&args.only, args.all);
+    if let Some(spec) = maps::simulated(address)? {
+        return match args.registers {
+            true => maps::with_simulated(address, &spec, |maps| decode::print(maps, &filter, args.json)),
+            false => Ok(show::simulated(address, args.json)),
+        };
+    }
+    let place = address.parse::<ixy_pci::Address>();
+    let place = place.map_err(|_| ixy::Error::BadAddress { text: address.clone() })?;
+    let card = Card::at(place, &system)?;
+    if !args.registers {
+        return Ok(show::cards(&[card], &system, args.json));
+    }
+    if args.all {
+        card.check_unused()?;
+    }
+    decode::print(&maps::of_card(&card, &system)?, &filter, args.json)
+}
+
+fn main() -> ExitCode {
+    ixy_cli::tool(run)
+}

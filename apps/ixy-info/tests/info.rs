@@ -1,0 +1,382 @@
+//! ixy-info as a user starts it, on trees of plain files and on software devices.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod tree;
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use tree::{CARD, Ended, Tree, is_root};
+
+const INFO: &str = env!("CARGO_BIN_EXE_ixy-info");
+
+fn info(tree: &Tree, args: &[&str]) -> String {
+    let (code, out, err) = tree.run(INFO, args);
+    assert_eq!((code, err.as_str()), (0, ""), "{args:?}: {out}");
+    out
+}
+
+fn fails(tree: &Tree, args: &[&str], code: i32, words: &[&str]) {
+    let (found, out, err) = tree.run(INFO, args);
+    assert_eq!((found, out.as_str()), (code, ""), "{args:?}: {err}");
+    assert!(err.starts_with("error: ") && err.lines().count() == 1, "{args:?}: {err}");
+    for word in words {
+        assert!(err.contains(word), "{args:?}: `{word}` is not in: {err}");
+    }
+}
+
+fn has(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "`{word}` is not in: {text}");
+    }
+}
+
+/// Runs it without the rights of root, with a limit of locked memory in KiB: as root by giving them up.
+/// `last` changes the tree right before.
+fn unprivileged(tree: &Tree, memlock: &str, args: &[&str], last: impl FnOnce(&Tree)) -> Option<Ended> {
+    let mut command = Command::new("sh");
+    let give_up = if is_root() { "setpriv --reuid=65534 --regid=65534 --clear-groups" } else { "" };
+    let script = format!("ulimit -l {memlock} && exec {give_up} \"$@\"");
+    command.args(["-c", &script, "sh", INFO]).args(args);
+    if is_root() {
+        // Others may look into the directory, and at the program.
+        assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(tree.path("")).status().unwrap().success());
+        let reachable = Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", INFO, "--version"])
+            .output();
+        if !reachable.is_ok_and(|output| output.status.success()) {
+            let why = "SKIPPED: ixy-info without root: setpriv is missing, or user 65534 cannot reach the program\n";
+            std::io::stderr().write_all(why.as_bytes()).unwrap();
+            return None;
+        }
+    }
+    last(tree);
+    Some(tree.ended(&mut command))
+}
+
+#[test]
+fn network_controllers_and_known_devices_are_listed_and_nothing_else() {
+    let tree = Tree::with_card();
+    tree.add("0000:00:1f.2", "0x8086", "0x2922", "0x010601");
+    tree.add("0000:04:00.0", "0x8086", "0x15ac", "0x020000");
+    tree.add("0000:05:00.0", "0x1af4", "0x1000", "0xff0000");
+    tree.add("0000:06:00.0", "0x8086", "0x10c9", "0x020000");
+    let before = tree.contents();
+    let text = info(&tree, &[]);
+    assert!(tree.contents() == before, "nothing is changed");
+    assert!(!text.contains("00:1f.2"), "{text}");
+    has(
+        &text,
+        &[
+            "0000:03:00.0  Intel 82599ES SFP+ (8086:10fb)\n",
+            "  driven by   ixy-ixgbe\n",
+            "  kernel      ixgbe\n",
+            "  interface   eth7 is down\n",
+            "  IOMMU       group 12 of type identity\n",
+            "0000:04:00.0  network controller (8086:15ac)\n",
+            "X550EM",
+            "0000:05:00.0  virtio network device (1af4:1000)\n",
+            "0000:06:00.0  Intel 82576 (8086:10c9)\n",
+            "ixy has no driver for the 82576 yet",
+        ],
+    );
+}
+
+#[test]
+fn a_machine_without_cards_is_told_what_works_there() {
+    let tree = Tree::new();
+    has(&info(&tree, &[]), &["no network card", "ixy-fwd sim sim"]);
+    assert_eq!(info(&tree, &["--json"]), "");
+}
+
+#[test]
+fn an_interface_that_is_up_is_to_be_taken_down() {
+    let tree = Tree::with_card();
+    tree.interface(CARD, "eth7", true);
+    let text = info(&tree, &["03:00.0"]);
+    has(&text, &["eth7 is up, with a link at 10000 Mbit/s\n", "missing     its interface eth7 is up\n"]);
+    has(&text, &["    sudo ip link set eth7 down\n"]);
+    tree.write(tree.device(CARD).join("net/eth7/carrier"), "0\n");
+    has(&info(&tree, &[CARD]), &["eth7 is up, without a link\n"]);
+}
+
+#[test]
+fn an_interface_with_the_default_route_is_not_to_be_taken_down() {
+    let tree = Tree::with_card();
+    tree.interface(CARD, "eth7", true);
+    tree.default_route("eth7");
+    let text = info(&tree, &[CARD]);
+    has(
+        &text,
+        &["eth7 carries this machine's default route: choose another card", "carries the default route\n"],
+    );
+    assert!(!text.contains("ip link set"), "{text}");
+}
+
+#[test]
+fn an_interface_in_another_namespace_is_suspected() {
+    let tree = Tree::with_card();
+    std::fs::remove_dir_all(tree.device(CARD).join("net")).unwrap();
+    let unbind = "echo 0000:03:00.0 | sudo tee /sys/bus/pci/drivers/ixgbe/unbind";
+    has(&info(&tree, &[CARD]), &["another network namespace", unbind]);
+}
+
+#[test]
+fn hugepages_are_counted_on_the_card_s_node() {
+    let tree = Tree::with_card();
+    has(&info(&tree, &[CARD]), &["hugepages of 2 MiB: 0 are free, ", "    sudo scripts/setup-hugepages\n"]);
+    tree.write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "100\n");
+    assert!(!info(&tree, &[CARD]).contains("hugepages of 2 MiB"));
+    tree.write(tree.device(CARD).join("numa_node"), "1\n");
+    tree.write("sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages", "1\n");
+    let text = info(&tree, &[CARD]);
+    has(&text, &["NUMA node   1\n", "1 are free", "sudo scripts/setup-hugepages --node 1\n"]);
+    if is_root() {
+        tree.write("sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages", "100\n");
+        has(&info(&tree, &[CARD]), &["missing     nothing\n", "ixy takes it from ixgbe when it opens it"]);
+        has(&info(&tree, &[CARD, "--json"]), &["\"ready\":true,\"missing\":[]"]);
+    }
+}
+
+#[test]
+fn without_root_the_rights_of_root_or_vfio_are_missing() {
+    let tree = Tree::with_card();
+    tree.write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "100\n");
+    let Some((code, text, err)) = unprivileged(&tree, "64", &[CARD], |_| ()) else { return };
+    assert_eq!((code, err.as_str()), (0, ""));
+    has(&text, &["the rights of root", "sudo ixy-dump 0000:03:00.0"]);
+    has(&text, &["sudo scripts/bind --user $USER vfio 0000:03:00.0\n"]);
+}
+
+#[test]
+fn an_iommu_that_blocks_physical_addresses_leads_to_vfio() {
+    let tree = Tree::with_card();
+    tree.write("sys/kernel/iommu_groups/12/type", "DMA-FQ\n");
+    let text = info(&tree, &[CARD]);
+    has(&text, &["an IOMMU (of type DMA-FQ) blocks physical addresses", "vfio 0000:03:00.0\n"]);
+    assert!(!text.contains("hugepages"), "{text}");
+}
+
+#[test]
+fn a_device_bound_to_vfio_needs_its_group_and_memory_that_may_be_locked() {
+    let tree = Tree::with_card();
+    std::fs::remove_dir_all(tree.device(CARD).join("net")).unwrap();
+    tree.bind(CARD, "vfio-pci");
+    let text = info(&tree, &[CARD]);
+    has(&text, &["/dev/vfio/vfio does not exist", "sudo modprobe vfio-pci", "/dev/vfio/12 does not exist"]);
+    tree.write("dev/vfio/vfio", "");
+    tree.write("dev/vfio/12", "");
+    if is_root() {
+        has(&info(&tree, &[CARD]), &["missing     nothing\n", "sudo scripts/bind kernel 0000:03:00.0"]);
+        // The file belongs to root, and others may only read it.
+        let Some((_, text, _)) = unprivileged(&tree, "64", &[CARD], |_| ()) else { return };
+        has(&text, &["permission for /dev/vfio/12\n", "sudo scripts/bind --user $USER vfio 0000:03:00.0\n"]);
+        has(&text, &["permission for /dev/vfio/vfio\n"]);
+    }
+    let Some((_, text, _)) = unprivileged(&tree, "64", &[CARD], |_| ()) else { return };
+    has(&text, &["(RLIMIT_MEMLOCK): 65536 bytes may, ", "sudo prlimit --memlock=", " --pid $$\n"]);
+}
+
+#[test]
+fn a_group_that_the_kernel_uses_part_of_is_named() {
+    let tree = Tree::with_card();
+    tree.bind(CARD, "vfio-pci");
+    for (address, class, driver) in [
+        ("0000:03:00.1", "0x020000", "ixgbe"),
+        ("0000:03:00.2", "0x010601", "ahci"),
+        ("0000:00:01.0", "0x060400", "pcieport"),
+    ] {
+        tree.add(address, "0x8086", "0x10fb", class);
+        tree.bind(address, driver);
+        tree.write("sys/kernel/iommu_groups/12/type", "DMA\n");
+        std::os::unix::fs::symlink(
+            tree.device(address),
+            tree.path("sys/kernel/iommu_groups/12/devices").join(address),
+        )
+        .unwrap();
+    }
+    let text = info(&tree, &[CARD]);
+    has(&text, &["shared with 0000:00:01.0, 0000:03:00.1, 0000:03:00.2\n"]);
+    has(
+        &text,
+        &["0000:03:00.1 in it is bound to the kernel driver ixgbe", "sudo scripts/bind vfio 0000:03:00.1\n"],
+    );
+    has(&text, &["0000:03:00.2 in it is bound to the kernel driver ahci"]);
+    assert!(!text.contains("vfio 0000:03:00.2"), "no command takes a disk controller away: {text}");
+    assert!(!text.contains("pcieport"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let tree = Tree::with_card();
+    let path = tree.device(CARD).join("net/eth7/carrier");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    has(&info(&tree, &[CARD]), &["not read    ", "net/eth7/carrier: Is a directory"]);
+}
+
+#[test]
+fn json_has_one_object_a_line() {
+    let tree = Tree::with_card();
+    tree.add("0000:04:00.0", "0x8086", "0x15ac", "0x020000");
+    let text = info(&tree, &["--json"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2);
+    let start = "{\"address\":\"0000:03:00.0\",\"id\":\"8086:10fb\",\"model\":\"Intel 82599ES SFP+\",\"class\":\"020000\",\
+                 \"driver\":\"ixy-ixgbe\",\"kernel_driver\":\"ixgbe\",\"interfaces\":[{\"name\":\"eth7\",\"up\":false,\
+                 \"carrier\":false,\"speed\":null,\"default_route\":false}],\"iommu_group\":\"12\",\
+                 \"iommu_type\":\"identity\",\"same_group\":[],\"numa_node\":null,\"ready\":false,\"missing\":[{";
+    assert!(lines[0].starts_with(start), "{}", lines[0]);
+    has(lines[1], &["\"driver\":null", "\"kernel_driver\":null", "\"command\":null"]);
+}
+
+#[test]
+fn registers_of_a_card_are_decoded_and_nothing_is_changed() {
+    let tree = Tree::with_card();
+    tree.interface(CARD, "eth7", true);
+    tree.poke(CARD, "resource0", 0x42A4, &0x7000_0000_u32.to_le_bytes());
+    tree.poke(CARD, "resource0", 0x4074, &7_u32.to_le_bytes());
+    let before = tree.contents();
+    let text = info(&tree, &[CARD, "--registers"]);
+    assert!(tree.contents() == before);
+    has(
+        &text,
+        &["0x042a4  LINKS                    0x70000000  8.2.3.22.20\n", "LINK_SPEED=0x3  LINK_UP=0x1"],
+    );
+    has(&text, &["left out because reading them has an effect (--all reads them)"]);
+    assert!(!text.contains(" GPRC "), "{text}");
+
+    let text = info(&tree, &[CARD, "--registers", "--only", "links", "--only", "mta", "--json"]);
+    has(&text, &["\"register\":\"LINKS\"", "\"value\":1879048192", "\"LINK_UP\":1", "\"last\":127"]);
+    assert!(!text.contains("CTRL"), "{text}");
+}
+
+#[test]
+fn registers_that_clear_are_not_taken_from_a_kernel_driver() {
+    let tree = Tree::with_card();
+    tree.poke(CARD, "resource0", 0x4074, &7_u32.to_le_bytes());
+    fails(&tree, &[CARD, "--registers", "--all"], 1, &[CARD, "ixgbe", "--all"]);
+    std::fs::remove_file(tree.device(CARD).join("driver")).unwrap();
+    has(&info(&tree, &[CARD, "--registers", "--all"]), &["0x04074  GPRC                     0x00000007"]);
+}
+
+#[test]
+fn registers_of_an_82576_are_decoded_with_its_own_map() {
+    let tree = Tree::new();
+    tree.add("0000:06:00.0", "0x8086", "0x10c9", "0x020000");
+    tree.poke("0000:06:00.0", "resource0", 0x100, &2_u32.to_le_bytes());
+    has(&info(&tree, &["06:00.0", "--registers", "--only", "RCTL"]), &["0x00100  RCTL ", "0x00000002"]);
+}
+
+#[test]
+fn registers_of_virtio_devices_are_decoded_old_and_new() {
+    let tree = Tree::new();
+    let address = "0000:05:00.0";
+    // The old kind: ports, with the network configuration behind the 20 bytes that all have.
+    tree.add(address, "0x1af4", "0x1000", "0x020000");
+    tree.write(tree.device(address).join("resource"), "0xc040 0xc05f 0x40101\n");
+    tree.poke(address, "config", 4, &[1, 0, 0, 0]);
+    tree.poke(address, "resource0", 18, &[0x0F]);
+    tree.poke(address, "resource0", 20, &[0x52, 0x54, 0, 1, 2, 3, 1, 0]);
+    let text = info(&tree, &[address, "--registers"]);
+    has(&text, &["legacy registers:\n", "0x00012  DEVICE_STATUS            0x0f ", "DRIVER_OK=0x1"]);
+    has(&text, &["device configuration:\n", "MAC[0]                   0x52 ", "LINK_UP=0x1"]);
+    assert!(!text.contains("ISR_STATUS"), "reading it clears it: {text}");
+
+    // The new kind: capabilities say where the structures are in memory.
+    let address = "0000:05:01.0";
+    tree.add(address, "0x1af4", "0x1041", "0x020000");
+    for (n, (kind, offset, len)) in
+        [(1, 0, 0x38), (3, 0x1000, 4), (4, 0x2000, 8), (2, 0x3000, 0x1000)].iter().enumerate()
+    {
+        let at = 0x40 + 20 * n as u8;
+        let next = if n == 3 { 0 } else { at + 20 };
+        let mut capability = vec![9, next, 20, *kind, 0, 0, 0, 0];
+        capability.extend(u32::to_le_bytes(*offset));
+        capability.extend(u32::to_le_bytes(*len));
+        capability.extend([4, 0, 0, 0]);
+        tree.poke(address, "config", at.into(), &capability);
+    }
+    tree.poke(address, "config", 6, &[0x10]);
+    tree.poke(address, "config", 0x34, &[0x40]);
+    tree.poke(address, "resource0", 0x12, &[3, 0]);
+    tree.poke(address, "resource0", 0x2006, &[1, 0]);
+    let text = info(&tree, &[address, "--registers"]);
+    has(
+        &text,
+        &["common configuration:\n", "NUM_QUEUES               0x0003", "STATUS                   0x0001"],
+    );
+    assert!(
+        !text.contains("QUEUE_RESET") && !text.contains("MTU"),
+        "they are behind the structures' ends: {text}"
+    );
+}
+
+#[test]
+fn registers_that_do_not_answer_are_one_line() {
+    let tree = Tree::with_card();
+    tree.poke(CARD, "resource0", 8, &[0xFF; 4]);
+    fails(&tree, &[CARD, "--registers"], 1, &["STATUS reads all ones"]);
+    tree.poke(CARD, "config", 4, &[0]);
+    fails(&tree, &[CARD, "--registers"], 1, &["Memory Space"]);
+    tree.write(tree.device(CARD).join("power_state"), "D3hot\n");
+    fails(&tree, &[CARD, "--registers"], 1, &["D3hot", "power/control"]);
+    tree.add("0000:04:00.0", "0x8086", "0x15ac", "0x020000");
+    fails(&tree, &["04:00.0", "--registers"], 1, &["0000:04:00.0", "X550EM"]);
+}
+
+#[test]
+fn registers_take_root() {
+    let tree = Tree::with_card();
+    // As sysfs has the file for root, and for nobody where the test is not root.
+    let mode = PermissionsExt::from_mode(if is_root() { 0o600 } else { 0 });
+    let close = |tree: &Tree| {
+        std::fs::set_permissions(tree.device(CARD).join("resource0"), mode).unwrap();
+    };
+    let Some((code, out, err)) = unprivileged(&tree, "64", &[CARD, "--registers"], close) else { return };
+    assert_eq!((code, out.as_str()), (1, ""));
+    has(&err, &["resource0", "run as root"]);
+}
+
+#[test]
+fn a_software_device_is_driven_and_decoded() {
+    let tree = Tree::new();
+    has(&info(&tree, &["sim"]), &["software 82599", "missing     nothing"]);
+    has(&info(&tree, &["sim", "--json"]), &["\"ready\":true"]);
+    let text = info(&tree, &["sim", "--registers"]);
+    has(&text, &["LINK_UP=0x1", "0x0ec80  MRQC "]);
+    assert!(!text.contains(" GPRC "), "{text}");
+    has(&info(&tree, &["sim", "--registers", "--all"]), &[" GPRC "]);
+    let text = info(&tree, &["sim:link=down", "--registers", "--only", "LINKS"]);
+    has(&text, &["LINK_UP=0x0"]);
+}
+
+#[test]
+fn software_devices_that_leave_something_behind_are_refused() {
+    let tree = Tree::new();
+    let before = tree.contents();
+    let [file, socket] = ["out.pcap", "socket"].map(|name| tree.path(name).display().to_string());
+    for address in
+        [format!("sim:tx={file}"), format!("sim:socket={socket}"), "sim:cable=a".into(), "sim:tap=x".into()]
+    {
+        fails(&tree, &[&address, "--registers"], 2, &[&address]);
+    }
+    assert!(tree.contents() == before);
+}
+
+#[test]
+fn wrong_arguments_and_missing_devices_are_one_line() {
+    let tree = Tree::with_card();
+    fails(&tree, &["eth7"], 1, &["`eth7` is no device address"]);
+    fails(&tree, &["09:00.0"], 1, &["there is no PCI device 0000:09:00.0"]);
+    fails(&tree, &["sim:speed=3"], 1, &["speed"]);
+    fails(&tree, &["--registers"], 2, &["<ADDRESS>"]);
+    fails(&tree, &[CARD, "--all"], 2, &["--registers"]);
+    fails(&tree, &[CARD, "--only", "CTRL"], 2, &["--registers"]);
+    fails(&tree, &[CARD, "04:00.0"], 2, &["04:00.0"]);
+    let (code, out, _) = tree.run(INFO, &["--help"]);
+    assert!(code == 0 && out.contains("ixy-info sim --registers"));
+    let (code, _, err) = tree.run("sh", &["-c", &format!("{INFO} > /dev/full")]);
+    assert!(code == 1 && err.contains("No space left"), "{err}");
+}
