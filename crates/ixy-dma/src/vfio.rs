@@ -112,19 +112,18 @@ impl VfioDomain {
     /// are in use. It can have a container of its own, and memory be imported there.
     pub fn add(&self, group: VfioGroup) -> Result<(), (VfioGroup, Error)> {
         let number = group.number();
-        // The allocator is not asked before it knows the addresses that remain.
         let refused = |source| Error::VfioGroupRefused { group: number, into: self.name(), source };
         if let Err(source) = group.join(&self.shared.container) {
             let error = refused(source);
             return Err((group, error));
         }
-        match self.shared.container.info().map_err(refused).and_then(|info| self.shared.renew(info)) {
-            Ok(()) => {
-                lock(&self.shared.groups).push(group);
-                Ok(())
-            }
-            Err(error) => Err((group, error)),
+        let info = self.shared.container.info().map_err(refused);
+        lock(&self.shared.groups).push(group);
+        // The group is in the container, whatever the kernel says then: it stays there and is not given back.
+        if let Err(error) = info.and_then(|info| self.shared.renew(info)) {
+            tracing::warn!("the addresses of {} may be too many: {error}", self.name());
         }
+        Ok(())
     }
 
     /// Whether the group is in the container.

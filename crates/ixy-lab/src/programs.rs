@@ -11,8 +11,8 @@ use crate::{Error, error::at, parts::repository};
 
 /// What a guest finds in its path.
 const NAMES: [&str; 3] = ["ixy-fwd", "ixy-pktgen", "ixy-dump"];
-/// Examples of the crate ixy, which it finds there, too.
-const EXAMPLES: [&str; 1] = ["pass_checksums"];
+/// Examples of crates, which it finds there, too.
+const EXAMPLES: [(&str, &str); 2] = [("ixy", "pass_checksums"), ("ixy-pci", "vfio")];
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -49,7 +49,7 @@ fn build() -> Result<Programs, Error> {
     ]);
     command.arg(&target);
     command.args(NAMES.iter().flat_map(|name| ["--package", name, "--bin", name]));
-    command.args(["--package", "ixy"]).args(EXAMPLES.iter().flat_map(|name| ["--example", name]));
+    command.args(EXAMPLES.iter().flat_map(|(package, name)| ["--package", package, "--example", name]));
     // A target of its own in words keeps the flags from build scripts and macros, which cannot be static.
     command.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
     for (setting, value) in [("OPT_LEVEL", "1"), ("DEBUG", "line-tables-only"), ("STRIP", "debuginfo")] {
@@ -61,6 +61,6 @@ fn build() -> Result<Programs, Error> {
     }
     let directory = target.join(TARGET).join("debug");
     let programs = NAMES.iter().map(|name| ((*name).into(), directory.join(name)));
-    let examples = EXAMPLES.iter().map(|name| ((*name).into(), directory.join("examples").join(name)));
+    let examples = EXAMPLES.iter().map(|(_, name)| ((*name).into(), directory.join("examples").join(name)));
     Ok(Programs { files: programs.chain(examples).collect() })
 }

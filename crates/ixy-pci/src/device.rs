@@ -233,7 +233,8 @@ impl<B> Device<B> {
         self.config.vfio().is_some() || self.info.behind_iommu()
     }
 
-    /// Switches on `wanted` interrupt vectors, or as many as there are, at least one: MSI-X, else MSI, else the pin.
+    /// Switches on `wanted` interrupt vectors, or as many as there are, at least one: MSI-X, else MSI, else the pin. Messages
+    /// arrive only while bus mastering is on, as they are writes to memory.
     ///
     /// # Errors
     /// [`Error::NoInterrupts`], for instance when the device is not reached through VFIO; [`Error::InterruptsInUse`].

@@ -1,0 +1,202 @@
+//! The programs behind an IOMMU, through VFIO.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod bench;
+
+use std::time::Duration;
+
+use ixy_lab::{Backend, Guest, Interface, Machine, Nic, Port, forwarded};
+
+/// A machine with an IOMMU of so many bits, and VFIO. There is no hugepage unless a test asks for some.
+fn machine(bits: u8) -> Machine {
+    let machine = Machine::new(Duration::from_secs(240)).iommu_of(bits);
+    machine.module("vfio-pci").module("vfio_iommu_type1")
+}
+
+/// A modern virtio device behind the IOMMU.
+fn nic(name: &str) -> Nic {
+    Nic::virtio(name, Interface::Modern, Backend::Test).options("iommu_platform=on")
+}
+
+/// Gives the guest's shell `bind ADDRESS...`, which binds devices to vfio-pci, `group ADDRESS`, which prints the number of a
+/// device's group, and `as_user PROGRAM...`, which becomes that program, run by a user.
+fn prepared(guest: &mut Guest) {
+    bench::programs_can_be_started(guest);
+    guest
+        .run(
+            r#"
+            bind() {
+                for address in "$@"; do
+                    [ ! -e /sys/bus/pci/devices/$address/driver ] ||
+                        echo $address >/sys/bus/pci/devices/$address/driver/unbind
+                    echo vfio-pci >/sys/bus/pci/devices/$address/driver_override
+                    echo $address >/sys/bus/pci/drivers_probe
+                done
+            }
+            group() {
+                basename $(readlink /sys/bus/pci/devices/$1/iommu_group)
+            }
+            as_user() {
+                exec su user -c "exec $*"
+            }
+            echo 'user:x:1000:1000::/tmp:/bin/sh' >/etc/passwd
+            echo 'user:x:1000:' >/etc/group
+            echo 0 >/proc/sys/vm/nr_hugepages
+            chmod 777 /tmp
+            "#,
+        )
+        .unwrap();
+}
+
+/// The addresses of the devices `a` and `b`, bound to vfio-pci, and the test's ends of them.
+fn bound(guest: &mut Guest) -> ([String; 2], [Port; 2]) {
+    let addresses = ["a", "b"].map(|name| guest.address(name).unwrap());
+    guest.run(&format!("bind {}", addresses.join(" "))).unwrap();
+    (addresses, ["a", "b"].map(|name| guest.port(name).unwrap()))
+}
+
+/// What the guest's kernel says about accesses that the IOMMU stopped.
+fn faults(guest: &mut Guest) -> String {
+    guest.run("dmesg | grep -i 'DMAR.*fault' || true").unwrap()
+}
+
+/// Numbered frames through ixy-fwd, both ways; the log that it leaves.
+fn frames_pass(guest: &mut Guest, start: &str, [a, b]: &[Port; 2], count: u32) -> String {
+    guest.run(start).unwrap();
+    let passed = forwarded(a, b, 1, count, Duration::from_secs(60))
+        .and_then(|()| forwarded(b, a, 2, 1_000, Duration::from_secs(20)));
+    let stopped = guest.run("stop TERM");
+    let log = guest.run("cat log").unwrap();
+    passed.unwrap_or_else(|error| panic!("{error}\n{log}"));
+    stopped.unwrap_or_else(|error| panic!("{error}\n{log}"));
+    assert_eq!(faults(guest), "", "{log}");
+    log
+}
+
+#[test]
+fn frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user() {
+    let Some((parts, programs)) =
+        bench::lab("frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user")
+    else {
+        return;
+    };
+    let mut guest = machine(39).nic(nic("a")).nic(nic("b")).boot(&parts, &programs).unwrap();
+    prepared(&mut guest);
+    let (addresses, ports) = bound(&mut guest);
+    let both = addresses.join(" ");
+    let log = frames_pass(&mut guest, &format!("start 2 ixy-fwd {both}"), &ports, 10_000);
+    assert!(log.contains("the VFIO container of groups"), "both are in one container: {log}");
+    assert!(log.contains("ordinary pages are taken"), "there are no hugepages: {log}");
+
+    // A user, whom the files of the groups do not belong to at first.
+    let groups = addresses.map(|address| guest.run(&format!("group {address}")).unwrap().trim().to_owned());
+    let with_limit = |kib: u64| format!("(ulimit -l {kib}; as_user ixy-fwd {both})");
+    let chown = format!("sudo chown $USER /dev/vfio/{}`", groups[0]);
+    refused(&mut guest, &with_limit(8192), &["cannot be reached through VFIO", "no permission", &chown]);
+    guest.run(&format!("chown user /dev/vfio/{} /dev/vfio/{}", groups[0], groups[1])).unwrap();
+    let output = refused(&mut guest, &with_limit(64), &["RLIMIT_MEMLOCK", "the 64 KiB"]);
+    let needed = output.split_once("prlimit --pid $$ --memlock=").unwrap().1.split('`').next().unwrap();
+    // What the message says is enough for what failed; the rings of the devices come on top of it.
+    let needed = needed.parse::<u64>().unwrap() / 1024;
+    let limit = format!("the {needed} KiB which this process may lock");
+    refused(&mut guest, &with_limit(needed), &["RLIMIT_MEMLOCK", &limit, "the "]);
+    guest.run(&format!("ulimit -l {}", needed + 128)).unwrap();
+    frames_pass(&mut guest, &format!("start 2 as_user ixy-fwd {both}"), &ports, 10_000);
+    bench::the_kernel_is_well(&guest);
+}
+
+#[test]
+fn packets_are_shared_with_a_device_that_no_iommu_confines() {
+    let Some((parts, programs)) = bench::lab("packets_are_shared_with_a_device_that_no_iommu_confines")
+    else {
+        return;
+    };
+    let a = Nic::virtio("a", Interface::Modern, Backend::Test);
+    let mut guest = machine(48).nic(a).nic(nic("b")).boot(&parts, &programs).unwrap();
+    prepared(&mut guest);
+    let [a, b] = ["a", "b"].map(|name| guest.address(name).unwrap());
+    let ports = ["a", "b"].map(|name| guest.port(name).unwrap());
+    guest
+        .run(&format!(
+            "bind {b} && echo {a} >/sys/bus/pci/devices/{a}/driver/unbind && \
+             echo identity >/sys/bus/pci/devices/{a}/iommu_group/type && echo 32 >/proc/sys/vm/nr_hugepages"
+        ))
+        .unwrap();
+    for both in [format!("{a} {b}"), format!("{b} {a}")] {
+        let log = frames_pass(&mut guest, &format!("start 2 ixy-fwd {both}"), &ports, 2_000);
+        assert!(log.contains("hugepages mapped") && log.contains("taken through VFIO"), "{log}");
+        // Nothing stays in use.
+        let free = "cd /sys/kernel/mm/hugepages/hugepages-2048kB && cat nr_hugepages free_hugepages; cd /tmp";
+        assert_eq!(guest.run(free).unwrap(), "32\n32\n");
+    }
+    bench::the_kernel_is_well(&guest);
+}
+
+#[test]
+fn devices_of_one_group_are_had_together_or_not_at_all() {
+    let Some((parts, programs)) = bench::lab("devices_of_one_group_are_had_together_or_not_at_all") else {
+        return;
+    };
+    // Behind a bridge to conventional PCI nobody can tell who accesses memory.
+    let device =
+        |slot| format!("virtio-net-pci,bus=bridge,addr={slot},disable-legacy=on,iommu_platform=on,romfile=");
+    let machine = machine(48).device("pcie-pci-bridge,id=bridge,bus=pcie.0,addr=0x9");
+    let mut guest = machine.device(&device(1)).device(&device(2)).boot(&parts, &programs).unwrap();
+    prepared(&mut guest);
+    let [one, two] = ["0000:01:01.0", "0000:01:02.0"];
+    let both = format!("ixy-fwd {one} {two}");
+    guest.run(&format!("bind {one}")).unwrap();
+    refused(&mut guest, &both, &[one, "IOMMU group", &format!("{two} (virtio-pci)"), "driver/unbind"]);
+    guest.run(&format!("bind {two} && start 2 {both}")).unwrap();
+    let busy = "is in use by another process";
+    refused(&mut guest, &format!("ixy-dump {two} -w /dev/null"), &[two, busy, "fuser -v /dev/vfio/"]);
+    guest.run("stop TERM").unwrap();
+    guest.run("rmmod vfio_iommu_type1").unwrap();
+    refused(&mut guest, &both, &[one, "modprobe vfio_iommu_type1"]);
+    bench::the_kernel_is_well(&guest);
+}
+
+#[test]
+fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
+    let Some((parts, programs)) =
+        bench::lab("a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory")
+    else {
+        return;
+    };
+    let machine = machine(48).device("e1000e,bus=pcie.0,addr=0x8,romfile=");
+    let mut guest = machine.boot(&parts, &programs).unwrap();
+    prepared(&mut guest);
+    guest.run("bind 0000:00:08.0 && chown user /dev/vfio/$(group 0000:00:08.0)").unwrap();
+    let output = guest.run("(as_user vfio 0000:00:08.0) 2>&1").unwrap();
+    for line in [
+        "reset: true",
+        "MSI-X: cause 0x100000 raised vector 0 alone",
+        "MSI-X: cause 0x400000 raised vector 1 alone",
+        "MSI-X: cause 0x1000000 raised vector 2 alone",
+        "MSI-X: switched off: 0",
+        "MSI: cause 0x4 raised vector 0 alone",
+        "MSI: switched off: 0",
+        "INTx: cause 0x4 raised vector 0 alone",
+        "INTx: unmasked with its cause still there: 1",
+        "INTx: unmasked without: 0",
+        "INTx: and raised again: 1",
+        "INTx: switched off: 0",
+        "64 vectors wanted: 5 of MSI-X",
+        "the interrupts of 0000:00:08.0 are switched on already: drop what has them first",
+        "was done: true",
+    ] {
+        assert!(output.lines().any(|found| found.ends_with(line)), "`{line}` is not in: {output}");
+    }
+    let iova = output.split_once("a descriptor at IOVA 0x").unwrap().1.split(' ').next().unwrap();
+    let faults = faults(&mut guest);
+    assert!(faults.contains("00:08.0") && faults.contains(iova), "nothing about {iova} in: {faults}");
+    bench::the_kernel_is_well(&guest);
+}
+
+/// Runs what has to end with status 1 and with these words, and returns all that it printed.
+fn refused(guest: &mut Guest, script: &str, words: &[&str]) -> String {
+    let (status, output) = guest.status_of(&format!("{{ {script}; }} 2>&1")).unwrap();
+    let missing = words.iter().find(|word| !output.contains(**word));
+    assert!(status == 1 && missing.is_none(), "status {status}, {missing:?} is not in: {output}");
+    output
+}
