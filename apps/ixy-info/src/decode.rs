@@ -1,4 +1,4 @@
-//! Registers in words: [`print`].
+//! Registers in words: [`print()`].
 
 use std::fmt::Write;
 
