@@ -5,7 +5,7 @@ mod bench;
 
 use std::time::Duration;
 
-use ixy_lab::{Backend, Guest, Interface, Machine, Nic, Port, forwarded};
+use ixy_lab::{Backend, Guest, Interface, Machine, Nic, Port, drain, forwarded, numbered};
 
 /// A machine with an IOMMU of so many bits, and VFIO. There is no hugepage unless a test asks for some.
 fn machine(bits: u8) -> Machine {
@@ -102,6 +102,20 @@ fn frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user() {
     refused(&mut guest, &with_limit(needed), &["RLIMIT_MEMLOCK", &limit, "the "]);
     guest.run(&format!("ulimit -l {}", needed + 128)).unwrap();
     frames_pass(&mut guest, &format!("start 2 as_user ixy-fwd {both}"), &ports, 10_000);
+
+    // Killed in the middle of something, it leaves nothing running and nothing in use.
+    for attempt in 0..3 {
+        guest.run(&format!("start 2 as_user ixy-fwd {both}")).unwrap();
+        for number in 0..100 {
+            ports[0].send(&numbered(99, number)).unwrap();
+        }
+        assert_eq!(guest.status_of("stop KILL").unwrap().0, 128 + 9);
+        drain(&ports[1]).unwrap();
+        guest.run(&format!("start 2 as_user ixy-fwd {both}")).unwrap();
+        drain(&ports[1]).unwrap();
+        forwarded(&ports[0], &ports[1], attempt, 100, Duration::from_secs(20)).unwrap();
+        guest.run("stop TERM").unwrap();
+    }
     bench::the_kernel_is_well(&guest);
 }
 
