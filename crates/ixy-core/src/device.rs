@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::batch::Batch;
 use crate::checksum::{self, Checksums};
 use crate::error::Error;
+use crate::interrupt::Interrupt;
 use crate::stats::DeviceStats;
 
 /// A network card that was opened. It gives out its queues, each once, and keeps what concerns the whole card.
@@ -71,6 +72,11 @@ pub trait RxQueue: Send {
         let received = self.receive(batch);
         checksums.iter_mut().skip(first).take(received).for_each(|checksum| *checksum = Default::default());
         received
+    }
+
+    /// Its interrupt, for who wants to sleep until a frame arrives; `None` when it was opened without.
+    fn interrupt(&mut self) -> Option<&mut dyn Interrupt> {
+        None
     }
 }
 

@@ -25,6 +25,17 @@ pub enum Error {
         /// The register that told.
         register: &'static str,
     },
+    /// A thread cannot sleep until a frame arrives.
+    #[error("cannot {what}: {source}")]
+    Interrupt {
+        /// What could not be done, with the name of the device where it is known.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A thread is to sleep on a queue that does not interrupt.
+    #[error("a receive queue was opened without interrupts: open its device with them, or poll it")]
+    NoInterrupt,
     /// A driver's own error.
     #[error(transparent)]
     Driver(Box<dyn std::error::Error + Send + Sync>),

@@ -3,6 +3,7 @@
 //! A [`Mempool`] has buffers in memory that devices reach. A [`Packet`] owns one of them: 16 bytes, and the only way
 //! to its bytes. Packets travel in a [`Batch`]: an [`RxQueue`] adds what has arrived, a [`TxQueue`] takes what it can
 //! send. Dropping a packet frees its buffer, on any thread; the pool lives until the last one is back.
+//! A thread that has nothing to do polls on, or sleeps until a queue's [`Interrupt`], as its [`Waiter`] says.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -27,17 +28,21 @@ mod batch;
 mod checksum;
 mod device;
 mod error;
+mod interrupt;
 mod lock;
 mod mempool;
 mod packet;
 mod ring;
 mod stats;
+mod waiter;
 
 pub use batch::Batch;
 pub use checksum::{Checksum, Checksums};
 pub use device::{Device, LinkState, MacAddress, ParseMacError, RxQueue, TxQueue};
 pub use error::Error;
+pub use interrupt::{Interrupt, Interrupts, VectorKind, Vectors};
 pub use mempool::{Cache, DATA_SIZE, HEADROOM, Mempool};
 pub use packet::Packet;
 pub use ring::{InFlight, Posted};
 pub use stats::{DeviceStats, FRAMING};
+pub use waiter::{WaitMode, Waiter};

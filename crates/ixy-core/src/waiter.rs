@@ -1,0 +1,569 @@
+//! What a thread does when there is nothing to receive: [`Waiter`].
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+
+use crate::device::RxQueue;
+use crate::error::Error;
+
+/// How a thread waits for frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WaitMode {
+    /// It looks again, always. Nothing is as fast, and the processor is never free.
+    #[default]
+    Poll,
+    /// It sleeps until an interrupt as soon as it finds nothing.
+    Interrupt,
+    /// It looks again while frames keep coming, and sleeps until an interrupt when there were none for so long.
+    Adaptive(Duration),
+}
+
+impl WaitMode {
+    /// An idle time of [`Adaptive`](Self::Adaptive) that fits most uses: some times what it costs to sleep and to be woken.
+    pub const IDLE: Duration = Duration::from_micros(200);
+}
+
+/// Counts the passes of a thread's loop in which there was nothing to do, and lets the processor go when there were many in
+/// a row: to other threads, or until an interrupt. Each thread has one, with the receive queues that it alone serves.
+///
+/// No frame waits for a wake-up that was lost: all queues are armed first, then comes one more pass over them, and only if
+/// that finds nothing the thread sleeps.
+///
+/// ```
+/// use ixy_core::{Batch, Error, RxQueue, WaitMode, Waiter};
+///
+/// /// Counts frames until there are `enough`.
+/// fn count(queue: &mut dyn RxQueue, enough: usize) -> Result<(), Error> {
+///     let mut waiter = Waiter::new(WaitMode::Adaptive(WaitMode::IDLE), [&mut *queue])?;
+///     let (mut batch, mut count) = (Batch::new(32), 0);
+///     while count < enough {
+///         let received = queue.receive(&mut batch);
+///         count += received;
+///         batch.clear();
+///         waiter.after(received, [(&mut *queue, 0)]);
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Waiter {
+    /// Passes in a row without work.
+    passes: u32,
+    /// Passes until something is done about that.
+    patience: u32,
+    sleep: Option<Sleep>,
+}
+
+/// How many events are taken with one wake-up; more of them wake again at once.
+const EVENTS: usize = 64;
+
+/// What a thread needs to sleep.
+#[derive(Debug)]
+struct Sleep {
+    epoll: OwnedFd,
+    /// How long it polls before.
+    idle: Duration,
+    /// When it found nothing for the first time.
+    since: Option<Instant>,
+    state: State,
+    slept: u64,
+    overslept: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// No queue interrupts.
+    Polling,
+    /// All queues interrupt; since they were armed there was a pass, or there will be one.
+    Armed,
+    /// An interrupt came, and queues may still be armed.
+    Woken,
+    /// The limit of the sleep is over, and all queues are armed.
+    Late,
+}
+
+impl Default for Waiter {
+    /// One that polls.
+    fn default() -> Self {
+        Self { passes: 0, patience: Self::PATIENCE, sleep: None }
+    }
+}
+
+impl Waiter {
+    /// The longest sleep. Whatever a loop looks at besides its queues, it does at least as often as this.
+    pub const LIMIT: Duration = Duration::from_millis(100);
+
+    /// The longest sleep while packets wait to be sent, for which nothing interrupts.
+    pub const NAP: Duration = Duration::from_micros(500);
+
+    /// Passes without work, some ten microseconds, before the processor is offered to others.
+    const PATIENCE: u32 = 256;
+
+    /// For a thread that serves `queues`, and no other thread does.
+    ///
+    /// # Errors
+    /// It may sleep, and [`Error::NoInterrupt`]: a queue was opened without interrupts; [`Error::Interrupt`]: the system has no
+    /// epoll instance to spare.
+    pub fn new<'a>(
+        mode: WaitMode,
+        queues: impl IntoIterator<Item = &'a mut dyn RxQueue>,
+    ) -> Result<Self, Error> {
+        let (idle, patience) = match mode {
+            WaitMode::Poll => return Ok(Self::default()),
+            WaitMode::Interrupt => (Duration::ZERO, 1),
+            WaitMode::Adaptive(idle) => (idle, Self::PATIENCE),
+        };
+        let failed = |source: Errno| Error::Interrupt {
+            what: "wait for the interrupts of receive queues".into(),
+            source: source.into(),
+        };
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
+        for queue in queues {
+            let interrupt = queue.interrupt().ok_or(Error::NoInterrupt)?;
+            // Level-triggered, an event that nobody reads would wake at once, always.
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+            match epoll::add(&epoll, interrupt.event(), epoll::EventData::new_u64(0), flags) {
+                // Two queues of the thread share it.
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        let sleep = Sleep { epoll, idle, since: None, state: State::Polling, slept: 0, overslept: 0 };
+        Ok(Self { passes: 0, patience, sleep: Some(sleep) })
+    }
+
+    /// To be called after each pass with how many packets it moved, and with all queues that the thread serves, each with how
+    /// many packets are still to be sent for it. May sleep, at most [`LIMIT`](Self::LIMIT). Returns whether there is time for
+    /// other things.
+    #[inline(always)]
+    pub fn after<'a>(
+        &mut self,
+        moved: usize,
+        queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>,
+    ) -> bool {
+        if moved > 0 {
+            if self.passes >= self.patience {
+                self.busy(queues);
+            }
+            self.passes = 0;
+            return false;
+        }
+        self.passes += 1;
+        self.passes >= self.patience && self.rest(queues)
+    }
+
+    /// How often the thread slept until now.
+    pub fn slept(&self) -> u64 {
+        self.sleep.as_ref().map_or(0, |sleep| sleep.slept)
+    }
+
+    /// How often a sleep lasted until its limit, and there was work then: an interrupt that came too late, or never.
+    pub fn overslept(&self) -> u64 {
+        self.sleep.as_ref().map_or(0, |sleep| sleep.overslept)
+    }
+
+    /// There is work again.
+    #[cold]
+    fn busy<'a>(&mut self, queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) {
+        let Some(sleep) = &mut self.sleep else { return };
+        sleep.since = None;
+        if sleep.state == State::Late {
+            sleep.overslept += 1;
+        }
+        if sleep.state != State::Polling {
+            sleep.state = State::Polling;
+            disarm(queues);
+        }
+    }
+
+    #[cold]
+    fn rest<'a>(&mut self, queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) -> bool {
+        self.passes = self.patience;
+        match &mut self.sleep {
+            None => std::thread::yield_now(),
+            Some(sleep) => sleep.rest(queues),
+        }
+        true
+    }
+}
+
+impl Sleep {
+    /// After a pass that found nothing.
+    fn rest<'a>(&mut self, queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) {
+        match self.state {
+            State::Polling if self.since.get_or_insert_with(Instant::now).elapsed() < self.idle => {
+                std::thread::yield_now();
+            }
+            // The next pass looks for what arrived before this.
+            State::Polling => self.state = if arm(queues) { State::Armed } else { State::Polling },
+            State::Armed | State::Late => {
+                let unsent = queues.into_iter().any(|(_, unsent)| unsent > 0);
+                self.state = self.sleep(if unsent { Waiter::NAP } else { Waiter::LIMIT }, unsent);
+            }
+            State::Woken => {
+                disarm(queues);
+                (self.state, self.since) = (State::Polling, None);
+            }
+        }
+    }
+
+    /// Sleeps until an interrupt, and returns what comes next.
+    fn sleep(&mut self, limit: Duration, unsent: bool) -> State {
+        let limit = Timespec { tv_sec: 0, tv_nsec: limit.as_nanos() as _ };
+        let mut events = [std::mem::MaybeUninit::uninit(); EVENTS];
+        self.slept += 1;
+        match epoll::wait(self.epoll.as_fd(), &mut events, Some(&limit)) {
+            Ok((woken, _)) if !woken.is_empty() => State::Woken,
+            // Packets that wait were not arrivals to be woken for; after a signal there is something else to do.
+            Err(_) => State::Armed,
+            Ok(_) if unsent => State::Armed,
+            Ok(_) => State::Late,
+        }
+    }
+}
+
+/// Arms all queues. When one of them cannot interrupt, it naps instead, and the result is `false`.
+fn arm<'a>(queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) -> bool {
+    let mut all = true;
+    for (queue, _) in queues {
+        all &= queue.interrupt().is_some_and(|interrupt| interrupt.arm().is_ok());
+    }
+    if !all {
+        std::thread::sleep(Waiter::NAP);
+    }
+    all
+}
+
+fn disarm<'a>(queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) {
+    for (queue, _) in queues {
+        if let Some(interrupt) = queue.interrupt() {
+            interrupt.disarm();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::os::fd::BorrowedFd;
+    use std::rc::Rc;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+
+    use rustix::event::{EventfdFlags, eventfd};
+
+    use super::*;
+    use crate::batch::Batch;
+    use crate::interrupt::Interrupt;
+
+    /// What a card with one queue knows: frames that arrived, and whether the next one interrupts.
+    #[derive(Debug)]
+    struct Card {
+        event: OwnedFd,
+        state: Mutex<(u64, bool)>,
+        interrupts: AtomicU64,
+        refuses: AtomicBool,
+    }
+
+    impl Card {
+        fn new() -> Arc<Self> {
+            let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).unwrap();
+            let (state, interrupts, refuses) = (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
+            Arc::new(Self { event, state, interrupts, refuses })
+        }
+
+        /// A frame arrives: it interrupts if the queue was armed before, and only the first does.
+        fn arrive(&self) {
+            let armed = {
+                let mut state = self.state.lock().unwrap();
+                state.0 += 1;
+                std::mem::take(&mut state.1)
+            };
+            if armed {
+                self.interrupts.fetch_add(1, Ordering::Relaxed);
+                rustix::io::write(&self.event, &1_u64.to_ne_bytes()).unwrap();
+            }
+        }
+
+        fn is_armed(&self) -> bool {
+            self.state.lock().unwrap().1
+        }
+    }
+
+    /// A queue of it. Frames are only counted.
+    struct Queue(Arc<Card>);
+
+    impl Queue {
+        fn take(&self) -> usize {
+            std::mem::take(&mut self.0.state.lock().unwrap().0) as usize
+        }
+    }
+
+    impl RxQueue for Queue {
+        fn receive(&mut self, _batch: &mut Batch) -> usize {
+            self.take()
+        }
+
+        fn interrupt(&mut self) -> Option<&mut dyn Interrupt> {
+            Some(self)
+        }
+    }
+
+    impl Interrupt for Queue {
+        fn event(&self) -> BorrowedFd<'_> {
+            self.0.event.as_fd()
+        }
+
+        fn arm(&mut self) -> Result<(), Error> {
+            if self.0.refuses.load(Ordering::Relaxed) {
+                return Err(Error::NoInterrupt);
+            }
+            self.0.state.lock().unwrap().1 = true;
+            Ok(())
+        }
+
+        fn disarm(&mut self) {
+            self.0.state.lock().unwrap().1 = false;
+        }
+    }
+
+    struct Polled;
+
+    impl RxQueue for Polled {
+        fn receive(&mut self, _batch: &mut Batch) -> usize {
+            0
+        }
+    }
+
+    const ADAPTIVE: WaitMode = WaitMode::Adaptive(Duration::from_millis(20));
+
+    /// Calls `after` until the waiter has slept once more; returns how long that took and how many calls.
+    fn until_it_slept(waiter: &mut Waiter, queue: &mut Queue) -> (Duration, u32) {
+        let (start, slept) = (Instant::now(), waiter.slept());
+        let mut passes = 0;
+        while waiter.slept() == slept {
+            assert!(start.elapsed() < Duration::from_secs(10), "it never sleeps");
+            waiter.after(0, [(queue as &mut dyn RxQueue, 0)]);
+            passes += 1;
+        }
+        (start.elapsed(), passes)
+    }
+
+    #[test]
+    fn a_thread_that_polls_never_sleeps_and_never_arms() {
+        let (card, mut waiter) = (Card::new(), Waiter::default());
+        let mut queue = Queue(Arc::clone(&card));
+        let start = Instant::now();
+        for pass in 1..=1000 {
+            let rests = waiter.after(0, [(&mut queue as &mut dyn RxQueue, 0)]);
+            assert_eq!(rests, pass >= Waiter::PATIENCE, "pass {pass}");
+        }
+        assert!(!waiter.after(1, [(&mut queue as &mut dyn RxQueue, 0)]));
+        assert!(!waiter.after(0, [(&mut queue as &mut dyn RxQueue, 0)]), "patience starts anew");
+        assert_eq!((waiter.slept(), card.is_armed()), (0, false));
+        assert!(start.elapsed() < Duration::from_secs(5), "it slept after all: {:?}", start.elapsed());
+    }
+
+    #[test]
+    fn by_interrupt_it_arms_then_looks_again_then_sleeps() {
+        let card = Card::new();
+        let mut queue = Queue(Arc::clone(&card));
+        let mut waiter = Waiter::new(WaitMode::Interrupt, [&mut queue as &mut dyn RxQueue]).unwrap();
+        assert!(waiter.after(0, [(&mut queue as &mut dyn RxQueue, 0)]));
+        assert!(card.is_armed(), "armed after the first pass without work");
+        assert_eq!(waiter.slept(), 0, "there has to be a pass between arming and sleeping");
+        card.arrive();
+        let start = Instant::now();
+        assert!(waiter.after(0, [(&mut queue as &mut dyn RxQueue, 0)]));
+        assert_eq!((waiter.slept(), waiter.overslept()), (1, 0));
+        assert!(start.elapsed() < Waiter::LIMIT / 2, "the interrupt was not heard: {:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_look_that_finds_something_disarms_and_does_not_sleep() {
+        let card = Card::new();
+        let mut queue = Queue(Arc::clone(&card));
+        let mut waiter = Waiter::new(WaitMode::Interrupt, [&mut queue as &mut dyn RxQueue]).unwrap();
+        waiter.after(0, [(&mut queue as &mut dyn RxQueue, 0)]);
+        assert!(card.is_armed());
+        assert!(!waiter.after(1, [(&mut queue as &mut dyn RxQueue, 0)]));
+        assert!(!card.is_armed(), "a queue that is served interrupts no more");
+        assert_eq!(waiter.slept(), 0);
+    }
+
+    #[test]
+    fn a_queue_is_disarmed_after_it_woke_the_thread_also_for_nothing() {
+        let card = Card::new();
+        let mut queue = Queue(Arc::clone(&card));
+        let mut waiter = Waiter::new(WaitMode::Interrupt, [&mut queue as &mut dyn RxQueue]).unwrap();
+        waiter.after(0, [(&mut queue as &mut dyn RxQueue, 0)]);
+        // An interrupt for another queue of the same vector: this one stays armed.
+        rustix::io::write(&card.event, &1_u64.to_ne_bytes()).unwrap();
+        waiter.after(0, [(&mut queue as &mut dyn RxQueue, 0)]);
+        assert_eq!(waiter.slept(), 1);
+        waiter.after(0, [(&mut queue as &mut dyn RxQueue, 0)]);
+        assert!(!card.is_armed());
+    }
+
+    #[test]
+    fn adaptive_polls_for_its_idle_time_first_and_again_after_each_frame() {
+        let card = Card::new();
+        let mut queue = Queue(Arc::clone(&card));
+        let WaitMode::Adaptive(idle) = ADAPTIVE else { unreachable!() };
+        let mut waiter = Waiter::new(ADAPTIVE, [&mut queue as &mut dyn RxQueue]).unwrap();
+        for round in 0..2 {
+            let (time, passes) = until_it_slept(&mut waiter, &mut queue);
+            assert!(time >= idle + Waiter::LIMIT, "round {round}: it slept after {time:?}");
+            assert!(passes > Waiter::PATIENCE, "round {round}: {passes} passes");
+            // After the limit it goes on sleeping, with a look in between.
+            let (time, passes) = until_it_slept(&mut waiter, &mut queue);
+            assert!(time >= Waiter::LIMIT && passes == 1, "round {round}: {time:?}, {passes} passes");
+            waiter.after(1, [(&mut queue as &mut dyn RxQueue, 0)]);
+            assert!(!card.is_armed(), "round {round}");
+        }
+        assert_eq!((waiter.slept(), waiter.overslept()), (4, 2), "it found work after the limit twice");
+    }
+
+    #[test]
+    fn packets_that_wait_to_be_sent_are_looked_after_soon() {
+        let card = Card::new();
+        let mut queue = Queue(Arc::clone(&card));
+        let mut waiter = Waiter::new(WaitMode::Interrupt, [&mut queue as &mut dyn RxQueue]).unwrap();
+        let start = Instant::now();
+        while waiter.slept() < 20 {
+            waiter.after(0, [(&mut queue as &mut dyn RxQueue, 3)]);
+        }
+        assert!(start.elapsed() >= 19 * Waiter::NAP, "it does not sleep: {:?}", start.elapsed());
+        assert!(start.elapsed() < 10 * Waiter::LIMIT, "it sleeps too long: {:?}", start.elapsed());
+        waiter.after(1, [(&mut queue as &mut dyn RxQueue, 0)]);
+        assert_eq!(waiter.overslept(), 0, "what was sent needs no interrupt");
+    }
+
+    #[test]
+    fn a_queue_that_cannot_be_armed_is_polled_now_and_then() {
+        let card = Card::new();
+        card.refuses.store(true, Ordering::Relaxed);
+        let mut queue = Queue(Arc::clone(&card));
+        let mut waiter = Waiter::new(WaitMode::Interrupt, [&mut queue as &mut dyn RxQueue]).unwrap();
+        let start = Instant::now();
+        for _ in 0..20 {
+            waiter.after(0, [(&mut queue as &mut dyn RxQueue, 0)]);
+        }
+        assert!(start.elapsed() >= 20 * Waiter::NAP, "a busy loop: {:?}", start.elapsed());
+        assert!(start.elapsed() < 10 * Waiter::LIMIT, "frames wait too long: {:?}", start.elapsed());
+        assert_eq!(waiter.slept(), 0, "nothing would have woken it");
+    }
+
+    #[test]
+    fn an_interrupt_wakes_once() {
+        let card = Card::new();
+        let mut queue = Queue(Arc::clone(&card));
+        let mut waiter = Waiter::new(WaitMode::Interrupt, [&mut queue as &mut dyn RxQueue]).unwrap();
+        rustix::io::write(&card.event, &1_u64.to_ne_bytes()).unwrap();
+        let (woken, _) = until_it_slept(&mut waiter, &mut queue);
+        let (slept, _) = until_it_slept(&mut waiter, &mut queue);
+        assert!(woken < Waiter::LIMIT, "{woken:?}");
+        assert!(slept >= Waiter::LIMIT, "the same interrupt woke it again: {slept:?}");
+    }
+
+    #[test]
+    fn a_queue_without_interrupts_can_only_be_polled() {
+        assert!(Waiter::new(WaitMode::Poll, [&mut Polled as &mut dyn RxQueue]).is_ok());
+        for mode in [WaitMode::Interrupt, ADAPTIVE] {
+            let error = Waiter::new(mode, [&mut Polled as &mut dyn RxQueue]).unwrap_err();
+            assert!(matches!(error, Error::NoInterrupt), "{mode:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn queues_that_share_an_event_each_wake_every_thread_that_sleeps_on_it() {
+        let card = Card::new();
+        let waiters: Vec<_> = (0..2)
+            .map(|_| {
+                let card = Arc::clone(&card);
+                thread::spawn(move || {
+                    let mut queue = Queue(card);
+                    let mut waiter =
+                        Waiter::new(WaitMode::Interrupt, [&mut queue as &mut dyn RxQueue]).unwrap();
+                    let start = Instant::now();
+                    while waiter.slept() == 0 {
+                        waiter.after(0, [(&mut queue as &mut dyn RxQueue, 0)]);
+                    }
+                    start.elapsed()
+                })
+            })
+            .collect();
+        thread::sleep(Waiter::LIMIT / 4);
+        rustix::io::write(&card.event, &1_u64.to_ne_bytes()).unwrap();
+        for waiter in waiters {
+            let slept = waiter.join().unwrap();
+            assert!(slept < Waiter::LIMIT * 3 / 4, "one thread took the event from the other: {slept:?}");
+        }
+    }
+
+    /// Frames one by one, each only after the last one was taken, at moments that drift through the thread's loop: between its
+    /// last look and arming, between arming and the look after it, and while it sleeps.
+    #[test]
+    fn no_frame_waits_for_a_wake_up_that_was_lost() {
+        for mode in [WaitMode::Interrupt, WaitMode::Adaptive(Duration::from_micros(20))] {
+            let (card, taken) = (Card::new(), Arc::new(AtomicU64::new(0)));
+            let stop = Arc::new(AtomicBool::new(false));
+            let receiver = {
+                let (mut queue, taken, stop) =
+                    (Queue(Arc::clone(&card)), Arc::clone(&taken), Arc::clone(&stop));
+                thread::spawn(move || {
+                    let mut waiter = Waiter::new(mode, [&mut queue as &mut dyn RxQueue]).unwrap();
+                    while !stop.load(Ordering::Relaxed) {
+                        let moved = queue.take();
+                        taken.fetch_add(moved as u64, Ordering::Release);
+                        waiter.after(moved, [(&mut queue as &mut dyn RxQueue, 0)]);
+                    }
+                    (waiter.slept(), waiter.overslept())
+                })
+            };
+            let mut late = 0;
+            for frame in 1..=5000_u64 {
+                for _ in 0..(frame * 37) % 4001 {
+                    std::hint::spin_loop();
+                }
+                let start = Instant::now();
+                card.arrive();
+                while taken.load(Ordering::Acquire) < frame {
+                    assert!(start.elapsed() < Duration::from_secs(10), "{mode:?}: frame {frame} is lost");
+                    thread::yield_now();
+                }
+                // A frame that only the end of a sleep finds.
+                late += u32::from(start.elapsed() >= Waiter::LIMIT);
+            }
+            stop.store(true, Ordering::Relaxed);
+            let (slept, overslept) = receiver.join().unwrap();
+            assert!(slept > 100, "{mode:?}: it slept {slept} times only: the test tries nothing");
+            // A machine that stops this thread for long can make one look late.
+            assert!(
+                late <= 1 && overslept <= 1,
+                "{mode:?}: {late} late, {overslept} overslept, of {slept} sleeps"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_of_queues_while_there_is_work() {
+        let asked = Rc::new(RefCell::new(0));
+        let mut waiter = Waiter::default();
+        for moved in [1, 0, 2, 0, 0, 3] {
+            let asked = Rc::clone(&asked);
+            waiter.after(
+                moved,
+                std::iter::from_fn(|| {
+                    *asked.borrow_mut() += 1;
+                    None
+                }),
+            );
+        }
+        assert_eq!(*asked.borrow(), 0);
+    }
+}
