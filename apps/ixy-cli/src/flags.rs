@@ -25,6 +25,7 @@ Examples:
   ixy-fwd sim sim --duration 5
   ixy-fwd sim:rx=in.pcap sim:tx=out.pcap
   ixy-fwd 0000:03:00.0 0000:03:00.1
+  ixy-fwd 03:00.0 03:00.1 --wait adaptive
   ixy-pktgen sim:socket=/tmp/a --count 100000
   ixy-fwd sim:socket=/tmp/a sim:socket=/tmp/b
   ixy-dump sim:socket=/tmp/b -w out.pcap
@@ -45,7 +46,7 @@ pub struct Flags {
     /// Pairs of a receive and a transmit queue of each device, 1 to 64
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub queues: u16,
-    /// End after this time: seconds, or a number with ms, s, m or h
+    /// End after this time: seconds, or a number with us, ms, s, m or h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Print statistics as one JSON object a line
@@ -81,18 +82,19 @@ fn ring(text: &str) -> Result<u16, String> {
     allowed.ok_or_else(|| "a ring has a power of two of descriptors from 64 to 4096".into())
 }
 
-/// Reads a length of time: `5`, `1.5`, `200ms`, `2m`.
+/// Reads a length of time: `5`, `1.5`, `200ms`, `50us`, `2m`.
 ///
 /// # Errors
 /// It is none, or longer than a thousand years.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[number.len()..] {
+        "us" => 0.000_001,
         "ms" => 0.001,
         "" | "s" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
-        _ => return Err("write seconds, or a number with ms, s, m or h, such as 5 or 200ms".into()),
+        _ => return Err("write seconds, or a number with us, ms, s, m or h, such as 5 or 200ms".into()),
     };
     let seconds = number.parse::<f64>().ok().map(|n| n * unit).filter(|s| (0.0..=3.2e10).contains(s));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "write a number of seconds, such as 5 or 0.5".into())
@@ -109,6 +111,7 @@ mod tests {
         {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
+        assert_eq!(duration("50us"), Ok(Duration::from_micros(50)));
         for text in ["", "s", "-1", "1d", "inf", "nan", "1 s", "1e99"] {
             assert!(duration(text).is_err(), "{text}");
         }

@@ -1,31 +1,77 @@
-//! Waiting politely: [`Idle`].
+//! Waiting for frames: [`Idle`], and the flags [`Waiting`] that say how.
 
-/// Counts passes of a polling loop in which there was nothing to do, and lets other threads run when there were many
-/// in a row. A loop that is busy never gives its processor away.
-#[derive(Debug, Default)]
-pub struct Idle {
-    passes: u32,
+use std::time::Duration;
+
+use ixy_core::{RxQueue, WaitMode, Waiter};
+
+use crate::flags::duration;
+
+/// Flags of programs that receive: what a thread does while nothing arrives.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Waiting {
+    /// While nothing arrives: look again all the time, sleep until an interrupt, or the one and then the other
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = How::Poll)]
+    wait: How,
+    /// With --wait adaptive: how long nothing may arrive before the thread sleeps
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "200us")]
+    idle: Duration,
+    /// Interrupts of a queue in a second, at most; 0 sets no limit (a virtio device keeps to none)
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    interrupt_rate: u32,
 }
 
-impl Idle {
-    /// Passes without work, some ten microseconds, before the processor is offered to others.
-    const PATIENCE: u32 = 256;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum How {
+    Poll,
+    Interrupt,
+    Adaptive,
+}
 
-    /// To be called after each pass with how many packets it moved. Returns whether there is time for other things.
-    #[inline(always)]
-    pub fn after(&mut self, moved: usize) -> bool {
-        if moved > 0 {
-            self.passes = 0;
-            return false;
-        }
-        self.passes += 1;
-        self.passes >= Self::PATIENCE && self.rest()
+impl Waiting {
+    /// The same options with which devices are to be opened, and with interrupts if they are needed.
+    pub fn of(&self, options: ixy::Options) -> ixy::Options {
+        let interrupts = (self.wait != How::Poll).then_some(self.interrupt_rate);
+        ixy::Options { interrupts, ..options }
     }
 
-    #[cold]
-    fn rest(&mut self) -> bool {
-        self.passes = Self::PATIENCE;
-        std::thread::yield_now();
-        true
+    /// What a thread that serves `queues`, alone, counts its passes with. Should there be no way for it to sleep, it says so
+    /// and polls.
+    pub fn idle<'a, 'q: 'a>(&self, queues: impl IntoIterator<Item = &'a mut (dyn RxQueue + 'q)>) -> Idle {
+        let mode = match self.wait {
+            How::Poll => WaitMode::Poll,
+            How::Interrupt => WaitMode::Interrupt,
+            How::Adaptive => WaitMode::Adaptive(self.idle),
+        };
+        Idle(Waiter::new(mode, queues).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a thread polls instead");
+            Waiter::default()
+        }))
+    }
+}
+
+/// Counts passes of a thread's loop in which there was nothing to do, and lets other threads run, or sleeps, when there were
+/// many in a row. By default it never sleeps. A loop that is busy never gives its processor away.
+#[derive(Debug, Default)]
+pub struct Idle(Waiter);
+
+impl Idle {
+    /// To be called after each pass with how many packets it moved, and with the queues that may be slept on, each with how many
+    /// packets are still to be sent for it: see [`Waiter::after`]. Returns whether there is time for other things.
+    #[inline(always)]
+    pub fn after<'a, 'q: 'a>(
+        &mut self,
+        moved: usize,
+        queues: impl IntoIterator<Item = (&'a mut (dyn RxQueue + 'q), usize)>,
+    ) -> bool {
+        self.0.after(moved, queues)
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        let (slept, overslept) = (self.0.slept(), self.0.overslept());
+        if slept > 0 {
+            tracing::info!(slept, overslept, "a thread waited");
+        }
     }
 }

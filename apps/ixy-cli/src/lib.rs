@@ -6,14 +6,14 @@
 //! - [`Session`] knows when to stop, and where statistics go.
 //! - [`Reporter`] prints statistics each second, progress, and the summary.
 //! - [`settle`] gives links time to come up, [`wait_for_link`] insists on one.
-//! - [`Idle`] lets a loop without work wait politely.
+//! - [`Idle`] lets a loop without work wait politely: polling, or asleep until an interrupt, as the flags [`Waiting`] say.
 //! - [`Object`] is a line of JSON.
 //!
 //! A program that counts what arrives:
 //!
 //! ```no_run
 //! use clap::Parser;
-//! use ixy_cli::{Error, Flags, Idle, Reporter, Session};
+//! use ixy_cli::{Error, Flags, Reporter, Session, Waiting};
 //! use ixy_core::Batch;
 //!
 //! #[derive(Parser)]
@@ -22,13 +22,15 @@
 //!     device: ixy::Address,
 //!     #[command(flatten)]
 //!     flags: Flags,
+//!     #[command(flatten)]
+//!     waiting: Waiting,
 //! }
 //!
 //! fn run(args: Args, session: &Session) -> Result<(), Error> {
-//!     let mut devices = ixy::open(&[args.device], &args.flags.options(session))?;
+//!     let mut devices = ixy::open(&[args.device], &args.waiting.of(args.flags.options(session)))?;
 //!     let mut queues: Vec<_> = (0..args.flags.queues).filter_map(|n| devices[0].rx_queue(n)).collect();
 //!     let mut batch = Batch::new(args.flags.batch.into());
-//!     let (mut count, mut idle) = (0, Idle::default());
+//!     let (mut count, mut idle) = (0, args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue)));
 //!     let mut reporter = Reporter::new(session, &args.flags, &devices);
 //!     while reporter.go_on(&mut devices, count)? {
 //!         let received: usize = queues.iter_mut().map(|queue| {
@@ -36,7 +38,7 @@
 //!             queue.receive(&mut batch)
 //!         }).sum();
 //!         count += received as u64;
-//!         idle.after(received);
+//!         idle.after(received, queues.iter_mut().map(|queue| (&mut **queue as _, 0)));
 //!     }
 //!     drop((batch, queues));
 //!     reporter.finish(devices, &[])
@@ -59,7 +61,7 @@ mod start;
 
 pub use error::Error;
 pub use flags::{Flags, HELP, duration};
-pub use idle::Idle;
+pub use idle::{Idle, Waiting};
 pub use json::Object;
 pub use link::{settle, wait_for_link};
 pub use report::Reporter;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
-use ixy_cli::{Error, Flags, Idle, Reporter, Session};
+use ixy_cli::{Error, Flags, Reporter, Session, Waiting};
 use ixy_core::{Batch, RxQueue};
 use ixy_pcap::Writer;
 
@@ -28,6 +28,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = ixy_pcap::MAX_RECORD, value_parser = clap::value_parser!(u32).range(1..=i64::from(ixy_pcap::MAX_RECORD)))]
     snaplen: u32,
     #[command(flatten)]
+    waiting: Waiting,
+    #[command(flatten)]
     flags: Flags,
 }
 
@@ -35,7 +37,7 @@ pub(crate) struct Args {
 const FLUSH: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
-    let mut devices = ixy::open(&[args.device], &args.flags.options(session))?;
+    let mut devices = ixy::open(&[args.device], &args.waiting.of(args.flags.options(session)))?;
     ixy_cli::settle(&devices, session)?;
     let mut queues: Vec<_> = (0..args.flags.queues).filter_map(|n| devices[0].rx_queue(n)).collect();
     let mut file = Writer::create(&args.write, args.snaplen)?;
@@ -46,7 +48,8 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let session = if to_stdout { session.clone().with_statistics_on_stderr() } else { session.clone() };
     let mut reporter = Reporter::new(&session, &args.flags, &devices).with_goal(args.count);
     let mut batch = Batch::new(args.flags.batch.into());
-    let (mut idle, mut flushed) = (Idle::default(), Instant::now());
+    let mut idle = args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue));
+    let mut flushed = Instant::now();
     let limit = args.count.unwrap_or(u64::MAX);
     while file.records() < limit && reporter.go_on(&mut devices, file.records())? {
         // When the end was seen before, an empty ring says that all is here.
@@ -55,7 +58,8 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
         for _ in 0..64 {
             let received = queues.iter_mut().map(|queue| record(&mut **queue, &mut batch, &mut file, limit));
             let received = received.sum::<Result<usize, Error>>()?;
-            if idle.after(received) || ended && received == 0 {
+            let sleepy = queues.iter_mut().map(|queue| (&mut **queue as _, 0));
+            if idle.after(received, sleepy) || ended && received == 0 {
                 break;
             }
         }

@@ -84,7 +84,7 @@ impl Direction<'_> {
 pub(crate) fn send_the_rest(share: &mut [Direction]) {
     let (stopped, mut idle) = (Instant::now(), Idle::default());
     while share.iter_mut().any(|direction| direction.unsent() > 0) && stopped.elapsed() < REST {
-        idle.after(share.iter_mut().map(|direction| direction.tx.send(&mut direction.batch)).sum());
+        idle.after(share.iter_mut().map(|direction| direction.tx.send(&mut direction.batch)).sum(), None);
     }
 }
 

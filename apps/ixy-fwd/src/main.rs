@@ -11,7 +11,7 @@ use std::thread;
 
 use clap::Parser;
 use end::{End, Input};
-use ixy_cli::{Error, Flags, Idle, Reporter, Session};
+use ixy_cli::{Error, Flags, Reporter, Session, Waiting};
 use ixy_core::{Batch, RxQueue, TxQueue};
 
 /// Forwards frames between two devices, both ways, and increments byte 48 of each (a frame of less than 49 bytes stays
@@ -26,6 +26,8 @@ pub(crate) struct Args {
     /// Threads over which the queues are spread
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
+    #[command(flatten)]
+    waiting: Waiting,
     #[command(flatten)]
     flags: Flags,
 }
@@ -57,12 +59,16 @@ impl Direction<'_> {
 }
 
 /// Forwards until `go_on` says no, then sends what is left.
-fn forward(share: &mut [Direction], mut go_on: impl FnMut() -> Result<bool, Error>) -> Result<(), Error> {
-    let mut idle = Idle::default();
+fn forward(
+    share: &mut [Direction],
+    waiting: &Waiting,
+    mut go_on: impl FnMut() -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let mut idle = waiting.idle(share.iter_mut().map(|direction| &mut *direction.rx));
     while go_on()? {
         for _ in 0..64 {
             let moved = share.iter_mut().map(Direction::forward).sum();
-            if idle.after(moved) {
+            if idle.after(moved, share.iter_mut().map(|one| (&mut *one.rx as _, one.batch.len()))) {
                 break;
             }
         }
@@ -73,7 +79,7 @@ fn forward(share: &mut [Direction], mut go_on: impl FnMut() -> Result<bool, Erro
 }
 
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
-    let mut devices = ixy::open(&[args.a, args.b], &args.flags.options(session))?;
+    let mut devices = ixy::open(&[args.a, args.b], &args.waiting.of(args.flags.options(session)))?;
     ixy_cli::settle(&devices, session)?;
     let inputs = [Input::default(), Input::default()];
     let threads = usize::from(args.threads.min(args.flags.queues));
@@ -91,9 +97,9 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for share in others {
-            scope.spawn(|| forward(share, || Ok(!over.load(Ordering::Relaxed))));
+            scope.spawn(|| forward(share, &args.waiting, || Ok(!over.load(Ordering::Relaxed))));
         }
-        forward(own, || {
+        forward(own, &args.waiting, || {
             let ended = [(0, 1), (1, 0)].map(|(from, to)| inputs[from].is_over(&devices[from], &devices[to]));
             let more = reporter.go_on(&mut devices, 0).map(|more| more && ended != [true, true]);
             over.store(!matches!(more, Ok(true)), Ordering::Relaxed);

@@ -106,7 +106,7 @@ fn generate(
                     arrived.clear();
                 }
             }
-            if idle.after(moved) {
+            if idle.after(moved, None) {
                 break;
             }
         }
@@ -122,7 +122,7 @@ fn generate(
     }
     let stopped = Instant::now();
     while pairs.iter_mut().any(|pair| pair.unsent() > 0) && stopped.elapsed() < Duration::from_secs(1) {
-        idle.after(pairs.iter_mut().map(|pair| pair.tx.send(&mut pair.batch)).sum());
+        idle.after(pairs.iter_mut().map(|pair| pair.tx.send(&mut pair.batch)).sum(), None);
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! What a driver gives to an application: [`Device`], [`RxQueue`], [`TxQueue`].
 
 use std::fmt;
-use std::str::FromStr;
 
 use crate::batch::Batch;
 use crate::checksum::{self, Checksums};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
+use crate::mac::MacAddress;
 use crate::stats::DeviceStats;
 
 /// A network card that was opened. It gives out its queues, each once, and keeps what concerns the whole card.
@@ -125,48 +125,5 @@ impl fmt::Display for LinkState {
             Self { speed: 0, .. } => f.write_str("up"),
             Self { speed, .. } => write!(f, "up at {speed} Mbit/s"),
         }
-    }
-}
-
-/// An Ethernet address, its bytes in the order in which they are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct MacAddress(pub [u8; 6]);
-
-impl MacAddress {
-    /// Whether it names a group of stations, as broadcast does.
-    pub const fn is_multicast(self) -> bool {
-        self.0[0] & 1 != 0
-    }
-}
-
-impl fmt::Display for MacAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-    }
-}
-
-/// A text that is no Ethernet address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no Ethernet address: write six bytes in hexadecimal, as in 02:00:00:00:00:01")]
-pub struct ParseMacError(String);
-
-impl FromStr for MacAddress {
-    type Err = ParseMacError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut bytes = [0; 6];
-        let mut parts = text.split(':');
-        for byte in &mut bytes {
-            let part = parts
-                .next()
-                .filter(|p| (1..=2).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_hexdigit()));
-            let value = part.and_then(|p| u8::from_str_radix(p, 16).ok());
-            *byte = value.ok_or_else(|| ParseMacError(text.into()))?;
-        }
-        if parts.next().is_some() {
-            return Err(ParseMacError(text.into()));
-        }
-        Ok(Self(bytes))
     }
 }

@@ -107,9 +107,9 @@ impl Waiter {
     /// # Errors
     /// It may sleep, and [`Error::NoInterrupt`]: a queue was opened without interrupts; [`Error::Interrupt`]: the system has no
     /// epoll instance to spare.
-    pub fn new<'a>(
+    pub fn new<'a, 'q: 'a>(
         mode: WaitMode,
-        queues: impl IntoIterator<Item = &'a mut dyn RxQueue>,
+        queues: impl IntoIterator<Item = &'a mut (dyn RxQueue + 'q)>,
     ) -> Result<Self, Error> {
         let (idle, patience) = match mode {
             WaitMode::Poll => return Ok(Self::default()),
@@ -139,10 +139,10 @@ impl Waiter {
     /// many packets are still to be sent for it. May sleep, at most [`LIMIT`](Self::LIMIT). Returns whether there is time for
     /// other things.
     #[inline(always)]
-    pub fn after<'a>(
+    pub fn after<'a, 'q: 'a>(
         &mut self,
         moved: usize,
-        queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>,
+        queues: impl IntoIterator<Item = (&'a mut (dyn RxQueue + 'q), usize)>,
     ) -> bool {
         if moved > 0 {
             if self.passes >= self.patience {
@@ -167,7 +167,7 @@ impl Waiter {
 
     /// There is work again.
     #[cold]
-    fn busy<'a>(&mut self, queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) {
+    fn busy<'a, 'q: 'a>(&mut self, queues: impl IntoIterator<Item = (&'a mut (dyn RxQueue + 'q), usize)>) {
         let Some(sleep) = &mut self.sleep else { return };
         sleep.since = None;
         if sleep.state == State::Late {
@@ -180,7 +180,10 @@ impl Waiter {
     }
 
     #[cold]
-    fn rest<'a>(&mut self, queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) -> bool {
+    fn rest<'a, 'q: 'a>(
+        &mut self,
+        queues: impl IntoIterator<Item = (&'a mut (dyn RxQueue + 'q), usize)>,
+    ) -> bool {
         self.passes = self.patience;
         match &mut self.sleep {
             None => std::thread::yield_now(),
@@ -192,7 +195,7 @@ impl Waiter {
 
 impl Sleep {
     /// After a pass that found nothing.
-    fn rest<'a>(&mut self, queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) {
+    fn rest<'a, 'q: 'a>(&mut self, queues: impl IntoIterator<Item = (&'a mut (dyn RxQueue + 'q), usize)>) {
         match self.state {
             State::Polling if self.since.get_or_insert_with(Instant::now).elapsed() < self.idle => {
                 std::thread::yield_now();
@@ -226,7 +229,7 @@ impl Sleep {
 }
 
 /// Arms all queues. When one of them cannot interrupt, it naps instead, and the result is `false`.
-fn arm<'a>(queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) -> bool {
+fn arm<'a, 'q: 'a>(queues: impl IntoIterator<Item = (&'a mut (dyn RxQueue + 'q), usize)>) -> bool {
     let mut all = true;
     for (queue, _) in queues {
         all &= queue.interrupt().is_some_and(|interrupt| interrupt.arm().is_ok());
@@ -237,7 +240,7 @@ fn arm<'a>(queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) -> bo
     all
 }
 
-fn disarm<'a>(queues: impl IntoIterator<Item = (&'a mut dyn RxQueue, usize)>) {
+fn disarm<'a, 'q: 'a>(queues: impl IntoIterator<Item = (&'a mut (dyn RxQueue + 'q), usize)>) {
     for (queue, _) in queues {
         if let Some(interrupt) = queue.interrupt() {
             interrupt.disarm();

@@ -8,6 +8,7 @@ use ixy_pci::WhenInUse;
 
 use crate::device::Ground;
 use crate::error::Error;
+pub(crate) use crate::interrupts::interrupts;
 use crate::open::Ready;
 use crate::options::Options;
 use crate::pci;

@@ -45,6 +45,8 @@ mod device;
 mod error;
 #[cfg(feature = "pci")]
 mod hardware;
+#[cfg(feature = "pci")]
+mod interrupts;
 mod open;
 mod options;
 #[cfg(feature = "pci")]

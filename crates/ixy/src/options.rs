@@ -17,6 +17,10 @@ pub struct Options {
     /// [`RxQueue::receive_with`](ixy_core::RxQueue::receive_with) and [`TxQueue::send_with`](ixy_core::TxQueue::send_with).
     /// Other cards take no notice of it.
     pub checksum_offload: bool,
+    /// Let receive queues interrupt, each vector at most so many times a second, or as often as it likes with 0; a virtio
+    /// device has no such limit. Each queue then has an [`Interrupt`](ixy_core::Interrupt), and still may be polled. `None`:
+    /// no queue interrupts. A card in the machine has to be bound to vfio-pci for it.
+    pub interrupts: Option<u32>,
     /// Take a card from its kernel driver even if its network interface is up.
     pub force: bool,
     /// The NUMA node of packet memory; `None` takes that of the card.
@@ -39,6 +43,7 @@ impl Default for Options {
             tx_ring,
             promiscuous,
             checksum_offload: false,
+            interrupts: None,
             force: false,
             numa: None,
             #[cfg(feature = "pci")]
