@@ -22,11 +22,18 @@ pub enum Backend {
     Tap(String, u16),
 }
 
-/// A virtio network device.
+/// What a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Model {
+    Virtio(Interface),
+    Igb,
+}
+
+/// A network device.
 #[derive(Debug, Clone)]
 pub struct Nic {
     pub(crate) name: String,
-    pub(crate) interface: Interface,
+    model: Model,
     pub(crate) backend: Backend,
     pub(crate) options: Vec<String>,
     pub(crate) port_options: String,
@@ -36,27 +43,30 @@ pub struct Nic {
 }
 
 impl Nic {
-    /// A device that the test calls `name`, with QEMU's own choice of features.
+    /// A virtio device that the test calls `name`, with QEMU's own choice of features.
     pub fn virtio(name: impl Into<String>, interface: Interface, backend: Backend) -> Self {
-        Self {
-            name: name.into(),
-            interface,
-            backend,
-            options: Vec::new(),
-            port_options: String::new(),
-            behind_port: interface == Interface::Modern,
-            place: (0, 0),
-        }
+        Self::new(name.into(), Model::Virtio(interface), backend, interface == Interface::Modern)
     }
 
-    /// Sets options of QEMU's virtio-net-pci, as `name=value` with commas in between: `mrg_rxbuf=off,packed=on`.
+    /// An Intel 82576 that the test calls `name`. It is behind a port: what it reserves for virtual functions would collide
+    /// with a neighbour on the root bus.
+    pub fn igb(name: impl Into<String>, backend: Backend) -> Self {
+        Self::new(name.into(), Model::Igb, backend, true)
+    }
+
+    fn new(name: String, model: Model, backend: Backend, behind_port: bool) -> Self {
+        let (options, port_options) = (Vec::new(), String::new());
+        Self { name, model, backend, options, port_options, behind_port, place: (0, 0) }
+    }
+
+    /// Sets options of QEMU's device, as `name=value` with commas in between: `mrg_rxbuf=off,packed=on`.
     #[must_use]
     pub fn options(mut self, options: &str) -> Self {
         self.options.extend(options.split(',').filter(|option| !option.is_empty()).map(Into::into));
         self
     }
 
-    /// Puts the device behind a PCI Express port with these options, as modern ones always are.
+    /// Puts the device behind a PCI Express port with these options, as modern ones and 82576s always are.
     #[must_use]
     pub fn behind_port(mut self, options: &str) -> Self {
         self.port_options = options.into();
@@ -81,10 +91,11 @@ impl Nic {
                 format!("tap,id=net-{name},ifname={interface},script=no,downscript=no,queues={queues}")
             }
         };
-        let model = match self.interface {
-            Interface::Legacy => "virtio-net-pci,disable-modern=on,disable-legacy=off",
-            Interface::Transitional => "virtio-net-pci,disable-modern=off,disable-legacy=off",
-            Interface::Modern => "virtio-net-pci,disable-modern=off,disable-legacy=on",
+        let model = match self.model {
+            Model::Virtio(Interface::Legacy) => "virtio-net-pci,disable-modern=on,disable-legacy=off",
+            Model::Virtio(Interface::Transitional) => "virtio-net-pci,disable-modern=off,disable-legacy=off",
+            Model::Virtio(Interface::Modern) => "virtio-net-pci,disable-modern=off,disable-legacy=on",
+            Model::Igb => "igb",
         };
         let place = format!("{:#x}.{}", self.place.0, self.place.1);
         // No boot ROM, which would only cost time.
@@ -95,8 +106,8 @@ impl Nic {
                 format!("pcie-root-port,id=port-{name},chassis={},addr={place},multifunction=on", number + 1);
             if !self.port_options.is_empty() {
                 port = format!("{port},{}", self.port_options);
-            } else if self.interface == Interface::Modern {
-                // There is not enough I/O space for all ports.
+            } else if self.model == Model::Virtio(Interface::Modern) {
+                // There is not enough I/O space for all ports, and these need none.
                 port.push_str(",io-reserve=0");
             }
             arguments.extend(["-device".into(), port]);
