@@ -129,13 +129,26 @@ pub enum Error {
     NoVfioIommu,
     /// No device of the group is bound to vfio-pci.
     #[error(
-        "{} does not exist: no device of IOMMU group {group} is bound to vfio-pci, or that module is missing (`modprobe vfio-pci`)",
+        "{} cannot be opened ({source}): no device of IOMMU group {group} is bound to vfio-pci, or that module is missing (`modprobe vfio-pci`), or this container was not given the file",
         path.display()
     )]
     NoVfioGroup {
         /// The number of the group.
         group: u32,
         /// The file that would stand for it.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The group is there in VFIO's mode without an IOMMU only.
+    #[error(
+        "group {group} has no IOMMU ({} is there): VFIO keeps its devices from nothing, and this mode of it is not used; `echo ADDRESS > /sys/bus/pci/drivers/vfio-pci/unbind` lets a device be reached as root through sysfs",
+        path.display()
+    )]
+    VfioWithoutIommu {
+        /// The number of the group.
+        group: u32,
+        /// The file that stands for it.
         path: PathBuf,
     },
     /// The file belongs to another user.
@@ -157,8 +170,8 @@ pub enum Error {
     },
     /// Devices of the group have other drivers.
     #[error(
-        "IOMMU group {group} cannot be used, as the kernel drives devices of it that are not kept apart: {}; bind them to vfio-pci as well, or to no driver (`echo ADDRESS > /sys/bus/pci/devices/ADDRESS/driver/unbind`)",
-        others.join(", ")
+        "IOMMU group {group} cannot be used, as the kernel drives devices of it that are not kept apart{}; bind them to vfio-pci as well, or to no driver (`echo ADDRESS > /sys/bus/pci/devices/ADDRESS/driver/unbind`)",
+        list(others)
     )]
     VfioGroupNotViable {
         /// The number of the group.
@@ -167,9 +180,7 @@ pub enum Error {
         others: Vec<String>,
     },
     /// A group cannot be put into a container.
-    #[error(
-        "IOMMU group {group} cannot be put into {into}: {source}; `dmesg` may say why (for instance interrupt remapping that is off)"
-    )]
+    #[error("IOMMU group {group} cannot be put into {into}: {source}; {}", advice(source))]
     VfioGroupRefused {
         /// The number of the group.
         group: u32,
@@ -261,5 +272,40 @@ fn raise(needed: u64, hard: Option<u64>) -> String {
         format!("ulimit -l {kib}")
     } else {
         format!("sudo prlimit --pid $$ --memlock={}", kib * 1024)
+    }
+}
+
+/// Names behind a colon, or nothing where there are none.
+fn list(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
+}
+
+/// What may help when VFIO refuses a group with this error.
+fn advice(source: &std::io::Error) -> &'static str {
+    if source.kind() == std::io::ErrorKind::PermissionDenied {
+        "the IOMMU does not remap interrupts, so a device could send any to the system: switch that on in the firmware, or as root accept it with `echo 1 > /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts`"
+    } else {
+        "`dmesg` may say why"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_with_devices_that_cannot_be_listed_reads_well() {
+        let text = |others| Error::VfioGroupNotViable { group: 7, others }.to_string();
+        assert!(text(vec![]).contains("that are not kept apart; bind them"));
+        assert!(text(vec!["a".into(), "b".into()]).contains("that are not kept apart: a, b; bind them"));
+    }
+
+    #[test]
+    fn an_iommu_that_does_not_remap_interrupts_is_named_with_the_way_round_it() {
+        let text = |kind: std::io::ErrorKind| {
+            Error::VfioGroupRefused { group: 7, into: "x".into(), source: kind.into() }.to_string()
+        };
+        assert!(text(std::io::ErrorKind::PermissionDenied).contains("allow_unsafe_interrupts"));
+        assert!(text(std::io::ErrorKind::InvalidInput).ends_with("`dmesg` may say why"));
     }
 }

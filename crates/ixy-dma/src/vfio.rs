@@ -3,11 +3,17 @@
 mod call;
 pub mod chain;
 mod container;
+#[cfg(test)]
+mod fake;
 mod group;
 mod limits;
 mod space;
+mod spaces;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +25,8 @@ use crate::physical::{Mapping, PageSize, PhysicalDomain};
 pub use call::{query, request};
 use container::Container;
 pub use group::VfioGroup;
-use space::{PAGE, Range, Refused, Space};
+use space::{PAGE, Range, Refused};
+use spaces::Spaces;
 
 /// What devices behind an IOMMU reach: a container of VFIO, with the groups of devices that are in it. The IOMMU stops every
 /// access to an address that is not mapped here, so a device can do no harm beyond the memory that it was given, neither
@@ -31,9 +38,10 @@ use space::{PAGE, Range, Refused, Space};
 /// # Addresses
 ///
 /// Each piece of memory is contiguous for the device. Its address is chosen here, from those that the kernel says the
-/// IOMMU translates, from the top down: so it fits an IOMMU of 39 bits, avoids holes such as that for interrupt messages
-/// (0xfee00000), and leaves low addresses to memory that is imported at its physical ones. The page behind each piece is
-/// left unmapped, and to run into it is a fault that the kernel logs.
+/// IOMMU translates, from the top of 39 bits down: so it fits an IOMMU of so many, avoids holes such as that for interrupt
+/// messages (0xfee00000), and leaves low addresses to memory that is imported at its physical ones. Containers of one
+/// [`VfioDomains`] choose addresses that are free in all of them, so that memory can be mapped in each. The page behind each
+/// piece is left unmapped, and to run into it is a fault that the kernel logs.
 ///
 /// # Memory
 ///
@@ -64,9 +72,16 @@ struct Shared {
     id: DomainId,
     container: Container,
     groups: Mutex<Vec<VfioGroup>>,
-    space: Mutex<Space>,
-    /// The smallest page of the IOMMU.
-    page: usize,
+    /// The addresses of this container and of those that it shares memory with.
+    spaces: Arc<Mutex<Spaces>>,
+    /// The number of this container there.
+    number: usize,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        lock(&self.spaces).remove(self.number);
+    }
 }
 
 /// From this size on hugepages are worth it: they are not broken into parts.
@@ -79,6 +94,11 @@ impl VfioDomain {
     /// [`Error::NoVfio`], [`Error::NoVfioIommu`], [`Error::VfioPermission`]; [`Error::VfioGroupRefused`],
     /// [`Error::NoIovaRanges`].
     pub fn new(group: VfioGroup) -> Result<Self, Error> {
+        Self::among(Arc::default(), group)
+    }
+
+    /// The same, beside containers that it may share memory with.
+    fn among(spaces: Arc<Mutex<Spaces>>, group: VfioGroup) -> Result<Self, Error> {
         let container = Container::open()?;
         let joined = group.join(&container).and_then(|()| container.set_iommu());
         let info = joined.and_then(|()| container.info()).map_err(|source| Error::VfioGroupRefused {
@@ -86,15 +106,10 @@ impl VfioDomain {
             into: "a container of its own".into(),
             source,
         })?;
-        let page = usize::try_from(info.page).unwrap_or(usize::MAX).max(rustix::param::page_size());
-        let shared = Shared {
-            id: DomainId::unique(),
-            container,
-            groups: Mutex::new(vec![group]),
-            space: Mutex::default(),
-            page,
-        };
-        shared.renew(info)?;
+        let number = lock(&spaces).add(&info);
+        let groups = Mutex::new(vec![group]);
+        let shared = Shared { id: DomainId::unique(), container, groups, spaces, number };
+        shared.renew(&info)?;
         Ok(Self { shared: Arc::new(shared), node: None })
     }
 
@@ -120,7 +135,7 @@ impl VfioDomain {
         let info = self.shared.container.info().map_err(refused);
         lock(&self.shared.groups).push(group);
         // The group is in the container, whatever the kernel says then: it stays there and is not given back.
-        if let Err(error) = info.and_then(|info| self.shared.renew(info)) {
+        if let Err(error) = info.and_then(|info| self.shared.renew(&info)) {
             tracing::warn!("the addresses of {} may be too many: {error}", self.name());
         }
         Ok(())
@@ -134,12 +149,18 @@ impl VfioDomain {
     /// The descriptor of a device, by the address that lspci prints, of a group that is in the container. The kernel
     /// resets the device with the first descriptor, if it can, and again with the last.
     ///
+    /// What is written to the descriptor reaches the device, which reaches all memory of this domain: like `/proc/self/mem` it is
+    /// beyond what Rust can keep safe.
+    ///
     /// # Errors
-    /// [`Error::NoVfioGroup`] when the group is not in the container, [`Error::Os`] when there is no such device in it.
+    /// [`Error::Os`]: the group is not in the container, or there is no such device in it.
     pub fn device(&self, group: u32, name: &str) -> Result<OwnedFd, Error> {
         let groups = lock(&self.shared.groups);
         let found = groups.iter().find(|other| other.number() == group);
-        let missing = || Error::NoVfioGroup { group, path: format!("/dev/vfio/{group}").into() };
+        let missing = || Error::Os {
+            what: format!("cannot get the device {name} of IOMMU group {group}"),
+            source: io::Error::other("the group is not in this container"),
+        };
         found.ok_or_else(missing)?.device(name)
     }
 
@@ -153,22 +174,31 @@ impl VfioDomain {
                 found => return found,
             }
         }
-        let len = size.checked_next_multiple_of(self.shared.page).filter(|&len| len > 0);
+        let len = size.checked_next_multiple_of(self.shared.page()).filter(|&len| len > 0);
         memory.map_ordinary(len.ok_or(Error::BadRequest { size })?)
     }
 }
 
 impl Shared {
     /// Takes over what the kernel says now.
-    fn renew(&self, info: container::Info) -> Result<(), Error> {
+    fn renew(&self, info: &container::Info) -> Result<(), Error> {
         if info.ranges.is_empty() {
             return Err(Error::NoIovaRanges { domain: self.name() });
         }
-        let mut space = lock(&self.space);
-        space.set_ranges(info.ranges);
-        let addresses = list(space.ranges());
-        tracing::debug!(container = self.name(), page = info.page, mappings = ?info.available, addresses, "IOMMU");
+        lock(&self.spaces).renew(self.number, info);
+        let (page, mappings, addresses) = (info.page, info.available, self.addresses());
+        tracing::debug!(container = self.name(), page, ?mappings, addresses, "IOMMU");
         Ok(())
+    }
+
+    /// What the lengths of mappings are multiples of, in bytes.
+    fn page(&self) -> usize {
+        usize::try_from(lock(&self.spaces).page()).unwrap_or(usize::MAX).max(rustix::param::page_size())
+    }
+
+    /// The addresses that the IOMMU translates, for messages.
+    fn addresses(&self) -> String {
+        list(lock(&self.spaces).of(self.number).ranges())
     }
 
     fn name(&self) -> String {
@@ -178,21 +208,28 @@ impl Shared {
         format!("the VFIO container of {groups} {}", numbers.join(", "))
     }
 
-    /// Maps memory at addresses that were taken for it.
+    /// Maps memory at addresses that were taken for it, and gives them back when it cannot.
     ///
     /// # Safety
     /// MAPPED-ALIVE: that of [`Container::map`].
     unsafe fn map(&self, iova: u64, address: usize, len: usize) -> Result<(), Error> {
         // SAFETY: MAPPED-ALIVE, promised by the caller.
-        unsafe { self.container.map(iova, address, len as u64) }
-            .map_err(|source| limits::explain(source, len as u64, &self.container, &lock(&self.space)))
+        unsafe { self.container.map(iova, address, len as u64) }.map_err(|source| {
+            let in_use = {
+                let mut spaces = lock(&self.spaces);
+                spaces.of(self.number).release(iova);
+                spaces.of(self.number).in_use()
+            };
+            let what = format!("cannot map {len} bytes at {} of {}", Iova(iova), self.name());
+            limits::explain(source, what, len as u64, in_use, || self.container.info().ok()?.available)
+        })
     }
 
     /// Ends a mapping and gives its addresses back. `false`, after a line in the log, when it could not be ended: then the
     /// addresses stay in use.
     fn unmap(&self, iova: u64, len: usize) -> bool {
         match self.container.unmap(iova, len as u64) {
-            Ok(()) => lock(&self.space).release(iova),
+            Ok(()) => lock(&self.spaces).of(self.number).release(iova),
             Err(error) => {
                 tracing::error!(
                     "{len} bytes at {} of {} cannot be unmapped, so they are never freed: {error}",
@@ -222,22 +259,16 @@ unsafe impl DmaDomain for VfioDomain {
         let (base, len) = (pages.base(), pages.len());
         // As the pages of the IOMMU's tables are largest where address and length allow it.
         let align = 1 << len.ilog2().clamp(PAGE.ilog2(), 30);
-        let align = align.max(self.shared.page as u64);
-        let iova = {
-            let mut space = lock(&self.shared.space);
-            // With a page behind it that is not mapped.
-            let taken = space.take(len as u64 + self.shared.page as u64, align);
-            taken.ok_or_else(|| Error::NoIova {
-                domain: self.name(),
-                len: len as u64,
-                ranges: list(space.ranges()),
-            })?
-        };
+        // With a page behind it that is not mapped.
+        let with_guard = len as u64 + self.shared.page() as u64;
+        let taken = lock(&self.shared.spaces).take(self.shared.number, with_guard, align);
+        let iova = taken.ok_or_else(|| Error::NoIova {
+            domain: self.name(),
+            len: len as u64,
+            ranges: self.shared.addresses(),
+        })?;
         // SAFETY: MAPPED-ALIVE: `pages` is fresh memory, which `Mapped` unmaps from the IOMMU before it frees it.
-        if let Err(error) = unsafe { self.shared.map(iova, pages.address() as usize, len) } {
-            lock(&self.shared.space).release(iova);
-            return Err(error);
-        }
+        unsafe { self.shared.map(iova, pages.address() as usize, len) }?;
         tracing::debug!(bytes = len, iova = %Iova(iova), "mapped for devices behind the IOMMU");
         let segments = vec![Segment { offset: 0, len, iova: Iova(iova) }];
         let backing = Mapped { shared: Arc::clone(&self.shared), iova, pages: Some(pages) };
@@ -250,26 +281,21 @@ unsafe impl DmaDomain for VfioDomain {
         // What was mapped so far is unmapped if something goes wrong.
         let mut imported = Imported { shared: Arc::clone(&self.shared), ranges: Vec::new() };
         for &Segment { offset, len, iova } in memory.segments() {
-            let refused = {
-                let mut space = lock(&self.shared.space);
-                space.claim(iova.0, len as u64).map_err(|why| (why, list(space.ranges())))
-            };
-            refused.map_err(|(why, ranges)| match why {
+            let claimed = lock(&self.shared.spaces).of(self.shared.number).claim(iova.0, len as u64);
+            claimed.map_err(|why| match why {
                 Refused::Taken => Error::Overlap { iova, len, domain: self.name() },
                 Refused::Outside => Error::CannotShare {
                     from: memory.domain().name(),
                     into: self.name(),
                     why: format!(
-                        "its {len} bytes at {iova} are outside of what the IOMMU translates ({ranges})"
+                        "its {len} bytes at {iova} are outside of what the IOMMU translates ({})",
+                        self.shared.addresses()
                     ),
                 },
             })?;
             let address = memory.base().addr().get() + offset;
             // SAFETY: MAPPED-ALIVE: the caller drops what is returned, which unmaps this, before the memory is freed.
-            if let Err(error) = unsafe { self.shared.map(iova.0, address, len) } {
-                lock(&self.shared.space).release(iova.0);
-                return Err(error);
-            }
+            unsafe { self.shared.map(iova.0, address, len) }?;
             imported.ranges.push((iova.0, len));
         }
         Ok(Box::new(imported))
@@ -316,7 +342,8 @@ impl Drop for Imported {
     }
 }
 
-/// The containers of a program: as few as its devices can do with, usually one.
+/// The containers of a program: as few as its devices can do with, usually one. Those that there are choose addresses that are
+/// free in all of them, so that memory of one can be mapped in the others ([`DmaMemory::map_into`]).
 ///
 /// ```no_run
 /// # fn main() -> Result<(), ixy_dma::Error> {
@@ -328,9 +355,18 @@ impl Drop for Imported {
 #[derive(Debug, Default)]
 pub struct VfioDomains {
     list: Vec<VfioDomain>,
+    spaces: Arc<Mutex<Spaces>>,
+    apart: bool,
 }
 
 impl VfioDomains {
+    /// Containers of one group each: a device then reaches memory that was mapped for it, and no rings of other devices. Memory
+    /// that all reach is mapped, and counted as locked, once in each container.
+    #[must_use]
+    pub fn apart() -> Self {
+        Self { apart: true, ..Self::default() }
+    }
+
     /// The domain that the devices of a group are in. A group that is in none yet is opened and put into the first that takes
     /// it, or into a new one.
     ///
@@ -341,7 +377,7 @@ impl VfioDomains {
             return Ok(domain.clone());
         }
         let mut group = VfioGroup::open(number)?;
-        for domain in &self.list {
+        for domain in self.list.iter().filter(|_| !self.apart) {
             match domain.add(group) {
                 Ok(()) => return Ok(domain.clone()),
                 Err((refused, error)) => {
@@ -350,7 +386,7 @@ impl VfioDomains {
                 }
             }
         }
-        let domain = VfioDomain::new(group)?;
+        let domain = VfioDomain::among(Arc::clone(&self.spaces), group)?;
         self.list.push(domain.clone());
         Ok(domain)
     }

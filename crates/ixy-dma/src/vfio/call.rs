@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use rustix::ioctl::opcode;
 use vfio_bindings::bindings::vfio::{VFIO_BASE, VFIO_TYPE};
 
 /// How often a call is tried that a signal interrupts.
@@ -18,19 +19,30 @@ const ATTEMPTS: u32 = 100;
 /// says, and that the kernel may read and, where the request answers in it, write until this returns. MAPPED-ALIVE: what the
 /// request makes a device reach stays where it is until that ends.
 pub unsafe fn request(file: BorrowedFd<'_>, number: u32, argument: *mut u8) -> io::Result<u32> {
-    let code = u32::from(VFIO_TYPE) << 8 | (VFIO_BASE + number);
     for _ in 0..ATTEMPTS {
         // SAFETY: as the caller promises.
-        let result = unsafe { libc::ioctl(file.as_raw_fd(), code as _, argument) };
-        if let Ok(result) = u32::try_from(result) {
-            return Ok(result);
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
+        match unsafe { once(file, number, argument) } {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
         }
     }
     Err(io::ErrorKind::Interrupted.into())
+}
+
+/// Makes a request once.
+///
+/// # Safety
+/// That of [`request`].
+unsafe fn once(file: BorrowedFd<'_>, number: u32, argument: *mut u8) -> io::Result<u32> {
+    #[cfg(test)]
+    // SAFETY: as the caller promises.
+    if let Some(answer) = unsafe { super::fake::answer(file, number, argument) } {
+        return answer;
+    }
+    let code = opcode::none(VFIO_TYPE, (VFIO_BASE + number) as u8);
+    // SAFETY: as the caller promises.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), code as _, argument) };
+    u32::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
 /// A request that answers in a structure which the kernel appends capabilities to. `head` is the structure, whose first 32
@@ -58,8 +70,13 @@ pub unsafe fn query(file: BorrowedFd<'_>, number: u32, head: &[u32]) -> io::Resu
         unsafe { request(file, number, answer.as_mut_ptr().cast()) }?;
         let bytes: Vec<u8> = answer.iter().flat_map(|word| word.to_ne_bytes()).take(len).collect();
         let needed = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
-        if needed <= len || needed > LONGEST {
+        if needed <= len {
             return Ok(bytes);
+        }
+        if needed > LONGEST {
+            return Err(io::Error::other(format!(
+                "the kernel's answer has {needed} bytes, which is too long"
+            )));
         }
         len = needed;
     }

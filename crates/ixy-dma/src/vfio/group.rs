@@ -35,14 +35,11 @@ impl VfioGroup {
     /// Opens the group that the link `iommu_group` of a device leads to.
     ///
     /// # Errors
-    /// [`Error::NoVfioGroup`], [`Error::VfioPermission`], [`Error::VfioGroupInUse`]; [`Error::VfioGroupNotViable`] with the devices
-    /// that stand in the way.
+    /// [`Error::NoVfioGroup`], [`Error::VfioWithoutIommu`], [`Error::VfioPermission`], [`Error::VfioGroupInUse`];
+    /// [`Error::VfioGroupNotViable`] with the devices that stand in the way.
     pub fn open(number: u32) -> Result<Self, Error> {
         let path = PathBuf::from(format!("/dev/vfio/{number}"));
-        let file = match opened(&path, "chown $USER") {
-            Err(Error::NoVfio { path, .. }) => return Err(Error::NoVfioGroup { group: number, path }),
-            other => other?,
-        };
+        let file = opened(&path, "chown $USER").map_err(|error| missing(Path::new("/"), number, error))?;
         let group = Self { number, file };
         if group.is_viable()? {
             return Ok(group);
@@ -93,13 +90,32 @@ impl VfioGroup {
 
 /// Opens a file of VFIO. `allow` is the command that, with the path behind it, permits that to a user.
 pub(super) fn opened(path: &Path, allow: &'static str) -> Result<File, Error> {
+    #[cfg(test)]
+    if let Some(opened) = super::fake::open(path) {
+        return opened.map_err(|source| refused(path, allow, source));
+    }
+    File::options().read(true).write(true).open(path).map_err(|source| refused(path, allow, source))
+}
+
+/// What it means that a file of VFIO cannot be opened.
+fn refused(path: &Path, allow: &'static str, source: io::Error) -> Error {
     let path = path.to_owned();
-    File::options().read(true).write(true).open(&path).map_err(|source| match Errno::from_io_error(&source) {
+    match Errno::from_io_error(&source) {
         Some(Errno::ACCESS | Errno::PERM) => Error::VfioPermission { path, allow },
         Some(Errno::BUSY) => Error::VfioGroupInUse { path },
         Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => Error::NoVfio { path, source },
         _ => Error::Os { what: format!("cannot open {}", path.display()), source },
-    })
+    }
+}
+
+/// Says what is missing where the file of a group is. Below `root` is `dev/vfio`.
+fn missing(root: &Path, group: u32, error: Error) -> Error {
+    let Error::NoVfio { path, source } = error else { return error };
+    let unsafe_one = root.join(format!("dev/vfio/noiommu-{group}"));
+    if unsafe_one.exists() {
+        return Error::VfioWithoutIommu { group, path: unsafe_one };
+    }
+    Error::NoVfioGroup { group, path, source }
 }
 
 /// The devices of a group that keep the others from being had, each with the kernel driver that has it.
@@ -141,6 +157,21 @@ mod tests {
         let found = (others(&sys, 7), others(&sys, 8));
         fs::remove_dir_all(&sys).unwrap();
         assert_eq!(found, (vec!["0000:02:00.0 (nvme)".to_owned(), "0000:03:00.1 (igb)".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn a_group_that_no_iommu_confines_is_refused_as_such() {
+        let root = std::env::temp_dir().join(format!("ixy-dma-noiommu-{}", std::process::id()));
+        fs::create_dir_all(root.join("dev/vfio")).unwrap();
+        fs::write(root.join("dev/vfio/noiommu-7"), "").unwrap();
+        let error = |group| {
+            let (path, source) = (format!("/dev/vfio/{group}").into(), io::ErrorKind::NotFound.into());
+            missing(&root, group, Error::NoVfio { path, source }).to_string()
+        };
+        let found = [error(7), error(8)];
+        fs::remove_dir_all(&root).unwrap();
+        assert!(found[0].contains("noiommu-7") && found[0].contains("unbind"), "{}", found[0]);
+        assert!(found[1].starts_with("/dev/vfio/8 cannot be opened (entity not found)"), "{}", found[1]);
     }
 
     #[test]

@@ -2,13 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use super::container::Container;
-use super::space::Space;
 use crate::error::Error;
 
 /// The number of the capability CAP_IPC_LOCK, with which RLIMIT_MEMLOCK does not count.
@@ -17,26 +14,24 @@ const CAP_IPC_LOCK: u32 = 14;
 /// How many mappings a container may have.
 const ENTRY_LIMIT: &str = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
 
-/// What went wrong when `len` bytes could not be mapped, in addition to what is mapped in `space`.
-pub(super) fn explain(source: io::Error, len: u64, container: &Container, space: &Space) -> Error {
+/// Why `what` went wrong, which is that `len` bytes could not be mapped in addition to the `used` mappings that there are.
+/// `available` asks how many more the kernel allows.
+pub(super) fn explain(
+    source: io::Error,
+    what: String,
+    len: u64,
+    used: usize,
+    available: impl FnOnce() -> Option<u32>,
+) -> Error {
     let found = match Errno::from_io_error(&source) {
         Some(Errno::NOMEM) => Memory::now().and_then(|memory| memory.limit(len)),
         Some(Errno::NOSPC) => {
-            let available = container.info().ok().and_then(|info| info.available);
             let allowed = fs::read_to_string(ENTRY_LIMIT).ok().and_then(|text| text.trim_end().parse().ok());
-            Some(Error::VfioMappings {
-                used: space.in_use(),
-                available,
-                allowed,
-                path: Path::new(ENTRY_LIMIT).into(),
-            })
+            Some(Error::VfioMappings { used, available: available(), allowed, path: ENTRY_LIMIT.into() })
         }
         _ => None,
     };
-    found.unwrap_or_else(|| Error::Os {
-        what: format!("cannot map {len} bytes for devices behind an IOMMU"),
-        source,
-    })
+    found.unwrap_or(Error::Os { what, source })
 }
 
 /// A process's locked memory.
@@ -54,7 +49,8 @@ impl Memory {
     /// That of this process; `None` when no limit holds for it, or the kernel does not tell.
     fn now() -> Option<Self> {
         let limits = getrlimit(Resource::Memlock);
-        let locked = locked(&fs::read_to_string("/proc/self/status").ok()?)?;
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let locked = locked(&status, &fs::read_to_string("/proc/self/uid_map").unwrap_or_default())?;
         Some(Self { locked, limit: limits.current, hard: limits.maximum })
     }
 
@@ -66,11 +62,13 @@ impl Memory {
     }
 }
 
-/// The bytes that a process has locked, from its file `status`; `None` when it may lock any number.
-fn locked(status: &str) -> Option<u64> {
+/// The bytes that a process has locked, from its file `status`; `None` when it may lock any number. In a user namespace, which its
+/// file `uid_map` tells, the capability does not count.
+fn locked(status: &str, uid_map: &str) -> Option<u64> {
     let field = |name: &str| Some(status.lines().find_map(|line| line.strip_prefix(name))?.trim());
     let capabilities = u64::from_str_radix(field("CapEff:")?, 16).ok()?;
-    if capabilities >> CAP_IPC_LOCK & 1 != 0 {
+    let of_the_system = uid_map.split_whitespace().eq(["0", "0", "4294967295"]);
+    if capabilities >> CAP_IPC_LOCK & 1 != 0 && of_the_system {
         return None;
     }
     let kib: u64 = field("VmLck:")?.strip_suffix("kB")?.trim().parse().ok()?;
@@ -84,15 +82,18 @@ mod tests {
     const USER: &str =
         "Name:\tixy-fwd\nVmLck:\t     128 kB\nVmPin:\t       0 kB\nCapEff:\t0000000000000000\n";
 
+    const SYSTEM: &str = "         0          0 4294967295\n";
+
     #[test]
     fn the_locked_memory_of_a_user_is_read_and_roots_does_not_count() {
-        assert_eq!(locked(USER), Some(128 << 10));
-        assert_eq!(locked(&USER.replace("CapEff:\t0000000000000000", "CapEff:\t0000000000004000")), None);
-        assert_eq!(
-            locked(&USER.replace("CapEff:\t0000000000000000", "CapEff:\t0000000000003fff")),
-            Some(128 << 10)
-        );
-        assert_eq!(locked("Name:\tx\n"), None);
+        let with = |capabilities| USER.replace("CapEff:\t0000000000000000", capabilities);
+        assert_eq!(locked(USER, SYSTEM), Some(128 << 10));
+        assert_eq!(locked(&with("CapEff:\t0000000000004000"), SYSTEM), None);
+        assert_eq!(locked(&with("CapEff:\t0000000000003fff"), SYSTEM), Some(128 << 10));
+        // Root of a user namespace.
+        let namespace = "         0       1000          1\n";
+        assert_eq!(locked(&with("CapEff:\t000001ffffffffff"), namespace), Some(128 << 10));
+        assert_eq!(locked("Name:\tx\n", SYSTEM), None);
     }
 
     #[test]

@@ -28,8 +28,12 @@ pub(super) enum Refused {
     Outside,
 }
 
+/// Up to where addresses are taken first: IOMMUs whose tables grow with the addresses in use (AMD-Vi) then have three levels
+/// of them, as those of 39 bits have in any case.
+const FIRST_CHOICE: u64 = (1 << 39) - 1;
+
 /// The addresses that an IOMMU translates, which have holes, and those of them that are in use.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Space {
     /// Sorted, apart from each other.
     ranges: Vec<Range>,
@@ -68,12 +72,45 @@ impl Space {
         self.taken.len()
     }
 
-    /// Takes `len` bytes at a multiple of `align`, a power of two, as far up as there is room: physical addresses, which
-    /// memory of other domains may have to be mapped at, are rather low.
-    pub(super) fn take(&mut self, len: u64, align: u64) -> Option<u64> {
-        let first = self.ranges.iter().rev().find_map(|&range| self.highest(range, len, align))?;
-        self.taken.insert(first, first + (len - 1));
-        Some(first)
+    /// Where there is room for `len` bytes at a multiple of `align`, a power of two: as far up as possible in the first 39 bits,
+    /// and else above them. Physical addresses, which memory of other domains may have to be mapped at, are rather low.
+    pub(super) fn room(&self, len: u64, align: u64) -> Option<u64> {
+        let highest = |limit| {
+            let ranges = self.ranges.iter().rev();
+            let below = ranges.map(|range| Range { last: range.last.min(limit), ..*range });
+            below.filter(|range| range.first <= range.last).find_map(|range| self.highest(range, len, align))
+        };
+        highest(FIRST_CHOICE).or_else(|| highest(u64::MAX))
+    }
+
+    /// Takes `len` bytes, at least one, from an address that [`room`](Self::room) gave.
+    pub(super) fn occupy(&mut self, first: u64, len: u64) {
+        self.taken.insert(first, first.saturating_add(len.saturating_sub(1)));
+    }
+
+    /// What both have: addresses that there are in each, of which those are in use that are so in one of them.
+    pub(super) fn with(&self, other: &Self) -> Self {
+        let both = |&one: &Range| {
+            let meet =
+                move |two: &Range| Range { first: one.first.max(two.first), last: one.last.min(two.last) };
+            other.ranges.iter().map(meet).filter(|range| range.first <= range.last)
+        };
+        let ranges = self.ranges.iter().flat_map(both).collect();
+        let mut all: Vec<_> =
+            self.taken.iter().chain(&other.taken).map(|(&first, &last)| (first, last)).collect();
+        all.sort_unstable();
+        let mut taken = BTreeMap::<u64, u64>::new();
+        for (first, last) in all {
+            match taken.last_entry() {
+                // They overlap where both have memory at the same addresses.
+                Some(mut before) if *before.get() >= first => {
+                    let end = last.max(*before.get());
+                    before.insert(end);
+                }
+                _ => drop(taken.insert(first, last)),
+            }
+        }
+        Self { ranges, taken }
     }
 
     /// The highest place in a range.
@@ -135,6 +172,13 @@ mod tests {
         space
     }
 
+    /// Takes what there is room for.
+    fn take(space: &mut Space, len: u64, align: u64) -> Option<u64> {
+        let first = space.room(len, align)?;
+        space.occupy(first, len);
+        Some(first)
+    }
+
     /// What an Intel IOMMU of 39 bits offers.
     fn intel() -> Space {
         space(&[(0, HOLE.first - 1), (HOLE.last + 1, (1 << 39) - 1)])
@@ -143,18 +187,18 @@ mod tests {
     #[test]
     fn addresses_are_taken_from_the_top_and_below_39_bits() {
         let mut space = intel();
-        assert_eq!(space.take(0x20_0000, 0x20_0000), Some((1 << 39) - 0x20_0000));
-        assert_eq!(space.take(0x3000, 0x1000), Some((1 << 39) - 0x20_3000));
-        assert_eq!(space.take(0x20_0000, 0x20_0000), Some((1 << 39) - 0x60_0000));
+        assert_eq!(take(&mut space, 0x20_0000, 0x20_0000), Some((1 << 39) - 0x20_0000));
+        assert_eq!(take(&mut space, 0x3000, 0x1000), Some((1 << 39) - 0x20_3000));
+        assert_eq!(take(&mut space, 0x20_0000, 0x20_0000), Some((1 << 39) - 0x60_0000));
         space.release((1 << 39) - 0x20_0000);
-        assert_eq!(space.take(0x1000, 0x1000), Some((1 << 39) - 0x1000));
+        assert_eq!(take(&mut space, 0x1000, 0x1000), Some((1 << 39) - 0x1000));
     }
 
     #[test]
     fn the_hole_for_interrupt_messages_is_neither_taken_nor_claimed() {
         let mut space = space(&[(0, HOLE.first - 1), (HOLE.last + 1, HOLE.last + 0x2000)]);
-        assert_eq!(space.take(0x2000, 0x1000), Some(HOLE.last + 1));
-        assert_eq!(space.take(0x1000, 0x1000), Some(HOLE.first - 0x1000));
+        assert_eq!(take(&mut space, 0x2000, 0x1000), Some(HOLE.last + 1));
+        assert_eq!(take(&mut space, 0x1000, 0x1000), Some(HOLE.first - 0x1000));
         for (first, len) in [(HOLE.first, 0x1000), (HOLE.first - 0x3000, 0x4000), (HOLE.last - 0xFFF, 0x2000)]
         {
             assert_eq!(space.claim(first, len), Err(Refused::Outside), "{first:#x}");
@@ -165,21 +209,50 @@ mod tests {
     #[test]
     fn address_zero_is_not_used_and_the_last_of_64_bits_is() {
         let mut low = space(&[(0, 0x1FFF)]);
-        assert_eq!(low.take(0x1000, 0x1000), Some(0x1000));
-        assert_eq!(low.take(0x1000, 0x1000), None);
-        let mut high = space(&[(0, u64::MAX)]);
-        assert_eq!(high.take(0x1000, 0x1000), Some(u64::MAX - 0xFFF));
+        assert_eq!(take(&mut low, 0x1000, 0x1000), Some(0x1000));
+        assert_eq!(take(&mut low, 0x1000, 0x1000), None);
+        let mut high = space(&[(1 << 39, u64::MAX)]);
+        assert_eq!(take(&mut high, 0x1000, 0x1000), Some(u64::MAX - 0xFFF));
         assert_eq!(high.claim(u64::MAX - 0x1FFF, 0x2000), Err(Refused::Taken));
         assert_eq!(high.claim(u64::MAX - 0xFFF, 0x2000), Err(Refused::Outside), "past the end");
         assert_eq!(high.claim(0x1000, 0), Err(Refused::Outside), "nothing at all");
     }
 
     #[test]
+    fn addresses_of_more_than_39_bits_are_a_second_choice() {
+        let mut space = space(&[(0, 0x1FFF), ((1 << 39) - 0x2000, u64::MAX)]);
+        let top = 1 << 39;
+        assert_eq!(take(&mut space, 0x2000, 0x1000), Some(top - 0x2000));
+        assert_eq!(take(&mut space, 0x2000, 0x1000), Some(u64::MAX - 0x1FFF));
+        assert_eq!(take(&mut space, 0x1000, 0x1000), Some(0x1000));
+        assert_eq!(take(&mut space, 0x1000, 0x1000), Some(u64::MAX - 0x2FFF));
+    }
+
+    #[test]
+    fn what_two_have_is_what_is_free_in_both() {
+        let mut wide = space(&[(0x1000, 0x8FFF), (0xA000, 0xFFFF)]);
+        let mut narrow = space(&[(0x2000, 0x2FFF), (0x4000, 0xBFFF)]);
+        wide.claim(0x5000, 0x1000).unwrap();
+        narrow.claim(0x5000, 0x2000).unwrap();
+        wide.claim(0x7000, 0x2000).unwrap();
+        narrow.claim(0x8000, 0x1000).unwrap();
+        narrow.claim(0xA000, 0x1000).unwrap();
+        for both in [wide.with(&narrow), narrow.with(&wide)] {
+            let expected = [(0x2000, 0x2FFF), (0x4000, 0x8FFF), (0xA000, 0xBFFF)];
+            assert_eq!(both.ranges(), expected.map(|(first, last)| Range { first, last }));
+            let taken: Vec<_> = both.taken.iter().map(|(&first, &last)| (first, last)).collect();
+            assert_eq!(taken, [(0x5000, 0x6FFF), (0x7000, 0x8FFF), (0xA000, 0xAFFF)]);
+            assert_eq!(both.room(0x1000, 0x1000), Some(0xB000));
+            assert_eq!(both.room(0x2000, 0x1000), None);
+        }
+    }
+
+    #[test]
     fn what_is_in_use_stays_so_when_there_are_fewer_addresses() {
         let mut space = space(&[(0, 0xFFFF)]);
-        assert_eq!(space.take(0x2000, 0x1000), Some(0xE000));
+        assert_eq!(take(&mut space, 0x2000, 0x1000), Some(0xE000));
         space.set_ranges([Range { first: 0x4000, last: 0xEFFF }]);
-        assert_eq!(space.take(0x1000, 0x1000), Some(0xD000));
+        assert_eq!(take(&mut space, 0x1000, 0x1000), Some(0xD000));
         assert_eq!(space.claim(0xE000, 0x1000), Err(Refused::Taken));
         assert_eq!(space.in_use(), 2);
     }
@@ -226,7 +299,7 @@ mod tests {
                         let align = 1 << align;
                         let free = |first: u64| (first..first + pages).all(|n| there(n) && owner[n as usize].is_none());
                         let best = (0..64).filter(|first| first % align == 0 && free(*first)).max();
-                        let found = space.take(pages * PAGE, align * PAGE);
+                        let found = take(&mut space, pages * PAGE, align * PAGE);
                         prop_assert_eq!(found, best.map(|first| first * PAGE));
                         found.map(|first| (first / PAGE, pages))
                     }
