@@ -7,40 +7,59 @@ use std::time::Duration;
 
 use ixy_dma::SimulatedDomain;
 
+use crate::alarm::Alarm;
 use crate::bus::{SimBus, SimBusMaster};
-use crate::model::{Faults, Nic82599};
-use crate::wire::{Cables, WireError, WireSpec};
+use crate::model::{Builder, Faults, Nic82599};
+use crate::wire::{Cables, Wakes, WireError, WireSpec};
 
-/// Rounds without work in which the thread spins, then those in which it lets others run; after that it sleeps.
+/// Rounds without work in which the thread spins, then those in which it lets others run, then those after which it naps;
+/// after that it sleeps.
 const SPINS: u32 = 64;
 const YIELDS: u32 = 512;
+const NAPS: u32 = YIELDS + 32;
 const NAP: Duration = Duration::from_micros(50);
+/// The longest sleep, after which everything is looked at.
+const LONGEST: Duration = Duration::from_millis(100);
+/// What is due this soon is not worth a sleep.
+const SHORTEST: Duration = Duration::from_micros(20);
+/// Sleeps for which a file is not watched that can be read although its device finds nothing to do.
+const UNWATCHED: u8 = 8;
 
 /// A thread that polls software devices until it is dropped. A process needs one.
 ///
-/// When there is nothing to do for long it sleeps in naps of 50 µs, so that it shares two cores with programs that poll.
+/// When there is nothing to do it soon lets other threads run, then naps, and after some milliseconds sleeps: until
+/// software writes a register, a frame arrives at a socket or an interface of the system, or an interrupt is due that was
+/// throttled. A [`Wire`](crate::wire::Wire) that cannot wake it is looked at every millisecond, which alone may take some
+/// percent of a core.
 #[derive(Debug)]
 pub struct PollThread {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     devices: Mutex<Vec<Weak<Nic82599>>>,
     /// Counts changes of the list.
     changes: AtomicU64,
     stop: AtomicBool,
     opened: AtomicU32,
+    alarm: Arc<Alarm>,
 }
 
 impl PollThread {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system gives no thread, or no file descriptors for what wakes it.
     pub fn start() -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            devices: Mutex::default(),
+            changes: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            opened: AtomicU32::new(0),
+            alarm: Arc::new(Alarm::new()?),
+        });
         let own = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("ixy-sim".into()).spawn(move || own.run())?;
         Ok(Self { shared, thread: Some(thread) })
@@ -48,23 +67,22 @@ impl PollThread {
 
     /// Polls `nic` from now on, as long as anyone holds it.
     pub fn add(&self, nic: &Arc<Nic82599>) {
-        let mut devices = self.shared.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        devices.retain(|device| device.strong_count() > 0);
-        devices.push(Arc::downgrade(nic));
-        self.shared.changes.fetch_add(1, Ordering::Release);
+        self.shared.change(|devices| {
+            devices.retain(|device| device.strong_count() > 0);
+            devices.push(Arc::downgrade(nic));
+        });
     }
 
     /// Polls `nic` no more. A poll that is under way may still end after this returned.
     pub fn remove(&self, nic: &Arc<Nic82599>) {
-        let mut devices = self.shared.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        devices.retain(|device| !std::ptr::eq(device.as_ptr(), Arc::as_ptr(nic)));
-        self.shared.changes.fetch_add(1, Ordering::Release);
+        self.shared.remove(nic);
     }
 }
 
 impl Drop for PollThread {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
+        self.shared.alarm.ring();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -73,20 +91,61 @@ impl Drop for PollThread {
     }
 }
 
+/// A device as the thread knows it.
+struct Polled {
+    nic: Weak<Nic82599>,
+    /// Whether register writes wake the thread; not when the device was another thread's before.
+    wakes: bool,
+    /// For how many more sleeps its wire's file is not watched.
+    unwatched: u8,
+}
+
+impl Polled {
+    fn new(nic: Weak<Nic82599>, alarm: &Arc<Alarm>) -> Self {
+        let wakes = nic.upgrade().is_some_and(|nic| nic.set_alarm(alarm));
+        Self { nic, wakes, unwatched: 0 }
+    }
+
+    /// How much it did; a device that is no longer held does nothing.
+    fn poll(&self) -> usize {
+        self.nic.upgrade().map_or(0, |nic| nic.poll())
+    }
+
+    /// How long it need not be polled. Files that end the sleep before are watched, with `mark`.
+    fn rest(&mut self, alarm: &Alarm, mark: u32) -> Duration {
+        let Some(nic) = self.nic.upgrade() else { return Duration::MAX };
+        let watched = self.unwatched == 0;
+        self.unwatched = self.unwatched.saturating_sub(1);
+        let rest = nic.rest(|file| watched && alarm.watch(file, mark));
+        if self.wakes { rest } else { rest.min(Wakes::SOON.within) }
+    }
+}
+
 impl Shared {
+    /// Changes the list of devices.
+    fn change(&self, change: impl FnOnce(&mut Vec<Weak<Nic82599>>)) {
+        change(&mut self.devices.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changes.fetch_add(1, Ordering::Release);
+        self.alarm.ring();
+    }
+
+    fn remove(&self, nic: &Arc<Nic82599>) {
+        self.change(|devices| devices.retain(|device| !std::ptr::eq(device.as_ptr(), Arc::as_ptr(nic))));
+    }
+
     fn run(&self) {
-        let mut devices: Vec<Weak<Nic82599>> = Vec::new();
+        let mut devices: Vec<Polled> = Vec::new();
         let mut seen = u64::MAX;
         let mut idle = 0;
         while !self.stop.load(Ordering::Acquire) {
             let changes = self.changes.load(Ordering::Acquire);
             if changes != seen {
-                devices.clone_from(&self.devices.lock().unwrap_or_else(PoisonError::into_inner));
-                seen = changes;
+                let list = self.devices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                devices = list.into_iter().map(|nic| Polled::new(nic, &self.alarm)).collect();
+                (seen, idle) = (changes, 0);
             }
             // A device that is no longer held is not polled; it stays in the list until that changes.
-            let work: usize = devices.iter().filter_map(Weak::upgrade).map(|nic| nic.poll()).sum();
-            if work > 0 {
+            if devices.iter().map(Polled::poll).sum::<usize>() > 0 {
                 idle = 0;
                 continue;
             }
@@ -94,10 +153,37 @@ impl Shared {
             match idle {
                 ..SPINS => std::hint::spin_loop(),
                 SPINS..YIELDS => std::thread::yield_now(),
+                YIELDS..NAPS => std::thread::sleep(NAP),
                 _ => {
-                    idle = YIELDS;
-                    std::thread::sleep(NAP);
+                    idle = NAPS;
+                    self.sleep(&mut devices, seen, &mut idle);
                 }
+            }
+        }
+    }
+
+    /// Sleeps until there may be something to do. When there is, it is no longer idle.
+    fn sleep(&self, devices: &mut [Polled], seen: u64, idle: &mut u32) {
+        let rests = (0..).zip(&mut *devices).map(|(mark, device)| device.rest(&self.alarm, mark));
+        let limit = rests.min().unwrap_or(LONGEST).min(LONGEST);
+        if limit < SHORTEST {
+            std::thread::yield_now();
+            return;
+        }
+        let look = || {
+            let work: usize = devices.iter().map(Polled::poll).sum();
+            if work > 0 {
+                *idle = 0;
+            }
+            work > 0 || self.stop.load(Ordering::Acquire) || self.changes.load(Ordering::Acquire) != seen
+        };
+        for mark in self.alarm.sleep(limit, look) {
+            let Some(device) = devices.get_mut(mark as usize) else { continue };
+            if device.poll() > 0 {
+                *idle = 0;
+            } else {
+                // Its ring is full, or it does not receive: a sleep that ends at once would be none.
+                device.unwatched = UNWATCHED;
             }
         }
     }
@@ -126,10 +212,24 @@ impl Sim {
         domain: Arc<SimulatedDomain>,
         thread: &PollThread,
     ) -> Result<Self, WireError> {
+        Self::open_with(spec, cables, domain, thread, |builder| builder)
+    }
+
+    /// As [`open`](Self::open), and lets `change` say more of the device: where its interrupts go, say.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        spec: &WireSpec,
+        cables: &Cables,
+        domain: Arc<SimulatedDomain>,
+        thread: &PollThread,
+        change: impl FnOnce(Builder) -> Builder,
+    ) -> Result<Self, WireError> {
         let wire = spec.connect(cables)?;
         let number = thread.shared.opened.fetch_add(1, Ordering::Relaxed).wrapping_add(1).to_be_bytes();
         let mac = [0x02, 0x1b, 0x21, number[1], number[2], number[3]];
-        let nic = Arc::new(Nic82599::builder(wire, domain).mac(mac).build());
+        let nic = Arc::new(change(Nic82599::builder(wire, domain).mac(mac)).build());
         thread.add(&nic);
         Ok(Self { nic, shared: Arc::clone(&thread.shared) })
     }
@@ -182,12 +282,132 @@ impl Sim {
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        let mut devices = self.shared.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        devices.retain(|device| !std::ptr::eq(device.as_ptr(), Arc::as_ptr(&self.nic)));
-        self.shared.changes.fetch_add(1, Ordering::Release);
-        drop(devices);
+        self.shared.remove(&self.nic);
         if let Err(error) = self.nic.unplug() {
             tracing::warn!(%error, "what the wire had buffered is lost");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::Fault;
+
+    const LONG: Duration = Duration::from_secs(20);
+    const SOON: Duration = Duration::from_secs(5);
+    const EICS: u32 = 0x00808;
+    const FCTRL: u32 = 0x05080;
+
+    fn device(wire: &str, cables: &Cables) -> Arc<Nic82599> {
+        let wire = wire.parse::<WireSpec>().unwrap().connect(cables).unwrap();
+        Arc::new(Nic82599::builder(wire, Arc::default()).build())
+    }
+
+    /// How long a sleep on `alarm` lasts when `wake` is called in the middle of it; and the files that ended it.
+    fn slept(alarm: &Arc<Alarm>, wake: impl FnOnce()) -> (Duration, Vec<u32>) {
+        let (own, looks) = (Arc::clone(alarm), Arc::new(AtomicUsize::new(0)));
+        let own_looks = Arc::clone(&looks);
+        let sleeper = std::thread::spawn(move || {
+            let start = Instant::now();
+            let marks = own.sleep(LONG, || {
+                own_looks.fetch_add(1, Ordering::Release);
+                false
+            });
+            (start.elapsed(), marks)
+        });
+        while looks.load(Ordering::Acquire) == 0 {
+            std::thread::yield_now();
+        }
+        wake();
+        sleeper.join().unwrap()
+    }
+
+    #[test]
+    fn every_register_write_wakes_the_thread_and_so_do_other_changes() {
+        let (alarm, nic) = (Arc::new(Alarm::new().unwrap()), device("loopback", &Cables::default()));
+        assert!(nic.set_alarm(&alarm));
+        let write = |offset| {
+            // SAFETY: ARMED-ONLY: neither register names memory.
+            unsafe { nic.write32(offset, 1) };
+        };
+        assert!(slept(&alarm, || write(FCTRL)).0 < SOON, "a register that only stores, as a doorbell");
+        assert!(slept(&alarm, || write(EICS)).0 < SOON, "a register that does something at once");
+        assert!(slept(&alarm, || nic.close_transmit()).0 < SOON);
+        assert!(slept(&alarm, || nic.faults().set(Fault::LinkDown, true)).0 < SOON, "a fault");
+    }
+
+    #[test]
+    fn a_device_that_another_thread_had_is_not_left_alone_for_long() {
+        let alarms = [(); 2].map(|()| Arc::new(Alarm::new().unwrap()));
+        let nic = device("flood", &Cables::default());
+        nic.poll();
+        let mut devices = alarms.each_ref().map(|alarm| Polled::new(Arc::downgrade(&nic), alarm));
+        let rests = [0, 1].map(|n| devices[n].rest(&alarms[n], 0));
+        assert_eq!(rests, [Duration::MAX, Duration::from_millis(1)]);
+    }
+
+    #[test]
+    fn a_frame_or_an_end_that_comes_over_a_socket_wakes_the_thread() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec: WireSpec = format!("socket={}", dir.path().join("s").display()).parse().unwrap();
+        let alarm = Arc::new(Alarm::new().unwrap());
+        let nic =
+            Arc::new(Nic82599::builder(spec.connect(&Cables::default()).unwrap(), Arc::default()).build());
+        let mut polled = Polled::new(Arc::downgrade(&nic), &alarm);
+        let mut far = None;
+        nic.poll();
+        assert_eq!(polled.rest(&alarm, 3), Duration::MAX);
+        let (time, marks) = slept(&alarm, || far = Some(spec.connect(&Cables::default()).unwrap()));
+        assert!(time < SOON && marks == [3], "the other end came: {time:?}, {marks:?}");
+        nic.poll();
+        assert_eq!(polled.rest(&alarm, 4), Duration::MAX);
+        let (time, marks) = slept(&alarm, || assert!(far.as_mut().unwrap().transmit(&[7; 60])));
+        assert!(time < SOON && marks == [4], "a frame came: {time:?}, {marks:?}");
+        // Nobody receives it, so the file can be read on and on; then it is not watched.
+        polled.unwatched = 2;
+        let short = Duration::from_millis(5);
+        for _ in 0..2 {
+            assert_eq!(polled.rest(&alarm, 5), Duration::from_millis(1));
+            assert_eq!(alarm.sleep(short, || false), []);
+        }
+        assert_eq!(polled.rest(&alarm, 5), Duration::MAX);
+        assert_eq!(alarm.sleep(LONG, || false), [5]);
+    }
+
+    #[test]
+    fn an_interrupt_that_is_held_back_and_a_link_that_comes_up_are_waited_for() {
+        let wire = WireSpec::default().connect(&Cables::default()).unwrap();
+        let now = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&now);
+        let builder = Nic82599::builder(wire, Arc::default())
+            .clock(move || Duration::from_nanos(clock.load(Ordering::Relaxed)));
+        let nic = builder.build();
+        nic.poll();
+        let rest = || nic.rest(|_| true);
+        assert_eq!(rest(), Duration::MAX);
+        // SAFETY: ARMED-ONLY: none of these registers names memory.
+        let write = |offset, value| unsafe { nic.write32(offset, value) };
+        for (offset, value) in [(0x898, 1 << 4), (0x810, 0xffff), (0xaa0, 2), (0x824, 100 << 3)] {
+            write(offset, value);
+        }
+        write(0xa90, 2);
+        assert_eq!(rest(), Duration::MAX, "it went out at once");
+        write(0xa90, 2);
+        assert_eq!(rest(), Duration::from_nanos(204_800));
+        now.store(100_000, Ordering::Relaxed);
+        assert_eq!(rest(), Duration::from_nanos(104_800));
+        now.store(300_000, Ordering::Relaxed);
+        assert_eq!(rest(), Duration::ZERO);
+        nic.poll();
+        assert_eq!(rest(), Duration::MAX);
+        nic.set_link_delay(Duration::from_secs(3600));
+        // A restart of the link (AUTOC).
+        write(0x42a0, 1 << 12 | 0xc09c_6004);
+        nic.poll();
+        assert!((3000..=3600).contains(&rest().as_secs()), "{:?}", rest());
     }
 }

@@ -29,7 +29,8 @@
 //! ```
 //!
 //! In a program, [`Sim`] is such a device opened by its address, [`SimBus`] and [`SimBusMaster`] are what a driver wants of
-//! it, and one [`PollThread`] polls all that the process opened.
+//! it, and one [`PollThread`] polls all that the process opened, and sleeps when they are idle. [`Events`] are interrupts on
+//! which a thread can sleep.
 //!
 //! # What is modelled
 //!
@@ -59,7 +60,8 @@
 //! | MAC loopback | 8.2.3.22.8 | yes |
 //! | statistics: clear on read, stop at their highest value | 8.2.3.23 | those of Ethernet frames and queues |
 //! | GPRC counts missed frames as well | erratum | yes |
-//! | interrupts: causes, masks, auto clear, auto mask, MSI-X vectors | 7.3.1, 8.2.3.5 | yes; no throttling |
+//! | interrupts: causes, masks, auto clear, auto mask, MSI-X vectors | 7.3.1, 8.2.3.5 | yes |
+//! | throttling of interrupts (EITR) | 7.3.2.1, 8.2.3.5.12 | yes, in real time; no low latency interrupts |
 //! | flow control | 3.7.7 | no pause frames: see [`Wire::waits`](wire::Wire::waits) |
 //! | DCB, virtualization, LinkSec, IPsec, FCoE, time stamps | 7.7 to 7.13 | no: registers only |
 //!
@@ -71,6 +73,9 @@
 //! - Byte counters of a queue count bytes as they are in memory, all others with the check sequence.
 //! - On a wire that waits (as with flow control) a frame that finds no descriptor stays on the wire, whatever DROP_EN says;
 //!   one for a queue that is off too, and all behind it.
+//! - Without MSI-X one interrupt comes with the first of the causes that are let through, and another only after there was
+//!   none of them: as a pin that is asserted, and as the stricter reading for MSI.
+//! - EITR shows the upper 7 of 9 bits of what is left of an interval. A unit of it is 2.048 us, as at 1 and 10 Gbit/s.
 //! - Frames that are sent after the other end left for good go nowhere; a real card would keep them for ever.
 //!
 //! # Faults
@@ -78,11 +83,14 @@
 //! [`Faults`] makes the device misbehave at run time: gone, a bit stuck, a bit that a driver waits for never coming,
 //! interrupts lost, descriptors without write-back or with an impossible length, frames damaged on the wire.
 
+mod alarm;
 mod bus;
+mod events;
 mod host;
 mod model;
 pub mod wire;
 
 pub use bus::{SimBus, SimBusMaster};
+pub use events::Events;
 pub use host::{PollThread, Sim};
 pub use model::{Builder, Fault, Faults, Irq, Nic82599, NoIrq};

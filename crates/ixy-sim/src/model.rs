@@ -17,9 +17,10 @@ mod transmit;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use ixy_dma::SimulatedDomain;
 use ixy_regs::ixgbe::fields::{CTRL, EICR, HLREG0};
@@ -27,7 +28,8 @@ use ixy_regs::ixgbe::fields::{CTRL, EICR, HLREG0};
 pub use faults::{Fault, Faults};
 pub use interrupt::{Irq, NoIrq};
 
-use crate::wire::{Wire, WireError};
+use crate::alarm::Alarm;
+use crate::wire::{Wakes, Wire, WireError};
 use interrupt::Interrupts;
 use link::Link;
 use names::mask;
@@ -49,9 +51,18 @@ pub(crate) struct Hardware {
     pub(crate) faults: Faults,
     mastering: AtomicBool,
     link_delay: AtomicU64,
+    clock: Clock,
 }
 
+/// What throttles measure time with.
+type Clock = Box<dyn Fn() -> Duration + Send + Sync>;
+
 impl Hardware {
+    /// The time since some moment before the device was made.
+    pub(crate) fn now(&self) -> Duration {
+        (self.clock)()
+    }
+
     /// How long the link takes to come up.
     pub(crate) fn link_delay(&self) -> Duration {
         Duration::from_nanos(self.link_delay.load(Ordering::Relaxed))
@@ -93,6 +104,8 @@ pub struct Nic82599 {
     /// Accesses that wait for the engine; a poll lets them go first.
     waiting: AtomicU32,
     input_ended: AtomicBool,
+    /// Wakes the thread that polls it, if that may sleep.
+    alarm: Arc<OnceLock<Arc<Alarm>>>,
 }
 
 impl fmt::Debug for Nic82599 {
@@ -108,6 +121,7 @@ pub struct Builder {
     irq: Box<dyn Irq>,
     mac: [u8; 6],
     link_delay: Duration,
+    clock: Clock,
 }
 
 impl fmt::Debug for Builder {
@@ -138,6 +152,13 @@ impl Builder {
         self
     }
 
+    /// The clock by which interrupts are throttled, as the time since any moment; it must not go back. The system's own
+    /// unless it is given. It is read only for vectors that have an interval in EITR.
+    pub fn clock(mut self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        self.clock = Box::new(now);
+        self
+    }
+
     /// The device, as it is after power on, with bus mastering off.
     pub fn build(self) -> Nic82599 {
         let hw = Hardware {
@@ -145,6 +166,7 @@ impl Builder {
             faults: Faults::default(),
             mastering: AtomicBool::new(false),
             link_delay: AtomicU64::new(u64::try_from(self.link_delay.as_nanos()).unwrap_or(u64::MAX)),
+            clock: self.clock,
         };
         let mut engine = Engine {
             wire: Some(self.wire),
@@ -162,6 +184,7 @@ impl Builder {
         };
         engine.reset(&hw);
         Nic82599 {
+            alarm: Arc::clone(&hw.faults.alarm),
             hw,
             domain: self.domain,
             irq: self.irq,
@@ -178,12 +201,14 @@ impl Nic82599 {
 
     /// A device with `wire` at its port that reaches the memory of `domain`.
     pub fn builder(wire: Box<dyn Wire>, domain: Arc<SimulatedDomain>) -> Builder {
+        let start = Instant::now();
         Builder {
             wire,
             domain,
             irq: Box::new(NoIrq),
             mac: [0x02, 0x1b, 0x21, 0x00, 0x00, 0x01],
             link_delay: Duration::ZERO,
+            clock: Box::new(move || start.elapsed()),
         }
     }
 
@@ -223,9 +248,29 @@ impl Nic82599 {
             return;
         }
         match self.hw.regs.write(offset, value) {
-            Outcome::Done(()) => {}
+            Outcome::Done(()) => self.ring(),
             Outcome::Acts(register) => self.act(|engine| engine.write(&self.hw, register, value)),
         }
+    }
+
+    /// Something was changed that a poll may have to do with: wakes the thread that polls.
+    #[inline]
+    fn ring(&self) {
+        if let Some(alarm) = self.alarm.get() {
+            alarm.ring();
+        }
+    }
+
+    /// Has `alarm` wake the thread that polls the device from now on; `false` when another one does already.
+    pub(crate) fn set_alarm(&self, alarm: &Arc<Alarm>) -> bool {
+        Arc::ptr_eq(self.alarm.get_or_init(|| Arc::clone(alarm)), alarm)
+    }
+
+    /// After a poll that found nothing to do: how long nobody needs to poll it, unless the alarm is rung or a file that
+    /// `watch` is given can be read.
+    pub(crate) fn rest(&self, watch: impl FnMut(BorrowedFd<'_>) -> bool) -> Duration {
+        // No interrupt is raised by that, and it must not wake the very thread that asks.
+        self.lock().rest(&self.hw, watch)
     }
 
     /// Does something with the engine once no poll is under way, then raises the interrupts that this caused.
@@ -235,6 +280,7 @@ impl Nic82599 {
         self.waiting.fetch_sub(1, Ordering::AcqRel);
         let result = action(&mut engine);
         self.release(engine);
+        self.ring();
         result
     }
 
@@ -365,6 +411,7 @@ impl Engine {
         if received == 0 {
             self.look_for_end(input_ended);
         }
+        self.interrupts.tick(hw);
         if received + sent > 0 {
             self.report(hw);
             self.idle = 0;
@@ -406,6 +453,22 @@ impl Engine {
             }
         }
         (received, sent)
+    }
+
+    /// How long nothing will happen by itself.
+    fn rest(&self, hw: &Hardware, mut watch: impl FnMut(BorrowedFd<'_>) -> bool) -> Duration {
+        let mut rest = Wakes::NEVER.within;
+        if let Some(wire) = &self.wire {
+            let wakes = wire.wakes();
+            rest = wakes.within;
+            if wakes.readable.is_some_and(|file| !watch(file)) {
+                rest = rest.min(Wakes::SOON.within);
+            }
+        }
+        if let Some(due) = self.interrupts.due(hw) {
+            rest = rest.min(due.saturating_sub(hw.now()));
+        }
+        rest.min(self.link.comes_up_in(hw))
     }
 
     /// Counters and interrupts of what a poll did.

@@ -16,6 +16,11 @@
 //! delay= corrupt= seed=` wrap it in [`Faulty`], which spoils frames on purpose, and `link=down` and
 //! `pause=off` change what the MAC is told ([`Altered`]).
 //!
+//! # When nothing happens
+//! The thread that polls a device sleeps when there is nothing to do for long. A wire says with [`Wire::wakes`] what has to
+//! wake it then: a socket or an interface that can be read, a frame whose delay is over, or, where nothing tells, the next
+//! millisecond.
+//!
 //! # When traffic ends
 //! An end that sends nothing more says so with [`Wire::close_transmit`]; the other end sees [`Wire::ended`]
 //! once it has taken what is still under way. Dropping a wire does the same and leaves the cable. So each
@@ -50,6 +55,9 @@ mod socket;
 mod spec;
 mod tap;
 
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
 pub use altered::Altered;
 pub use cable::{CableEnd, Cables};
 pub use captures::Captures;
@@ -60,6 +68,27 @@ pub use loopback::Loopback;
 pub use socket::SocketWire;
 pub use spec::{WireKind, WireSpec};
 pub use tap::Tap;
+
+/// When an end has to be looked at again at which nothing is to be had now: see [`Wire::wakes`].
+#[derive(Debug, Clone, Copy)]
+pub struct Wakes<'a> {
+    /// Something arrived, or changed, when this file can be read.
+    pub readable: Option<BorrowedFd<'a>>,
+    /// How long it can take at most until something is there without that.
+    pub within: Duration,
+}
+
+impl<'a> Wakes<'a> {
+    /// Nothing arrives by itself.
+    pub const NEVER: Self = Self { readable: None, within: Duration::MAX };
+    /// Nothing tells when something arrives: it is looked at every millisecond.
+    pub const SOON: Self = Self { readable: None, within: Duration::from_millis(1) };
+
+    /// When `file` can be read, and not before.
+    pub fn readable(file: BorrowedFd<'a>) -> Self {
+        Self { readable: Some(file), within: Duration::MAX }
+    }
+}
 
 /// One end of a cable as a MAC sees it. All calls come from the thread that polls the device, and none of
 /// them blocks.
@@ -107,4 +136,10 @@ pub trait Wire: Send {
 
     /// The first error met so far (disk full, socket lost); stays.
     fn error(&self) -> Option<String>;
+
+    /// When it has to be looked at again, after a look that found nothing and as long as nothing is sent here: the thread
+    /// that polls the device sleeps until then. Unless a wire says otherwise, [`Wakes::SOON`].
+    fn wakes(&self) -> Wakes<'_> {
+        Wakes::SOON
+    }
 }

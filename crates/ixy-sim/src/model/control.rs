@@ -46,6 +46,7 @@ impl Engine {
             }
             names::FDIRCTRL => hw.regs.store(offset, value | mask(FDIRCTRL::INIT_DONE)),
             names::EICR | names::EICS | names::EIMS | names::EIMC => self.interrupts.write(hw, offset, value),
+            _ if names::eitr_at(offset).is_some() => self.interrupts.write(hw, offset, value),
             _ if (names::EICS_EX..names::EICS_EX + 8).contains(&offset)
                 || (names::EIMS_EX..names::EIMS_EX + 8).contains(&offset)
                 || (names::EIMC_EX..names::EIMC_EX + 8).contains(&offset) =>

@@ -1,12 +1,13 @@
 //! What can be made to go wrong, at run time: [`Faults`].
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ixy_regs::ixgbe::fields;
 
 use super::names::{self, mask};
 use super::storage::WINDOW;
+use crate::alarm::Alarm;
 
 /// A way in which the device misbehaves while it is switched on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +94,8 @@ pub struct Faults {
     /// Not zero when reads have to look for faults; the one thing that every access looks at.
     reads: AtomicU32,
     stuck: Mutex<Vec<Stuck>>,
+    /// Wakes the thread that polls the device, if that may sleep.
+    pub(crate) alarm: Arc<OnceLock<Arc<Alarm>>>,
 }
 
 impl Faults {
@@ -131,6 +134,9 @@ impl Faults {
         let stuck = !self.stuck.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         let reads = self.on.load(Ordering::Acquire) | if stuck { 1 << 31 } else { 0 };
         self.reads.store(reads, Ordering::Release);
+        if let Some(alarm) = self.alarm.get() {
+            alarm.ring();
+        }
     }
 
     /// Whether a read may have to be changed.

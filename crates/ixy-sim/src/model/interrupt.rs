@@ -1,6 +1,8 @@
-//! Interrupt causes, masks and vectors (sections 7.3.1 and 8.2.3.5).
+//! Interrupt causes, masks, vectors and throttles (sections 7.3.1, 7.3.2.1 and 8.2.3.5).
 
-use ixy_regs::ixgbe::fields::{EICR, GPIE};
+use std::time::Duration;
+
+use ixy_regs::ixgbe::fields::{EICR, EITR, GPIE};
 
 use super::Hardware;
 use super::names::*;
@@ -23,17 +25,63 @@ impl Irq for NoIrq {
 
 /// Queue causes in the low half of EICR, EICS, EIMS and EIMC.
 const QUEUES: u32 = mask(EICR::RTXQ);
+/// Causes of queues, and vectors.
+const VECTORS: usize = 64;
+/// What EITR counts in at 1 and 10 Gbit/s (section 8.2.3.5.12).
+const UNIT: Duration = Duration::from_nanos(2048);
+/// EITR shows the upper 7 of the counter's 9 bits.
+const COUNTER_SHIFT: u32 = 2;
 
 /// The causes that are pending and those that may interrupt. Queue causes are 64 bits; the lowest 16 of them are also
 /// in EICR and EIMS.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Interrupts {
     pending: u64,
     other_pending: u32,
     enabled: u64,
     other_enabled: u32,
+    /// With MSI-X: causes whose message waits until the throttle of its vector lets it go.
+    held: u64,
+    other_held: u32,
+    /// Without MSI-X: the one interrupt waits for that.
+    line_held: bool,
+    /// Without MSI-X: there were causes all the time since the last interrupt, for which there is no other one.
+    asserted: bool,
+    /// Until when each vector does not interrupt, in the time of the device's clock.
+    quiet: [Duration; VECTORS],
     /// Vectors to raise once the engine is no longer locked.
     pub(crate) raised: u64,
+}
+
+impl Default for Interrupts {
+    fn default() -> Self {
+        Self {
+            pending: 0,
+            other_pending: 0,
+            enabled: 0,
+            other_enabled: 0,
+            held: 0,
+            other_held: 0,
+            line_held: false,
+            asserted: false,
+            quiet: [Duration::ZERO; VECTORS],
+            raised: 0,
+        }
+    }
+}
+
+/// The numbers of the bits that are set.
+fn bits(mut set: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let lowest = (set != 0).then(|| set.trailing_zeros())?;
+        set &= set - 1;
+        Some(lowest)
+    })
+}
+
+/// How long vector `n` is silent after an interrupt: no time when it is not throttled.
+fn interval(hw: &Hardware, n: u32) -> Duration {
+    UNIT * EITR::ITR_INTERVAL.read(hw.regs.load(eitr(n)))
 }
 
 impl Interrupts {
@@ -65,34 +113,109 @@ impl Interrupts {
         self.store(hw);
     }
 
-    /// Interrupts for causes that are pending and enabled.
+    /// Interrupts for causes that are pending and enabled, unless their vectors are throttled.
     fn fire(&mut self, hw: &Hardware, queues: u64, other: u32) {
+        let gpie = hw.regs.load(GPIE);
+        if !GPIE::MULTIPLE_MSIX.is_set(gpie) {
+            self.assert_line(hw);
+            return;
+        }
         if queues == 0 && other == 0 {
             return;
         }
-        let gpie = hw.regs.load(GPIE);
-        if !GPIE::MULTIPLE_MSIX.is_set(gpie) {
-            self.raised |= 1;
-            return;
+        let (mut sent, mut other_sent) = (0, 0);
+        for vector in bits(queues) {
+            if self.message(hw, vector) {
+                sent |= 1 << vector;
+            }
         }
-        self.raised |= queues;
         let misc = hw.regs.load(IVAR_MISC);
         let timer = mask(EICR::TCP_TIMER);
         for (causes, entry) in [(other & timer, misc), (other & !timer, misc >> 8)] {
             if causes != 0 && entry & 0x80 != 0 {
-                self.raised |= 1 << (entry & 0x3f);
+                if self.message(hw, entry & 0x3f) {
+                    other_sent |= causes;
+                } else {
+                    self.other_held |= causes;
+                }
             }
         }
+        self.held |= queues & !sent;
         // Auto clear: the message itself clears the cause (section 7.3.1.4). Causes beyond EICR's 16 always do.
         let clear = u64::from(hw.regs.load(EIAC) & QUEUES) | !u64::from(QUEUES);
-        self.pending &= !(queues & clear);
-        self.other_pending &= !(other & hw.regs.load(EIAC));
+        self.pending &= !(sent & clear);
+        self.other_pending &= !(other_sent & hw.regs.load(EIAC));
         if GPIE::EIAME.is_set(gpie) {
             let auto = u64::from(hw.regs.load(EIAM_EX)) | u64::from(hw.regs.load(EIAM_EX + 4)) << 32;
             let low = hw.regs.load(EIAM);
-            self.enabled &= !(queues & (auto | u64::from(low & QUEUES)));
-            self.other_enabled &= !(other & low);
+            self.enabled &= !(sent & (auto | u64::from(low & QUEUES)));
+            self.other_enabled &= !(other_sent & low);
         }
+    }
+
+    /// Sends the message of `vector`; `false` when its throttle does not let it (section 7.3.2.1).
+    fn message(&mut self, hw: &Hardware, vector: u32) -> bool {
+        let interval = interval(hw, vector);
+        let quiet = &mut self.quiet[vector as usize % VECTORS];
+        // Who is not throttled needs no clock.
+        if self.raised >> vector & 1 == 0 && !interval.is_zero() {
+            let now = hw.now();
+            if now < *quiet {
+                return false;
+            }
+            *quiet = now + interval;
+        }
+        self.raised |= 1 << vector;
+        true
+    }
+
+    /// Without MSI-X there is one interrupt, which comes with the first of the causes that are let through, and comes again
+    /// only after there was none of them. The first throttle is its.
+    fn assert_line(&mut self, hw: &Hardware) {
+        let causes = self.pending & self.enabled & u64::from(QUEUES) != 0
+            || self.other_pending & self.other_enabled != 0;
+        self.line_held = causes && !self.asserted && !self.message(hw, 0);
+        self.asserted = causes && !self.line_held;
+    }
+
+    /// Time has passed: interrupts for what waited for that.
+    pub(crate) fn tick(&mut self, hw: &Hardware) {
+        if self.held == 0 && self.other_held == 0 && !self.line_held {
+            return;
+        }
+        let queues = std::mem::take(&mut self.held) & self.pending & self.enabled;
+        let other = std::mem::take(&mut self.other_held) & self.other_pending & self.other_enabled;
+        self.fire(hw, queues, other);
+        self.store(hw);
+    }
+
+    /// When something that a throttle holds back is due, in the time of the device's clock.
+    pub(crate) fn due(&self, hw: &Hardware) -> Option<Duration> {
+        let misc = hw.regs.load(IVAR_MISC);
+        let other = self.other_held != 0;
+        let other = [misc, misc >> 8].into_iter().filter(|entry| other && entry & 0x80 != 0);
+        let vectors = bits(self.held | u64::from(self.line_held)).chain(other.map(|entry| entry & 0x3f));
+        vectors.map(|vector| self.quiet[vector as usize % VECTORS]).min()
+    }
+
+    /// EITR of `vector` as it reads: with what is left of its interval.
+    fn throttle(&self, hw: &Hardware, vector: u32) -> u32 {
+        let value = hw.regs.load(eitr(vector));
+        let left =
+            self.quiet.get(vector as usize).map_or(Duration::ZERO, |quiet| quiet.saturating_sub(hw.now()));
+        let units = left.as_nanos().div_ceil(UNIT.as_nanos()) as u32;
+        EITR::ITR_COUNTER.val(units >> COUNTER_SHIFT).modify(value)
+    }
+
+    /// Software writes EITR of `vector`: the interval, and the counter unless it says to leave that.
+    fn set_throttle(&mut self, hw: &Hardware, vector: u32, value: u32) {
+        hw.regs.store(eitr(vector), value & !mask(EITR::CNT_WDIS) & !mask(EITR::ITR_COUNTER));
+        if let Some(quiet) = self.quiet.get_mut(vector as usize)
+            && !EITR::CNT_WDIS.is_set(value)
+        {
+            *quiet = hw.now() + UNIT * (EITR::ITR_COUNTER.read(value) << COUNTER_SHIFT);
+        }
+        self.tick(hw);
     }
 
     /// Software unmasked causes: those that are pending interrupt now.
@@ -115,6 +238,7 @@ impl Interrupts {
                 }
                 self.other_pending = 0;
                 self.auto_mask(hw, causes);
+                self.fire(hw, 0, 0);
                 self.store(hw);
                 causes
             }
@@ -125,7 +249,7 @@ impl Interrupts {
             offset if offset == EICS_EX => self.pending as u32,
             offset if offset == EICS_EX + 4 => (self.pending >> 32) as u32,
             GPIE => hw.regs.load(GPIE),
-            _ => 0,
+            _ => eitr_at(offset).map_or(0, |vector| self.throttle(hw, vector)),
         }
     }
 
@@ -156,6 +280,9 @@ impl Interrupts {
             }
             GPIE => hw.regs.store(GPIE, value),
             _ => {
+                if let Some(vector) = eitr_at(offset) {
+                    self.set_throttle(hw, vector, value);
+                }
                 for n in 0..2 {
                     match offset.wrapping_sub(4 * n) {
                         EICS_EX => self.raise(hw, wide(n), 0),
@@ -166,6 +293,8 @@ impl Interrupts {
                 }
             }
         }
+        // Without MSI-X it may be that no cause is left.
+        self.fire(hw, 0, 0);
         self.store(hw);
     }
 

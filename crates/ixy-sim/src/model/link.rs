@@ -57,6 +57,12 @@ impl Link {
         changed
     }
 
+    /// How long it takes until it is up, if nothing is missing but time.
+    pub(crate) fn comes_up_in(&self, hw: &Hardware) -> Duration {
+        let ready = self.ready.filter(|_| !self.up);
+        ready.map_or(Duration::MAX, |since| hw.link_delay().saturating_sub(since.elapsed()))
+    }
+
     /// Writes the state to the registers that show it.
     pub(crate) fn show(&self, hw: &Hardware) {
         hw.regs.store(names::LINKS, if self.up { UP } else { 0 });

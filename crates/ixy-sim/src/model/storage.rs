@@ -54,7 +54,7 @@ fn special(register: &Register) -> Option<Kind> {
     Some(match register.name {
         "CTRL" | "ESDP" | "I2CCTL" | "EEC" | "EERD" | "MSCA" | "AUTOC" | "AUTOC2" | "RXCTRL" | "DMATXCTL"
         | "RXDCTL" | "TXDCTL" | "RAL" | "RAH" | "RSSRK" | "RETA" | "FDIRCTRL" | "GPIE" => Kind::Acts,
-        "EICR" | "EICS" | "EIMS" | "EIMC" | "EICS_EX" | "EIMS_EX" | "EIMC_EX" => Kind::ActsRead,
+        "EICR" | "EICS" | "EIMS" | "EIMC" | "EICS_EX" | "EIMS_EX" | "EIMC_EX" | "EITR" => Kind::ActsRead,
         "SWSM" => Kind::Semaphore,
         "RDT" => Kind::Tail,
         _ => return None,

@@ -1,4 +1,4 @@
-use super::{Wire, WireError};
+use super::{Wakes, Wire, WireError};
 
 /// A wire of which the MAC is told something else: that no light arrives (`link=down`), or that frames do not
 /// wait (`pause=off`).
@@ -53,6 +53,11 @@ impl Wire for Altered {
 
     fn error(&self) -> Option<String> {
         self.wire.error()
+    }
+
+    fn wakes(&self) -> Wakes<'_> {
+        // With the link down nothing arrives, whatever waits at the other end.
+        if self.link_down { Wakes::NEVER } else { self.wire.wakes() }
     }
 }
 

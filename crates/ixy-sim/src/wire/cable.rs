@@ -1,10 +1,14 @@
 use std::{
     collections::HashMap,
     fmt, mem,
+    os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use super::{Wire, WireError, frames::Frames};
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::{Wakes, Wire, WireError, frames::Frames};
+use crate::events::signal;
 
 /// The cables of one process by name. Clones are the same set.
 ///
@@ -32,14 +36,17 @@ impl Cables {
             if state.second.presence != Presence::NotYet {
                 return Err(WireError::ThirdEnd { name: name.into() });
             }
-            state.second.presence = Presence::Here;
+            state.second = End::plugged_in();
+            state.first.wake();
+            let event = state.second.event.clone();
             drop(state);
-            return Ok(CableEnd { cable, second: true, arrived: Frames::default() });
+            return Ok(CableEnd { cable, second: true, arrived: Frames::default(), event });
         }
-        let first = End { presence: Presence::Here, ..End::default() };
+        let first = End::plugged_in();
+        let event = first.event.clone();
         let cable = Arc::new(Mutex::new(Cable { first, second: End::default() }));
         names.insert(name.into(), Arc::downgrade(&cable));
-        Ok(CableEnd { cable, second: false, arrived: Frames::default() })
+        Ok(CableEnd { cable, second: false, arrived: Frames::default(), event })
     }
 
     /// Checks that each cable has both its ends; to be called when all addresses were opened.
@@ -67,6 +74,8 @@ pub struct CableEnd {
     second: bool,
     /// Frames taken off the cable together, so that it is locked once for many.
     arrived: Frames,
+    /// What the other end signals when this one waits for it; none if the system had none to spare.
+    event: Option<Arc<OwnedFd>>,
 }
 
 #[derive(Default)]
@@ -82,6 +91,25 @@ struct End {
     transmit_closed: bool,
     /// Frames on their way to this end.
     incoming: Frames,
+    event: Option<Arc<OwnedFd>>,
+    /// It sleeps until the event.
+    waiting: bool,
+}
+
+impl End {
+    fn plugged_in() -> Self {
+        let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).ok().map(Arc::new);
+        Self { presence: Presence::Here, event, ..Self::default() }
+    }
+
+    /// Something changed for this end.
+    fn wake(&mut self) {
+        if mem::take(&mut self.waiting)
+            && let Some(event) = &self.event
+        {
+            signal(event);
+        }
+    }
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -132,13 +160,19 @@ impl Wire for CableEnd {
         match other.presence {
             _ if this.transmit_closed => true,
             Presence::NotYet => false,
-            Presence::Here => other.incoming.push(frame),
+            Presence::Here => {
+                other.wake();
+                other.incoming.push(frame)
+            }
             Presence::Gone => true,
         }
     }
 
     fn close_transmit(&mut self) {
-        lock(&self.cable).ends(self.second).0.transmit_closed = true;
+        let mut cable = lock(&self.cable);
+        let (this, other) = cable.ends(self.second);
+        this.transmit_closed = true;
+        other.wake();
     }
 
     fn waits(&self) -> bool {
@@ -161,14 +195,31 @@ impl Wire for CableEnd {
     fn error(&self) -> Option<String> {
         None
     }
+
+    fn wakes(&self) -> Wakes<'_> {
+        let mut cable = lock(&self.cable);
+        let (this, _) = cable.ends(self.second);
+        match &self.event {
+            // What is here already waits for a descriptor.
+            _ if !self.arrived.is_empty() || !this.incoming.is_empty() => Wakes::NEVER,
+            None => Wakes::SOON,
+            Some(event) => {
+                // What was signalled until now was heard.
+                let _ = rustix::io::read(event, &mut [0; 8]);
+                this.waiting = true;
+                Wakes::readable(event.as_fd())
+            }
+        }
+    }
 }
 
 impl Drop for CableEnd {
     fn drop(&mut self) {
         let mut cable = lock(&self.cable);
-        let (this, _) = cable.ends(self.second);
+        let (this, other) = cable.ends(self.second);
         this.presence = Presence::Gone;
         this.incoming = Frames::default();
+        other.wake();
     }
 }
 
@@ -179,7 +230,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{thread, time::Instant};
+    use std::{
+        thread,
+        time::{Duration, Instant},
+    };
 
     use super::*;
 
@@ -310,5 +364,36 @@ mod tests {
         }
         sender.join().unwrap();
         assert_eq!(next, COUNT);
+    }
+
+    /// Whether an end that waits is woken by that.
+    fn is_woken(end: &CableEnd, by: impl FnOnce()) -> bool {
+        let Wakes { readable: Some(event), within: Duration::MAX } = end.wakes() else { return false };
+        let read = || rustix::io::read(event, &mut [0; 8]).is_ok();
+        assert!(!read(), "an event of an earlier time");
+        by();
+        read()
+    }
+
+    #[test]
+    fn an_end_that_waits_is_woken_by_everything_that_the_other_does() {
+        let cables = Cables::default();
+        let first = cables.connect("a").unwrap();
+        let mut second = None;
+        assert!(is_woken(&first, || second = Some(cables.connect("a").unwrap())), "the other end came");
+        let (mut first, mut second) = (first, second.unwrap());
+        assert!(is_woken(&first, || assert!(second.transmit(&[1; 60]))), "a frame");
+        assert!(first.wakes().readable.is_none(), "a frame is there: it waits for its own device");
+        assert!(first.front().is_some() && first.wakes().readable.is_none());
+        first.consume();
+        assert!(
+            !is_woken(&second, || {
+                lock(&second.cable).second.waiting = false;
+                assert!(first.transmit(&[2; 60]));
+            }),
+            "who does not wait gets no event"
+        );
+        assert!(is_woken(&first, || second.close_transmit()), "its end");
+        assert!(is_woken(&first, || drop(second)), "it left");
     }
 }

@@ -2,7 +2,7 @@ use std::{io::Read, path::Path, time::SystemTime};
 
 use ixy_pcap::{PcapError, Reader, Writer};
 
-use super::{Wire, WireError};
+use super::{Wakes, Wire, WireError};
 
 /// After so many frames the clock is read again, if nothing else happened meanwhile.
 const FRAMES_PER_CLOCK: u32 = 32;
@@ -135,6 +135,10 @@ impl Wire for Captures {
 
     fn error(&self) -> Option<String> {
         self.error.clone()
+    }
+
+    fn wakes(&self) -> Wakes<'_> {
+        Wakes::NEVER
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Wire, WireError, random::Random};
+use super::{Wakes, Wire, WireError, random::Random};
 
 /// What is spoilt on a wire on purpose. By default nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -183,6 +183,19 @@ impl Wire for Faulty {
 
     fn error(&self) -> Option<String> {
         self.wire.error()
+    }
+
+    fn wakes(&self) -> Wakes<'_> {
+        let mut wakes = self.wire.wakes();
+        for direction in [&self.received, &self.sent] {
+            if let Some((Some(due), _)) = direction.held.front() {
+                // What is due and could not be passed on is offered again soon.
+                let within = due.saturating_duration_since(Instant::now());
+                let within = if within.is_zero() { Wakes::SOON.within } else { within };
+                wakes.within = wakes.within.min(within);
+            }
+        }
+        wakes
     }
 }
 
@@ -527,5 +540,33 @@ mod tests {
         assert_eq!(faulty.received.held.len(), 1);
         // Not to wait for it when dropped: it is on the receiving side.
         assert!(faulty.sent.held.is_empty());
+    }
+
+    #[test]
+    fn a_frame_that_is_held_has_to_be_looked_at_when_its_time_has_come() {
+        let delay = Duration::from_secs(5);
+        let faults = Faults { delay, ..Faults::default() };
+        for towards_faulty in [true, false] {
+            let mut faulty = Faulty::new(Box::new(Loopback::new()), faults.clone());
+            assert_eq!(faulty.wakes().within, Duration::MAX, "nothing is under way");
+            if towards_faulty {
+                assert!(faulty.wire.transmit(&frame(1)));
+                assert_eq!(faulty.front(), None);
+            } else {
+                assert!(faulty.transmit(&frame(1)));
+            }
+            let within = faulty.wakes().within;
+            assert!(within <= delay && within > delay / 2, "{within:?}");
+            // It is due, and nobody takes it: that may be for want of a descriptor.
+            let direction = if towards_faulty { &mut faulty.received } else { &mut faulty.sent };
+            direction.held[0].0 = Some(Instant::now());
+            assert_eq!(faulty.wakes().within, Wakes::SOON.within);
+            direction_clear(&mut faulty);
+        }
+    }
+
+    /// So that dropping it does not wait.
+    fn direction_clear(faulty: &mut Faulty) {
+        faulty.sent.held.clear();
     }
 }

@@ -1,4 +1,4 @@
-use super::{Wire, WireError};
+use super::{Wakes, Wire, WireError};
 
 /// Bytes of Ethernet, IPv4 and UDP headers.
 const HEADERS: usize = 14 + 20 + 8;
@@ -87,6 +87,10 @@ impl Wire for Flood {
 
     fn error(&self) -> Option<String> {
         None
+    }
+
+    fn wakes(&self) -> Wakes<'_> {
+        Wakes::NEVER
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Wire, WireError, frames::Frames};
+use super::{Wakes, Wire, WireError, frames::Frames};
 
 /// A cable whose two fibres are joined: what is sent comes back, in order. Up to 2,048 frames are under way.
 #[derive(Default)]
@@ -58,6 +58,10 @@ impl Wire for Loopback {
 
     fn error(&self) -> Option<String> {
         None
+    }
+
+    fn wakes(&self) -> Wakes<'_> {
+        Wakes::NEVER
     }
 }
 

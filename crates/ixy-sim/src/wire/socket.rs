@@ -1,7 +1,10 @@
 use std::{
     fs::{self, File},
     io,
-    os::{fd::OwnedFd, unix::fs::MetadataExt},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
     slice, thread,
     time::Duration,
@@ -17,7 +20,7 @@ use rustix::{
     },
 };
 
-use super::{Wire, WireError};
+use super::{Wakes, Wire, WireError};
 
 /// The longest frame that can be received, in bytes: more than any MAC sends.
 const LONGEST_FRAME: usize = 65_536;
@@ -51,6 +54,8 @@ pub struct SocketWire {
     /// The other end is gone.
     gone: bool,
     transmit_closed: bool,
+    /// There was no room for the last frame.
+    blocked: bool,
     error: Option<String>,
 }
 
@@ -103,6 +108,7 @@ impl SocketWire {
             input_ended: false,
             gone: false,
             transmit_closed: false,
+            blocked: false,
             error: None,
         }
     }
@@ -196,9 +202,13 @@ impl Wire for SocketWire {
             return true;
         }
         let Some(stream) = &self.stream else { return false };
+        self.blocked = false;
         match send(stream, frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
             Ok(_) => true,
-            Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => false,
+            Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => {
+                self.blocked = true;
+                false
+            }
             Err(Errno::PIPE | Errno::CONNRESET) => {
                 self.gone = true;
                 true
@@ -235,6 +245,21 @@ impl Wire for SocketWire {
 
     fn error(&self) -> Option<String> {
         self.error.clone()
+    }
+
+    fn wakes(&self) -> Wakes<'_> {
+        match (&self.stream, &self.listener) {
+            _ if self.gone => Wakes::NEVER,
+            (Some(_), _) if self.blocked => Wakes::SOON,
+            // What is here already waits for a descriptor.
+            (Some(_), _) if self.front > 0 => Wakes::NEVER,
+            // The end of the input can be read for ever; that the other end leaves altogether is soon enough seen.
+            (Some(_), _) if self.input_ended => Wakes { readable: None, within: Duration::from_millis(100) },
+            (Some(stream), _) => Wakes::readable(stream.as_fd()),
+            // The other end comes.
+            (None, Some(listener)) => Wakes::readable(listener.socket.as_fd()),
+            (None, None) => Wakes::NEVER,
+        }
     }
 }
 

@@ -1,4 +1,7 @@
-use std::{ffi::c_short, os::fd::OwnedFd};
+use std::{
+    ffi::c_short,
+    os::fd::{AsFd, OwnedFd},
+};
 
 use rustix::{
     fs::{Mode, OFlags, open},
@@ -6,7 +9,7 @@ use rustix::{
     ioctl::{Updater, ioctl, opcode},
 };
 
-use super::{Wire, WireError};
+use super::{Wakes, Wire, WireError};
 
 /// Bytes that the system keeps an interface's name in, with the zero at its end (`IFNAMSIZ`).
 const NAME_BYTES: usize = 16;
@@ -42,6 +45,8 @@ pub struct Tap {
     front: usize,
     gone: bool,
     transmit_closed: bool,
+    /// The system had no room for the last frame.
+    blocked: bool,
     error: Option<String>,
 }
 
@@ -105,6 +110,7 @@ impl Tap {
             front: 0,
             gone: false,
             transmit_closed: false,
+            blocked: false,
             error: None,
         })
     }
@@ -149,11 +155,15 @@ impl Wire for Tap {
         if frame.is_empty() || self.transmit_closed || self.gone {
             return true;
         }
+        self.blocked = false;
         match write(&self.device, frame) {
             // An input/output error says that the interface is down, an invalid argument that the frame is
             // none.
             Ok(_) | Err(Errno::IO | Errno::INVAL) => true,
-            Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => false,
+            Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => {
+                self.blocked = true;
+                false
+            }
             Err(error) => {
                 self.fail(error);
                 true
@@ -179,5 +189,15 @@ impl Wire for Tap {
 
     fn error(&self) -> Option<String> {
         self.error.clone()
+    }
+
+    fn wakes(&self) -> Wakes<'_> {
+        match (self.gone, self.blocked) {
+            (true, _) => Wakes::NEVER,
+            (_, true) => Wakes::SOON,
+            // What is here already waits for a descriptor.
+            _ if self.front > 0 => Wakes::NEVER,
+            _ => Wakes::readable(self.device.as_fd()),
+        }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) const I2CCTL: u32 = 0x00028;
 pub(crate) const EICR: u32 = 0x00800;
 pub(crate) const EICS: u32 = 0x00808;
 pub(crate) const EIAC: u32 = 0x00810;
+pub(crate) const EITR: u32 = 0x00820;
 pub(crate) const EIMS: u32 = 0x00880;
 pub(crate) const EIMC: u32 = 0x00888;
 pub(crate) const EIAM: u32 = 0x00890;
@@ -204,7 +205,11 @@ impl Bench {
 
     /// A device that receives everything on queue 0 into 32 buffers, and sends from queue 0; the link is up.
     pub(crate) fn running() -> (Self, RxRing, TxRing) {
-        let bench = Self::new();
+        Self::running_with(|builder| builder)
+    }
+
+    pub(crate) fn running_with(change: impl FnOnce(Builder) -> Builder) -> (Self, RxRing, TxRing) {
+        let bench = Self::with(change);
         bench.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
         let rx = bench.rx_ring(0, 32);
         let tx = bench.tx_ring(0, 32);

@@ -1,4 +1,8 @@
-//! Interrupts (sections 7.3.1 and 8.2.3.5).
+//! Interrupts (sections 7.3.1, 7.3.2.1 and 8.2.3.5).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::bench::*;
 
@@ -188,4 +192,241 @@ fn a_handler_may_access_registers() {
     bench.write(EICS, 1);
     bench.poll();
     assert_eq!(handler.0.lock().unwrap().1, [1, LSC]);
+}
+
+#[test]
+fn without_msix_there_is_one_interrupt_until_no_cause_is_let_through_any_more() {
+    let bench = Bench::new();
+    bench.write(EIMS, 0b11);
+    bench.write(EICS, 0b01);
+    assert_eq!(bench.vectors.take(), [0]);
+    bench.write(EICS, 0b10);
+    assert!(bench.vectors.take().is_empty(), "the pin is asserted already");
+    bench.write(EICR, 0b01);
+    bench.write(EICS, 0b01);
+    assert!(bench.vectors.take().is_empty(), "the other cause asserted it all the time");
+    // Masked and unmasked, the pin goes up again.
+    bench.write(EIMC, 0b11);
+    bench.write(EIMS, 0b10);
+    assert_eq!(bench.vectors.take(), [0]);
+    bench.write(EICR, 0b11);
+    bench.write(EICS, 0b10);
+    assert_eq!(bench.vectors.take(), [0]);
+    bench.read(EICR);
+    bench.write(EICS, 0b10);
+    assert_eq!(bench.vectors.take(), [0]);
+}
+
+const CNT_WDIS: u32 = 1 << 31;
+
+/// The throttle of vector `n`.
+fn eitr(n: u32) -> u32 {
+    if n < 24 { EITR + 4 * n } else { 0x12300 + 4 * (n - 24) }
+}
+
+/// A clock that stands until it is moved on.
+#[derive(Clone, Default)]
+struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    fn pass(&self, nanoseconds: u64) {
+        self.0.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// A device with MSI-X and this clock, all vectors unmasked and cleared by their messages.
+    fn bench() -> (Self, Bench) {
+        let clock = Self::default();
+        let own = clock.clone();
+        let bench =
+            Bench::with(|builder| builder.clock(move || Duration::from_nanos(own.0.load(Ordering::Relaxed))));
+        bench.write(GPIE, MSIX);
+        bench.write(EIAC, 0xffff);
+        bench.write(EIMS_EX, u32::MAX);
+        bench.write(EIMS_EX + 4, u32::MAX);
+        (clock, bench)
+    }
+}
+
+fn cause(bench: &Bench, vector: u32) {
+    bench.write(EICS_EX + 4 * (vector / 32), 1 << (vector % 32));
+}
+
+#[test]
+fn a_throttled_vector_interrupts_once_in_its_interval() {
+    for vector in [2, 23, 24, 40, 63] {
+        let (clock, bench) = Clock::bench();
+        // 100 units of 2.048 us.
+        bench.write(eitr(vector), 100 << 3);
+        cause(&bench, vector);
+        assert_eq!(bench.vectors.take(), [vector], "the first comes at once");
+        cause(&bench, vector);
+        cause(&bench, vector);
+        cause(&bench, 5);
+        assert_eq!(bench.vectors.take(), [5], "each vector has a throttle of its own");
+        clock.pass(204_799);
+        bench.poll();
+        assert!(bench.vectors.take().is_empty(), "too early");
+        clock.pass(1);
+        bench.poll();
+        assert_eq!(bench.vectors.take(), [vector]);
+        bench.poll();
+        assert!(bench.vectors.take().is_empty(), "one for all that came meanwhile");
+        cause(&bench, vector);
+        bench.poll();
+        assert!(bench.vectors.take().is_empty(), "the interval starts again with each interrupt");
+        clock.pass(1_000_000);
+        bench.poll();
+        assert_eq!(bench.vectors.take(), [vector]);
+        clock.pass(204_800);
+        bench.poll();
+        cause(&bench, vector);
+        assert_eq!(
+            bench.vectors.take(),
+            [vector],
+            "after an interval without a cause, the next comes at once"
+        );
+    }
+}
+
+#[test]
+fn a_cause_that_goes_away_while_it_is_throttled_does_not_interrupt() {
+    let (clock, bench) = Clock::bench();
+    bench.write(eitr(2), 10 << 3);
+    cause(&bench, 2);
+    assert_eq!(bench.vectors.take(), [2]);
+    cause(&bench, 2);
+    bench.write(EICR, 1 << 2);
+    clock.pass(1_000_000);
+    bench.poll();
+    assert!(bench.vectors.take().is_empty(), "it was cleared");
+    cause(&bench, 2);
+    assert_eq!(bench.vectors.take(), [2]);
+    cause(&bench, 2);
+    bench.write(EIMC, 1 << 2);
+    clock.pass(1_000_000);
+    bench.poll();
+    assert!(bench.vectors.take().is_empty(), "it was masked");
+    bench.write(EIMS, 1 << 2);
+    assert_eq!(bench.vectors.take(), [2], "and is there still");
+}
+
+#[test]
+fn a_message_that_was_held_back_clears_and_masks_as_any_other() {
+    let (clock, bench) = Clock::bench();
+    bench.write(GPIE, MSIX | EIAME);
+    bench.write(eitr(2), 10 << 3);
+    cause(&bench, 2);
+    cause(&bench, 2);
+    bench.write(EIAM_EX, 1 << 2);
+    assert_eq!(bench.read(EICS) & 1 << 2, 1 << 2, "it is pending");
+    assert_eq!(bench.read(EIMS_EX) & 1 << 2, 1 << 2, "and not masked before its message is sent");
+    clock.pass(1_000_000);
+    bench.poll();
+    assert_eq!(bench.vectors.take(), [2, 2]);
+    assert_eq!((bench.read(EICS) & 1 << 2, bench.read(EIMS_EX) & 1 << 2), (0, 0));
+}
+
+#[test]
+fn eitr_shows_what_is_left_and_is_written_with_or_without_its_counter() {
+    let (clock, bench) = Clock::bench();
+    let counter = |bench: &Bench| bench.read(eitr(2)) >> 21 & 0x7f;
+    bench.write(eitr(2), CNT_WDIS | 400 << 3);
+    assert_eq!(bench.read(eitr(2)), 400 << 3, "CNT_WDIS reads zero, and nothing counts yet");
+    cause(&bench, 2);
+    assert_eq!(counter(&bench), 100, "the upper 7 of 9 bits");
+    clock.pass(200 * 2048);
+    assert_eq!(counter(&bench), 50);
+    cause(&bench, 2);
+    assert_eq!(bench.vectors.take(), [2]);
+    bench.write(eitr(2), CNT_WDIS | 10 << 3);
+    assert_eq!((counter(&bench), bench.read(eitr(2)) & 0xfff), (50, 10 << 3), "the counter goes on");
+    assert!(bench.vectors.take().is_empty());
+    bench.write(eitr(2), 400 << 3);
+    assert_eq!(bench.vectors.take(), [2], "with the counter written to zero, what waits comes at once");
+    bench.write(eitr(2), 25 << 21 | 400 << 3);
+    cause(&bench, 2);
+    clock.pass(100 * 2048 - 1);
+    bench.poll();
+    assert!(bench.vectors.take().is_empty(), "a counter that was written holds back too");
+    clock.pass(1);
+    bench.poll();
+    assert_eq!(bench.vectors.take(), [2]);
+    cause(&bench, 2);
+    bench.write(eitr(2), CNT_WDIS);
+    assert_eq!(bench.vectors.take(), [2], "without an interval there is no throttle");
+    bench.write(eitr(100), 5 << 3);
+    assert_eq!(bench.read(eitr(100)), 5 << 3, "the throttles of virtual functions store");
+}
+
+#[test]
+fn other_causes_wait_for_the_throttle_of_their_vector() {
+    let (clock, bench) = Clock::bench();
+    bench.write(IVAR_MISC, (0x80 | 33) << 8);
+    bench.write(EIMS, LSC);
+    bench.write(eitr(33), 10 << 3);
+    bench.write(EICS, LSC);
+    assert_eq!(bench.vectors.take(), [33]);
+    bench.read(EICR);
+    bench.write(EICS, LSC);
+    assert!(bench.vectors.take().is_empty());
+    clock.pass(10 * 2048);
+    bench.poll();
+    assert_eq!(bench.vectors.take(), [33]);
+}
+
+#[test]
+fn without_msix_the_first_throttle_is_that_of_all() {
+    let (clock, bench) = Clock::bench();
+    bench.write(GPIE, 0);
+    bench.write(EIMC, u32::MAX);
+    bench.write(EIMS, 0b11);
+    bench.write(eitr(0), 10 << 3);
+    bench.write(eitr(1), 500 << 3);
+    bench.write(EICS, 0b01);
+    assert_eq!(bench.vectors.take(), [0]);
+    bench.read(EICR);
+    bench.write(EICS, 0b10);
+    assert!(bench.vectors.take().is_empty());
+    bench.write(EICR, 0b10);
+    clock.pass(10 * 2048);
+    bench.poll();
+    assert!(bench.vectors.take().is_empty(), "it was cleared");
+    bench.write(EICS, 0b10);
+    assert_eq!(bench.vectors.take(), [0]);
+    bench.read(EICR);
+    bench.write(EICS, 0b01);
+    clock.pass(10 * 2048);
+    bench.poll();
+    assert_eq!(bench.vectors.take(), [0], "what waited comes when the interval is over");
+}
+
+#[test]
+fn a_reset_ends_throttles_and_forgets_what_they_held_back() {
+    let (_, bench) = Clock::bench();
+    bench.write(eitr(2), 500 << 3);
+    cause(&bench, 2);
+    cause(&bench, 2);
+    assert_eq!(bench.vectors.take(), [2]);
+    bench.write(CTRL, 1 << 26);
+    assert_eq!(bench.read(eitr(2)), 0);
+    bench.poll();
+    bench.write(GPIE, MSIX);
+    bench.write(EIMS_EX, 1 << 2);
+    bench.write(eitr(2), CNT_WDIS | 500 << 3);
+    bench.poll();
+    assert!(bench.vectors.take().is_empty());
+    cause(&bench, 2);
+    assert_eq!(bench.vectors.take(), [2]);
+}
+
+#[test]
+fn a_device_without_throttles_reads_no_clock() {
+    let (bench, _, _) = Bench::running_with(|builder| builder.clock(|| panic!("the clock was read")));
+    bench.write(GPIE, MSIX);
+    allocate(&bench, 2, 3);
+    bench.write(EIMS_EX, 0xf);
+    bench.read(EICR);
+    bench.arrives(&own(60, 1));
+    bench.poll();
+    assert_eq!(bench.vectors.take(), [2]);
 }

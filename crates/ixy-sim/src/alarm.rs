@@ -1,0 +1,163 @@
+//! How a thread that polls devices sleeps, and what wakes it: [`Alarm`].
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::io::Errno;
+
+use crate::events::signal;
+
+/// Wakes one thread. Devices ring it with each register write, so it costs next to nothing while the thread is awake.
+///
+/// No wake-up is lost: the thread says that it sleeps, and then looks once more before it does; whoever changes something
+/// changes it, and then looks whether the thread sleeps. With a full fence between the two steps on either side, one of
+/// them sees the other.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    asleep: AtomicBool,
+    event: OwnedFd,
+    epoll: OwnedFd,
+}
+
+/// The mark of the alarm's own event among those of files.
+const OWN: u64 = u64::MAX;
+/// Events taken with one wake-up; more of them wake again at once.
+const EVENTS: usize = 32;
+
+impl Alarm {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        // Nobody reads it: each signal is one edge.
+        let edge = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&epoll, &event, epoll::EventData::new_u64(OWN), edge)?;
+        Ok(Self { asleep: AtomicBool::new(false), event, epoll })
+    }
+
+    /// Wakes the thread if it sleeps. What was stored before this, it sees then.
+    #[inline]
+    pub(crate) fn ring(&self) {
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        // Once is enough.
+        if self.asleep.swap(false, Ordering::Relaxed) {
+            signal(&self.event);
+        }
+    }
+
+    /// Has the next sleep end when `file` can be read, and then says so with `mark`. It holds until then, and no longer.
+    /// A file that is closed meanwhile is forgotten. `false`: it cannot be waited for.
+    pub(crate) fn watch(&self, file: BorrowedFd<'_>, mark: u32) -> bool {
+        let once = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
+        let data = || epoll::EventData::new_u64(mark.into());
+        match epoll::add(&self.epoll, file, data(), once) {
+            Err(Errno::EXIST) => epoll::modify(&self.epoll, file, data(), once).is_ok(),
+            result => result.is_ok(),
+        }
+    }
+
+    /// Sleeps until the alarm is rung, a file can be read, or `limit` is over; returns the marks of the files. Before that,
+    /// `look` looks for the last time whether there is something to do; if so, it does not sleep.
+    pub(crate) fn sleep(&self, limit: Duration, look: impl FnOnce() -> bool) -> Vec<u32> {
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let mut marks = Vec::new();
+        if !look() {
+            let limit = Timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos().into() };
+            let mut events = [std::mem::MaybeUninit::uninit(); EVENTS];
+            match epoll::wait(&self.epoll, &mut events, Some(&limit)) {
+                Ok((events, _)) => {
+                    let files = events.iter().map(|event| event.data.u64()).filter(|mark| *mark != OWN);
+                    marks.extend(files.map(|mark| mark as u32));
+                }
+                // A signal, which is as good as the end of the time; or a kernel with a fault, on which one naps.
+                Err(Errno::INTR) => {}
+                Err(_) => std::thread::sleep(Duration::from_micros(50)),
+            }
+        }
+        self.asleep.store(false, Ordering::Relaxed);
+        marks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+    use std::time::Instant;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+    const SOON: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn a_sleep_lasts_as_long_as_its_limit() {
+        let alarm = Alarm::new().unwrap();
+        let start = Instant::now();
+        assert_eq!(alarm.sleep(Duration::from_millis(20), || false), []);
+        assert!(start.elapsed() >= Duration::from_millis(20), "{:?}", start.elapsed());
+        alarm.sleep(LONG, || true);
+        assert!(start.elapsed() < SOON, "it slept although there was something to do");
+    }
+
+    #[test]
+    fn a_thread_that_is_awake_gets_no_signal() {
+        let alarm = Alarm::new().unwrap();
+        alarm.ring();
+        let start = Instant::now();
+        alarm.sleep(Duration::from_millis(20), || false);
+        assert!(start.elapsed() >= Duration::from_millis(20), "an old signal ended the sleep");
+    }
+
+    #[test]
+    fn no_ring_is_lost_however_it_meets_the_way_to_sleep() {
+        let (alarm, work) = (Arc::new(Alarm::new().unwrap()), Arc::new(AtomicU64::new(0)));
+        let (own, own_work) = (Arc::clone(&alarm), Arc::clone(&work));
+        const ROUNDS: u64 = 20_000;
+        let sleeper = std::thread::spawn(move || {
+            let mut longest = Duration::ZERO;
+            while own_work.load(Ordering::Relaxed) < ROUNDS {
+                let seen = own_work.load(Ordering::Relaxed);
+                let start = Instant::now();
+                own.sleep(LONG, || own_work.load(Ordering::Relaxed) != seen);
+                longest = longest.max(start.elapsed());
+            }
+            longest
+        });
+        for n in 0..ROUNDS {
+            work.fetch_add(1, Ordering::Relaxed);
+            alarm.ring();
+            for _ in 0..n % 997 {
+                std::hint::spin_loop();
+            }
+        }
+        let longest = sleeper.join().unwrap();
+        assert!(longest < SOON, "a ring was lost: one sleep took {longest:?}");
+    }
+
+    #[test]
+    fn a_file_wakes_once_and_again_when_it_is_watched_again() {
+        let alarm = Alarm::new().unwrap();
+        let files = [(); 2].map(|()| eventfd(0, EventfdFlags::NONBLOCK).unwrap());
+        let short = Duration::from_millis(10);
+        for (mark, file) in (7..).zip(&files) {
+            assert!(alarm.watch(file.as_fd(), mark));
+        }
+        assert_eq!(alarm.sleep(short, || false), []);
+        signal(&files[1]);
+        assert_eq!(alarm.sleep(LONG, || false), [8]);
+        assert_eq!(alarm.sleep(short, || false), [], "it is not watched any more");
+        assert!(alarm.watch(files[1].as_fd(), 9));
+        assert_eq!(alarm.sleep(LONG, || false), [9], "it can still be read");
+    }
+}
