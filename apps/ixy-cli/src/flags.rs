@@ -55,6 +55,9 @@ pub struct Flags {
     /// Take a card from its kernel driver even while its network interface is up
     #[arg(long)]
     pub force: bool,
+    /// Let no card behind an IOMMU reach the rings of another: each gets an address space of its own
+    #[arg(long)]
+    pub apart: bool,
     /// Tell more: -v what is done, -vv each step, -vvv everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -71,6 +74,7 @@ impl Flags {
             rx_ring: self.ring,
             tx_ring: self.ring,
             force: self.force,
+            apart: self.apart,
             ..session.options().clone()
         }
     }

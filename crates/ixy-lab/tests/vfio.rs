@@ -87,6 +87,9 @@ fn frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user() {
     let log = frames_pass(&mut guest, &format!("start 2 ixy-fwd {both}"), &ports, 10_000);
     assert!(log.contains("the VFIO container of groups"), "both are in one container: {log}");
     assert!(log.contains("ordinary pages are taken"), "there are no hugepages: {log}");
+    let log = frames_pass(&mut guest, &format!("start 2 ixy-fwd --apart {both}"), &ports, 2_000);
+    let containers = log.matches(" IOMMU container=").count();
+    assert!(containers == 2 && !log.contains("container of groups"), "each is in its own: {log}");
 
     // A user, whom the files of the groups do not belong to at first.
     let groups = addresses.map(|address| guest.run(&format!("group {address}")).unwrap().trim().to_owned());
@@ -152,11 +155,12 @@ fn devices_of_one_group_are_had_together_or_not_at_all() {
         return;
     };
     // Behind a bridge to conventional PCI nobody can tell who accesses memory.
-    let device =
-        |slot| format!("virtio-net-pci,bus=bridge,addr={slot},disable-legacy=on,iommu_platform=on,romfile=");
+    let device = |name, slot| nic(name).options(&format!("bus=bridge,addr={slot}"));
     let machine = machine(48).device("pcie-pci-bridge,id=bridge,bus=pcie.0,addr=0x9");
-    let mut guest = machine.device(&device(1)).device(&device(2)).boot(&parts, &programs).unwrap();
+    let machine = machine.nic(device("a", 1)).nic(device("b", 2));
+    let mut guest = machine.boot(&parts, &programs).unwrap();
     prepared(&mut guest);
+    let ports = ["a", "b"].map(|name| guest.port(name).unwrap());
     let [one, two] = ["0000:01:01.0", "0000:01:02.0"];
     let both = format!("ixy-fwd {one} {two}");
     guest.run(&format!("bind {one}")).unwrap();
@@ -165,6 +169,17 @@ fn devices_of_one_group_are_had_together_or_not_at_all() {
     let busy = "is in use by another process";
     refused(&mut guest, &format!("ixy-dump {two} -w /dev/null"), &[two, busy, "fuser -v /dev/vfio/"]);
     guest.run("stop TERM").unwrap();
+    for apart in ["", "--apart"] {
+        let log = frames_pass(&mut guest, &format!("start 2 {both} {apart}"), &ports, 1_000);
+        assert!(log.contains("the VFIO container of group "), "a group is in one container: {log}");
+    }
+
+    // The kernel allows so many mappings: the pool and one ring.
+    let parameter = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
+    let before = guest.run(&format!("cat {parameter} && echo 2 >{parameter}")).unwrap();
+    let numbers = ["2 mappings are in use, of 2 that the kernel allows a container (0 are left)", parameter];
+    refused(&mut guest, &both, &numbers);
+    guest.run(&format!("echo {} >{parameter}", before.trim())).unwrap();
     guest.run("rmmod vfio_iommu_type1").unwrap();
     refused(&mut guest, &both, &[one, "modprobe vfio_iommu_type1"]);
     bench::the_kernel_is_well(&guest);
@@ -177,13 +192,17 @@ fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
     else {
         return;
     };
-    let machine = machine(48).device("e1000e,bus=pcie.0,addr=0x8,romfile=");
+    let card = |slot| format!("e1000e,bus=pcie.0,addr={slot},romfile=");
+    let machine = machine(48).device(&card(8)).device(&card(9)).nic(Nic::igb("c", Backend::Test));
     let mut guest = machine.boot(&parts, &programs).unwrap();
     prepared(&mut guest);
-    guest.run("bind 0000:00:08.0 && chown user /dev/vfio/$(group 0000:00:08.0)").unwrap();
+    guest
+        .run(
+            "for card in 0000:00:08.0 0000:00:09.0; do bind $card && chown user /dev/vfio/$(group $card); done",
+        )
+        .unwrap();
     let output = guest.run("(as_user vfio 0000:00:08.0) 2>&1").unwrap();
     for line in [
-        "reset: true",
         "MSI-X: cause 0x100000 raised vector 0 alone",
         "MSI-X: cause 0x400000 raised vector 1 alone",
         "MSI-X: cause 0x1000000 raised vector 2 alone",
@@ -201,9 +220,35 @@ fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
     ] {
         assert!(output.lines().any(|found| found.ends_with(line)), "`{line}` is not in: {output}");
     }
+    assert!(output.contains("reset: true"), "{output}");
     let iova = output.split_once("a descriptor at IOVA 0x").unwrap().1.split(' ').next().unwrap();
     let faults = faults(&mut guest);
     assert!(faults.contains("00:08.0") && faults.contains(iova), "nothing about {iova} in: {faults}");
+
+    // The kernel resets a card that can be reset before another program has it.
+    let igb = guest.address("c").unwrap();
+    guest.run(&format!("bind {igb}")).unwrap();
+    for _ in 0..2 {
+        let output = guest.run(&format!("vfio {igb} 2>&1")).unwrap();
+        let expected = "the ring of whoever had the card before: 0x0\nreset: true, and 0x1000 became 0x0\n";
+        assert_eq!(output, expected);
+    }
+
+    // Two cards, in containers of their own.
+    let output = guest.run("(as_user vfio 0000:00:08.0 0000:00:09.0) 2>&1").unwrap();
+    for line in [
+        "shared, was done by 0000:00:08.0: true",
+        "shared, was done by 0000:00:09.0: true",
+        "the first card's, was done by 0000:00:08.0: true",
+        "the first card's, was done by 0000:00:09.0: false",
+    ] {
+        assert!(output.lines().any(|found| found.ends_with(line)), "`{line}` is not in: {output}");
+    }
+    let own = output.lines().find(|line| line.contains("first card's, was done by 0000:00:09.0")).unwrap();
+    let iova = own.split_once("IOVA 0x").unwrap().1.split(',').next().unwrap();
+    let log = guest.run("dmesg | grep -i 'DMAR.*fault' || true").unwrap();
+    let stopped = log.lines().any(|line| line.contains("00:09.0") && line.contains(iova));
+    assert!(stopped, "nothing about {iova} in: {log}");
     bench::the_kernel_is_well(&guest);
 }
 

@@ -1,7 +1,9 @@
 //! What VFIO gives, shown on an Intel 82574 (QEMU's e1000e) that is bound to vfio-pci: interrupts of each kind, which the card
-//! raises itself, and an IOMMU that stops the card at memory which is no longer mapped.
+//! raises itself, and an IOMMU that stops the card at memory which is no longer mapped. With two cards: memory that both reach,
+//! each in a container of its own. With an 82576 (igb), which can be reset by its configuration space: that it is.
 //!
 //!     cargo run --example vfio 0000:03:00.0
+//!     cargo run --example vfio 0000:03:00.0 0000:04:00.0
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 use std::error::Error;
@@ -11,11 +13,11 @@ use std::sync::atomic::Ordering;
 use std::thread::sleep;
 use std::time::Duration;
 
-use ixy_dma::{BusMaster, DmaDomain, VfioDomains};
+use ixy_dma::{BusMaster, DmaDomain, DmaSlice, VfioDomains};
 use ixy_pci::{BarBus, Candidate, Device, DeviceId, InterruptKind, Supported, Sysfs, WhenInUse};
 use ixy_regs::bus::Bus;
 
-const IDS: [DeviceId; 1] = [DeviceId::new(0x8086, 0x10D3)];
+const IDS: [DeviceId; 2] = [DeviceId::new(0x8086, 0x10D3), DeviceId::new(0x8086, 0x10C9)];
 const CARD: Supported<'_> = Supported { driver: "vfio", ids: &IDS, bar: 0, bar_len: 0x2_0000 };
 
 /// Registers of the 82574 (its datasheet, 10.2).
@@ -48,24 +50,45 @@ const QUEUES: [u32; 3] = [1 << 20, 1 << 22, 1 << 24];
 const ALLOCATION: u32 = 0x8 | 0x9 << 8 | 0xA << 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let address =
-        std::env::args().nth(1).ok_or("which device? name its address, such as 0000:03:00.0")?.parse()?;
-    let mut containers = VfioDomains::default();
-    let device =
-        Candidate::find(&Sysfs::default(), address, &mut containers)?.open(&CARD, WhenInUse::Refuse)?;
-    println!("reset: {}", device.reset()?);
-    // Messages are writes to memory.
-    // SAFETY: ARMED-ONLY: what the card reaches is what is mapped in this program's domain, and it was just reset.
-    unsafe { device.enable() }?;
-    for kind in [InterruptKind::MsiX, InterruptKind::Msi, InterruptKind::Pin] {
-        interrupts(&device, kind)?;
+    let mut cards = Vec::new();
+    let mut containers = VfioDomains::apart();
+    for address in std::env::args().skip(1) {
+        let found = Candidate::find(&Sysfs::default(), address.parse()?, &mut containers)?;
+        cards.push(found.open(&CARD, WhenInUse::Refuse)?);
     }
-    let most = device.interrupts(64)?;
-    println!("64 vectors wanted: {} of {}", most.len(), most.kind());
-    let twice = device.interrupts(1).err().ok_or("the interrupts were had twice")?;
-    println!("{twice}");
-    drop(most);
-    stray(&device)
+    for card in &cards {
+        reset(card)?;
+        // Messages are writes to memory.
+        // SAFETY: ARMED-ONLY: what the card reaches is what is mapped in this program's domain, and it was just reset.
+        unsafe { card.enable() }?;
+    }
+    match &cards[..] {
+        [device] if device.info().id == IDS[1] => Ok(()),
+        [device] => {
+            for kind in [InterruptKind::MsiX, InterruptKind::Msi, InterruptKind::Pin] {
+                interrupts(device, kind)?;
+            }
+            let most = device.interrupts(64)?;
+            println!("64 vectors wanted: {} of {}", most.len(), most.kind());
+            let twice = device.interrupts(1).err().ok_or("the interrupts were had twice")?;
+            println!("{twice}");
+            drop(most);
+            stray(device)
+        }
+        [one, other] => shared(one, other),
+        _ => Err("which device, or which two? name the address, such as 0000:03:00.0".into()),
+    }
+}
+
+/// Shows that what was written before is gone: by another program before the card was taken, and by this one before a reset.
+fn reset(device: &Device) -> Result<(), Box<dyn Error>> {
+    let bus = device.bus();
+    println!("the ring of whoever had the card before: {:#x}", read(bus, TDBAL));
+    write(bus, TDBAL, 0x1000);
+    let (before, done) = (read(bus, TDBAL), device.reset()?);
+    println!("reset: {done}, and {before:#x} became {:#x}", read(bus, TDBAL));
+    write(bus, TDBAL, 0x2000);
+    Ok(())
 }
 
 fn write(bus: &BarBus, register: u32, value: u32) {
@@ -104,6 +127,9 @@ fn interrupts(device: &Device, kind: InterruptKind) -> Result<(), Box<dyn Error>
         return Err(format!("{} vectors of {kind}", vectors.len()).into());
     }
     for (number, &cause) in causes.iter().enumerate() {
+        // The card may have been slow to interrupt once more for the cause before.
+        sleep(Duration::from_millis(50));
+        vectors.iter().for_each(|vector| drop(rustix::io::read(vector, &mut [0; 8])));
         write(bus, IMS, cause);
         write(bus, ICS, cause);
         let counts: Vec<u64> = vectors.iter().map(events).collect();
@@ -138,32 +164,63 @@ fn interrupts(device: &Device, kind: InterruptKind) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-/// Has the card fetch a descriptor from a ring that is mapped, and again once it is not.
-fn stray(device: &Device) -> Result<(), Box<dyn Error>> {
+/// Makes a descriptor in `ring` of a frame, tells the card of it, and returns whether the card was done with it.
+fn sent(device: &Device, ring: &DmaSlice, frame: &DmaSlice) -> bool {
     const END_OF_PACKET: u64 = 1 << 24;
     const REPORT_STATUS: u64 = 1 << 27;
     const DONE: u64 = 1 << 32;
-    let bus = device.bus();
-    let domain = Arc::new(device.vfio_domain().ok_or("no VFIO")?);
-    let slices = domain.allocate(8192)?.cut(&[4096, 4096], 128)?;
-    let (ring, frame) = (&slices[0], &slices[1]);
-    let at = ring.iova();
+    let (bus, at) = (device.bus(), ring.iova());
     ring.words()[0].store(frame.iova().0, Ordering::Relaxed);
     ring.words()[1].store(60 | END_OF_PACKET | REPORT_STATUS, Ordering::Release);
+    write(bus, TCTL, 0);
     let ring_registers =
         [(TDBAL, at.0 as u32), (TDBAH, (at.0 >> 32) as u32), (TDLEN, 4096), (TDH, 0), (TDT, 0)];
     ring_registers.iter().for_each(|&(register, value)| write(bus, register, value));
     write(bus, TCTL, 2);
     write(bus, TDT, 1);
-    let done = (0..100).any(|_| {
+    (0..20).any(|_| {
         sleep(Duration::from_millis(10));
         ring.words()[1].load(Ordering::Acquire) & DONE != 0
-    });
-    println!("a descriptor at {at} was done: {done}");
+    })
+}
+
+/// Has the card fetch a descriptor from a ring that is mapped, and again once it is not.
+fn stray(device: &Device) -> Result<(), Box<dyn Error>> {
+    let domain = Arc::new(device.vfio_domain().ok_or("no VFIO")?);
+    let slices = domain.allocate(8192)?.cut(&[4096, 4096], 128)?;
+    let at = slices[0].iova();
+    println!("a descriptor at {at} was done: {}", sent(device, &slices[0], &slices[1]));
     drop(slices);
     println!("what was at {at} is freed, and the card told to go on");
-    write(bus, TDT, 2);
+    write(device.bus(), TDT, 2);
     sleep(Duration::from_millis(200));
     device.disable()?;
+    Ok(())
+}
+
+/// Has both cards fetch descriptors from memory that was mapped for both, and from memory that was for the first alone.
+fn shared(one: &Device, other: &Device) -> Result<(), Box<dyn Error>> {
+    let domain = |device: &Device| device.vfio_domain().map(Arc::new).ok_or("no VFIO");
+    let (first, second) = (domain(one)?, domain(other)?);
+    println!("{} and {}", first.name(), second.name());
+    let own = Arc::clone(&first).allocate(8192)?.cut(&[4096, 4096], 128)?;
+    // What each has of its own is no obstacle.
+    let _ring = Arc::clone(&second).allocate(8192)?;
+    let mut memory = first.allocate(8192)?;
+    let second: Arc<dyn DmaDomain> = second;
+    memory.map_into(&second)?;
+    let both = memory.cut(&[4096, 4096], 128)?;
+    for (slices, what) in [(&both, "shared"), (&own, "the first card's")] {
+        let at = slices[0].iova();
+        for card in [one, other] {
+            println!(
+                "a descriptor at {at}, {what}, was done by {}: {}",
+                card.address(),
+                sent(card, &slices[0], &slices[1])
+            );
+        }
+    }
+    one.disable()?;
+    other.disable()?;
     Ok(())
 }

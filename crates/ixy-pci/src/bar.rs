@@ -1,6 +1,7 @@
 //! Device registers in memory: [`BarBus`], a mapped BAR.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -101,7 +102,9 @@ impl BarBus {
     ) -> Result<Self, Error> {
         let len = u32::try_from(region.len).unwrap_or(!0xFFF).min(bar.len);
         if len == 0 {
-            return Err(Error::NoBar { address: bar.address, bar: bar.number, path: bar.path });
+            let (address, number) = (bar.address, bar.number);
+            let source = io::Error::other(format!("BAR {number} may not be read and written"));
+            return Err(Error::VfioRequest { address, what: "map registers of", source });
         }
         let areas = region.areas.iter().map(|area| area.start..area.end.min(len.into()));
         let areas: Vec<Range<u64>> = areas.filter(|area| !area.is_empty()).collect();
@@ -304,6 +307,26 @@ mod tests {
                 assert_eq!(u32::from_ne_bytes(found), 0x5566_3377, "{name} {offset:#x}");
             }
         }
+    }
+
+    #[test]
+    fn a_bar_has_the_length_that_vfio_gives_access_to_and_none_at_all_is_an_error() {
+        let (file, whole) = bus("length", std::iter::once(0..0x4000).collect());
+        let config = &whole._mapping._config;
+        let address = "0000:03:00.0".parse().unwrap();
+        let mapped = |listed, len| {
+            let bar = BarFile { address, number: 2, path: "resource2".into(), start: 0, len: listed };
+            let region = Region { start: START, len, areas: std::iter::once(0..len).collect() };
+            BarBus::map_region(bar, region, &file, config)
+        };
+        for (listed, len, expected) in [(0x4000, 0x2000, 0x2000), (0x1000, 0x2000, 0x1000)] {
+            let bus = mapped(listed, len).unwrap();
+            assert_eq!(bus.len(), expected);
+            // SAFETY: BUS-WINDOW: inside of the length.
+            assert_eq!(unsafe { bus.read32(expected - 4) }, expected - 4);
+        }
+        let text = mapped(0x1000, 0).unwrap_err().to_string();
+        assert!(text.contains("registers of 0000:03:00.0") && text.contains("BAR 2 may not be"), "{text}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ixy_dma::{BusMaster, VfioDomain};
+use ixy_regs::bus::Bus;
 
 use crate::address::{Address, DeviceId};
 use crate::bar::BarBus;
@@ -180,6 +181,7 @@ impl<B> Device<B> {
         let bar = self.find(Bar { number, kind: BarKind::Memory, len: needed.into() })?;
         self.answer_in(COMMAND_MEMORY)?;
         let bus = BarBus::map(bar, Arc::clone(&self.config))?;
+        self.has(number, needed, bus.len())?;
         tracing::debug!(device = %self.address(), bar = number, "mapped");
         Ok(bus)
     }
@@ -193,8 +195,18 @@ impl<B> Device<B> {
         let bar = self.find(Bar { number, kind: BarKind::Ports, len: needed.into() })?;
         self.answer_in(COMMAND_IO)?;
         let bus = PortBus::open(bar, Arc::clone(&self.config))?;
+        self.has(number, needed, bus.len())?;
         tracing::debug!(device = %self.address(), bar = number, "ports opened");
         Ok(bus)
+    }
+
+    /// Refuses registers that are fewer than sysfs said: VFIO may give access to less.
+    fn has(&self, bar: u8, needed: u32, found: u32) -> Result<(), Error> {
+        if found >= needed {
+            return Ok(());
+        }
+        let (address, driver) = (self.address(), self.driver.clone());
+        Err(Error::BarTooSmall { address, bar, size: found.into(), needed: needed.into(), driver })
     }
 
     fn find(&self, needed: Bar) -> Result<BarFile, Error> {
@@ -255,8 +267,11 @@ impl<B> Device<B> {
         self.config.vfio().ok_or_else(|| Error::NoInterrupts { address: self.address(), why: why() })
     }
 
-    /// Resets the device alone, if it is reached through VFIO and can be reset so: its registers are as after power-on, and
-    /// what it was doing ends. `false` when it was not; its driver has to do with the reset that the device's registers offer.
+    /// Resets the device alone, if it is reached through VFIO and can be reset so (a function level reset, or one by its power
+    /// states): its registers are as after power-on, and what it was doing ends. `false` when it was not; its driver has to do
+    /// with the reset that the device's registers offer.
+    ///
+    /// It is not needed before a device is used: the kernel has done the same when the device was taken.
     ///
     /// # Errors
     /// [`Error::VfioRequest`].

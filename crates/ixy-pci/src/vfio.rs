@@ -30,8 +30,9 @@ mod number {
     pub(super) const RESET: u32 = 11;
 }
 
-/// A function of a PCI device, through the descriptor that its group gave out. With the last descriptor the kernel stops its
-/// DMA and its interrupts, and resets it if it can.
+/// A function of a PCI device, through the descriptor that its group gave out. The kernel stops its DMA and resets it, if it can,
+/// with the first descriptor, so that it is as after power-on whatever was done with it before; with the last, it does that
+/// again, and stops its interrupts.
 #[derive(Debug)]
 pub(crate) struct Function {
     address: Address,

@@ -30,9 +30,9 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     order.sort_by_key(|&n| addresses[n].place.makes_a_file());
     #[cfg(feature = "sim")]
     let cables = options.cables.clone().unwrap_or_default();
-    // VFIO's; as few as the devices can do with, so that they reach the same memory.
+    // VFIO's.
     #[cfg(feature = "pci")]
-    let mut containers = ixy_dma::VfioDomains::default();
+    let mut containers = options.containers();
     let mut ready = Vec::new();
     for n in order {
         let address = addresses[n].to_string();

@@ -3,7 +3,7 @@
 /// How devices are opened. Those of one call to [`open`](crate::open) are all opened alike.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Pairs of a receive and a transmit queue, 1 to 64.
+    /// Pairs of a receive and a transmit queue, 1 to 64; of an 82576 1 to 16.
     pub queues: u16,
     /// Descriptors of each receive ring: a power of two from 64 to 4,096. Of a virtio device with smaller rings it is
     /// what they hold.
@@ -23,6 +23,10 @@ pub struct Options {
     pub interrupts: Option<u32>,
     /// Take a card from its kernel driver even if its network interface is up.
     pub force: bool,
+    /// Give each card that is bound to vfio-pci address space of its own, so that it reaches packets and its own rings, but not the
+    /// rings of other cards. Packet memory is then counted as locked once for each card. Without this only cards that cannot
+    /// share an address space, as they are behind IOMMUs of two kinds, are apart.
+    pub apart: bool,
     /// The NUMA node of packet memory; `None` takes that of the card.
     pub numa: Option<u32>,
     /// Where PCI devices are looked for. For tests.
@@ -45,6 +49,7 @@ impl Default for Options {
             checksum_offload: false,
             interrupts: None,
             force: false,
+            apart: false,
             numa: None,
             #[cfg(feature = "pci")]
             sysfs: ixy_pci::Sysfs::default(),
@@ -55,6 +60,13 @@ impl Default for Options {
 }
 
 impl Options {
+    /// What cards that are bound to vfio-pci are put into: as few address spaces as they can do with, so that they reach the same
+    /// memory, or one for each.
+    #[cfg(feature = "pci")]
+    pub(crate) fn containers(&self) -> ixy_dma::VfioDomains {
+        if self.apart { ixy_dma::VfioDomains::apart() } else { ixy_dma::VfioDomains::default() }
+    }
+
     /// The same for the driver.
     pub(crate) fn config(&self) -> ixy_ixgbe::Config {
         let Self { queues, rx_ring, tx_ring, promiscuous, .. } = *self;

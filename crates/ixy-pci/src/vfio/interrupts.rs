@@ -15,6 +15,7 @@ use vfio_bindings::bindings::vfio::{
 };
 
 use super::{Function, number};
+use crate::address::Address;
 use crate::error::Error;
 
 /// The ways in which a device interrupts.
@@ -66,14 +67,7 @@ pub struct Interrupts {
 impl Interrupts {
     /// Switches on `wanted` vectors of the best kind that the device and the system have, or as many as there are, at least one.
     pub(crate) fn best(function: &Arc<Function>, wanted: usize) -> Result<Self, Error> {
-        let mut why = Vec::new();
-        for kind in InterruptKind::ALL {
-            match Self::of(function, kind, wanted) {
-                Err(Error::NoInterrupts { why: reason, .. }) => why.push(reason),
-                other => return other,
-            }
-        }
-        Err(Error::NoInterrupts { address: function.address, why: why.join("; ") })
+        first(function.address, |kind| Self::of(function, kind, wanted))
     }
 
     /// The same of one kind.
@@ -90,21 +84,14 @@ impl Interrupts {
         }
         // From here on, to drop it is to switch them off.
         let mut all = Self { function: Arc::clone(function), kind, len: 0, vectors: Vec::new() };
-        let mut count = wanted.clamp(1, there as usize);
-        // The system may have fewer vectors left, and says how many.
-        while count > 0 {
-            let events = (0..count).map(|_| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK));
-            let vectors = events.collect::<Result<Vec<_>, _>>().map_err(|e| failed(e.into()))?;
-            let left = function.set(kind, &vectors).map_err(failed)? as usize;
-            if left == 0 {
-                tracing::debug!(device = %address, %kind, count, wanted, "interrupts are switched on");
-                all.len = count;
-                all.vectors = vectors;
-                return Ok(all);
-            }
-            count = left.min(count - 1);
+        let vectors = switch_on(wanted.clamp(1, there as usize), |vectors| function.set(kind, vectors));
+        all.vectors = vectors.map_err(failed)?;
+        all.len = all.vectors.len();
+        if all.len == 0 {
+            return Err(none(format!("the system has no vector left for {kind}")));
         }
-        Err(none(format!("the system has no vector for {kind}")))
+        tracing::debug!(device = %address, %kind, vectors = all.len, wanted, "interrupts are switched on");
+        Ok(all)
     }
 
     /// Their kind.
@@ -144,6 +131,35 @@ impl Interrupts {
             source,
         })
     }
+}
+
+/// The first kind that can be had: one that cannot is not the end.
+fn first<T>(address: Address, mut of: impl FnMut(InterruptKind) -> Result<T, Error>) -> Result<T, Error> {
+    let mut all = Vec::new();
+    for kind in InterruptKind::ALL {
+        match of(kind) {
+            Err(Error::NoInterrupts { why, .. }) => all.push(why),
+            other => return other,
+        }
+    }
+    Err(Error::NoInterrupts { address, why: all.join("; ") })
+}
+
+/// Makes `count` events and has them signalled. `set` tells how many vectors the system has left when those are too many, and
+/// then has done nothing; so many are tried next, down to none.
+fn switch_on(
+    mut count: usize,
+    mut set: impl FnMut(&[OwnedFd]) -> io::Result<u32>,
+) -> io::Result<Vec<OwnedFd>> {
+    while count > 0 {
+        let events = (0..count).map(|_| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK));
+        let vectors = events.collect::<Result<Vec<_>, _>>()?;
+        match set(&vectors)? as usize {
+            0 => return Ok(vectors),
+            left => count = left.min(count - 1),
+        }
+    }
+    Ok(Vec::new())
 }
 
 impl Drop for Interrupts {
@@ -187,5 +203,62 @@ impl Function {
         // SAFETY: this request takes the structure, as long as its first word says, which the two callers' arrays are.
         // Messages go to what the kernel set up for them.
         unsafe { request(self.file.as_fd(), number::SET_IRQS, words.as_mut_ptr().cast()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::{FdFlags, fcntl_getfd};
+
+    use super::*;
+
+    #[test]
+    fn fewer_vectors_are_taken_when_the_system_has_no_more() {
+        // A system with so many vectors, that says how many those are, or says nonsense.
+        for (wanted, left, answer, expected) in [
+            (4, 8, 0, 4),
+            (4, 4, 0, 4),
+            (4, 3, 3, 3),
+            (64, 1, 1, 1),
+            (5, 2, 40, 2),
+            (3, 0, 7, 0),
+            (0, 8, 0, 0),
+        ] {
+            let mut tried = Vec::new();
+            let vectors = switch_on(wanted, |vectors| {
+                tried.push(vectors.len());
+                Ok(if vectors.len() <= left { 0 } else { answer })
+            });
+            let vectors = vectors.unwrap();
+            assert_eq!(vectors.len(), expected, "{wanted} of {left}");
+            assert!(tried.is_sorted_by(|more, less| more > less), "{tried:?}");
+            for vector in &vectors {
+                assert_eq!(fcntl_getfd(vector).unwrap(), FdFlags::CLOEXEC);
+                assert_eq!(rustix::io::read(vector, &mut [0; 8]).unwrap_err(), rustix::io::Errno::WOULDBLOCK);
+            }
+        }
+        let failed = switch_on(3, |_| Err(io::ErrorKind::InvalidInput.into())).unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_kind_that_cannot_be_had_is_followed_by_the_next() {
+        let address: Address = "0000:03:00.0".parse().unwrap();
+        let none = |kind| Error::NoInterrupts { address, why: format!("no {kind}") };
+        let best = |there: &[InterruptKind]| {
+            first(address, |kind| if there.contains(&kind) { Ok(kind) } else { Err(none(kind)) })
+        };
+        assert_eq!(best(&InterruptKind::ALL).unwrap(), InterruptKind::MsiX);
+        assert_eq!(best(&[InterruptKind::Pin, InterruptKind::Msi]).unwrap(), InterruptKind::Msi);
+        assert_eq!(best(&[InterruptKind::Pin]).unwrap(), InterruptKind::Pin);
+        let text = best(&[]).unwrap_err().to_string();
+        assert_eq!(text, "0000:03:00.0 cannot interrupt: no MSI-X; no MSI; no INTx; poll it instead");
+        // Any other error is one.
+        let mut tried = 0;
+        let failed = first::<()>(address, |_| {
+            tried += 1;
+            Err(Error::InterruptsInUse { address })
+        });
+        assert!(matches!(failed, Err(Error::InterruptsInUse { .. })) && tried == 1);
     }
 }
