@@ -21,6 +21,13 @@ impl<B: Bus + 'static> Card for Ixgbe<B> {
     }
 }
 
+#[cfg(feature = "igb")]
+impl<B: Bus + 'static> Card for ixy_igb::Igb<B> {
+    fn wait_for_link(&self, limit: Duration) -> Result<LinkState, DriverError> {
+        Ok(Self::wait_for_link(self, limit)?)
+    }
+}
+
 #[cfg(feature = "virtio")]
 impl<B: Bus + 'static> Card for ixy_virtio::VirtioNet<B> {
     fn wait_for_link(&self, limit: Duration) -> Result<LinkState, DriverError> {

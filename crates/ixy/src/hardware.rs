@@ -14,10 +14,12 @@ use crate::options::Options;
 use crate::pci;
 
 /// What is known besides the devices of the driver that says that one is none of its own.
-#[cfg(feature = "virtio")]
-const OTHERS: &[&str] = &[ixy_virtio::ids::NAMES];
-#[cfg(not(feature = "virtio"))]
-const OTHERS: &[&str] = &[];
+const OTHERS: &[&str] = &[
+    #[cfg(feature = "igb")]
+    ixy_igb::models::NAMES,
+    #[cfg(feature = "virtio")]
+    ixy_virtio::ids::NAMES,
+];
 
 /// Takes the device at `place` for the driver that knows it, if nobody uses it.
 pub(crate) fn take(
@@ -30,6 +32,10 @@ pub(crate) fn take(
     #[cfg(feature = "virtio")]
     if crate::virtio::drives(info.id) {
         return Ok(Box::new(crate::virtio::Taken::take(address, place, options, containers)?));
+    }
+    #[cfg(feature = "igb")]
+    if let Some(model) = crate::igb::model(info.id) {
+        return Ok(Box::new(crate::igb::Taken::take(address, place, model, options, containers)?));
     }
     match models::find(info.id.vendor, info.id.device) {
         Ok(model) => Ok(Box::new(pci::Taken::take(address, place, model, options, containers)?)),

@@ -1,7 +1,7 @@
 //! Opens network cards by address and gives them to a program, whichever driver they need.
 //!
-//! An [`Address`] is what a user writes: `0000:03:00.0` for a card on the PCI bus (an Intel 82599 or a relative, or a virtio
-//! network device, whose ids tell), `sim` for one made of software, with options behind a colon. [`open`] takes all addresses of a program at once, finds the driver of each, and returns
+//! An [`Address`] is what a user writes: `0000:03:00.0` for a card on the PCI bus (an Intel 82599 or a relative, an
+//! Intel 82576, or a virtio network device, whose ids tell), `sim` for one made of software, with options behind a colon. [`open`] takes all addresses of a program at once, finds the driver of each, and returns
 //! [`Device`]s that share one pool of packets, so that what one received can be sent by another. From there on a program
 //! deals with queues and batches (crate `ixy-core`), and cannot tell the devices apart.
 //!
@@ -29,8 +29,8 @@
 //! ```
 //!
 //! # Features
-//! `pci` (cards on the PCI bus: Intel 82599 and relatives), `virtio` (virtio network devices on the PCI bus; with `pci`) and
-//! `sim` (software cards) are all on by default. Without one of them its addresses are understood, and refused with an
+//! `pci` (cards on the PCI bus: Intel 82599 and relatives), `virtio` (virtio network devices on the PCI bus; with `pci`),
+//! `igb` (Intel 82576s on the PCI bus; with `pci`) and `sim` (software cards) are all on by default. Without one of them its addresses are understood, and refused with an
 //! error that says so.
 #![deny(unsafe_code)]
 
@@ -45,6 +45,8 @@ mod device;
 mod error;
 #[cfg(feature = "pci")]
 mod hardware;
+#[cfg(feature = "igb")]
+mod igb;
 #[cfg(feature = "pci")]
 mod interrupts;
 mod open;

@@ -1,0 +1,78 @@
+//! How a card is to be opened: [`Config`].
+
+use ixy_core::{Batch, Cache};
+use ixy_regs::igb;
+
+use crate::error::Error;
+use crate::models::{MODELS, Model};
+
+/// How many queues and descriptors a card is opened with, and what it receives.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Pairs of a receive and a transmit queue, 1 to 16. With more than one, received IP packets are spread over them by a
+    /// hash of their addresses and ports; all others go to queue 0.
+    pub queues: u16,
+    /// Descriptors in each receive ring: a power of two from 64 to 4,096.
+    pub rx_ring: u16,
+    /// Descriptors in each transmit ring: a power of two from 64 to 4,096.
+    pub tx_ring: u16,
+    /// Whether frames to any address are received, as a forwarder needs it, or only those to the card's own.
+    pub promiscuous: bool,
+    /// What the card is; the bus does not tell.
+    pub model: &'static Model,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { queues: 1, rx_ring: 512, tx_ring: 512, promiscuous: true, model: &MODELS[0] }
+    }
+}
+
+impl Config {
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// [`Error::Queues`] and [`Error::RingSize`].
+    pub fn check(&self) -> Result<(), Error> {
+        if !(1..=igb::QUEUES as u16).contains(&self.queues) {
+            return Err(Error::Queues { found: self.queues });
+        }
+        for (kind, found) in [("receive", self.rx_ring), ("transmit", self.tx_ring)] {
+            // DEPARTURE (narrower): the card takes any multiple of 8 descriptors. With powers of two an index wraps by a
+            // mask, and cannot leave the ring.
+            if !found.is_power_of_two() || !(64..=4096).contains(&found) {
+                return Err(Error::RingSize { kind, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// How many buffers a pool needs for one such card: its rings full, and its caches and a batch beside them.
+    pub fn buffers(&self) -> usize {
+        let rings = usize::from(self.rx_ring) + usize::from(self.tx_ring);
+        usize::from(self.queues) * (rings + 2 * Cache::CAPACITY + Batch::CAPACITY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_are_powers_of_two_from_64_to_4096() {
+        for size in 0..=u16::MAX {
+            let allowed = matches!(size, 64 | 128 | 256 | 512 | 1024 | 2048 | 4096);
+            let rx = Config { rx_ring: size, ..Config::default() };
+            let tx = Config { tx_ring: size, ..Config::default() };
+            assert_eq!((rx.check().is_ok(), tx.check().is_ok()), (allowed, allowed), "{size}");
+        }
+    }
+
+    #[test]
+    fn queue_pairs_are_1_to_16() {
+        for queues in 0..=70 {
+            let config = Config { queues, ..Config::default() };
+            assert_eq!(config.check().is_ok(), (1..=16).contains(&queues), "{queues}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What can go wrong with the card.
+
+use std::time::Duration;
+
+/// Why the card could not be opened or did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A device that this driver does not know.
+    #[error("{vendor:04x}:{device:04x} is no device of this driver{}; it drives {}", crate::models::hint(*.device), crate::models::NAMES)]
+    NotOurs {
+        /// PCI vendor id.
+        vendor: u16,
+        /// PCI device id.
+        device: u16,
+    },
+    /// A ring size that the card or this driver cannot do.
+    #[error("a {kind} ring of {found} descriptors is not possible: use a power of two from 64 to 4096")]
+    RingSize {
+        /// `receive` or `transmit`.
+        kind: &'static str,
+        /// What was asked for.
+        found: u16,
+    },
+    /// More queues than there are, or none.
+    #[error("{found} queue pairs are not possible with an 82576: use 1 to 16")]
+    Queues {
+        /// What was asked for.
+        found: u16,
+    },
+    /// The pool is too small to fill the receive rings.
+    #[error(
+        "the packet pool has {free} free buffers and the receive rings of {device} take {needed}: make the pool larger or the rings smaller"
+    )]
+    PoolTooSmall {
+        /// The device.
+        device: String,
+        /// Buffers needed.
+        needed: usize,
+        /// Buffers free.
+        free: usize,
+    },
+    /// The pool's memory is not in the device's address space.
+    #[error(
+        "{device} cannot reach the memory of the packet pool: make the pool with `Mempool::shared_by` and the domain of every device"
+    )]
+    PoolUnreachable {
+        /// The device.
+        device: String,
+    },
+    /// The bus window is too small.
+    #[error("{device}: {source}")]
+    Window {
+        /// The device.
+        device: String,
+        /// How much too small.
+        source: ixy_regs::map::WindowTooSmall,
+    },
+    /// A register did not come to hold what the datasheet says it would.
+    #[error(
+        "{device}: {register} did not become {wanted} within {limit:?} (section {section}, it reads {found:#010x}): reset the card by a power cycle, and see that nothing else drives it"
+    )]
+    Timeout {
+        /// The device.
+        device: String,
+        /// The register.
+        register: &'static str,
+        /// What was waited for.
+        wanted: &'static str,
+        /// The datasheet's section, or its chapter.
+        section: &'static str,
+        /// How long it was waited for.
+        limit: Duration,
+        /// What it read in the end.
+        found: u32,
+    },
+    /// The PHY does not answer, so there will be no link.
+    #[error(
+        "{device}: the PHY does not answer when its register {register} is accessed (MDIC reads {found:#010x}): reset the card by a power cycle"
+    )]
+    Phy {
+        /// The device.
+        device: String,
+        /// Number of the PHY's register.
+        register: u8,
+        /// What MDIC reads.
+        found: u32,
+    },
+    /// An address that no station can have.
+    #[error(
+        "{device}: {mac} is a multicast address and no card's own; clear the lowest bit of its first byte"
+    )]
+    MulticastMac {
+        /// The device.
+        device: String,
+        /// The address.
+        mac: ixy_core::MacAddress,
+    },
+    /// The device answers all ones, or memory could not be had.
+    #[error(transparent)]
+    Core(#[from] ixy_core::Error),
+    /// Memory for the rings could not be had, or bus mastering not be switched.
+    #[error("{device}: {source}")]
+    Dma {
+        /// The device.
+        device: String,
+        /// Why not.
+        source: ixy_dma::Error,
+    },
+}
+
+impl From<Error> for ixy_core::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Core(error) => error,
+            other => Self::Driver(Box::new(other)),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Which frames the card takes: its own address, groups, or all of them.
+
+use ixy_core::MacAddress;
+use ixy_regs::bus::Bus;
+use ixy_regs::igb::fields::{RAH, RCTL};
+
+use crate::card::Card;
+use crate::error::Error;
+
+/// The address that the EEPROM or `set_mac` put into the first receive address register.
+pub(crate) fn read_mac<B: Bus>(card: &Card<B>) -> MacAddress {
+    let low = card.regs.ral().at(0).map_or(0, |ral| ral.get());
+    let high = card.regs.rah().at(0).map_or(0, |rah| rah.get());
+    let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
+    let mac = MacAddress([a, b, c, d, e, f]);
+    if mac.is_multicast() || mac == MacAddress::default() {
+        tracing::warn!(device = %card.name, %mac, "the EEPROM has no valid address for the card; set one");
+    }
+    mac
+}
+
+/// Puts `mac` into the first receive address register, and keeps the register valid.
+pub(crate) fn set_mac<B: Bus>(card: &Card<B>, mac: MacAddress) -> Result<(), Error> {
+    if mac.is_multicast() {
+        return Err(Error::MulticastMac { device: card.name.clone(), mac });
+    }
+    card.check_present()?;
+    let [a, b, c, d, e, f] = mac.0;
+    if let (Some(ral), Some(rah)) = (card.regs.ral().at(0), card.regs.rah().at(0)) {
+        ral.set(u32::from_le_bytes([a, b, c, d]));
+        rah.modify(RAH::RAH.val(u32::from(u16::from_le_bytes([e, f]))) + RAH::AV::SET);
+    }
+    Ok(())
+}
+
+/// Unicast and multicast frames to anybody, or only what the filters let through.
+pub(crate) fn set_promiscuous<B: Bus>(card: &Card<B>, on: bool) {
+    let filters = if on { RCTL::UPE::SET + RCTL::MPE::SET } else { RCTL::UPE::CLEAR + RCTL::MPE::CLEAR };
+    // SAFETY: ARMED-ONLY: the gate stays as it is, and what passes it goes to rings that are armed.
+    unsafe { card.regs.rctl().modify_dma(filters) };
+}
+
+/// All multicast frames, or none.
+pub(crate) fn set_multicast<B: Bus>(card: &Card<B>, on: bool) {
+    // SAFETY: ARMED-ONLY, as above.
+    unsafe { card.regs.rctl().modify_dma(if on { RCTL::MPE::SET } else { RCTL::MPE::CLEAR }) };
+}

@@ -1,0 +1,88 @@
+//! From power-on to a card that receives and sends, in the order of `datasheet-notes/82576.md`.
+
+use ixy_core::MacAddress;
+use ixy_regs::bus::Bus;
+use ixy_regs::igb::Rest;
+use ixy_regs::igb::fields::{CTRL, CTRL_EXT, GCR, RCTL, RFCTL, RXCSUM, TCTL};
+
+use crate::card::Card;
+use crate::config::Config;
+use crate::error::Error;
+use crate::{filters, rss};
+
+/// Attempts after collisions, which only links of half duplex have.
+const COLLISION_THRESHOLD: u32 = 15;
+
+/// A card at rest, and its address. No queue is on.
+pub(crate) fn reset<B: Bus>(card: &Card<B>) -> Result<MacAddress, Error> {
+    card.check_present()?;
+    card.disable_interrupts();
+    card.reset()?;
+    let regs = &card.regs;
+    // A request that an IOMMU rejected would be repeated for ever (section 8.6.1).
+    regs.gcr().modify(GCR::CMPL_TMOUT_RESEND::CLEAR);
+    // Software has the card now, and firmware leaves it alone. Nothing is written in relaxed order, so that a descriptor never
+    // says done before its frame is there.
+    regs.ctrl_ext().modify(CTRL_EXT::DRV_LOAD::SET + CTRL_EXT::RO_DIS::SET);
+    Ok(filters::read_mac(card))
+}
+
+/// Filters whose content after power-on is not defined, or which a reset leaves as the last user had them: they would let
+/// frames in, or send some to queues that are off.
+pub(crate) fn clear_tables<B: Bus>(card: &Card<B>) -> Result<(), Error> {
+    let regs = &card.regs;
+    let rest = Rest::new(regs.bus().clone());
+    let rest = rest.map_err(|source| Error::Window { device: card.name.clone(), source })?;
+    rest.etqf().iter().for_each(|filter| filter.set(0));
+    rest.ftqf().iter().for_each(|filter| filter.set(0));
+    rest.synqf().set(0);
+    for table in [regs.mta(), regs.vfta(), regs.uta()] {
+        table.iter().for_each(|entry| entry.set(0));
+    }
+    // The first receive address is the card's own.
+    regs.rah().iter().skip(1).for_each(|address| address.set(0));
+    Ok(())
+}
+
+/// Section 8.10, without the rings, which their queues set up: filters, offloads.
+pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
+    let regs = &card.regs;
+    tracing::debug!(device = %card.name, "receive initialisation, section 8.10");
+    // Drivers do so because of an erratum.
+    regs.rfctl().modify(RFCTL::IPV6_EX_DIS::SET);
+    regs.ctrl().modify(CTRL::VME::CLEAR);
+    regs.rxcsum().modify(RXCSUM::PCSD::CLEAR);
+    rss::init(card, config.queues);
+    // The gate stays closed. Frames of up to 1,518 bytes, with their tags 1,522, to which one buffer is enough; broadcast
+    // always, unicast and multicast by choice.
+    // SAFETY: ARMED-ONLY: with the gate closed nothing is received.
+    unsafe { regs.rctl().write_dma(RCTL::BAM::SET + RCTL::SECRC::SET) };
+    filters::set_promiscuous(card, config.promiscuous);
+}
+
+/// Opens the gate of reception.
+///
+/// DEPARTURE (as Linux does): queues are enabled behind the open gate, as one that is enabled before says so only afterwards
+/// (section 8.10.10). So each queue is started by itself.
+///
+/// # Safety
+/// ARMED-ONLY: every receive queue that is on has its ring in memory of the driver.
+pub(crate) unsafe fn start_receive<B: Bus>(card: &Card<B>) {
+    // SAFETY: ARMED-ONLY, as the caller promises.
+    unsafe { card.regs.rctl().modify_dma(RCTL::RXEN::SET) };
+}
+
+/// Section 8.12, without the rings: opens the gate of transmission, as for receiving before the queues are enabled (section
+/// 8.12.13). Frames are padded to the shortest of Ethernet.
+///
+/// # Safety
+/// ARMED-ONLY: every transmit queue that is on has its ring in memory of the driver.
+pub(crate) unsafe fn start_transmit<B: Bus>(card: &Card<B>) {
+    tracing::debug!(device = %card.name, "transmit initialisation, section 8.12");
+    // SAFETY: ARMED-ONLY, as the caller promises.
+    unsafe {
+        card.regs
+            .tctl()
+            .modify_dma(TCTL::EN::SET + TCTL::PSP::SET + TCTL::RTLC::SET + TCTL::CT.val(COLLISION_THRESHOLD));
+    }
+}

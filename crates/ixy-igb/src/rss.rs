@@ -1,0 +1,44 @@
+//! Receive side scaling: packets of one flow go to one queue (section 8.10).
+
+use ixy_regs::bus::Bus;
+use ixy_regs::igb::fields::{MRQC, RXCSUM};
+
+use crate::card::Card;
+
+/// The hash key: forty bytes without a pattern. It is the one of the hash's own specification, with which the
+/// examples there can be checked.
+const KEY: [u8; 40] = [
+    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0,
+    0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42,
+    0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+];
+
+/// Spreads received packets over the queues; with one queue there is nothing to spread.
+pub(crate) fn init<B: Bus>(card: &Card<B>, queues: u16) {
+    let regs = &card.regs;
+    if queues == 1 {
+        regs.mrqc().set(0);
+        return;
+    }
+    for (register, bytes) in regs.rssrk().iter().zip(KEY.as_chunks::<4>().0) {
+        register.set(u32::from_le_bytes(*bytes));
+    }
+    // 128 entries, four to a register, the queues in turn.
+    for (n, register) in (0..).zip(regs.reta().iter()) {
+        let entry = |i: u32| ((4 * n + i) % u32::from(queues)) << (8 * i);
+        register.set(entry(0) | entry(1) | entry(2) | entry(3));
+    }
+    // Without it there is no hash.
+    regs.rxcsum().modify(RXCSUM::PCSD::SET);
+    // TCP over IPv6 is asked for in both of its forms, of which devices take the one or the other.
+    regs.mrqc().write(
+        MRQC::MRQE::RSS
+            + MRQC::TCP_IPV4::SET
+            + MRQC::IPV4::SET
+            + MRQC::IPV6::SET
+            + MRQC::TCP_IPV6::SET
+            + MRQC::TCP_IPV6_EX::SET
+            + MRQC::UDP_IPV4::SET
+            + MRQC::UDP_IPV6::SET,
+    );
+}

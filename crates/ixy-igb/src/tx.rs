@@ -1,0 +1,202 @@
+//! Sending: one descriptor ring and the packets in it (sections 7.2.2 and 8.12).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ixy_core::{Batch, InFlight, Mempool, Packet, TxQueue};
+use ixy_dma::{DmaSlice, DomainId};
+use ixy_regs::bus::Bus;
+use ixy_regs::igb;
+use ixy_regs::igb::descriptors::transmit::{self, Command};
+use ixy_regs::igb::fields::TXDCTL;
+
+use crate::card::{Card, Wait};
+use crate::error::Error;
+
+/// Longest time until a queue says that it is enabled or disabled (section 8.12.13).
+const ENABLE: Duration = Duration::from_millis(50);
+/// The card wants at least this many bytes, and pads to 60 itself (TCTL.PSP).
+const SHORTEST: usize = 17;
+
+/// A frame in one descriptor, to which the card adds the frame check sequence.
+const WHOLE: Command = Command::EOP.union(Command::IFCS);
+
+/// A transmit queue of the card.
+pub struct IgbTxQueue<B: Bus> {
+    regs: igb::TxQueue<B>,
+    /// `None` only while it is being dropped.
+    ring: Option<Ring>,
+    /// Whether sent packets are asked for with `reclaim`.
+    reclaims: bool,
+    card: Arc<Card<B>>,
+}
+
+/// What the card reaches while the queue is enabled: descriptors, and the packets that they name.
+struct Ring {
+    descriptors: DmaSlice,
+    packets: InFlight,
+    /// At the first descriptor of a batch: the length of the batch, whose last descriptor is the one that reports.
+    batches: Box<[u16]>,
+}
+
+impl<B: Bus> IgbTxQueue<B> {
+    /// Section 8.12: sets up queue `n` with the ring in `descriptors`, and enables it. The gate of transmission is open.
+    pub(crate) fn start(
+        card: &Arc<Card<B>>,
+        n: u16,
+        descriptors: DmaSlice,
+        pool: &Mempool,
+        domain: DomainId,
+    ) -> Result<Self, Error> {
+        let Some(regs) = igb::TxQueue::new(card.regs.bus().clone(), n.into()) else {
+            return Err(Error::Queues { found: n });
+        };
+        let (iova, bytes) = (descriptors.iova().0, descriptors.len() as u32);
+        let len = descriptors.words().len() / 2;
+        let packets = InFlight::new(pool, domain, len);
+        let packets = packets.ok_or(Error::RingSize { kind: "transmit", found: len as u16 })?;
+        let ring = Ring { descriptors, packets, batches: vec![0; len].into_boxed_slice() };
+        let queue = Self { regs, ring: Some(ring), reclaims: false, card: Arc::clone(card) };
+        let regs = &queue.regs;
+        // Descriptors are fetched ahead as Intel's driver does it; each that reports is written back at once.
+        // SAFETY: ARMED-ONLY: the ring is memory of this queue, its length is that of the memory, and head and tail
+        // are equal, so the card fetches nothing yet.
+        unsafe {
+            regs.txdctl().modify_dma(TXDCTL::ENABLE::CLEAR);
+            regs.tdbal().set_dma(iova as u32);
+            regs.tdbah().set_dma((iova >> 32) as u32);
+            regs.tdlen().set_dma(bytes);
+            regs.tdh().set_dma(0);
+            regs.tdt().set_dma(0);
+            // Done descriptors say so themselves, and no head is written anywhere.
+            regs.tdwbal().set_dma(0);
+            regs.tdwbah().set_dma(0);
+            regs.txdctl().write_dma(
+                TXDCTL::PTHRESH.val(8)
+                    + TXDCTL::HTHRESH.val(1)
+                    + TXDCTL::WTHRESH.val(0)
+                    + TXDCTL::ENABLE::SET,
+            );
+        }
+        let wait = Wait { register: "TXDCTL", wanted: "ENABLE set", section: "8.12.13", limit: ENABLE };
+        card.wait(&wait, || regs.txdctl().get(), |txdctl| TXDCTL::ENABLE.is_set(txdctl))?;
+        Ok(queue)
+    }
+}
+
+impl Ring {
+    /// How many packets the oldest batch has, if the card has reported it done.
+    #[inline(always)]
+    fn done(&self) -> Option<usize> {
+        if self.packets.is_empty() {
+            return None;
+        }
+        let ring = self.descriptors.words().as_chunks::<2>().0;
+        let mask = ring.len() - 1;
+        let first = self.packets.oldest() & mask;
+        let batch = usize::from(self.batches[first]);
+        let last = (first + batch).wrapping_sub(1) & mask;
+        // The acquire load orders whatever becomes of the packets after the card's last access to them.
+        transmit::is_done(u64::from_le(ring[last][1].load(Ordering::Acquire))).then_some(batch)
+    }
+
+    /// Frees the packets of batches that the card has reported done.
+    #[inline(always)]
+    fn clean(&mut self) {
+        while let Some(batch) = self.done() {
+            // SAFETY: OWNED-BUFFER: the card has reported the last of them done, and so all.
+            unsafe { self.packets.free(batch) };
+        }
+    }
+}
+
+/// Fills a frame that is shorter than the card takes up with zeros, to the shortest of Ethernet.
+#[cold]
+#[inline(never)]
+fn pad(packet: &mut Packet) {
+    let len = packet.len();
+    if packet.set_len(60) {
+        packet[len..].fill(0);
+    }
+}
+
+impl<B: Bus> TxQueue for IgbTxQueue<B> {
+    fn send(&mut self, batch: &mut Batch) -> usize {
+        let Some(ring) = &mut self.ring else { return 0 };
+        // Who reclaims packets finds them in the ring as long as it has room.
+        if !self.reclaims || ring.packets.room() < batch.len() {
+            ring.clean();
+        }
+        let Ring { descriptors, packets, batches } = ring;
+        let ring = descriptors.words().as_chunks::<2>().0;
+        let mask = ring.len() - 1;
+        let first = packets.next() & mask;
+        let sent = packets.take_from(ring, batch, |descriptor, address, packet| {
+            if packet.len() < SHORTEST {
+                pad(packet);
+            }
+            let len = packet.len() as u16;
+            let words = transmit::data(address.0, len, len.into(), WHOLE);
+            descriptor[0].store(words[0].to_le(), Ordering::Relaxed);
+            descriptor[1].store(words[1].to_le(), Ordering::Relaxed);
+        });
+        if sent > 0 {
+            let next = (first + sent) & mask;
+            // Only the last one of the batch reports: the card is then done with all before it.
+            let last = &ring[next.wrapping_sub(1) & mask][1];
+            last.store(last.load(Ordering::Relaxed) | Command::RS.bits().to_le(), Ordering::Relaxed);
+            batches[first] = sent as u16;
+            // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that stand in the
+            // ring, in memory that the card's domain reaches. The bus orders this write after those above.
+            unsafe { self.regs.tdt().set_dma(next as u32) };
+        }
+        sent
+    }
+
+    fn reclaim(&mut self, batch: &mut Batch, count: usize) -> usize {
+        self.reclaims = true;
+        let Some(ring) = &mut self.ring else { return 0 };
+        let count = count.min(batch.room());
+        let mut reclaimed = 0;
+        while reclaimed < count {
+            let Some(done) = ring.done() else { break };
+            // SAFETY: OWNED-BUFFER: the card has reported the last of them done, and so all.
+            let taken = unsafe { ring.packets.give_back(done.min(count - reclaimed), batch) };
+            reclaimed += taken;
+            if taken < done {
+                // What is left is a batch of its own, with the same last descriptor.
+                let oldest = ring.packets.oldest();
+                ring.batches[oldest] = (done - taken) as u16;
+            }
+        }
+        reclaimed
+    }
+
+    fn pending(&mut self) -> usize {
+        let Some(ring) = &mut self.ring else { return 0 };
+        ring.clean();
+        ring.packets.len()
+    }
+
+    fn unreachable(&self) -> u64 {
+        self.ring.as_ref().map_or(0, |ring| ring.packets.unreachable())
+    }
+}
+
+impl<B: Bus> Drop for IgbTxQueue<B> {
+    /// Disables the queue. Its memory goes to the card, which frees it once it has stopped.
+    fn drop(&mut self) {
+        // First of all, so that nothing that fails below frees it.
+        if let Some(Ring { descriptors, packets, .. }) = self.ring.take() {
+            self.card.keep(Box::new((descriptors, packets)));
+        }
+        // SAFETY: ARMED-ONLY: a queue that is disabled reaches less.
+        unsafe { self.regs.txdctl().modify_dma(TXDCTL::ENABLE::CLEAR) };
+        let wait = Wait { register: "TXDCTL", wanted: "ENABLE clear", section: "8.12.13", limit: ENABLE };
+        let txdctl = || self.regs.txdctl().get();
+        if let Err(error) = self.card.wait(&wait, txdctl, |txdctl| !TXDCTL::ENABLE.is_set(txdctl)) {
+            tracing::warn!(%error, "a transmit queue did not stop");
+        }
+    }
+}
