@@ -129,7 +129,9 @@ fn interrupts(device: &Device, kind: InterruptKind) -> Result<(), Box<dyn Error>
     for (number, &cause) in causes.iter().enumerate() {
         // The card may have been slow to interrupt once more for the cause before.
         sleep(Duration::from_millis(50));
-        vectors.iter().for_each(|vector| drop(rustix::io::read(vector, &mut [0; 8])));
+        vectors.iter().for_each(|vector| {
+            let _ = rustix::io::read(vector, &mut [0; 8]);
+        });
         write(bus, IMS, cause);
         write(bus, ICS, cause);
         let counts: Vec<u64> = vectors.iter().map(events).collect();
