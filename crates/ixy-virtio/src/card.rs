@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ixy_core::{DATA_SIZE, DeviceStats};
+use ixy_core::{DATA_SIZE, DeviceStats, Interrupts};
 use ixy_dma::BusMaster;
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::STATUS;
@@ -36,6 +36,8 @@ pub(crate) struct Card<B: Bus> {
     /// What was agreed on.
     pub(crate) features: Features,
     pub(crate) bus_master: Arc<dyn BusMaster>,
+    /// The vectors, which stay switched on until the device was reset, and has none any more.
+    pub(crate) interrupts: Option<Interrupts>,
     /// One for each pair of queues.
     pub(crate) counters: Box<[Counters]>,
     failure: Mutex<Option<(String, RingFault)>>,
@@ -80,6 +82,7 @@ impl<B: Bus> Card<B> {
         transport: Transport<B>,
         name: String,
         bus_master: Arc<dyn BusMaster>,
+        interrupts: Option<Interrupts>,
         queues: u16,
     ) -> Self {
         Self {
@@ -87,6 +90,7 @@ impl<B: Bus> Card<B> {
             name,
             features: Features::empty(),
             bus_master,
+            interrupts,
             counters: (0..queues).map(|_| Counters::default()).collect(),
             failure: Mutex::default(),
             memory: Mutex::default(),

@@ -1,6 +1,6 @@
 //! How a device is to be opened: [`Config`].
 
-use ixy_core::{Batch, Cache};
+use ixy_core::{Batch, Cache, Interrupts};
 
 use crate::error::Error;
 
@@ -23,6 +23,11 @@ pub struct Config {
     /// Whether frames may be received and sent whose checksum is still owed (`GUEST_CSUM`, `CSUM`), if the device
     /// offers it. See [`Checksum`](ixy_core::Checksum).
     pub checksum_offload: bool,
+    /// What receive queues interrupt through, for programs that sleep until a frame arrives; `None` when all queues are only
+    /// polled. MSI-X vectors are switched on, and stay so, before the device is opened. The device cannot limit how often
+    /// it interrupts, so [`rate`](Interrupts::rate) is not kept: only the next frame after a queue was armed interrupts
+    /// (and some that follow, without `EVENT_IDX`), so that it is the program that sets the pace.
+    pub interrupts: Option<Interrupts>,
 }
 
 impl Default for Config {
@@ -34,6 +39,7 @@ impl Default for Config {
             promiscuous: true,
             behind_iommu: false,
             checksum_offload: false,
+            interrupts: None,
         }
     }
 }

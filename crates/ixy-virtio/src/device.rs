@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ixy_core::{Device, DeviceStats, LinkState, MacAddress, Mempool, RxQueue, TxQueue};
+use ixy_core::{Device, DeviceStats, LinkState, MacAddress, Mempool, RxQueue, TxQueue, VectorKind};
 use ixy_dma::{BusMaster, DmaDomain};
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::STATUS;
@@ -54,7 +54,7 @@ impl Config {
     ///
     /// # Errors
     /// All of [`Error`]. Nothing is kept, and the device is in reset, unless it was not touched: when the numbers of the
-    /// configuration are wrong, the pool is not reached, or bus mastering cannot be switched.
+    /// configuration are wrong, the pool is not reached, the window has no room for vectors, or bus mastering cannot be switched.
     ///
     /// # Safety
     /// ARMED-ONLY: `transport`, `domain` and `bus_master` are those of one device, which is a virtio network device, and
@@ -73,10 +73,13 @@ impl Config {
             return Err(Error::PoolUnreachable { device: device() });
         }
         let dma = |source| Error::Dma { device: device(), source };
+        let msix =
+            self.interrupts.as_ref().is_some_and(|interrupts| interrupts.vectors.kind() == VectorKind::MsiX);
+        let transport = if msix { transport.with_msix()? } else { transport };
         bus_master.disable().map_err(dma)?;
 
         // From here on the device is reset when anything fails. Section 3.1.1: the steps in their order.
-        let mut card = Card::new(transport, device(), bus_master, self.queues);
+        let mut card = Card::new(transport, device(), bus_master, self.interrupts.clone(), self.queues);
         card.check_present()?;
         if !card.transport.reset() {
             return Err(card.reset_timeout());
@@ -232,7 +235,10 @@ impl<B: Bus + 'static> Device for VirtioNet<B> {
     }
 
     fn rx_queue(&mut self, n: u16) -> Option<Box<dyn RxQueue>> {
-        Some(Box::new(self.take_rx_queue(n)?))
+        match self.take_rx_queue(n)?.with_interrupt() {
+            Ok(queue) => Some(Box::new(queue)),
+            Err(polled) => Some(Box::new(polled)),
+        }
     }
 
     fn tx_queue(&mut self, n: u16) -> Option<Box<dyn TxQueue>> {

@@ -116,6 +116,18 @@ pub enum Error {
         /// Where its ring is.
         address: u64,
     },
+    /// The device gives a queue none of the vectors that it is said to have.
+    #[error(
+        "{device} lets its {queue} have no interrupt vector, though the bus gave it {vectors} (QUEUE_MSIX_VECTOR reads as NO_VECTOR, section 4.1.5.1.2): have the host give it more (QEMU: vectors={vectors} or more), or open it without interrupts"
+    )]
+    NoVector {
+        /// The device.
+        device: String,
+        /// Which queue.
+        queue: String,
+        /// How many vectors there are on the bus's side.
+        vectors: usize,
+    },
     /// The device's configuration changes all the time.
     #[error(
         "the configuration of {device} changed {tries} times while it was read (config_generation, section 4.1.4.3): the host's device is at fault"

@@ -44,7 +44,13 @@
 //!
 //! It is read in this order: `device.rs` (open, in the steps of section 3.1.1), `transport.rs` (the two interfaces),
 //! `features.rs`, `queue.rs` (how a ring gets its size), `ring.rs` with `ring/split.rs` (section 2.7) and `ring/packed.rs`
-//! (section 2.8), `rx.rs`, `tx.rs`, `control.rs` (the control queue), `card.rs` (what went wrong, and the end).
+//! (section 2.8), `rx.rs`, `tx.rs`, `control.rs` (the control queue), `interrupt.rs`, `card.rs` (what went wrong, and the end).
+//!
+//! # Interrupts
+//! A device that is opened with [vectors](Config::interrupts) has receive queues with an [`Interrupt`](ixy_core::Interrupt), which a
+//! thread can sleep on; transmit queues, the control queue and changes of the configuration have none. With MSI-X each has
+//! a vector of its own, where there are enough. Otherwise all share the interrupt pin, which also a change of the link
+//! raises: the thread is woken for nothing then. Virtio has no limit of interrupts a second, so none is kept.
 //!
 //! # What a device may do wrong
 //! It may be gone, hang, be reset, or write nonsense into its rings. Nothing of that is a panic, a wait without end, or a wrong
@@ -63,6 +69,7 @@ mod device;
 mod error;
 mod features;
 pub mod ids;
+mod interrupt;
 mod layout;
 mod queue;
 mod ring;
@@ -73,6 +80,7 @@ mod tx;
 pub use config::Config;
 pub use device::VirtioNet;
 pub use error::Error;
+pub use interrupt::InterruptingRxQueue;
 pub use layout::{Layout, Region};
 pub use ring::RingFault;
 pub use rx::VirtioRxQueue;

@@ -19,7 +19,7 @@ pub(crate) const HEADER_STRIDE: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// The device's number of it.
-    number: u16,
+    pub(crate) number: u16,
     /// What messages call it.
     pub(crate) name: String,
     shape: Shape,

@@ -182,6 +182,29 @@ impl Ring {
         }
     }
 
+    /// Asks the device for an interrupt when it uses a chain from now on. Of chains that it used before this, or meanwhile, it
+    /// may not tell: whoever wants to sleep looks for [`used`](Self::used) ones once more.
+    ///
+    /// # Errors
+    /// As [`used`](Self::used).
+    pub(crate) fn arm(&mut self) -> Result<(), RingFault> {
+        match self {
+            Self::Split(ring) => ring.arm(),
+            Self::Packed(ring) => {
+                ring.arm();
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks for no more interrupts. One may still be on its way.
+    pub(crate) fn disarm(&mut self) {
+        match self {
+            Self::Split(ring) => ring.disarm(),
+            Self::Packed(ring) => ring.disarm(),
+        }
+    }
+
     /// The next chain that the device has used, whose slot is free from now on.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use ixy_regs::virtio::net;
 use crate::card::{Card, Line};
 use crate::checksum;
 use crate::error::Error;
+use crate::interrupt::Vector;
 use crate::queue::{HEADER_STRIDE, Plan, Running};
 use crate::ring::{Part, Used};
 
@@ -30,6 +31,8 @@ pub struct VirtioRxQueue<B: Bus> {
     skip: u16,
     /// The device wrote what makes no sense: nothing is received any more.
     broken: bool,
+    /// Where its interrupts arrive, until it is asked for.
+    vector: Option<Vector>,
     card: Arc<Card<B>>,
 }
 
@@ -57,6 +60,7 @@ impl<B: Bus> VirtioRxQueue<B> {
         pool: &Mempool,
     ) -> Result<Self, Error> {
         let features = card.features;
+        let vector = Vector::of_queue(card, pair as u16, plan.number, &plan.name)?;
         let running = plan.start(card, memory)?;
         let needed = running.ring.slots();
         let mut queue = Self {
@@ -68,6 +72,7 @@ impl<B: Bus> VirtioRxQueue<B> {
             checksums: features.contains(Features::GUEST_CSUM),
             skip: 0,
             broken: false,
+            vector,
             card: Arc::clone(card),
         };
         let free = pool.free();
@@ -84,6 +89,32 @@ impl<B: Bus> VirtioRxQueue<B> {
         if let Some(filled) = &self.ring {
             // SAFETY: ARMED-ONLY: the ring holds buffers of this queue.
             unsafe { filled.running.doorbell.ring() };
+        }
+    }
+
+    /// Where its interrupts arrive, once; `None` when it was opened without.
+    pub(crate) fn take_vector(&mut self) -> Option<Vector> {
+        self.vector.take()
+    }
+
+    /// The device that it belongs to.
+    pub(crate) fn card(&self) -> &Card<B> {
+        &self.card
+    }
+
+    /// Has the device interrupt when the next frame arrives (see [`Ring::arm`](crate::ring::Ring::arm)).
+    pub(crate) fn arm(&mut self) {
+        let Some(filled) = self.ring.as_mut().filter(|_| !self.broken) else { return };
+        if let Err(fault) = filled.running.ring.arm() {
+            self.broken = true;
+            self.card.fail(&self.name, fault);
+        }
+    }
+
+    /// Has it interrupt no more.
+    pub(crate) fn disarm(&mut self) {
+        if let Some(filled) = &mut self.ring {
+            filled.running.ring.disarm();
         }
     }
 

@@ -6,7 +6,7 @@ use ixy_core::MacAddress;
 use ixy_regs::bus::Bus;
 use ixy_regs::map::WindowTooSmall;
 use ixy_regs::virtio::modern::Notify;
-use ixy_regs::virtio::{LEGACY_PAGE, NET_STATUS, legacy, modern, net};
+use ixy_regs::virtio::{ISR, LEGACY_PAGE, NET_STATUS, legacy, modern, net};
 use ixy_regs::window::{Refused, Window};
 
 use crate::card::GONE;
@@ -46,8 +46,8 @@ pub struct Transport<B> {
 
 #[derive(Debug)]
 enum Interface<B> {
-    Legacy(legacy::Registers<B>),
-    Modern { common: modern::CommonConfig<B>, notify: B, multiplier: u32 },
+    Legacy { registers: legacy::Registers<B>, vectors: Option<legacy::Msix<Window<B>>> },
+    Modern { common: modern::CommonConfig<B>, notify: B, multiplier: u32, isr: modern::Isr<B> },
 }
 
 /// What a queue is notified through: the driver's doorbell.
@@ -74,8 +74,8 @@ impl<B: Bus> Doorbell<B> {
 }
 
 impl<B: Bus> Transport<B> {
-    /// The legacy interface, behind the device's port BAR, BAR 0. MSI-X is off: else the device's configuration were
-    /// elsewhere (section 4.1.4.10).
+    /// The legacy interface, behind the device's port BAR, BAR 0. The device's configuration is elsewhere while MSI-X is on
+    /// (section 4.1.4.10), which it is for a device that is opened with MSI-X vectors, and is not for any other.
     ///
     /// # Errors
     /// [`Error::Window`].
@@ -85,7 +85,7 @@ impl<B: Bus> Transport<B> {
         let len = bus.len().saturating_sub(legacy::DEVICE_CONFIG);
         let registers = legacy::Registers::new(bus.clone()).map_err(|error| refused(error.into()))?;
         let config = Window::new(bus, legacy::DEVICE_CONFIG, len).map_err(refused)?;
-        Ok(Self { interface: Interface::Legacy(registers), config })
+        Ok(Self { interface: Interface::Legacy { registers, vectors: None }, config })
     }
 
     /// The modern interface.
@@ -96,13 +96,25 @@ impl<B: Bus> Transport<B> {
         let Structures { common, notify, notify_multiplier: multiplier, isr, device } = structures;
         let too_small =
             |structure| move |source: WindowTooSmall| Error::Window { structure, source: source.into() };
-        // Nothing reads the interrupt status, but a device without it is not what it says.
-        modern::Isr::new(isr).map_err(too_small("ISR status"))?;
+        let isr = modern::Isr::new(isr).map_err(too_small("ISR status"))?;
         let common = modern::CommonConfig::new(common).map_err(too_small("common configuration"))?;
         let len = device.len();
         let refused = |source| Error::Window { structure: "device configuration", source };
         let config = Window::new(device, 0, len).map_err(refused)?;
-        Ok(Self { interface: Interface::Modern { common, notify, multiplier }, config })
+        Ok(Self { interface: Interface::Modern { common, notify, multiplier, isr }, config })
+    }
+
+    /// The registers of a device whose MSI-X is on: those of a legacy one have vectors in them then, and what follows is
+    /// further back (section 4.1.4.10).
+    pub(crate) fn with_msix(self) -> Result<Self, Error> {
+        let Interface::Legacy { registers, .. } = self.interface else { return Ok(self) };
+        let refused = |source| Error::Window { structure: "legacy registers with MSI-X", source };
+        let bus = registers.bus().clone();
+        let vectors = Window::new(bus.clone(), legacy::DEVICE_CONFIG, legacy::Msix::<Window<B>>::SIZE);
+        let vectors = vectors.and_then(|window| Ok(legacy::Msix::new(window)?)).map_err(refused)?;
+        let len = bus.len().saturating_sub(legacy::DEVICE_CONFIG_WITH_MSIX);
+        let config = Window::new(bus, legacy::DEVICE_CONFIG_WITH_MSIX, len).map_err(refused)?;
+        Ok(Self { interface: Interface::Legacy { registers, vectors: Some(vectors) }, config })
     }
 
     /// Resets the device: it reaches no memory any more. Whoever allocates memory for it does this before.
@@ -130,7 +142,7 @@ impl<B: Bus> Transport<B> {
     /// What the device offers.
     pub(crate) fn offered(&self) -> u64 {
         match &self.interface {
-            Interface::Legacy(registers) => registers.device_features().get().into(),
+            Interface::Legacy { registers, .. } => registers.device_features().get().into(),
             Interface::Modern { common, .. } => {
                 let half = |n| {
                     common.device_feature_select().set(n);
@@ -144,7 +156,7 @@ impl<B: Bus> Transport<B> {
     /// Tells the device what is used of it. A legacy device has 32 of these bits.
     pub(crate) fn choose(&self, features: u64) {
         match &self.interface {
-            Interface::Legacy(registers) => registers.driver_features().set(features as u32),
+            Interface::Legacy { registers, .. } => registers.driver_features().set(features as u32),
             Interface::Modern { common, .. } => {
                 for n in 0..2 {
                     common.driver_feature_select().set(n);
@@ -157,7 +169,7 @@ impl<B: Bus> Transport<B> {
     /// The device status (section 2.1). All ones come from a device that is gone.
     pub(crate) fn status(&self) -> u8 {
         match &self.interface {
-            Interface::Legacy(registers) => registers.device_status().get(),
+            Interface::Legacy { registers, .. } => registers.device_status().get(),
             Interface::Modern { common, .. } => common.device_status().get(),
         }
     }
@@ -169,7 +181,7 @@ impl<B: Bus> Transport<B> {
     pub(crate) unsafe fn set_status(&self, status: u8) {
         match &self.interface {
             // SAFETY: ARMED-ONLY, promised by the caller.
-            Interface::Legacy(registers) => unsafe { registers.device_status().set_dma(status) },
+            Interface::Legacy { registers, .. } => unsafe { registers.device_status().set_dma(status) },
             // SAFETY: ARMED-ONLY, promised by the caller.
             Interface::Modern { common, .. } => unsafe { common.device_status().set_dma(status) },
         }
@@ -202,7 +214,7 @@ impl<B: Bus> Transport<B> {
     /// How many descriptors queue `n` has at most, or has, with a legacy device; 0 when it is not there.
     pub(crate) fn queue_size(&self, n: u16) -> u16 {
         match &self.interface {
-            Interface::Legacy(registers) => {
+            Interface::Legacy { registers, .. } => {
                 registers.queue_select().set(n);
                 registers.queue_size().get()
             }
@@ -216,8 +228,10 @@ impl<B: Bus> Transport<B> {
     /// What queue `n` is notified through. `queue` is its name.
     pub(crate) fn doorbell(&self, n: u16) -> Result<Doorbell<B>, Error> {
         match &self.interface {
-            Interface::Legacy(registers) => Ok(Doorbell::Legacy { registers: registers.clone(), queue: n }),
-            Interface::Modern { common, notify, multiplier } => {
+            Interface::Legacy { registers, .. } => {
+                Ok(Doorbell::Legacy { registers: registers.clone(), queue: n })
+            }
+            Interface::Modern { common, notify, multiplier, .. } => {
                 common.queue_select().set(n);
                 let offset = u32::from(common.queue_notify_off().get()).saturating_mul(*multiplier);
                 let notify = Notify::new(notify.clone(), offset);
@@ -227,6 +241,33 @@ impl<B: Bus> Transport<B> {
         }
     }
 
+    /// Section 4.1.5.1.2: has queue `n` interrupt through MSI-X vector `vector`. `false` when the device has not so many, which
+    /// it says by having none there.
+    pub(crate) fn set_vector(&self, n: u16, vector: u16) -> bool {
+        match &self.interface {
+            Interface::Legacy { vectors: None, .. } => false,
+            Interface::Legacy { registers, vectors: Some(vectors) } => {
+                registers.queue_select().set(n);
+                vectors.queue_msix_vector().set(vector);
+                vectors.queue_msix_vector().get() == vector
+            }
+            Interface::Modern { common, .. } => {
+                common.queue_select().set(n);
+                common.queue_msix_vector().set(vector);
+                common.queue_msix_vector().get() == vector
+            }
+        }
+    }
+
+    /// Reads the interrupt status, which lowers the interrupt pin, and says whether a queue had raised it (section 4.1.4.5).
+    pub(crate) fn take_interrupt(&self) -> bool {
+        let status = match &self.interface {
+            Interface::Legacy { registers, .. } => registers.isr_status().take(),
+            Interface::Modern { isr, .. } => isr.isr_status().take(),
+        };
+        status.get() != GONE && status.is_set(ISR::QUEUE)
+    }
+
     /// Tells the device where the ring of queue `n` is, and that it has `size` descriptors. `false` when the device
     /// cannot be told that address.
     ///
@@ -234,7 +275,7 @@ impl<B: Bus> Transport<B> {
     /// ARMED-ONLY: there is a ring of that size, which stays until the device has been reset.
     pub(crate) unsafe fn start_queue(&self, n: u16, size: u16, areas: Areas) -> bool {
         match &self.interface {
-            Interface::Legacy(registers) => {
+            Interface::Legacy { registers, .. } => {
                 let Ok(page) = u32::try_from(areas.descriptors.0 / PAGE as u64) else { return false };
                 registers.queue_select().set(n);
                 // SAFETY: ARMED-ONLY, promised by the caller.

@@ -170,7 +170,8 @@ impl Ready for Taken {
     #[allow(unsafe_code, reason = "this is where a driver is given its card")]
     fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error> {
         let Self { address, device, registers, domain } = *self;
-        let config = options.virtio(device.behind_iommu());
+        let interrupts = hardware::interrupts(&device, options)?;
+        let config = Config { interrupts, ..options.virtio(device.behind_iommu()) };
         let driver = |source: ixy_virtio::Error| Error::of_driver(&address, source);
         match registers {
             Registers::Legacy(transport) => {
@@ -189,10 +190,10 @@ impl Ready for Taken {
 }
 
 impl Options {
-    /// The same for the driver of virtio devices.
+    /// The same for the driver of virtio devices, without the vectors, which come from the device.
     fn virtio(&self, behind_iommu: bool) -> Config {
         let Self { queues, rx_ring, tx_ring, promiscuous, checksum_offload, .. } = *self;
-        Config { queues, rx_ring, tx_ring, promiscuous, behind_iommu, checksum_offload }
+        Config { queues, rx_ring, tx_ring, promiscuous, behind_iommu, checksum_offload, interrupts: None }
     }
 }
 

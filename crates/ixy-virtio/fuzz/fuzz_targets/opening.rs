@@ -1,10 +1,12 @@
 //! Vendor capabilities and registers of any content: opening ends, in an error or not, and leaves nothing behind.
 #![no_main]
 
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ixy_core::{Batch, Device, Mempool, RxQueue, TxQueue};
+use ixy_core::{Batch, Device, Interrupts, Mempool, VectorKind, Vectors};
 use ixy_dma::{BusMaster, DmaDomain, Iova, SimulatedDomain};
 use ixy_regs::bus::Bus;
 use ixy_virtio::{Config, Layout, Structures, Transport};
@@ -71,6 +73,28 @@ unsafe impl Bus for Noise {
     }
 }
 
+/// Vectors that nothing ever interrupts through.
+#[derive(Debug)]
+struct Silent(VectorKind, File);
+
+impl Vectors for Silent {
+    fn kind(&self) -> VectorKind {
+        self.0
+    }
+
+    fn len(&self) -> usize {
+        2
+    }
+
+    fn event(&self, n: usize) -> Option<BorrowedFd<'_>> {
+        (n < 2).then(|| self.1.as_fd())
+    }
+
+    fn unmask(&self) -> Result<(), ixy_core::Error> {
+        Ok(())
+    }
+}
+
 /// Counts whether it was left on.
 #[derive(Debug, Default)]
 struct Master(Mutex<bool>);
@@ -122,6 +146,11 @@ fuzz_target!(|data: &[u8]| {
     let domain = Arc::new(SimulatedDomain::default().starting_at(Iova(1 << 33)));
     let pool = Mempool::new(domain.clone(), 512).unwrap();
     let domain: Arc<dyn DmaDomain> = domain;
+    // As if of MSI-X, or of the pin.
+    let kind = if choice & 32 != 0 { VectorKind::MsiX } else { VectorKind::Pin };
+    let vectors: Arc<dyn Vectors> =
+        Arc::new(Silent(kind, File::options().write(true).open("/dev/null").unwrap()));
+    let interrupts = (choice & 64 != 0).then_some(Interrupts { vectors, rate: 0 });
     let config = Config {
         queues: u16::from(choice >> 1 & 1) + 1,
         rx_ring: 64,
@@ -129,17 +158,23 @@ fuzz_target!(|data: &[u8]| {
         behind_iommu: choice & 4 != 0,
         checksum_offload: choice & 8 != 0,
         promiscuous: choice & 16 != 0,
+        interrupts,
     };
     let master = Arc::new(Master::default());
     // SAFETY: ARMED-ONLY: there is no device that could reach anything.
     let opened = unsafe { config.open("noise", transport, &domain, master.clone(), &pool) };
     match opened {
         Ok(mut device) => {
-            let (Some(mut rx), Some(mut tx)) = (device.take_rx_queue(0), device.take_tx_queue(0)) else {
+            let (Some(mut rx), Some(mut tx)) = (device.rx_queue(0), device.tx_queue(0)) else {
                 return;
             };
             let mut batch = Batch::new(8);
             rx.receive(&mut batch);
+            assert_eq!(rx.interrupt().is_some(), choice & 64 != 0);
+            if let Some(interrupt) = rx.interrupt() {
+                interrupt.arm().unwrap();
+                interrupt.disarm();
+            }
             pool.allocate_batch(&mut batch, 8);
             tx.send(&mut batch);
             let _what_it_says = (device.stats(), device.link(), tx.pending());

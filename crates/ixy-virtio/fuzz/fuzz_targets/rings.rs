@@ -6,10 +6,12 @@
 #[path = "../../tests/device/mod.rs"]
 mod device;
 
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use device::{Device, DeviceBus, Lie, Options, Order, Window, feature, status};
-use ixy_core::{Batch, Device as _, Mempool, Packet, RxQueue, TxQueue};
+use device::{Device, DeviceBus, Lie, Lines, Options, Order, Window, feature, status};
+use ixy_core::{Batch, Device as _, Interrupts, Mempool, Packet, VectorKind, Vectors};
 use ixy_dma::{DmaDomain, Iova, SimulatedDomain};
 use ixy_virtio::{Config, Structures, Transport, VirtioNet};
 use libfuzzer_sys::fuzz_target;
@@ -43,7 +45,37 @@ impl Bytes<'_> {
     }
 }
 
-fn options(bytes: &mut Bytes<'_>) -> (bool, Options) {
+/// Vectors that nobody waits for.
+#[derive(Debug)]
+struct Silent(VectorKind, File);
+
+impl Vectors for Silent {
+    fn kind(&self) -> VectorKind {
+        self.0
+    }
+
+    fn len(&self) -> usize {
+        1
+    }
+
+    fn event(&self, n: usize) -> Option<BorrowedFd<'_>> {
+        (n == 0).then(|| self.1.as_fd())
+    }
+
+    fn unmask(&self) -> Result<(), ixy_core::Error> {
+        Ok(())
+    }
+}
+
+impl Lines for Silent {
+    fn message(&self, vector: u16) {
+        assert_eq!(vector, 0, "a vector that the driver was not given");
+    }
+
+    fn pin(&self, _up: bool) {}
+}
+
+fn options(bytes: &mut Bytes<'_>) -> (bool, VectorKind, Options) {
     let choice = bytes.u16();
     let has = |bit: u16| choice >> bit & 1 != 0;
     let bit = |n: u16, bit: u64| if has(n) { bit } else { 0 };
@@ -68,7 +100,7 @@ fn options(bytes: &mut Bytes<'_>) -> (bool, Options) {
         scrambles,
         ..Options::default()
     };
-    (modern, options)
+    (modern, if has(11) { VectorKind::MsiX } else { VectorKind::Pin }, options)
 }
 
 fn open(
@@ -76,6 +108,7 @@ fn open(
     domain: &Arc<SimulatedDomain>,
     pool: &Mempool,
     modern: bool,
+    kind: VectorKind,
 ) -> VirtioNet<DeviceBus> {
     let bus = |window| device.bus(window);
     let transport = if modern {
@@ -91,7 +124,10 @@ fn open(
         Transport::legacy(bus(Window::Legacy))
     };
     let domain: Arc<dyn DmaDomain> = domain.clone();
-    let config = Config { rx_ring: 64, tx_ring: 64, checksum_offload: true, ..Config::default() };
+    let silent = Arc::new(Silent(kind, File::options().write(true).open("/dev/null").unwrap()));
+    device.connect(silent.clone(), kind == VectorKind::MsiX);
+    let interrupts = Some(Interrupts { vectors: silent, rate: 0 });
+    let config = Config { rx_ring: 64, tx_ring: 64, checksum_offload: true, interrupts, ..Config::default() };
     // SAFETY: ARMED-ONLY: all are those of one device, which nobody else drives.
     let opened = unsafe { config.open("fuzzed", transport.unwrap(), &domain, device.bus_master(), pool) };
     opened.unwrap()
@@ -112,16 +148,16 @@ fn hold(held: &mut Vec<Packet>, batch: &mut Batch) {
 
 fuzz_target!(|data: &[u8]| {
     let mut bytes = Bytes(data);
-    let (modern, options) = options(&mut bytes);
+    let (modern, kind, options) = options(&mut bytes);
     let domain = Arc::new(SimulatedDomain::default().starting_at(Iova(1 << 33)));
     let pool = Mempool::new(domain.clone(), BUFFERS).unwrap();
     let device = Device::new(options, &domain);
-    let mut opened = open(&device, &domain, &pool, modern);
-    let (mut rx, mut tx) = (opened.take_rx_queue(0).unwrap(), opened.take_tx_queue(0).unwrap());
+    let mut opened = open(&device, &domain, &pool, modern, kind);
+    let (mut rx, mut tx) = (opened.rx_queue(0).unwrap(), opened.tx_queue(0).unwrap());
     let mut held = Vec::new();
     let mut batch = Batch::new(64);
     while !bytes.0.is_empty() {
-        match bytes.u8() % 16 {
+        match bytes.u8() % 18 {
             0 | 1 => {
                 let mut received = Batch::new(bytes.u8().into());
                 rx.receive(&mut received);
@@ -176,6 +212,8 @@ fuzz_target!(|data: &[u8]| {
                 };
                 device.lie(queue, lie);
             }
+            15 => rx.interrupt().unwrap().arm().unwrap(),
+            16 => rx.interrupt().unwrap().disarm(),
             // Any word of the rings.
             11..=14 => {
                 let queue = usize::from(bytes.u8() % 2);

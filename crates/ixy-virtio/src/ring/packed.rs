@@ -70,10 +70,7 @@ impl Packed {
     pub(super) fn new(shape: Shape, memory: DmaSlice) -> Self {
         let Shape { size, links, event_idx, in_order, chains, .. } = shape;
         let slots = Slots::new((size / links).min(chains));
-        // Nobody waits for interrupts (section 2.8.10).
-        let event = u32::from(EventFlags::DISABLE.0) << 16;
-        memory.words32()[driver_event(size) / 4].store(event.to_le(), Ordering::Relaxed);
-        Self {
+        let ring = Self {
             memory,
             size,
             links,
@@ -84,7 +81,51 @@ impl Packed {
             added: 0,
             seen: Position::START,
             run: None,
+        };
+        // Nobody waits for interrupts (section 2.8.10).
+        ring.disarm();
+        ring
+    }
+
+    /// Section 2.8.10: asks for an interrupt when the device uses the next chain.
+    pub(super) fn arm(&mut self) {
+        if self.event_idx {
+            self.ask(EventFlags::DESC, self.seen);
+            // Of what the device reported with one descriptor, those in between are never written.
+            if self.run.is_none() && self.next_used().is_none() {
+                return;
+            }
+            // The device may have passed that place before it was asked for. Whoever looks finds what is there, but if that
+            // is frames that are dropped, it finds nothing; so any place will do.
         }
+        self.ask(EventFlags::ENABLE, Position { index: 0, wrap: false });
+    }
+
+    /// Asks for no more interrupts. One may still be on its way.
+    pub(super) fn disarm(&self) {
+        self.ask(EventFlags::DISABLE, Position { index: 0, wrap: false });
+    }
+
+    /// Says when the device is to interrupt (section 2.8.14). Place and flags are written at once, so that it never sees one
+    /// without the other.
+    fn ask(&self, flags: EventFlags, place: Position) {
+        let event = u32::from(flags.0) << 16 | u32::from(place.wrap) << 15 | u32::from(place.index);
+        self.memory.words32()[driver_event(self.size) / 4].store(event.to_le(), Ordering::Relaxed);
+        // The device shows what it used, then looks whether that interrupts; here it is the other way round. With a full fence
+        // between the two on either side, one of them sees what the other wrote: either it interrupts, or who looks for
+        // used chains after this finds one (section 2.8.21.3.1 has it for the other direction).
+        fence(Ordering::SeqCst);
+    }
+
+    /// The second word of the next descriptor that the device writes back, once it did.
+    #[inline(always)]
+    fn next_used(&self) -> Option<u64> {
+        let descriptor = &self.memory.words().as_chunks::<2>().0[usize::from(self.seen.index)];
+        // The acquire load orders what is read of the buffers after it.
+        let word = u64::from_le(descriptor[1].load(Ordering::Acquire));
+        let flags = DescriptorFlags::from_bits_retain((word >> 48) as u16);
+        let (avail, used) = (flags.contains(DescriptorFlags::AVAIL), flags.contains(DescriptorFlags::USED));
+        (avail == used && used == self.seen.wrap).then_some(word)
     }
 
     pub(super) fn areas(&self) -> Areas {
@@ -148,15 +189,7 @@ impl Packed {
         let used = match self.run {
             Some(last) => self.slots.next_of_run(last, &mut self.run),
             None => {
-                let descriptor = &self.memory.words().as_chunks::<2>().0[usize::from(self.seen.index)];
-                // The acquire load orders what is read of the buffers after it.
-                let word = u64::from_le(descriptor[1].load(Ordering::Acquire));
-                let flags = DescriptorFlags::from_bits_retain((word >> 48) as u16);
-                let (avail, used) =
-                    (flags.contains(DescriptorFlags::AVAIL), flags.contains(DescriptorFlags::USED));
-                if avail != used || used != self.seen.wrap {
-                    return Ok(None);
-                }
+                let Some(word) = self.next_used() else { return Ok(None) };
                 let (len, slot) = (word as u32, (word >> 32) as u16);
                 if !self.slots.is_in_flight(slot) {
                     return Err(RingFault::Id { id: slot.into() });

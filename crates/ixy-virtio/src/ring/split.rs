@@ -21,6 +21,8 @@ pub(crate) struct Split {
     mask: u16,
     links: u16,
     event_idx: bool,
+    /// With EVENT_IDX, while no interrupt is asked for: the index to interrupt at is moved on so that it is never reached.
+    puts_off: bool,
     in_order: bool,
     pub(super) slots: Slots,
     /// The index that the next chain gets in the ring of what is available.
@@ -56,6 +58,7 @@ impl Split {
             mask,
             links,
             event_idx,
+            puts_off: event_idx,
             in_order,
             slots,
             next: 0,
@@ -68,9 +71,49 @@ impl Split {
         if event_idx {
             ring.put_off_interrupts(0);
         } else {
-            ring.memory.words16()[avail].store(AVAIL_NO_INTERRUPT.to_le(), Ordering::Relaxed);
+            ring.set_flags(AVAIL_NO_INTERRUPT);
         }
         ring
+    }
+
+    /// Section 2.7.7: asks for an interrupt when the device uses the next chain.
+    pub(super) fn arm(&mut self) -> Result<(), RingFault> {
+        if !self.event_idx {
+            self.set_flags(0);
+            // The device shows what it used, then looks whether that interrupts; here it is the other way round. With a full
+            // fence between the two on either side, one of them sees what the other wrote: either it interrupts, or
+            // who looks for used chains after this finds one (section 2.7.7.1).
+            fence(Ordering::SeqCst);
+            return Ok(());
+        }
+        self.puts_off = false;
+        loop {
+            let index = self.reported;
+            self.interrupt_at(index);
+            // As above.
+            fence(Ordering::SeqCst);
+            self.look()?;
+            // What was used meanwhile may have passed the index before it was there. Whoever looks finds those chains, but if
+            // they all hold frames that are dropped, it finds nothing; so the next index is asked for, too. The driver
+            // adds no chain here, so this ends: with more than it has a device is at fault.
+            if self.reported == index {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Asks for no more interrupts. One may still be on its way.
+    pub(super) fn disarm(&mut self) {
+        self.puts_off = self.event_idx;
+        if self.event_idx {
+            self.put_off_interrupts(self.reported);
+        } else {
+            self.set_flags(AVAIL_NO_INTERRUPT);
+        }
+    }
+
+    fn set_flags(&self, flags: u16) {
+        self.memory.words16()[self.avail].store(flags.to_le(), Ordering::Relaxed);
     }
 
     pub(super) fn areas(&self) -> Areas {
@@ -165,7 +208,7 @@ impl Split {
         if usize::from(to.wrapping_sub(self.seen)) > in_flight {
             return Err(RingFault::Index { from: self.seen, to, in_flight: in_flight as u16 });
         }
-        if self.event_idx && to != self.reported {
+        if self.puts_off && to != self.reported {
             self.put_off_interrupts(to);
         }
         self.reported = to;
@@ -175,8 +218,14 @@ impl Split {
     /// Asks for an interrupt at the index that is furthest away: one behind where the device is (section 2.7.10).
     #[inline(always)]
     fn put_off_interrupts(&self, index: u16) {
+        self.interrupt_at(index.wrapping_sub(1));
+    }
+
+    /// Asks for an interrupt when the chain with that index is used.
+    #[inline(always)]
+    fn interrupt_at(&self, index: u16) {
         let event = self.avail + 2 + usize::from(self.mask) + 1;
-        self.memory.words16()[event].store(index.wrapping_sub(1).to_le(), Ordering::Relaxed);
+        self.memory.words16()[event].store(index.to_le(), Ordering::Relaxed);
     }
 
     /// The slot of the chain whose first descriptor is `id`.

@@ -10,6 +10,7 @@ mod packed;
 mod queue;
 mod registers;
 mod split;
+mod vectors;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,9 +21,11 @@ pub(crate) use faults::{Answer, Faults, Lie};
 pub(crate) use net::{Command, SET_ALL_MULTICAST, SET_MAC, SET_PROMISCUOUS, SET_QUEUE_PAIRS, Sent};
 pub(crate) use queue::{Areas, Doorbells};
 pub(crate) use registers::{DeviceBus, Window};
+pub(crate) use vectors::Lines;
 
 use net::Net;
 use queue::{Chain, Queue, Ring, Used};
+use vectors::{ISR_CONFIG, ISR_QUEUE};
 
 /// Bits of the device status (section 2.1).
 pub(crate) mod status {
@@ -115,6 +118,12 @@ pub(crate) struct Options {
     pub(crate) config_len: u32,
     /// It writes over descriptors that it has taken, which a driver must not read again.
     pub(crate) scrambles: bool,
+    /// MSI-X vectors that it has for queues.
+    pub(crate) vectors: u16,
+    /// It looks whether an interrupt is wanted only when it is told to: see [`Device::interrupt`].
+    pub(crate) hesitates: bool,
+    /// It takes so long at most, in turns of an empty loop, from giving back to looking whether an interrupt is wanted.
+    pub(crate) dawdles: u32,
 }
 
 impl Default for Options {
@@ -136,6 +145,9 @@ impl Default for Options {
             mtu: 1500,
             config_len: 64,
             scrambles: false,
+            vectors: 64,
+            hesitates: false,
+            dawdles: 0,
         }
     }
 }
@@ -173,6 +185,11 @@ pub(crate) struct State {
     resetting: u32,
     resets: u64,
     isr: u8,
+    lines: Option<Arc<dyn Lines>>,
+    /// Whether MSI-X is on, which the bus decides.
+    msix: bool,
+    /// The MSI-X vector of changes of the configuration.
+    config_vector: Option<u16>,
     generation: u8,
     select: u16,
     bus_master: bool,
@@ -198,6 +215,9 @@ impl Device {
             resetting: 0,
             resets: 0,
             isr: 0,
+            lines: None,
+            msix: false,
+            config_vector: None,
             generation: 0,
             select: 0,
             bus_master: false,
@@ -296,7 +316,36 @@ impl Device {
     pub(crate) fn set_status(&self, bits: u8) {
         let mut state = self.lock();
         state.status |= bits;
-        state.isr |= 2;
+        state.config_changed();
+    }
+
+    /// Takes the link away, or gives it back.
+    pub(crate) fn set_link(&self, up: bool) {
+        let mut state = self.lock();
+        state.net.link = up;
+        state.config_changed();
+    }
+
+    /// Connects its interrupts, with MSI-X or without.
+    pub(crate) fn connect(&self, lines: Arc<dyn Lines>, msix: bool) {
+        let mut state = self.lock();
+        state.lines = Some(lines);
+        state.msix = msix;
+    }
+
+    /// Looks whether interrupts are wanted that it hesitated to ask for.
+    pub(crate) fn interrupt(&self) {
+        let mut state = self.lock();
+        let Some(view) = self.view(&state) else { return };
+        for n in 0..state.queues.len() {
+            state.interrupt(&view, n);
+        }
+    }
+
+    /// The MSI-X vectors of all queues and of changes of the configuration.
+    pub(crate) fn vectors(&self) -> (Vec<Option<u16>>, Option<u16>) {
+        let state = self.lock();
+        (state.queues.iter().map(|queue| queue.vector).collect(), state.config_vector)
     }
 
     pub(crate) fn status(&self) -> u8 {
@@ -325,7 +374,7 @@ impl Device {
 
     /// How often an interrupt was asked for on queue `n`.
     pub(crate) fn interrupts(&self, n: usize) -> u64 {
-        self.lock().queues[n].ring.as_ref().map_or(0, Ring::interrupts)
+        self.lock().queues[n].interrupts
     }
 
     /// Where the driver has queue `n`, if the device has that.
@@ -380,7 +429,8 @@ impl State {
         self.status = 0;
         self.resetting = 0;
         self.resets += 1;
-        self.isr = 0;
+        self.take_isr();
+        self.config_vector = None;
         self.net.pairs = 1;
         self.select = 0;
         (self.feature_select, self.driver_feature_select) = (0, 0);
@@ -391,6 +441,42 @@ impl State {
             queue.doorbells = doorbells;
         }
         self.accept(0);
+    }
+
+    /// Reads the interrupt status, which lowers the pin.
+    fn take_isr(&mut self) -> u8 {
+        if let Some(lines) = &self.lines {
+            lines.pin(false);
+        }
+        std::mem::take(&mut self.isr)
+    }
+
+    /// Section 4.1.5.3: the cause is set, and what is told depends on whether MSI-X is on.
+    fn raise(&mut self, cause: u8, vector: Option<u16>) {
+        self.isr |= cause;
+        match (&self.lines, vector) {
+            (Some(lines), Some(vector)) if self.msix => lines.message(vector),
+            (Some(lines), _) if !self.msix => lines.pin(true),
+            _ => {}
+        }
+    }
+
+    fn config_changed(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.raise(ISR_CONFIG, self.config_vector);
+    }
+
+    /// Interrupts for queue `n`, if that is wanted.
+    fn interrupt(&mut self, view: &View<'_>, n: usize) {
+        let Some(ring) = self.queues[n].ring.as_mut() else { return };
+        match ring.interrupts(view) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.queues[n].interrupts += 1;
+                self.raise(ISR_QUEUE, self.queues[n].vector);
+            }
+            Err(what) => self.violation(format!("queue {n}: {what}")),
+        }
     }
 
     /// Queues there are, with the one for commands.
@@ -759,6 +845,14 @@ impl State {
         if let Some(Lie::Jump(by)) = lie {
             ring.jump(view, by);
         }
+        if self.options.dawdles > 0 {
+            for _ in 0..self.number(self.options.dawdles as usize) {
+                std::hint::spin_loop();
+            }
+        }
+        if !self.options.hesitates {
+            self.interrupt(view, n);
+        }
     }
 
     /// Carries out commands.
@@ -789,6 +883,7 @@ impl State {
         }
         ring.ask(view, 0);
         self.queues[n].ring = Some(ring);
+        self.interrupt(view, n);
     }
 }
 

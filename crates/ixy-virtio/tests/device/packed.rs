@@ -25,20 +25,13 @@ pub(crate) struct Packed {
     held: BTreeSet<u16>,
     pub(crate) suppressed: bool,
     pub(crate) event: Option<u64>,
-    pub(crate) interrupts: u64,
+    /// Positions for which it was looked whether the driver wants an interrupt.
+    told: u64,
 }
 
 impl Packed {
     pub(crate) fn new(areas: Areas) -> Self {
-        Self {
-            areas,
-            taken: 0,
-            given: 0,
-            held: BTreeSet::new(),
-            suppressed: false,
-            event: None,
-            interrupts: 0,
-        }
+        Self { areas, taken: 0, given: 0, held: BTreeSet::new(), suppressed: false, event: None, told: 0 }
     }
 
     fn place(&self, position: u64) -> Iova {
@@ -110,7 +103,6 @@ impl Packed {
     }
 
     pub(crate) fn give(&mut self, view: &View<'_>, used: &[Used], batched: bool) {
-        let before = self.given;
         let mut entries = Vec::new();
         let mut position = self.given;
         for entry in used {
@@ -126,14 +118,30 @@ impl Packed {
             self.write(view, position, entry);
         }
         self.given = position;
+    }
+
+    /// Section 2.8.10: whether the driver wants an interrupt for what was given back since this was asked last; an error
+    /// says what it wrote there that means nothing.
+    pub(crate) fn interrupts(&mut self, view: &View<'_>) -> Result<bool, String> {
         fence(SeqCst);
+        let before = std::mem::replace(&mut self.told, self.given);
         let event = view.word32(self.areas.driver).map_or(0, |word| u32::from_le(word.load(Relaxed)));
         let wanted = match event >> 16 {
             ENABLE => true,
-            DESC => (before..position).any(|p| self.off_wrap(p) == event as u16),
-            _ => false,
+            DESC if self.areas.event_idx => {
+                let place = (event & 0x7fff) as u16;
+                if place >= self.areas.size {
+                    return Err(format!(
+                        "an interrupt is wanted at descriptor {place} of {}",
+                        self.areas.size
+                    ));
+                }
+                (before..self.given).any(|position| self.off_wrap(position) == event as u16)
+            }
+            DISABLE => false,
+            _ => return Err(format!("event suppression is {event:#x}")),
         };
-        self.interrupts += u64::from(wanted && before < position);
+        Ok(wanted && before < self.given)
     }
 
     /// Writes a used descriptor (section 2.8.4), over the address, too, which says nothing then.

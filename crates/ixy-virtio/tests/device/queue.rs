@@ -160,11 +160,11 @@ impl Ring {
         }
     }
 
-    /// How often the driver asked for an interrupt.
-    pub(crate) fn interrupts(&self) -> u64 {
+    /// Whether the driver wants an interrupt for what was given back since this was asked last.
+    pub(crate) fn interrupts(&mut self, view: &View<'_>) -> Result<bool, String> {
         match self {
-            Self::Split(ring) => ring.interrupts,
-            Self::Packed(ring) => ring.interrupts,
+            Self::Split(ring) => Ok(ring.interrupts(view)),
+            Self::Packed(ring) => ring.interrupts(view),
         }
     }
 }
@@ -197,4 +197,8 @@ pub(crate) struct Queue {
     pub(crate) seen: u64,
     /// Whether a device that sleeps was woken.
     pub(crate) awake: bool,
+    /// The MSI-X vector, if it has one.
+    pub(crate) vector: Option<u16>,
+    /// How often the driver wanted an interrupt of it.
+    pub(crate) interrupts: u64,
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use ixy_regs::bus::Bus;
 
 use super::queue::Queue;
+use super::vectors::NO_VECTOR;
 use super::{Device, State, feature, status};
 
-const NO_VECTOR: u16 = 0xffff;
 const LEGACY_PAGE: u64 = 4096;
 
 /// A window of registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Window {
-    /// The port BAR, without MSI-X.
+    /// The port BAR.
     Legacy,
     Common,
     Notify,
@@ -51,7 +51,7 @@ impl DeviceBus {
             _ if self.is_outside(offset, width) => None,
             Window::Legacy => state.read_legacy(offset, width),
             Window::Common => state.read_common(offset, width),
-            Window::Isr if (offset, width) == (0, 1) => Some(u32::from(std::mem::take(&mut state.isr))),
+            Window::Isr if (offset, width) == (0, 1) => Some(state.take_isr().into()),
             Window::Config => Some(state.read_config(offset, width)),
             Window::Notify | Window::Isr => None,
         };
@@ -102,8 +102,11 @@ impl State {
             (12, 2) => self.selected().map_or(0, |queue| queue.offered.into()),
             (14, 2) => self.select.into(),
             (18, 1) => self.read_status(),
-            (19, 1) => u32::from(std::mem::take(&mut self.isr)),
-            (20.., _) => self.read_config(offset - 20, width),
+            (19, 1) => self.take_isr().into(),
+            // Section 4.1.4.10: these are only there with MSI-X, and what follows is further back then.
+            (20 | 22, 2) if self.msix => self.read_vector(offset == 20),
+            (24.., _) if self.msix => self.read_config(offset - 24, width),
+            (20.., _) if !self.msix => self.read_config(offset - 20, width),
             _ => return None,
         })
     }
@@ -131,8 +134,10 @@ impl State {
             (14, 2) => self.select = value as u16,
             (16, 2) => self.doorbell(device, value as usize),
             (18, 1) => self.write_status(device, value as u8, true),
+            (20 | 22, 2) if self.msix => return self.write_vector(offset == 20, value as u16),
             // Without CTRL_MAC_ADDR the address is set here.
-            (20..26, 1) => self.net.mac[offset as usize - 20] = value as u8,
+            (24..30, 1) if self.msix => self.net.mac[offset as usize - 24] = value as u8,
+            (20..26, 1) if !self.msix => self.net.mac[offset as usize - 20] = value as u8,
             _ => return false,
         }
         true
@@ -140,13 +145,12 @@ impl State {
 
     fn read_common(&mut self, offset: u32, width: u32) -> Option<u32> {
         let queue = |state: &mut Self, field: fn(&Queue) -> u64| state.selected().map_or(0, |q| field(q));
-        let unset = u32::from(NO_VECTOR);
         Some(match (offset, width) {
             (0, 4) => self.feature_select,
             (4, 4) => part(self.options.features, self.feature_select),
             (8, 4) => self.driver_feature_select,
             (12, 4) => part(self.accepted, self.driver_feature_select),
-            (16 | 26, 2) => unset,
+            (16 | 26, 2) => self.read_vector(offset == 16),
             (18, 2) => self.queue_count() as u32,
             (20, 1) => self.read_status(),
             (21, 1) => {
@@ -184,7 +188,7 @@ impl State {
                 self.accept(features);
                 return !late;
             }
-            (16 | 26, 2) => return value == NO_VECTOR.into(),
+            (16 | 26, 2) => return self.write_vector(offset == 16, value as u16),
             (20, 1) => self.write_status(device, value as u8, false),
             (22, 2) => self.select = value as u16,
             (24 | 28 | 32..56, _) => return self.write_queue(offset, width, value),
@@ -226,6 +230,27 @@ impl State {
             _ => return false,
         }
         negotiated
+    }
+
+    /// Section 4.1.5.1.2: the vector of the selected queue, or of changes of the configuration.
+    fn read_vector(&mut self, config: bool) -> u32 {
+        let vector = if config { self.config_vector } else { self.selected().and_then(|queue| queue.vector) };
+        vector.unwrap_or(NO_VECTOR).into()
+    }
+
+    fn write_vector(&mut self, config: bool, value: u16) -> bool {
+        // Without MSI-X there are none. What runs may be interrupting.
+        if !self.msix || self.status & status::DRIVER_OK != 0 {
+            return false;
+        }
+        let vector = (value < self.options.vectors).then_some(value);
+        if config {
+            self.config_vector = vector;
+        } else {
+            let Some(queue) = self.selected() else { return false };
+            queue.vector = vector;
+        }
+        true
     }
 
     fn read_config(&mut self, offset: u32, width: u32) -> u32 {

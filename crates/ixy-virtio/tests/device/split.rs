@@ -27,7 +27,8 @@ pub(crate) struct Split {
     pub(crate) suppressed: bool,
     /// With EVENT_IDX: the entry for which a notification is wanted.
     pub(crate) event: Option<u64>,
-    pub(crate) interrupts: u64,
+    /// Entries of the used ring for which it was looked whether the driver wants an interrupt.
+    told: u64,
 }
 
 fn load16(view: &View<'_>, at: Iova) -> u16 {
@@ -45,7 +46,7 @@ impl Split {
         let held = vec![false; areas.size.into()];
         let event = areas.event_idx.then_some(0);
         let chains = BTreeMap::new();
-        Self { areas, taken: 0, given: 0, held, chains, next: 0, suppressed: false, event, interrupts: 0 }
+        Self { areas, taken: 0, given: 0, held, chains, next: 0, suppressed: false, event, told: 0 }
     }
 
     fn slot(&self, position: u64) -> u64 {
@@ -116,7 +117,6 @@ impl Split {
     }
 
     pub(crate) fn give(&mut self, view: &View<'_>, used: &[Used], batched: bool) {
-        let before = self.given;
         for (n, entry) in used.iter().enumerate() {
             self.release(entry.id);
             let position = self.given + if batched { 0 } else { n as u64 };
@@ -129,14 +129,20 @@ impl Split {
         }
         self.given += used.len() as u64;
         store16(view, self.areas.device.offset(2), self.given as u16);
+    }
+
+    /// Section 2.7.7.2: whether the driver wants an interrupt for what was given back since this was asked last. With
+    /// EVENT_IDX the flags say nothing.
+    pub(crate) fn interrupts(&mut self, view: &View<'_>) -> bool {
         fence(SeqCst);
+        let before = std::mem::replace(&mut self.told, self.given);
         let wanted = if self.areas.event_idx {
             let event = load16(view, self.areas.driver.offset(4 + 2 * u64::from(self.areas.size)));
             (before..self.given).any(|position| position as u16 == event)
         } else {
             load16(view, self.areas.driver) & NO_INTERRUPT == 0
         };
-        self.interrupts += u64::from(wanted && before < self.given);
+        wanted && before < self.given
     }
 
     /// Descriptors of a chain that goes back are the driver's again.

@@ -95,8 +95,9 @@ fn the_driver_gets_what_was_asked_for() {
         checksum_offload: true,
         ..Options::default()
     };
-    let Config { queues, rx_ring, tx_ring, promiscuous, behind_iommu, checksum_offload } =
+    let Config { queues, rx_ring, tx_ring, promiscuous, behind_iommu, checksum_offload, interrupts } =
         options.virtio(true);
+    assert!(interrupts.is_none(), "they are the device's, not the options'");
     assert_eq!((queues, rx_ring, tx_ring), (3, 128, 256));
     assert_eq!((promiscuous, behind_iommu, checksum_offload), (false, true, true));
     assert!(!Options::default().virtio(false).checksum_offload, "only who asks gets checksums that are owed");
@@ -177,5 +178,24 @@ fn a_queue_that_is_absent_is_named_and_the_device_left_in_reset() {
         assert!(text.contains(ADDRESS) && text.contains("size is zero"), "{text}");
         assert_eq!(tree.read(file)[status], 0);
         assert_eq!(tree.command() & 4, 0, "no DMA");
+    }
+}
+
+#[test]
+fn interrupts_take_a_device_that_is_bound_to_vfio_pci() {
+    for tree in [Tree::legacy(), Tree::transitional(), Tree::modern()] {
+        let options = Options {
+            sysfs: tree.sysfs(),
+            interrupts: Some(0),
+            rx_ring: 64,
+            tx_ring: 64,
+            ..Options::default()
+        };
+        let domain: Arc<dyn DmaDomain> = Arc::new(SimulatedDomain::default());
+        let pool = Mempool::new(Arc::clone(&domain), options.config().buffers()).unwrap();
+        let taken = Taken::take(ADDRESS, ADDRESS.parse().unwrap(), &options, &mut VfioDomains::default());
+        let opened = Box::new(Taken { domain, ..taken.unwrap() }).open(&options, &pool);
+        let text = opened.unwrap_err().to_string();
+        assert!(text.contains(ADDRESS) && text.contains("vfio-pci"), "{text}");
     }
 }

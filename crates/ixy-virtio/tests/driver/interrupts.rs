@@ -1,0 +1,598 @@
+//! A queue interrupts when it was armed, at the vector that it has, and at no other time.
+
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ixy_core::{Batch, Device as _, Interrupts, MacAddress, RxQueue, VectorKind, Vectors};
+use ixy_virtio::Config;
+
+use crate::bench::{Agreement, Bench, Interface, Opened, agreements, frame, frames, rings};
+use crate::device::{Device, Lie, Options, feature};
+use crate::vectors::Events;
+
+pub(crate) type Queue = Box<dyn RxQueue>;
+
+pub(crate) fn config(events: &Arc<Events>, queues: u16) -> Config {
+    Config { queues, rx_ring: 64, tx_ring: 64, interrupts: Some(events.interrupts()), ..Config::default() }
+}
+
+/// Opens it with `count` vectors, and takes all of its receive queues.
+pub(crate) fn open(
+    bench: &Bench,
+    kind: VectorKind,
+    count: usize,
+    queues: u16,
+) -> (Opened, Vec<Queue>, Arc<Events>) {
+    let events = Events::new(&bench.device, kind, count);
+    let mut device = bench.open(&config(&events, queues)).unwrap();
+    let all = (0..queues).map(|n| device.rx_queue(n).unwrap()).collect();
+    (device, all, events)
+}
+
+/// Opens it with one queue, whose vector is the first.
+pub(crate) fn open_one(bench: &Bench, kind: VectorKind) -> (Opened, Queue, Arc<Events>) {
+    let (device, mut queues, events) = open(bench, kind, 1, 1);
+    (device, queues.remove(0), events)
+}
+
+pub(crate) fn arm(queue: &mut Queue) {
+    queue.interrupt().unwrap().arm().unwrap();
+}
+
+pub(crate) fn disarm(queue: &mut Queue) {
+    queue.interrupt().unwrap().disarm();
+}
+
+/// Receives all there is, and returns how much that is.
+fn drain(queue: &mut Queue) -> usize {
+    let mut batch = Batch::new(256);
+    queue.receive(&mut batch)
+}
+
+/// Has frames arrive at queue `n`.
+fn arrive(device: &Device, n: usize, count: u32) {
+    device.arrive(n, &(0..count).map(|number| frame(60, number)).collect::<Vec<_>>());
+    device.poll();
+}
+
+/// A frame that is too short to be one.
+pub(crate) fn runt() -> Vec<u8> {
+    vec![0; 10]
+}
+
+/// With several queues, whatever the interface.
+fn multiqueue(interface: Interface, pairs: u16) -> Bench {
+    let version = if interface == Interface::Modern { feature::VERSION_1 } else { 0 };
+    let features = version | feature::MAC | feature::MQ | feature::CONTROL;
+    Bench::build(Options { features, pairs, ..Options::default() }, interface, 4096)
+}
+
+#[test]
+fn an_armed_queue_interrupts_for_the_next_frame_and_another_for_none() {
+    for agreement in agreements() {
+        let bench = Bench::of(&agreement);
+        let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        let event_idx = agreement.options.features & feature::EVENT_IDX != 0;
+        for round in 0..30 {
+            let context = || format!("round {round}, {agreement:?}");
+            let count = 1 + round % 5;
+            arrive(&bench.device, 0, count);
+            assert_eq!((events.take(0), drain(&mut rx)), (0, count as usize), "not armed: {}", context());
+            arm(&mut rx);
+            assert_eq!((drain(&mut rx), bench.device.poll(), events.take(0)), (0, 0, 0), "{}", context());
+            arrive(&bench.device, 0, 1);
+            assert_eq!(events.take(0), 1, "armed: {}", context());
+            arrive(&bench.device, 0, 1);
+            // An index is passed once, a flag stays.
+            assert_eq!(events.take(0), u64::from(!event_idx), "armed before: {}", context());
+            assert_eq!(drain(&mut rx), 2);
+            disarm(&mut rx);
+            arrive(&bench.device, 0, count);
+            assert_eq!((events.take(0), drain(&mut rx)), (0, count as usize), "disarmed: {}", context());
+        }
+    }
+}
+
+#[test]
+fn nothing_interrupts_while_a_device_with_vectors_is_polled() {
+    for kind in [VectorKind::MsiX, VectorKind::Pin] {
+        for agreement in agreements() {
+            let bench = Bench::of(&agreement);
+            let (mut device, mut rx, events) = open_one(&bench, kind);
+            let mut tx = device.take_tx_queue(0).unwrap();
+            for _ in 0..5 {
+                arrive(&bench.device, 0, 30);
+                assert_eq!(drain(&mut rx), 30);
+                assert_eq!(bench.send(&mut tx, &frames(30)).len(), 30);
+            }
+            let wanted = [0, 1].map(|queue| bench.device.interrupts(queue));
+            assert_eq!((wanted, events.take(0)), ([0, 0], 0), "{kind:?}, {agreement:?}");
+        }
+    }
+}
+
+/// Rings whose indices wrap around at different places, among them a packed one of an odd size, each with a number of frames
+/// after which they have: what a split ring has with EVENT_IDX are 16 bits.
+fn wrapping() -> Vec<(u32, Agreement)> {
+    let mut all = Vec::new();
+    for Agreement { options, interface } in rings() {
+        for event in [0, feature::EVENT_IDX] {
+            let features = options.features | event;
+            let packed = features & feature::RING_PACKED != 0;
+            for rx_size in if packed { vec![64, 49] } else { vec![64, 4] } {
+                let options = Options { features, rx_size, ..options.clone() };
+                let frames = if event != 0 && !packed { 66_000 } else { 1_000 };
+                all.push((frames, Agreement { interface, options }));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn each_frame_interrupts_once_wherever_the_indices_wrap() {
+    for (frames, agreement) in wrapping() {
+        let bench = Bench::of(&agreement);
+        let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        let one = [frame(60, 0)];
+        for n in 0..frames {
+            arm(&mut rx);
+            assert_eq!(events.take(0), 0, "frame {n}, {agreement:?}");
+            bench.device.arrive(0, &one);
+            bench.device.poll();
+            assert_eq!((events.take(0), drain(&mut rx)), (1, 1), "frame {n}, {agreement:?}");
+        }
+    }
+}
+
+#[test]
+fn a_queue_that_was_disarmed_never_interrupts_wherever_the_indices_wrap() {
+    for (frames, agreement) in wrapping() {
+        let bench = Bench::of(&agreement);
+        let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        arrive(&bench.device, 0, 3);
+        arm(&mut rx);
+        disarm(&mut rx);
+        assert_eq!(drain(&mut rx), 3);
+        let mut count = 0;
+        while count < frames as usize {
+            arrive(&bench.device, 0, 32);
+            count += drain(&mut rx);
+        }
+        assert_eq!(events.take(0), 0, "{agreement:?}");
+    }
+}
+
+/// What was there before is found by who looks again, and if that is nothing to hand on, the next frame interrupts all
+/// the same.
+#[test]
+fn frames_that_are_dropped_before_a_sleep_leave_the_queue_armed() {
+    for agreement in agreements() {
+        let bench = Bench::of(&agreement);
+        let (mut device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        let mut dropped = 0;
+        for round in 0..40 {
+            let count = 1 + round % 7;
+            bench.device.arrive(0, &vec![runt(); count]);
+            bench.device.poll();
+            arm(&mut rx);
+            assert_eq!((events.take(0), drain(&mut rx)), (0, 0), "{agreement:?}");
+            dropped += count as u64;
+            arrive(&bench.device, 0, 1);
+            assert_eq!((events.take(0), drain(&mut rx)), (1, 1), "round {round}, {agreement:?}");
+            disarm(&mut rx);
+        }
+        assert_eq!(device.stats().unwrap().rx_dropped, dropped, "{agreement:?}");
+    }
+}
+
+/// A device that keeps the order reports several frames at once, and the driver may be in the middle of them.
+#[test]
+fn a_queue_can_be_armed_while_frames_are_still_to_be_handed_on() {
+    for agreement in agreements() {
+        let bench = Bench::of(&agreement);
+        let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        for round in 0..40 {
+            let (there, taken) = (2 + round % 6, 1 + round % 5);
+            arrive(&bench.device, 0, there);
+            let taken = rx.receive(&mut Batch::new(taken as usize)) as u32;
+            arm(&mut rx);
+            assert_eq!(events.take(0), 0);
+            arrive(&bench.device, 0, 1);
+            assert_eq!(events.take(0), 1, "{taken} of {there} were taken, {agreement:?}");
+            assert_eq!(drain(&mut rx) as u32, there + 1 - taken);
+            disarm(&mut rx);
+        }
+    }
+}
+
+#[test]
+fn to_arm_again_and_again_loses_nothing() {
+    for agreement in agreements() {
+        let bench = Bench::of(&agreement);
+        let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        for round in 0..100 {
+            for _ in 0..1 + round % 3 {
+                arm(&mut rx);
+            }
+            arrive(&bench.device, 0, 1);
+            assert_eq!(events.take(0), 1, "round {round}, {agreement:?}");
+            if round % 2 == 0 {
+                arm(&mut rx);
+            }
+            assert_eq!(drain(&mut rx), 1);
+        }
+    }
+}
+
+#[test]
+fn each_receive_queue_has_a_vector_of_its_own_and_nothing_else_has_one() {
+    for interface in [Interface::Legacy, Interface::Modern] {
+        let bench = multiqueue(interface, 4);
+        let (_device, mut queues, events) = open(&bench, VectorKind::MsiX, 4, 3);
+        let (vectors, of_config) = bench.device.vectors();
+        let own = [Some(0), None, Some(1), None, Some(2), None];
+        assert_eq!((&vectors[..6], &vectors[6..]), (&own[..], &[None; 3][..]), "{interface:?}");
+        assert_eq!(of_config, None, "{interface:?}");
+        queues.iter_mut().for_each(arm);
+        for (n, queue) in queues.iter_mut().enumerate() {
+            arrive(&bench.device, n, 2);
+            let signalled = [0, 1, 2, 3].map(|vector| events.take(vector) > 0);
+            assert_eq!(signalled, [0, 1, 2, 3].map(|vector| vector == n), "{interface:?}");
+            assert_eq!(drain(queue), 2);
+        }
+        bench.device.set_link(false);
+        assert_eq!([0, 1, 2, 3].map(|vector| events.take(vector)), [0; 4], "a change of the link");
+    }
+}
+
+#[test]
+fn queues_share_vectors_where_there_are_too_few() {
+    for interface in [Interface::Legacy, Interface::Modern] {
+        // Vectors that the bus has, that the device has, and where the three queues then are.
+        for (bus, own, expected) in
+            [(2, 64, [0, 1, 0]), (1, 64, [0, 0, 0]), (3, 2, [0, 1, 0]), (3, 1, [0, 0, 0])]
+        {
+            let bench = multiqueue(interface, 3);
+            bench.device.lock().options.vectors = own;
+            let (_device, mut queues, events) = open(&bench, VectorKind::MsiX, bus, 3);
+            let vectors = bench.device.vectors().0;
+            assert_eq!([vectors[0], vectors[2], vectors[4]], expected.map(Some), "{interface:?}");
+            // To disarm one leaves the others of the same vector armed.
+            queues.iter_mut().for_each(arm);
+            disarm(&mut queues[0]);
+            for n in [1, 2, 0] {
+                arrive(&bench.device, n, 1);
+                let vector = usize::from(expected[n]);
+                assert_eq!(events.take(vector), u64::from(n != 0), "queue {n}, {interface:?}");
+                let event = queues[n].interrupt().unwrap();
+                rustix::io::write(event.event(), &7_u64.to_ne_bytes()).unwrap();
+                assert_eq!(events.take(vector), 7, "the event is that of its vector");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_device_that_has_no_vector_is_named_with_the_way_out() {
+    for interface in [Interface::Legacy, Interface::Modern] {
+        let bench = multiqueue(interface, 2);
+        bench.device.lock().options.vectors = 0;
+        let events = Events::new(&bench.device, VectorKind::MsiX, 5);
+        let error = bench.refusal(&config(&events, 2));
+        let parts = ["test", "receive queue 0", "5", "NO_VECTOR", "vectors=", "4.1.5.1.2"];
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+        bench.all_is_back();
+    }
+}
+
+/// A legacy device has its configuration further back while MSI-X is on.
+#[test]
+fn the_configuration_of_a_legacy_device_is_found_with_msi_x_and_without() {
+    for kind in [VectorKind::MsiX, VectorKind::Msi, VectorKind::Pin] {
+        let features = feature::MAC | feature::STATUS | feature::MTU;
+        let bench = Bench::legacy(Options { features, ..Options::default() });
+        let (mut device, _rx, _events) = open_one(&bench, kind);
+        assert_eq!(device.mac(), MacAddress([2, 0, 0, 0, 0, 1]), "{kind:?}");
+        assert!(device.link().up);
+        bench.device.set_link(false);
+        assert!(!device.link().up);
+        device.set_mac(MacAddress([2, 0, 0, 0, 0, 7])).unwrap();
+        assert_eq!(bench.device.lock().net.mac, [2, 0, 0, 0, 0, 7], "{kind:?}");
+    }
+}
+
+#[test]
+fn a_port_bar_that_ends_before_the_vectors_is_named() {
+    for config_len in 0..4 {
+        let bench = Bench::legacy(Options { features: 0, config_len, ..Options::default() });
+        let events = Events::new(&bench.device, VectorKind::MsiX, 1);
+        let error = bench.refusal(&config(&events, 1));
+        assert!(error.contains("MSI-X"), "{error}");
+    }
+    let bench = Bench::legacy(Options { features: 0, config_len: 4, ..Options::default() });
+    let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+    arm(&mut rx);
+    arrive(&bench.device, 0, 1);
+    assert_eq!(events.take(0), 1);
+}
+
+#[test]
+fn without_vectors_a_queue_has_no_interrupt() {
+    for Agreement { options, .. } in rings() {
+        let bench = Bench::new(options);
+        let mut device = bench.open(&Config::default()).unwrap();
+        let mut rx = device.rx_queue(0).unwrap();
+        assert!(rx.interrupt().is_none());
+        drop((rx, device));
+        let mut device = bench.open(&Config::default()).unwrap();
+        assert!(device.take_rx_queue(0).unwrap().with_interrupt().is_err());
+        assert_eq!(bench.device.vectors(), (vec![None; 3], None));
+    }
+}
+
+#[test]
+fn a_queue_of_its_own_type_has_its_interrupt_with_it() {
+    let bench = Bench::new(Options::default());
+    let events = Events::new(&bench.device, VectorKind::MsiX, 1);
+    let mut device = bench.open(&config(&events, 1)).unwrap();
+    let Ok(mut rx) = device.take_rx_queue(0).unwrap().with_interrupt() else { panic!("it has none") };
+    rx.interrupt().unwrap().arm().unwrap();
+    arrive(&bench.device, 0, 1);
+    assert_eq!(events.take(0), 1);
+    let mut checksums = [ixy_core::Checksum::InFrame; Batch::CAPACITY];
+    assert_eq!(rx.receive_with(&mut Batch::new(8), &mut checksums), 1);
+}
+
+/// The pin stays up until the interrupt status is read, and the kernel masks it until it is told that this was done.
+#[test]
+fn the_pin_is_lowered_and_unmasked_when_the_queue_is_armed() {
+    for agreement in agreements() {
+        let bench = Bench::of(&agreement);
+        let (_device, mut rx, events) = open_one(&bench, VectorKind::Pin);
+        for round in 1..30 {
+            arm(&mut rx);
+            assert_eq!((events.take(0), events.is_pin_up(), events.is_masked()), (0, false, false));
+            assert_eq!(events.unmasked(), round);
+            arrive(&bench.device, 0, 1);
+            arrive(&bench.device, 0, 1);
+            let seen = (events.take(0), events.is_pin_up(), events.is_masked());
+            assert_eq!(seen, (1, true, true), "round {round}, {agreement:?}");
+            assert_eq!(drain(&mut rx), 2);
+            disarm(&mut rx);
+        }
+    }
+}
+
+#[test]
+fn messages_of_one_vector_are_as_the_pin_without_its_mask() {
+    for agreement in agreements() {
+        let bench = Bench::of(&agreement);
+        let (_device, mut rx, events) = open_one(&bench, VectorKind::Msi);
+        for round in 0..30 {
+            arm(&mut rx);
+            arrive(&bench.device, 0, 1);
+            assert_eq!((events.take(0), drain(&mut rx)), (1, 1), "round {round}, {agreement:?}");
+            disarm(&mut rx);
+            assert_eq!(bench.device.vectors(), (vec![None; 3], None));
+        }
+    }
+}
+
+/// What raised the pin for another queue may be taken back before the kernel has seen it.
+#[test]
+fn a_queue_that_lowers_the_pin_passes_on_what_it_was_raised_for() {
+    for kind in [VectorKind::Pin, VectorKind::Msi] {
+        for interface in [Interface::Legacy, Interface::Modern] {
+            let bench = multiqueue(interface, 2);
+            let (_device, mut queues, events) = open(&bench, kind, 1, 2);
+            events.be_late();
+            for round in 0..20 {
+                queues.iter_mut().for_each(arm);
+                assert_eq!(queues.iter_mut().map(drain).sum::<usize>(), 0);
+                arrive(&bench.device, 1, 1);
+                // The second queue's thread sleeps now; the other one finds nothing and is about to.
+                assert_eq!(drain(&mut queues[0]), 0);
+                arm(&mut queues[0]);
+                events.deliver();
+                assert!(events.take(0) > 0, "{kind:?}, round {round}: the second queue's thread sleeps on");
+                assert_eq!(drain(&mut queues[1]), 1);
+                // Nothing is passed on twice.
+                queues.iter_mut().for_each(arm);
+                events.deliver();
+                assert_eq!(events.take(0), 0, "{kind:?}, round {round}");
+            }
+        }
+    }
+}
+
+/// It would wake its own thread for what that thread has received already.
+#[test]
+fn a_queue_that_has_the_pin_alone_passes_nothing_on() {
+    let bench = Bench::new(Options::default());
+    let (_device, mut rx, events) = open_one(&bench, VectorKind::Pin);
+    events.be_late();
+    for _ in 0..10 {
+        arm(&mut rx);
+        arrive(&bench.device, 0, 1);
+        assert_eq!(drain(&mut rx), 1);
+        arm(&mut rx);
+        events.deliver();
+        assert_eq!(events.take(0), 0);
+    }
+}
+
+#[test]
+fn a_change_of_the_link_raises_the_pin_and_is_no_frame() {
+    let bench = Bench::new(Options { features: feature::VERSION_1 | feature::STATUS, ..Options::default() });
+    let (_device, mut rx, events) = open_one(&bench, VectorKind::Pin);
+    arm(&mut rx);
+    bench.device.set_link(false);
+    assert_eq!((events.take(0), drain(&mut rx)), (1, 0));
+    arm(&mut rx);
+    assert_eq!((events.take(0), events.is_pin_up()), (0, false));
+    arrive(&bench.device, 0, 1);
+    assert_eq!((events.take(0), drain(&mut rx)), (1, 1));
+}
+
+#[test]
+fn a_pin_that_cannot_be_unmasked_is_an_error_and_the_queue_can_be_polled() {
+    let bench = Bench::new(Options::default());
+    let (_device, mut rx, events) = open_one(&bench, VectorKind::Pin);
+    events.set_stuck(true);
+    for _ in 0..3 {
+        let error = rx.interrupt().unwrap().arm().unwrap_err();
+        assert!(matches!(error, ixy_core::Error::Interrupt { .. }), "{error}");
+        arrive(&bench.device, 0, 2);
+        assert_eq!((drain(&mut rx), bench.device.interrupts(0)), (2, 0), "it is not armed");
+    }
+    events.set_stuck(false);
+    arm(&mut rx);
+    arrive(&bench.device, 0, 1);
+    assert_eq!((events.take(0), drain(&mut rx)), (1, 1));
+}
+
+/// Vectors that note in what state the device is when they are switched off.
+#[derive(Debug)]
+struct Watched {
+    events: Arc<Events>,
+    device: Arc<Device>,
+    end: Arc<Mutex<Option<u8>>>,
+}
+
+impl Vectors for Watched {
+    fn kind(&self) -> VectorKind {
+        self.events.kind()
+    }
+
+    fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    fn event(&self, n: usize) -> Option<BorrowedFd<'_>> {
+        self.events.event(n)
+    }
+
+    fn unmask(&self) -> Result<(), ixy_core::Error> {
+        self.events.unmask()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        *self.end.lock().unwrap() = Some(self.device.status());
+    }
+}
+
+/// As long as the device may interrupt there is somebody to hear it; and a legacy device has its configuration where MSI-X
+/// puts it.
+#[test]
+fn vectors_are_switched_off_once_the_device_was_reset() {
+    for kind in [VectorKind::MsiX, VectorKind::Pin] {
+        for interface in [Interface::Legacy, Interface::Modern] {
+            for queue_last in [false, true] {
+                let version = if interface == Interface::Modern { feature::VERSION_1 } else { 0 };
+                let bench =
+                    Bench::build(Options { features: version, ..Options::default() }, interface, 2048);
+                let end = Arc::new(Mutex::new(None));
+                let events = Events::new(&bench.device, kind, 1);
+                let vectors =
+                    Watched { events: events.clone(), device: bench.device.clone(), end: end.clone() };
+                let interrupts = Interrupts { vectors: Arc::new(vectors), rate: 0 };
+                let mut device =
+                    bench.open(&Config { interrupts: Some(interrupts), ..config(&events, 1) }).unwrap();
+                let mut rx = device.rx_queue(0).unwrap();
+                arm(&mut rx);
+                let mut handles: Vec<Box<dyn std::any::Any>> = vec![Box::new(device), Box::new(rx)];
+                if !queue_last {
+                    handles.reverse();
+                }
+                for (n, handle) in handles.into_iter().enumerate() {
+                    drop(handle);
+                    assert_eq!(*end.lock().unwrap(), (n == 1).then_some(0), "{kind:?}, {interface:?}");
+                }
+                assert_eq!(bench.device.vectors().0[0], None);
+                assert!(!events.is_pin_up());
+                bench.all_is_back();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_device_can_be_opened_again_with_other_vectors_or_none() {
+    for interface in [Interface::Legacy, Interface::Modern] {
+        let version = if interface == Interface::Modern { feature::VERSION_1 } else { 0 };
+        let bench =
+            Bench::build(Options { features: version | feature::MAC, ..Options::default() }, interface, 2048);
+        for kind in [VectorKind::MsiX, VectorKind::Pin, VectorKind::MsiX, VectorKind::Msi] {
+            let (device, mut rx, events) = open_one(&bench, kind);
+            assert_eq!(device.mac(), MacAddress([2, 0, 0, 0, 0, 1]));
+            arm(&mut rx);
+            arrive(&bench.device, 0, 1);
+            assert_eq!((events.take(0), drain(&mut rx)), (1, 1), "{kind:?}, {interface:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_device_writes_that_makes_no_sense_is_found_also_by_who_arms() {
+    let features = feature::VERSION_1 | feature::EVENT_IDX;
+    let bench = Bench::new(Options { features, ..Options::default() });
+    let (mut device, mut rx, _events) = open_one(&bench, VectorKind::MsiX);
+    bench.device.lie(0, Lie::Jump(20_000));
+    arrive(&bench.device, 0, 1);
+    assert!(device.stats().is_ok());
+    arm(&mut rx);
+    let error = device.stats().unwrap_err().to_string();
+    assert!(error.contains("receive queue 0") && error.contains("20001"), "{error}");
+    assert_eq!(drain(&mut rx), 0);
+    // Nor is there anything to wait for.
+    arm(&mut rx);
+    disarm(&mut rx);
+    drop((rx, device));
+    bench.all_is_back();
+}
+
+/// An index that moves on each time that it is looked at would be looked at for ever.
+#[test]
+fn arming_ends_whatever_the_device_writes() {
+    for Agreement { options, .. } in rings() {
+        let bench = Bench::new(Options { features: options.features | feature::EVENT_IDX, ..options });
+        let (_device, mut rx, _events) = open_one(&bench, VectorKind::MsiX);
+        let used = bench.device.areas(0).unwrap().device.offset(2);
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut index = 0_u64;
+                while start.elapsed() < Duration::from_millis(100) {
+                    index += 1;
+                    bench.device.store(used, 16, index & 0xffff);
+                }
+            });
+            while !writer.is_finished() {
+                arm(&mut rx);
+            }
+        });
+        assert!(start.elapsed() < Duration::from_secs(5));
+        bench.device.reset_itself();
+    }
+}
+
+#[test]
+fn a_device_that_vanished_can_be_armed_and_wakes_nobody_for_ever() {
+    for kind in [VectorKind::MsiX, VectorKind::Pin] {
+        let bench = multiqueue(Interface::Modern, 2);
+        let (device, mut queues, events) = open(&bench, kind, 2, 2);
+        bench.device.fault(|faults| faults.vanished = true);
+        for _ in 0..10 {
+            queues.iter_mut().for_each(arm);
+        }
+        assert_eq!(events.take(0), 0, "all ones are no cause");
+        queues.iter_mut().for_each(disarm);
+        bench.device.fault(|faults| faults.vanished = false);
+        drop((queues, device));
+        bench.all_is_back();
+    }
+}
