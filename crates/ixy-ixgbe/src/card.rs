@@ -125,8 +125,9 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// Switches off reception and every queue, also those that somebody else left on.
+    /// Switches off interrupts, reception and every queue, also those that somebody else left on.
     fn disable_queues(&self) {
+        crate::interrupts::disable(&self.regs);
         let bus = self.regs.bus();
         // SAFETY: ARMED-ONLY: a card whose queues are off reaches less.
         unsafe {

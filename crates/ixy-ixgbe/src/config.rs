@@ -1,6 +1,6 @@
 //! How a card is to be opened: [`Config`].
 
-use ixy_core::{Batch, Cache};
+use ixy_core::{Batch, Cache, Interrupts};
 
 use crate::error::Error;
 use crate::models::{MODELS, Model};
@@ -19,11 +19,14 @@ pub struct Config {
     pub promiscuous: bool,
     /// What the card is; the bus does not tell.
     pub model: &'static Model,
+    /// The vectors by which receive queues can interrupt, and how often; `None` when they are only polled. With MSI-X each
+    /// queue has a vector of its own as far as they suffice. Less than 956 interrupts a second cannot be asked for.
+    pub interrupts: Option<Interrupts>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { queues: 1, rx_ring: 512, tx_ring: 512, promiscuous: true, model: &MODELS[0] }
+        Self { queues: 1, rx_ring: 512, tx_ring: 512, promiscuous: true, model: &MODELS[0], interrupts: None }
     }
 }
 

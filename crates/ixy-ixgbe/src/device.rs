@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ixy_core::{Device, DeviceStats, LinkState, MacAddress, Mempool, RxQueue, TxQueue};
 use ixy_dma::{BusMaster, DmaDomain};
@@ -15,7 +14,7 @@ use crate::error::Error;
 use crate::rx::IxgbeRxQueue;
 use crate::stats::Counters;
 use crate::tx::IxgbeTxQueue;
-use crate::{filters, init, link};
+use crate::{filters, init, interrupts, link};
 
 /// What ring addresses are multiples of (sections 8.2.3.8.1 and 8.2.3.9.5).
 const RING_ALIGN: usize = 128;
@@ -30,7 +29,7 @@ pub struct Ixgbe<B: Bus> {
     counters: Counters,
     mac: MacAddress,
     // Last, so that queues which were not taken are disabled before the card is.
-    card: Arc<Card<B>>,
+    pub(crate) card: Arc<Card<B>>,
 }
 
 impl<B: Bus> fmt::Debug for Ixgbe<B> {
@@ -90,13 +89,14 @@ impl Config {
         init::clear_tables(&card)?;
         init::init_receive(&card, self);
         init::init_transmit(&card);
+        let interrupts = interrupts::init(&card, self)?;
         // SAFETY: ARMED-ONLY: the reset disabled all queues.
         unsafe { card.bus_master.enable() }.map_err(dma)?;
         // SAFETY: ARMED-ONLY: no transmit queue is enabled yet; each starts with head equal to tail.
         unsafe { init::start_transmit(&card.regs) };
         let mut device = Ixgbe { rx: Vec::new(), tx: Vec::new(), counters, mac, card };
-        for (n, ring) in (0..).zip(rx_rings) {
-            device.rx.push(Some(IxgbeRxQueue::start(&device.card, n, ring, pool)?));
+        for ((n, ring), interrupt) in (0..).zip(rx_rings).zip(interrupts) {
+            device.rx.push(Some(IxgbeRxQueue::start(&device.card, n, ring, pool, interrupt)?));
         }
         for (n, ring) in (0..).zip(tx_rings) {
             device.tx.push(Some(IxgbeTxQueue::start(&device.card, n, ring, pool, domain.id())?));
@@ -117,15 +117,6 @@ impl<B: Bus + 'static> Ixgbe<B> {
     /// Transmit queue `n`; `None` when it was taken before or is not there.
     pub fn take_tx_queue(&mut self, n: u16) -> Option<IxgbeTxQueue<B>> {
         self.tx.get_mut(usize::from(n))?.take()
-    }
-
-    /// Waits until the link is up, at most `limit`, and sets it up again every two seconds; returns what it is then.
-    /// A link that stays down is no error.
-    ///
-    /// # Errors
-    /// The device is lost.
-    pub fn wait_for_link(&self, limit: Duration) -> Result<LinkState, Error> {
-        link::wait(&self.card, limit)
     }
 }
 

@@ -13,7 +13,7 @@ use ixy_regs::ixgbe::{self, Registers, Rest};
 use crate::card::{Card, Wait};
 use crate::config::Config;
 use crate::error::Error;
-use crate::{filters, rss};
+use crate::{filters, interrupts, rss};
 
 /// Longest time that the card takes to read its EEPROM after a reset.
 const EEPROM: Duration = Duration::from_secs(1);
@@ -27,26 +27,18 @@ const TX_BUFFER_KB: u32 = 160;
 const TX_HEADROOM_KB: u32 = 10;
 /// What is left of the receive packet buffer when the other end would be asked to pause, in KB (section 4.6.3.2).
 const PAUSE_ROOM_KB: u32 = 24;
-/// All interrupt causes (section 8.2.3.5.4).
-const ALL_CAUSES: u32 = 0x7fff_ffff;
 
 /// Section 4.6.3, up to the point where link, receive and transmit are set up.
 pub(crate) fn reset<B: Bus>(card: &Card<B>) -> Result<MacAddress, Error> {
     card.check_present()?;
-    disable_interrupts(card);
+    // Interrupts are masked before and after.
     card.reset()?;
-    disable_interrupts(card);
+    interrupts::disable(&card.regs);
     wait_for_eeprom(card)?;
     wait_for_dma(card)?;
     // Software has the card now, and firmware leaves it alone (section 8.2.3.1.3).
     card.regs.ctrl_ext().modify(CTRL_EXT::DRV_LOAD::SET);
     Ok(filters::read_mac(card))
-}
-
-/// Section 4.6.3.1.
-fn disable_interrupts<B: Bus>(card: &Card<B>) {
-    card.regs.eimc().clear(ALL_CAUSES);
-    let _causes = card.regs.eicr().take();
 }
 
 /// Section 4.6.3: wait for the EEPROM auto-read to complete.

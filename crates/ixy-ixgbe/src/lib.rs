@@ -38,8 +38,8 @@
 //!
 //! It reads as the datasheet does (Intel 331520, section numbers at each step). In this order: `device.rs` (open),
 //! `card.rs` (waits, reset, the end), `init.rs` (section 4.6.3), `link.rs` and `sfp.rs` (4.6.4), `rx.rs` (4.6.7, 7.1),
-//! `tx.rs` (4.6.8, 7.2), `stats.rs` (4.6.5). Where it does otherwise than the datasheet or its predecessors, the line
-//! says `DEPARTURE` and why.
+//! `tx.rs` (4.6.8, 7.2), `interrupts.rs` (7.3), `stats.rs` (4.6.5). Where it does otherwise than the datasheet or its
+//! predecessors, the line says `DEPARTURE` and why.
 //!
 //! Its unsafe code is the writes to registers through which the card reaches memory; each argues with ARMED-ONLY,
 //! that the card is only told of memory which the driver owns and keeps until the card has stopped.
@@ -50,6 +50,7 @@ mod device;
 mod error;
 mod filters;
 mod init;
+mod interrupts;
 mod link;
 pub mod models;
 mod rss;

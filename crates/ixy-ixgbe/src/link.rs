@@ -7,6 +7,7 @@ use ixy_regs::bus::Bus;
 use ixy_regs::ixgbe::fields::{ANLP1, AUTOC, ESDP, LINKS, MMNGC};
 
 use crate::card::Card;
+use crate::device::Ixgbe;
 use crate::error::Error;
 use crate::models::Medium;
 use crate::semaphore::{self, Shared};
@@ -100,8 +101,18 @@ pub(crate) fn state<B: Bus>(card: &Card<B>) -> LinkState {
     LinkState { up: true, speed }
 }
 
-/// Waits until the link is up, and sets it up again now and then; returns what it is at the end of `limit`.
-pub(crate) fn wait<B: Bus>(card: &Card<B>, limit: Duration) -> Result<LinkState, Error> {
+impl<B: Bus + 'static> Ixgbe<B> {
+    /// Waits until the link is up, at most `limit`, and sets it up again every two seconds; returns what it is then.
+    /// A link that stays down is no error.
+    ///
+    /// # Errors
+    /// The device is lost.
+    pub fn wait_for_link(&self, limit: Duration) -> Result<LinkState, Error> {
+        wait(&self.card, limit)
+    }
+}
+
+fn wait<B: Bus>(card: &Card<B>, limit: Duration) -> Result<LinkState, Error> {
     let start = Instant::now();
     let patience = if card.model.medium == Medium::SfpPlus { RETRY } else { RETRY_NEGOTIATED };
     let mut retry = patience;

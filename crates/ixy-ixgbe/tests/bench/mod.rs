@@ -9,7 +9,7 @@ use ixy_ixgbe::{Config, Error, Ixgbe};
 use ixy_regs::bus::Bus;
 use ixy_regs::ixgbe::RxQueue;
 use ixy_sim::wire::{Wire, WireError};
-use ixy_sim::{Nic82599, SimBus, SimBusMaster};
+use ixy_sim::{Builder, Nic82599, SimBus, SimBusMaster};
 
 /// Both directions of the wire.
 #[derive(Default)]
@@ -86,11 +86,16 @@ impl Bench {
     }
 
     fn build(buffers: usize, waits: bool) -> Self {
+        Self::with(buffers, waits, |builder| builder)
+    }
+
+    /// With more said of the card.
+    pub(crate) fn with(buffers: usize, waits: bool, change: impl FnOnce(Builder) -> Builder) -> Self {
         let domain = Arc::new(SimulatedDomain::default());
         let pool = Mempool::new(domain.clone(), buffers).unwrap();
         let frames = Arc::new(Mutex::new(Frames::default()));
         let wire = TestWire { frames: Arc::clone(&frames), front: None, waits };
-        let nic = Arc::new(Nic82599::builder(Box::new(wire), domain.clone()).build());
+        let nic = Arc::new(change(Nic82599::builder(Box::new(wire), domain.clone())).build());
         Self { nic, pool, domain, frames }
     }
 
@@ -99,23 +104,23 @@ impl Bench {
     }
 
     pub(crate) fn open(&self, config: &Config) -> Result<Ixgbe<SimBus>, Error> {
+        // Registers that are read poll the card; the data path reads none, so there the test does.
+        self.open_behind(self.bus(), config)
+    }
+
+    /// Opens the card behind `bus`.
+    pub(crate) fn open_behind<B: Bus + 'static>(&self, bus: B, config: &Config) -> Result<Ixgbe<B>, Error> {
         let domain: Arc<dyn DmaDomain> = self.domain.clone();
         let master = Arc::new(SimBusMaster::new(Arc::clone(&self.nic)));
-        // Registers that are read poll the card; the data path reads none, so there the test does.
-        let bus = SimBus::stepping(Arc::clone(&self.nic));
-        // SAFETY: ARMED-ONLY: all three are those of the same card, which tests open once at a time.
+        // SAFETY: ARMED-ONLY: the test's bus leads to the card, of which the other two are; it is opened once at a time.
         unsafe { config.open("test", bus, &domain, master, &self.pool) }
     }
 
     /// Opens the card behind a bus that records what is written to the registers at `offsets`.
     pub(crate) fn open_recorded(&self, offsets: &'static [u32]) -> (Ixgbe<Recorder>, Writes) {
-        let domain: Arc<dyn DmaDomain> = self.domain.clone();
-        let master = Arc::new(SimBusMaster::new(Arc::clone(&self.nic)));
         let written = Arc::default();
         let bus = Recorder { bus: self.bus(), offsets, written: Arc::clone(&written) };
-        // SAFETY: ARMED-ONLY: as in `open`.
-        let device = unsafe { Config::default().open("test", bus, &domain, master, &self.pool) };
-        (device.unwrap(), written)
+        (self.open_behind(bus, &Config::default()).unwrap(), written)
     }
 
     /// Puts frames on the wire towards the card.

@@ -66,24 +66,18 @@ const EITRS: &[ixy_regs::map::Span] = match ixgbe::find("EITR") {
     None => panic!("ixy-regs has no EITR"),
 };
 
-/// The throttle of vector `n` (section 8.2.3.5.12).
+/// The throttle of vector `n`, below 128 (section 8.2.3.5.12).
 #[inline(always)]
 pub(crate) const fn eitr(n: u32) -> u32 {
-    let (low, high) = (EITRS[0], EITRS[1]);
-    if n < low.count { low.base + low.stride * n } else { high.base + high.stride * (n - low.count) }
+    match ixy_regs::map::Span::locate(EITRS, n) {
+        Some(offset) => offset,
+        None => EITRS[0].base,
+    }
 }
 
 /// The vector whose throttle is at `offset`.
 pub(crate) fn eitr_at(offset: u32) -> Option<u32> {
-    let mut before = 0;
-    for span in EITRS {
-        let n = offset.wrapping_sub(span.base) / span.stride;
-        if offset >= span.base && n < span.count {
-            return Some(before + n);
-        }
-        before += span.count;
-    }
-    None
+    ixy_regs::map::Span::index_of(EITRS, offset)
 }
 
 /// Registers of receive queue `q` (section 8.2.3.8), at `register` in the block of queue 0.
