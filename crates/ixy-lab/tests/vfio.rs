@@ -215,6 +215,7 @@ fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
         "INTx: and raised again: 1",
         "INTx: switched off: 0",
         "64 vectors wanted: 5 of MSI-X",
+        "(/sys/bus/pci/devices/0000:00:08.0/config is locked): `lslocks` names the process; end it first",
         "the interrupts of 0000:00:08.0 are switched on already: drop what has them first",
         "was done: true",
     ] {
@@ -231,7 +232,7 @@ fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
     for _ in 0..2 {
         let output = guest.run(&format!("vfio {igb} 2>&1")).unwrap();
         let expected = "the ring of whoever had the card before: 0x0\nreset: true, and 0x1000 became 0x0\n";
-        assert_eq!(output, expected);
+        assert!(output.ends_with(expected), "{output}");
     }
 
     // Two cards, in containers of their own.

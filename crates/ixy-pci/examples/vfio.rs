@@ -57,6 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         cards.push(found.open(&CARD, WhenInUse::Refuse)?);
     }
     for card in &cards {
+        let again = Candidate::find(&Sysfs::default(), card.address(), &mut containers)?;
+        println!("{}", again.open(&CARD, WhenInUse::Refuse).err().ok_or("a card was had twice")?);
         reset(card)?;
         // Messages are writes to memory.
         // SAFETY: ARMED-ONLY: what the card reaches is what is mapped in this program's domain, and it was just reset.

@@ -32,6 +32,9 @@ pub(super) struct Fake {
 pub(super) struct State {
     pub(super) groups: BTreeMap<u32, Group>,
     pub(super) containers: Vec<Container>,
+    /// What it answers about itself: the version of its interface, and whether there is type1v2.
+    pub(super) version: u32,
+    pub(super) has_type1: bool,
     /// Mappings that a container may have.
     pub(super) entries: usize,
     /// Requests that fail, by their number, and with what.
@@ -74,7 +77,8 @@ impl Fake {
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         let groups = groups.into_iter().collect();
         let (containers, failures, requests) = Default::default();
-        let state = State { groups, containers, entries: 65_535, failures, requests };
+        let (version, has_type1, entries) = (0, true, 65_535);
+        let state = State { groups, containers, version, has_type1, entries, failures, requests };
         let fake = Self { number: all.len(), state: Arc::new(Mutex::new(state)) };
         all.push(fake.clone());
         CURRENT.set(Some(fake.clone()));
@@ -151,8 +155,8 @@ pub(super) unsafe fn answer(file: BorrowedFd<'_>, number: u32, argument: *mut u8
     };
     let wide = |words: &[u32], at: usize| u64::from(words[at]) | u64::from(words[at + 1]) << 32;
     let result = match (kind.as_str(), number) {
-        ("container", 0) => Ok(0),
-        ("container", 1) => Ok(u32::from(argument.addr() == 3)),
+        ("container", 0) => Ok(state.version),
+        ("container", 1) => Ok(u32::from(argument.addr() == 3 && state.has_type1)),
         ("container", 2) => state.choose(of as usize, argument.addr()),
         ("group", 3) => {
             words(2)[1] = u32::from(state.groups[&of].viable);

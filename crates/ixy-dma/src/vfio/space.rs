@@ -133,7 +133,7 @@ impl Space {
             if first <= range.first {
                 return None;
             }
-            free.last = free.last.min(first - 1);
+            free.last = first - 1;
         }
         fits(free)
     }
@@ -232,16 +232,16 @@ mod tests {
     fn what_two_have_is_what_is_free_in_both() {
         let mut wide = space(&[(0x1000, 0x8FFF), (0xA000, 0xFFFF)]);
         let mut narrow = space(&[(0x2000, 0x2FFF), (0x4000, 0xBFFF)]);
-        wide.claim(0x5000, 0x1000).unwrap();
-        narrow.claim(0x5000, 0x2000).unwrap();
-        wide.claim(0x7000, 0x2000).unwrap();
-        narrow.claim(0x8000, 0x1000).unwrap();
+        wide.claim(0x4000, 0x1000).unwrap();
+        narrow.claim(0x4000, 0x2000).unwrap();
+        wide.claim(0x6000, 0x3000).unwrap();
+        narrow.claim(0x7000, 0x1000).unwrap();
         narrow.claim(0xA000, 0x1000).unwrap();
         for both in [wide.with(&narrow), narrow.with(&wide)] {
             let expected = [(0x2000, 0x2FFF), (0x4000, 0x8FFF), (0xA000, 0xBFFF)];
             assert_eq!(both.ranges(), expected.map(|(first, last)| Range { first, last }));
             let taken: Vec<_> = both.taken.iter().map(|(&first, &last)| (first, last)).collect();
-            assert_eq!(taken, [(0x5000, 0x6FFF), (0x7000, 0x8FFF), (0xA000, 0xAFFF)]);
+            assert_eq!(taken, [(0x4000, 0x5FFF), (0x6000, 0x8FFF), (0xA000, 0xAFFF)]);
             assert_eq!(both.room(0x1000, 0x1000), Some(0xB000));
             assert_eq!(both.room(0x2000, 0x1000), None);
         }

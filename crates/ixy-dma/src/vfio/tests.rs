@@ -106,6 +106,19 @@ fn a_group_that_no_container_takes_gets_its_own_and_memory_is_mapped_in_both() {
 }
 
 #[test]
+fn a_container_that_is_gone_takes_no_addresses_from_others() {
+    Fake::new([
+        (7, Group::default()),
+        (8, Group { kind: 1, ranges: vec![(0, 0xFFF_FFFF)], ..Group::default() }),
+    ]);
+    let mut domains = VfioDomains::default();
+    let (one, two) = (domains.of_group(7).unwrap(), domains.of_group(8).unwrap());
+    assert_eq!(end(&allocate(&one, 4096).unwrap()), 0xFFF_F000);
+    drop((domains, two));
+    assert_eq!(end(&allocate(&one, 4096).unwrap()), (1 << 39) - 4096);
+}
+
+#[test]
 fn groups_are_kept_apart_when_that_is_asked_for() {
     let fake = Fake::new([(7, Group::default()), (8, Group::default())]);
     let mut domains = VfioDomains::apart();
@@ -296,6 +309,12 @@ fn groups_that_cannot_be_had_are_named_with_the_reason() {
     assert!(text(7).contains("IOMMU group 7 cannot be used"), "{}", text(7));
     assert!(text(8).contains("group 8") && text(8).contains("Linux 5.4"), "{}", text(8));
     assert!(text(10).contains("/dev/vfio/10 cannot be opened (No such file"), "{}", text(10));
+    fake.state().has_type1 = false;
+    assert!(text(9).contains("modprobe vfio_iommu_type1"), "{}", text(9));
+    fake.state().has_type1 = true;
+    fake.state().version = 1;
+    assert!(text(9).contains("/dev/vfio/vfio cannot be used (version 1"), "{}", text(9));
+    fake.state().version = 0;
     const SET_IOMMU: u32 = 2;
     fake.state().failures.push((SET_IOMMU, libc::EPERM));
     let refused = text(9);
