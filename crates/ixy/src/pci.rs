@@ -51,7 +51,8 @@ impl Ready for Taken {
     #[allow(unsafe_code, reason = "this is where a driver is given its card")]
     fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error> {
         let Self { address, device, model, domain } = *self;
-        let config = Config { model, ..options.config() };
+        let interrupts = hardware::interrupts(&device, options)?;
+        let config = Config { model, interrupts, ..options.config() };
         let bus = device.bus().clone();
         // SAFETY: ARMED-ONLY: `take` locked the device, found it to be one of `model`'s, and made the domain for it; nobody
         // else in this process has it.
