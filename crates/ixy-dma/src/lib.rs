@@ -10,7 +10,8 @@
 //! - [`PhysicalDomain`]: hugepages, reached by their physical addresses. For network cards without an IOMMU in front of
 //!   them, which means that nothing but the driver keeps a card from writing anywhere; its page says more.
 //! - [`VfioDomain`]: ordinary memory or hugepages at addresses of its own, for devices behind an IOMMU that are bound to
-//!   `vfio-pci`. The IOMMU stops accesses to anything else, and it takes no root.
+//!   `vfio-pci`. The IOMMU stops accesses to anything else, and it takes no root. VFIO's containers and groups are used;
+//!   iommufd is not.
 //! - [`SimulatedDomain`]: ordinary memory at made-up addresses, for devices made of software. An access outside of
 //!   what was allocated is a counted fault.
 //!

@@ -17,7 +17,8 @@ use crate::vfio::Function;
 /// A device, however it is reached: through VFIO when it is bound to `vfio-pci`, and else through sysfs. Its configuration
 /// space can be read, which changes nothing, before a driver says what it needs of it.
 ///
-/// Through VFIO the device belongs to this process from here on, as its group was opened.
+/// Through VFIO the device belongs to this process from here on, as its group was opened, and the kernel has reset it if it
+/// can be reset alone: nothing goes on that was begun before.
 ///
 /// ```no_run
 /// use ixy_dma::VfioDomains;
