@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ixy_cli::Error;
+use ixy_igb::models as igb;
 use ixy_ixgbe::models;
 use ixy_pci::{Address, DeviceId, DeviceInfo};
 
@@ -10,9 +11,6 @@ use crate::system::System;
 
 /// Network controllers, in the upper 8 of the 24 bits of a class.
 const CLASS_NETWORK: u32 = 0x02;
-
-/// The Intel 82576, whose registers are known here.
-pub(crate) const I82576: DeviceId = DeviceId::new(models::INTEL, 0x10C9);
 
 #[derive(Debug)]
 pub(crate) struct Card {
@@ -31,6 +29,7 @@ pub(crate) struct Card {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Driver {
     Ixgbe(&'static models::Model),
+    Igb(&'static igb::Model),
     Virtio,
     /// None, with the reason.
     None(String),
@@ -46,7 +45,7 @@ pub(crate) struct Link {
     pub(crate) carrier: Option<bool>,
     /// In Mbit/s, as far as the kernel knows.
     pub(crate) speed: Option<u64>,
-    /// Whether a default route leads through it.
+    /// Whether a default route leads through it, or through an interface above it.
     pub(crate) default_route: bool,
 }
 
@@ -83,7 +82,8 @@ impl Card {
                 carrier: number("carrier").map(|carrier| carrier == 1),
                 // -1 where the driver does not know it.
                 speed: number("speed").and_then(|speed| u64::try_from(speed).ok()).filter(|&speed| speed > 0),
-                default_route: routes.contains(&interface.name),
+                default_route: routes.contains(&interface.name)
+                    || system.uppers(&path).iter().any(|upper| routes.contains(upper)),
             }
         });
         let links = links.collect();
@@ -125,10 +125,12 @@ impl Driver {
         if id.vendor == ids::VENDOR && [ids::TRANSITIONAL, ids::MODERN].contains(&id.device) {
             return Self::Virtio;
         }
+        if let Ok(model) = igb::find(id.vendor, id.device) {
+            return Self::Igb(model);
+        }
         match models::find(id.vendor, id.device) {
             Ok(model) => Self::Ixgbe(model),
-            Err(_) if id == I82576 => Self::None("ixy has no driver for the 82576 yet".into()),
-            Err(error) => Self::None(format!("{error}, and {}", ids::NAMES)),
+            Err(error) => Self::None(format!("{error}, {}, and {}", igb::NAMES, ids::NAMES)),
         }
     }
 
@@ -136,6 +138,7 @@ impl Driver {
     pub(crate) fn name(&self) -> Option<&'static str> {
         match self {
             Self::Ixgbe(_) => Some("ixy-ixgbe"),
+            Self::Igb(_) => Some("ixy-igb"),
             Self::Virtio => Some("ixy-virtio"),
             Self::None(_) => None,
         }
@@ -145,6 +148,7 @@ impl Driver {
     pub(crate) fn buffers(&self) -> usize {
         match self {
             Self::Ixgbe(_) => ixy_ixgbe::Config::default().buffers(),
+            Self::Igb(_) => ixy_igb::Config::default().buffers(),
             Self::Virtio => ixy_virtio::Config::default().buffers(),
             Self::None(_) => 0,
         }

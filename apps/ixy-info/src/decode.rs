@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use ixy_cli::{Error, Object};
-use ixy_regs::map::Register;
+use ixy_regs::map::{Access, Register};
 
 use crate::maps::Map;
 
@@ -34,6 +34,8 @@ impl Filter {
 struct Counts {
     shown: usize,
     with_effect: usize,
+    semaphores: usize,
+    absent: usize,
     unreadable: usize,
 }
 
@@ -52,8 +54,13 @@ pub(crate) fn print(maps: &[Map<'_>], filter: &Filter, json: bool) -> Result<Str
         for register in map.registers.iter().filter(|register| filter.wants(register)) {
             if !register.access.is_readable() {
                 counts.unreadable += 1;
+            } else if register.access == Access::RS {
+                // Whoever reads it has to give it back, or no driver gets it.
+                counts.semaphores += 1;
             } else if register.access.reading_has_effect() && !filter.effects {
                 counts.with_effect += 1;
+            } else if map.optional && is_absent(map, register) {
+                counts.absent += 1;
             } else {
                 counts.shown += 1;
                 if map.name != title && !json {
@@ -70,6 +77,13 @@ pub(crate) fn print(maps: &[Map<'_>], filter: &Filter, json: bool) -> Result<Str
         counts.words(&mut text);
     }
     Ok(text)
+}
+
+/// Whether all of it reads as what is not there does.
+fn is_absent(map: &Map<'_>, register: &Register) -> bool {
+    let ones = u32::MAX >> (32 - register.bits);
+    let mut offsets = register.spans.iter().flat_map(|span| span.offsets());
+    offsets.all(|offset| (map.read)(offset, register.bits) & ones == ones)
 }
 
 /// Neighbours in an array with one value; a single register is an array of one.
@@ -141,6 +155,20 @@ impl Counts {
         if self.with_effect > 0 {
             let n = self.with_effect;
             line(text, format_args!("{n} left out because reading them has an effect (--all reads them)."));
+        }
+        if self.semaphores > 0 {
+            let n = self.semaphores;
+            line(
+                text,
+                format_args!("{n} left out because reading takes a semaphore, which drivers would wait for."),
+            );
+        }
+        if self.absent > 0 {
+            let n = self.absent;
+            line(
+                text,
+                format_args!("{n} left out because they read all ones, as what this device does not have."),
+            );
         }
         if self.unreadable > 0 {
             let n = self.unreadable;

@@ -13,7 +13,7 @@ use ixy_sim::Nic82599;
 use ixy_sim::wire::{WireKind, WireSpec};
 use ixy_virtio::{Layout, Region, ids};
 
-use crate::card::{Card, Driver, I82576};
+use crate::card::{Card, Driver};
 use crate::system::System;
 
 /// The enable bit of MSI-X in Message Control (PCI Local Bus Specification 3.0, 6.8.2.3).
@@ -28,6 +28,8 @@ pub(crate) struct Map<'a> {
     pub(crate) name: &'static str,
     /// The register that all ones in mean that the device is gone.
     pub(crate) alive: Option<&'static Register>,
+    /// Whether a device may lack any of them, which then read all ones.
+    pub(crate) optional: bool,
     pub(crate) registers: Vec<&'static Register>,
     /// Reads so many bits at an offset of the map.
     pub(crate) read: Box<dyn Fn(u32, u32) -> u32 + 'a>,
@@ -77,11 +79,25 @@ fn read_model(nic: &Nic82599) -> impl Fn(u32, u32) -> u32 + '_ {
 
 fn of_82599<'a>(read: impl Fn(u32, u32) -> u32 + 'a) -> Map<'a> {
     let registers = ixgbe::all().collect();
-    Map { name: "", alive: ixgbe::find("STATUS"), registers, read: Box::new(read) }
+    Map { name: "", alive: ixgbe::find("STATUS"), optional: false, registers, read: Box::new(read) }
 }
 
 /// The registers of a card in the machine.
 pub(crate) fn of_card(card: &Card, system: &System) -> Result<Vec<Map<'static>>, Error> {
+    maps_of(card, system).map_err(|error| match error {
+        // While a program has the device open, vfio-pci keeps all others from its registers.
+        Error::Pci(ixy_pci::Error::BarExclusive { address, .. })
+            if card.info.driver.as_deref() == Some("vfio-pci") =>
+        {
+            let why = "a program drives it through vfio-pci, and this kernel lets nobody else map them meanwhile; end the \
+                       program first (`fuser -v /dev/vfio/*` names it)";
+            Error::Registers { device: address.to_string(), why: why.into() }
+        }
+        error => error,
+    })
+}
+
+fn maps_of(card: &Card, system: &System) -> Result<Vec<Map<'static>>, Error> {
     let place = card.info.address;
     let bar = |len| Bar { number: 0, kind: BarKind::Memory, len };
     match &card.driver {
@@ -90,11 +106,12 @@ pub(crate) fn of_card(card: &Card, system: &System) -> Result<Vec<Map<'static>>,
             Ok(vec![of_82599(move |offset, bits| bar.read(offset, bits))])
         }
         Driver::Virtio => of_virtio(card, system),
-        Driver::None(_) if card.info.id == I82576 => {
+        Driver::Igb(_) => {
             let bar = Inspection::open(&system.sysfs, place, bar(igb::WINDOW.into()))?;
             Ok(vec![Map {
                 name: "",
                 alive: igb::find("STATUS"),
+                optional: false,
                 registers: igb::all().collect(),
                 read: Box::new(move |offset, bits| bar.read(offset, bits)),
             }])
@@ -155,7 +172,7 @@ fn of_virtio(card: &Card, system: &System) -> Result<Vec<Map<'static>>, Error> {
             Some(offset) => bar.read(offset, bits),
             None => u32::MAX,
         };
-        maps.push(Map { name, alive: None, registers, read: Box::new(read) });
+        maps.push(Map { name, alive: None, optional: name == OPTIONAL, registers, read: Box::new(read) });
     }
     Ok(maps)
 }
@@ -184,14 +201,16 @@ fn legacy_parts(len: u32, msi_x: bool) -> Vec<Part> {
     parts
 }
 
+/// What of the device configuration is there only with a feature of the device.
+const OPTIONAL: &str = "device configuration with a feature each";
+
 /// The device configuration, as far as it reaches.
 fn device_parts(region: Region) -> [Part; 5] {
     [
-        net::Config::<Mmio>::REGISTERS,
-        net::Multiqueue::<Mmio>::REGISTERS,
-        net::Mtu::<Mmio>::REGISTERS,
-        net::Speed::<Mmio>::REGISTERS,
-        net::Rss::<Mmio>::REGISTERS,
+        ("device configuration", region, net::Config::<Mmio>::REGISTERS),
+        (OPTIONAL, region, net::Multiqueue::<Mmio>::REGISTERS),
+        (OPTIONAL, region, net::Mtu::<Mmio>::REGISTERS),
+        (OPTIONAL, region, net::Speed::<Mmio>::REGISTERS),
+        (OPTIONAL, region, net::Rss::<Mmio>::REGISTERS),
     ]
-    .map(|table| ("device configuration", region, table))
 }

@@ -2,7 +2,7 @@
 
 use ixy_cli::Object;
 
-use crate::card::{Card, Driver, I82576, Link};
+use crate::card::{Card, Driver, Link};
 use crate::missing::{self, Step};
 use crate::system::System;
 
@@ -33,8 +33,8 @@ pub(crate) fn simulated(address: &str, json: bool) -> String {
 fn model(card: &Card) -> String {
     match &card.driver {
         Driver::Ixgbe(model) => format!("Intel {}", model.name),
+        Driver::Igb(model) => format!("Intel {}", model.name),
         Driver::Virtio => "virtio network device".into(),
-        Driver::None(_) if card.info.id == I82576 => "Intel 82576".into(),
         Driver::None(_) if card.is_network() => "network controller".into(),
         Driver::None(_) => "no network controller".into(),
     }

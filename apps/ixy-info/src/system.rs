@@ -95,15 +95,39 @@ impl System {
         free.and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
-    /// The interfaces that default routes of IPv4 lead through, in this network namespace.
+    /// The interfaces that default routes lead through, in this network namespace.
     pub(crate) fn default_routes(&self) -> Vec<String> {
-        let Some(table) = self.read(&self.path("proc/net/route")) else { return Vec::new() };
-        let routes = table.lines().skip(1).filter_map(|line| {
-            // Interface, destination, gateway, flags, use counts, metric, mask.
+        let table = |name: &str| self.read(&self.path("proc/net").join(name)).unwrap_or_default();
+        let (old, new) = (table("route"), table("ipv6_route"));
+        // Interface, destination, gateway, flags, use counts, metric, mask; below a line of titles.
+        let old = old.lines().skip(1).filter_map(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();
             let all = columns.get(1) == Some(&"00000000") && columns.get(7) == Some(&"00000000");
             all.then(|| columns[0].to_owned())
         });
-        routes.collect()
+        // Destination and the length of its prefix, and eight more columns. Unreachable destinations are listed with lo.
+        let new = new.lines().filter_map(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let all = columns.first()?.bytes().all(|digit| digit == b'0') && columns.get(1) == Some(&"00");
+            columns.get(9).filter(|&&name| all && name != "lo").map(|&name| name.to_owned())
+        });
+        old.chain(new).collect()
+    }
+
+    /// The interfaces above the one whose directory this is, such as bridges, bonds and VLANs, and those above them.
+    pub(crate) fn uppers(&self, interface: &Path) -> Vec<String> {
+        let (mut found, mut next) = (Vec::new(), vec![interface.to_owned()]);
+        while let Some(directory) = next.pop() {
+            for entry in self.names(&directory) {
+                let Some(name) =
+                    entry.strip_prefix("upper_").filter(|name| !found.iter().any(|one| one == name))
+                else {
+                    continue;
+                };
+                found.push(name.to_owned());
+                next.push(directory.join(&entry));
+            }
+        }
+        found
     }
 }

@@ -78,7 +78,7 @@ fn network_controllers_and_known_devices_are_listed_and_nothing_else() {
             "X550EM",
             "0000:05:00.0  virtio network device (1af4:1000)\n",
             "0000:06:00.0  Intel 82576 (8086:10c9)\n",
-            "ixy has no driver for the 82576 yet",
+            "  driven by   ixy-igb\n",
         ],
     );
 }
@@ -112,6 +112,21 @@ fn an_interface_with_the_default_route_is_not_to_be_taken_down() {
         &["eth7 carries this machine's default route: choose another card", "carries the default route\n"],
     );
     assert!(!text.contains("ip link set"), "{text}");
+
+    // Through a VLAN on a bridge above it, and in the other version of the protocol.
+    let tree = Tree::with_card();
+    tree.interface(CARD, "eth7", true);
+    tree.write(tree.device(CARD).join("net/eth7/upper_br0/upper_br0.7/flags"), "0x1003\n");
+    tree.default_route("br0.7");
+    has(&info(&tree, &[CARD]), &["eth7 carries this machine's default route"]);
+    let tree = Tree::with_card();
+    tree.interface(CARD, "eth7", true);
+    let zeros = "0".repeat(32);
+    let route = |name| format!("{zeros} 00 {zeros} 00 {zeros} 00000400 00000001 00000000 00000003 {name}\n");
+    tree.write("proc/net/ipv6_route", route("lo"));
+    has(&info(&tree, &[CARD]), &["sudo ip link set eth7 down"]);
+    tree.write("proc/net/ipv6_route", route("lo") + &route("eth7"));
+    has(&info(&tree, &[CARD]), &["eth7 carries this machine's default route"]);
 }
 
 #[test]
@@ -262,6 +277,17 @@ fn registers_that_clear_are_not_taken_from_a_kernel_driver() {
 }
 
 #[test]
+fn a_semaphore_that_reading_takes_is_never_read() {
+    let tree = Tree::with_card();
+    std::fs::remove_file(tree.device(CARD).join("driver")).unwrap();
+    for args in [&[CARD, "--registers"][..], &[CARD, "--registers", "--all"]] {
+        let text = info(&tree, args);
+        has(&text, &["1 left out because reading takes a semaphore"]);
+        assert!(!text.contains("  SWSM "), "{text}");
+    }
+}
+
+#[test]
 fn registers_of_an_82576_are_decoded_with_its_own_map() {
     let tree = Tree::new();
     tree.add("0000:06:00.0", "0x8086", "0x10c9", "0x020000");
@@ -311,6 +337,20 @@ fn registers_of_virtio_devices_are_decoded_old_and_new() {
         !text.contains("QUEUE_RESET") && !text.contains("MTU"),
         "they are behind the structures' ends: {text}"
     );
+    // A structure may reach further than the features of the device: what is not there reads all ones.
+    tree.poke(address, "config", 0x40 + 40 + 12, &[0x40]);
+    tree.poke(address, "resource0", 0x2008, &[0xFF; 0x38]);
+    tree.poke(address, "resource0", 0x200A, &[0x05, 0xDC]);
+    let text = info(&tree, &[address, "--registers"]);
+    has(
+        &text,
+        &[
+            "configuration with a feature each:\n",
+            "MTU                      0xdc05",
+            "6 left out because they read all ones",
+        ],
+    );
+    assert!(!text.contains("SPEED"), "{text}");
 }
 
 #[test]
