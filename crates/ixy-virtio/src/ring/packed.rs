@@ -113,7 +113,7 @@ impl Packed {
         self.memory.words32()[driver_event(self.size) / 4].store(event.to_le(), Ordering::Relaxed);
         // The device shows what it used, then looks whether that interrupts; here it is the other way round. With a full fence
         // between the two on either side, one of them sees what the other wrote: either it interrupts, or who looks for
-        // used chains after this finds one (section 2.8.21.3.1 has it for the other direction).
+        // used chains after this finds one (section 2.8.22).
         fence(Ordering::SeqCst);
     }
 

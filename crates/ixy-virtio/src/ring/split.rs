@@ -21,8 +21,6 @@ pub(crate) struct Split {
     mask: u16,
     links: u16,
     event_idx: bool,
-    /// With EVENT_IDX, while no interrupt is asked for: the index to interrupt at is moved on so that it is never reached.
-    puts_off: bool,
     in_order: bool,
     pub(super) slots: Slots,
     /// The index that the next chain gets in the ring of what is available.
@@ -58,7 +56,6 @@ impl Split {
             mask,
             links,
             event_idx,
-            puts_off: event_idx,
             in_order,
             slots,
             next: 0,
@@ -82,11 +79,10 @@ impl Split {
             self.set_flags(0);
             // The device shows what it used, then looks whether that interrupts; here it is the other way round. With a full
             // fence between the two on either side, one of them sees what the other wrote: either it interrupts, or
-            // who looks for used chains after this finds one (section 2.7.7.1).
+            // who looks for used chains after this finds one (section 2.7.14).
             fence(Ordering::SeqCst);
             return Ok(());
         }
-        self.puts_off = false;
         loop {
             let index = self.reported;
             self.interrupt_at(index);
@@ -95,7 +91,8 @@ impl Split {
             self.look()?;
             // What was used meanwhile may have passed the index before it was there. Whoever looks finds those chains, but if
             // they all hold frames that are dropped, it finds nothing; so the next index is asked for, too. The driver
-            // adds no chain here, so this ends: with more than it has a device is at fault.
+            // adds no chain here, so this ends: a device that uses more than it has is at fault. From now on `look` puts
+            // the next interrupt off only when it finds something new, of which the device has told.
             if self.reported == index {
                 return Ok(());
             }
@@ -104,7 +101,6 @@ impl Split {
 
     /// Asks for no more interrupts. One may still be on its way.
     pub(super) fn disarm(&mut self) {
-        self.puts_off = self.event_idx;
         if self.event_idx {
             self.put_off_interrupts(self.reported);
         } else {
@@ -208,7 +204,7 @@ impl Split {
         if usize::from(to.wrapping_sub(self.seen)) > in_flight {
             return Err(RingFault::Index { from: self.seen, to, in_flight: in_flight as u16 });
         }
-        if self.puts_off && to != self.reported {
+        if self.event_idx && to != self.reported {
             self.put_off_interrupts(to);
         }
         self.reported = to;
