@@ -1,6 +1,6 @@
 //! How a card is to be opened: [`Config`].
 
-use ixy_core::{Batch, Cache};
+use ixy_core::{Batch, Cache, Interrupts};
 use ixy_regs::igb;
 
 use crate::error::Error;
@@ -14,17 +14,21 @@ pub struct Config {
     pub queues: u16,
     /// Descriptors in each receive ring: a power of two from 64 to 4,096.
     pub rx_ring: u16,
-    /// Descriptors in each transmit ring: a power of two from 64 to 4,096.
+    /// Frames that each transmit ring holds: a power of two from 64 to 4,096. It has twice as many descriptors, as a frame whose
+    /// buffer lies in two pages takes two.
     pub tx_ring: u16,
     /// Whether frames to any address are received, as a forwarder needs it, or only those to the card's own.
     pub promiscuous: bool,
     /// What the card is; the bus does not tell.
     pub model: &'static Model,
+    /// The vectors by which receive queues can interrupt, and how often; `None` when they are only polled. With MSI-X each
+    /// queue has a vector of its own as far as they suffice. Less than 123 interrupts a second cannot be asked for.
+    pub interrupts: Option<Interrupts>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { queues: 1, rx_ring: 512, tx_ring: 512, promiscuous: true, model: &MODELS[0] }
+        Self { queues: 1, rx_ring: 512, tx_ring: 512, promiscuous: true, model: &MODELS[0], interrupts: None }
     }
 }
 

@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::rx::IgbRxQueue;
 use crate::stats::Counters;
-use crate::tx::IgbTxQueue;
-use crate::{filters, init, link};
+use crate::tx::{IgbTxQueue, PIECES};
+use crate::{filters, init, interrupts, link};
 
 /// What ring addresses are multiples of.
 const RING_ALIGN: usize = 128;
@@ -75,7 +75,7 @@ impl Config {
 
         let queues = usize::from(self.queues);
         let mut lengths = vec![usize::from(self.rx_ring) * descriptors::SIZE; queues];
-        lengths.extend(vec![usize::from(self.tx_ring) * descriptors::SIZE; queues]);
+        lengths.extend(vec![usize::from(self.tx_ring) * PIECES * descriptors::SIZE; queues]);
         let memory = Arc::clone(domain).allocate(lengths.iter().sum());
         let rings = memory.and_then(|memory| memory.cut(&lengths, RING_ALIGN));
         let mut rx_rings = rings.map_err(dma)?;
@@ -96,9 +96,17 @@ impl Config {
             init::start_receive(&card);
             init::start_transmit(&card);
         }
+        let mut interrupts = interrupts::init(&card, self)?.into_iter();
         let mut device = Igb { rx: Vec::new(), tx: Vec::new(), counters, mac, card };
         for (n, ring) in (0..).zip(rx_rings) {
-            device.rx.push(Some(IgbRxQueue::start(&device.card, n, ring, pool, self.queues)?));
+            device.rx.push(Some(IgbRxQueue::start(
+                &device.card,
+                n,
+                ring,
+                pool,
+                self.queues,
+                interrupts.next().flatten(),
+            )?));
         }
         for (n, ring) in (0..).zip(tx_rings) {
             device.tx.push(Some(IgbTxQueue::start(&device.card, n, ring, pool, domain.id())?));

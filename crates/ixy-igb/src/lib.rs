@@ -33,7 +33,8 @@
 //! ```
 //!
 //! It reads in the order in which the card is started (`datasheet-notes/82576.md` in the repository). In this order:
-//! `device.rs` (open), `card.rs` (waits, reset, the end), `init.rs`, `link.rs` and `phy.rs`, `rx.rs`, `tx.rs`, `stats.rs`.
+//! `device.rs` (open), `card.rs` (waits, reset, the end), `init.rs`, `link.rs` and `phy.rs`, `rx.rs`, `tx.rs`, `interrupts.rs`,
+//! `stats.rs`.
 //! Sections are those of Intel's datasheet 320961, as far as they are known. Where it does otherwise than the datasheet, the line
 //! says `DEPARTURE` and why.
 //!
@@ -49,6 +50,7 @@ mod device;
 mod error;
 mod filters;
 mod init;
+mod interrupts;
 mod link;
 pub mod models;
 mod phy;

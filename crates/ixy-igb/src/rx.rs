@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ixy_core::{Batch, DATA_SIZE, Mempool, Posted, RxQueue};
+use ixy_core::{Batch, DATA_SIZE, Interrupt, Mempool, Posted, RxQueue};
 use ixy_dma::{DmaSlice, Iova};
 use ixy_regs::bus::Bus;
 use ixy_regs::igb;
@@ -13,6 +13,7 @@ use ixy_regs::igb::fields::{RXDCTL, SRRCTL};
 
 use crate::card::{Card, Wait};
 use crate::error::Error;
+use crate::interrupts::QueueInterrupt;
 
 /// Longest time until a queue says that it is enabled or disabled (section 8.10.10).
 const ENABLE: Duration = Duration::from_millis(50);
@@ -32,6 +33,8 @@ pub struct IgbRxQueue<B: Bus> {
     next: usize,
     /// In the middle of a frame of several descriptors, which is dropped whole.
     in_long_frame: bool,
+    /// `None` when it is only polled.
+    interrupt: Option<QueueInterrupt<B>>,
     card: Arc<Card<B>>,
 }
 
@@ -50,6 +53,7 @@ impl<B: Bus> IgbRxQueue<B> {
         descriptors: DmaSlice,
         pool: &Mempool,
         queues: u16,
+        interrupt: Option<QueueInterrupt<B>>,
     ) -> Result<Self, Error> {
         let too_small = |needed| {
             let (device, free) = (card.name.clone(), pool.free());
@@ -70,6 +74,7 @@ impl<B: Bus> IgbRxQueue<B> {
             ring: Some(Ring { descriptors, buffers }),
             next: 0,
             in_long_frame: false,
+            interrupt,
             card: Arc::clone(card),
         };
         let regs = &queue.regs;
@@ -188,6 +193,10 @@ impl<B: Bus> RxQueue for IgbRxQueue<B> {
             unsafe { self.regs.rdt().set_dma(tail as u32) };
         }
         received
+    }
+
+    fn interrupt(&mut self) -> Option<&mut dyn Interrupt> {
+        self.interrupt.as_mut().map(|interrupt| interrupt as &mut dyn Interrupt)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Sending: one descriptor ring and the packets in it (sections 7.2.2 and 8.12).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ixy_core::{Batch, InFlight, Mempool, Packet, TxQueue};
+use ixy_core::{Batch, DATA_SIZE, InFlight, Mempool, Packet, TxQueue};
 use ixy_dma::{DmaSlice, DomainId};
 use ixy_regs::bus::Bus;
 use ixy_regs::igb;
@@ -22,6 +22,16 @@ const SHORTEST: usize = 17;
 /// A frame in one descriptor, to which the card adds the frame check sequence.
 const WHOLE: Command = Command::EOP.union(Command::IFCS);
 
+/// What a buffer may lie in two of.
+///
+/// DEPARTURE: the card takes a buffer wherever it lies. But what is one piece for it may be several of memory behind an IOMMU,
+/// and models of the card lose such a frame (QEMU's does, without counting it). No request of PCI Express crosses such a
+/// boundary, so that for the card it makes a descriptor of difference.
+const PAGE: usize = 4096;
+/// Descriptors that there are for each packet: as many as its buffer lies in pages.
+pub(crate) const PIECES: usize = 2;
+const _: () = assert!((DATA_SIZE as usize) < PAGE);
+
 /// A transmit queue of the card.
 pub struct IgbTxQueue<B: Bus> {
     regs: igb::TxQueue<B>,
@@ -36,8 +46,18 @@ pub struct IgbTxQueue<B: Bus> {
 struct Ring {
     descriptors: DmaSlice,
     packets: InFlight,
-    /// At the first descriptor of a batch: the length of the batch, whose last descriptor is the one that reports.
-    batches: Box<[u16]>,
+    /// At the place of the first packet of a batch.
+    batches: Box<[Batched]>,
+    /// The descriptor that the next packet gets. Always less than the ring's length.
+    next: usize,
+}
+
+/// Packets that were announced to the card together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Batched {
+    packets: u16,
+    /// The descriptor that reports, which is the last of the last one.
+    last: u16,
 }
 
 impl<B: Bus> IgbTxQueue<B> {
@@ -53,10 +73,10 @@ impl<B: Bus> IgbTxQueue<B> {
             return Err(Error::Queues { found: n });
         };
         let (iova, bytes) = (descriptors.iova().0, descriptors.len() as u32);
-        let len = descriptors.words().len() / 2;
+        let len = descriptors.words().len() / 2 / PIECES;
         let packets = InFlight::new(pool, domain, len);
         let packets = packets.ok_or(Error::RingSize { kind: "transmit", found: len as u16 })?;
-        let ring = Ring { descriptors, packets, batches: vec![0; len].into_boxed_slice() };
+        let ring = Ring { descriptors, packets, batches: vec![Batched::default(); len].into(), next: 0 };
         let queue = Self { regs, ring: Some(ring), reclaims: false, card: Arc::clone(card) };
         let regs = &queue.regs;
         // Descriptors are fetched ahead as Intel's driver does it; each that reports is written back at once.
@@ -93,12 +113,10 @@ impl Ring {
             return None;
         }
         let ring = self.descriptors.words().as_chunks::<2>().0;
-        let mask = ring.len() - 1;
-        let first = self.packets.oldest() & mask;
-        let batch = usize::from(self.batches[first]);
-        let last = (first + batch).wrapping_sub(1) & mask;
+        let Batched { packets, last } = self.batches[self.packets.oldest()];
+        let last = &ring[usize::from(last) & (ring.len() - 1)];
         // The acquire load orders whatever becomes of the packets after the card's last access to them.
-        transmit::is_done(u64::from_le(ring[last][1].load(Ordering::Acquire))).then_some(batch)
+        transmit::is_done(u64::from_le(last[1].load(Ordering::Acquire))).then_some(packets.into())
     }
 
     /// Frees the packets of batches that the card has reported done.
@@ -109,6 +127,14 @@ impl Ring {
             unsafe { self.packets.free(batch) };
         }
     }
+}
+
+/// Writes a descriptor for `len` bytes of a frame of `all`.
+#[inline(always)]
+fn write(descriptor: &[AtomicU64; 2], address: u64, len: usize, all: usize, command: Command) {
+    let words = transmit::data(address, len as u16, all as u32, command);
+    descriptor[0].store(words[0].to_le(), Ordering::Relaxed);
+    descriptor[1].store(words[1].to_le(), Ordering::Relaxed);
 }
 
 /// Fills a frame that is shorter than the card takes up with zeros, to the shortest of Ethernet.
@@ -128,28 +154,38 @@ impl<B: Bus> TxQueue for IgbTxQueue<B> {
         if !self.reclaims || ring.packets.room() < batch.len() {
             ring.clean();
         }
-        let Ring { descriptors, packets, batches } = ring;
+        let Ring { descriptors, packets, batches, next } = ring;
         let ring = descriptors.words().as_chunks::<2>().0;
         let mask = ring.len() - 1;
-        let first = packets.next() & mask;
-        let sent = packets.take_from(ring, batch, |descriptor, address, packet| {
+        let first = packets.next();
+        let sent = packets.take_from(batches, batch, |_, address, packet| {
             if packet.len() < SHORTEST {
                 pad(packet);
             }
-            let len = packet.len() as u16;
-            let words = transmit::data(address.0, len, len.into(), WHOLE);
-            descriptor[0].store(words[0].to_le(), Ordering::Relaxed);
-            descriptor[1].store(words[1].to_le(), Ordering::Relaxed);
+            let len = packet.len();
+            let mut address = address.0;
+            let mut left = len;
+            let before = PAGE - (address as usize & (PAGE - 1));
+            if before < len {
+                // The rest of it goes into the next descriptor.
+                write(&ring[*next & mask], address, before, len, Command::IFCS);
+                *next += 1;
+                address += before as u64;
+                left = len - before;
+            }
+            write(&ring[*next & mask], address, left, len, WHOLE);
+            *next += 1;
         });
         if sent > 0 {
-            let next = (first + sent) & mask;
             // Only the last one of the batch reports: the card is then done with all before it.
-            let last = &ring[next.wrapping_sub(1) & mask][1];
-            last.store(last.load(Ordering::Relaxed) | Command::RS.bits().to_le(), Ordering::Relaxed);
-            batches[first] = sent as u16;
+            let last = next.wrapping_sub(1) & mask;
+            let command = &ring[last][1];
+            command.store(command.load(Ordering::Relaxed) | Command::RS.bits().to_le(), Ordering::Relaxed);
+            batches[first] = Batched { packets: sent as u16, last: last as u16 };
+            *next &= mask;
             // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that stand in the
             // ring, in memory that the card's domain reaches. The bus orders this write after those above.
-            unsafe { self.regs.tdt().set_dma(next as u32) };
+            unsafe { self.regs.tdt().set_dma(*next as u32) };
         }
         sent
     }
@@ -161,13 +197,14 @@ impl<B: Bus> TxQueue for IgbTxQueue<B> {
         let mut reclaimed = 0;
         while reclaimed < count {
             let Some(done) = ring.done() else { break };
+            let Batched { last, .. } = ring.batches[ring.packets.oldest()];
             // SAFETY: OWNED-BUFFER: the card has reported the last of them done, and so all.
             let taken = unsafe { ring.packets.give_back(done.min(count - reclaimed), batch) };
             reclaimed += taken;
             if taken < done {
                 // What is left is a batch of its own, with the same last descriptor.
                 let oldest = ring.packets.oldest();
-                ring.batches[oldest] = (done - taken) as u16;
+                ring.batches[oldest] = Batched { packets: (done - taken) as u16, last };
             }
         }
         reclaimed

@@ -56,8 +56,10 @@ impl Ready for Taken {
     }
 
     #[allow(unsafe_code, reason = "this is where a driver is given its card")]
-    fn open(self: Box<Self>, _options: &Options, pool: &Mempool) -> Result<Device, Error> {
+    fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error> {
         let Self { address, device, config, domain } = *self;
+        let interrupts = hardware::interrupts(&device, options)?;
+        let config = Config { interrupts, ..config };
         let bus = device.bus().clone();
         // SAFETY: ARMED-ONLY: `take` locked the device, found it to be one of the configuration's model, and made the domain
         // for it; nobody else in this process has it.
@@ -68,9 +70,9 @@ impl Ready for Taken {
 }
 
 impl Options {
-    /// The same for the driver of 82576s.
+    /// The same for the driver of 82576s, without the vectors, which come from the device.
     fn igb(&self, model: &'static models::Model) -> Config {
         let Self { queues, rx_ring, tx_ring, promiscuous, .. } = *self;
-        Config { queues, rx_ring, tx_ring, promiscuous, model }
+        Config { queues, rx_ring, tx_ring, promiscuous, model, interrupts: None }
     }
 }
