@@ -1,11 +1,13 @@
 //! Software 82599s in this process.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use ixy_core::Mempool;
+use ixy_core::{Interrupts, Mempool, VectorKind, Vectors};
 use ixy_dma::{DmaDomain, SimulatedDomain};
+use ixy_ixgbe::Config;
 use ixy_sim::wire::{Cables, WireKind, WireSpec};
-use ixy_sim::{PollThread, Sim};
+use ixy_sim::{Events, Irq, PollThread, Sim};
 
 use crate::address::{Address, Place};
 use crate::device::{Device, Ground};
@@ -44,23 +46,27 @@ pub(crate) fn check_cables(addresses: &[Address], options: &Options) -> Result<(
     }
     Ok(())
 }
+
 /// A software device at its wire, and no driver yet.
 pub(crate) struct Plugged {
     address: String,
     device: Simulated,
     domain: Arc<dyn DmaDomain>,
+    slot: Slot,
 }
 
 impl Plugged {
     pub(crate) fn plug(address: &str, spec: &WireSpec, cables: &Cables) -> Result<Self, Error> {
         let thread = poll_thread().map_err(|source| Error::Thread { address: address.to_owned(), source })?;
         let domain = Arc::new(SimulatedDomain::default());
-        let sim = Sim::open(spec, cables, Arc::clone(&domain), &thread);
+        let slot = Slot::default();
+        let irq = Box::new(slot.clone());
+        let sim = Sim::open_with(spec, cables, Arc::clone(&domain), &thread, |builder| builder.irq(irq));
         let sim = sim.map_err(|source| Error::Wire { address: address.to_owned(), source })?;
         let stdout =
             matches!(&spec.kind, WireKind::Captures { tx: Some(path), .. } if path.as_os_str() == "-");
         let device = Simulated { sim, stdout, _thread: thread };
-        Ok(Self { address: address.to_owned(), device, domain })
+        Ok(Self { address: address.to_owned(), device, domain, slot })
     }
 }
 
@@ -71,12 +77,55 @@ impl Ready for Plugged {
 
     #[allow(unsafe_code, reason = "this is where a driver is given its card")]
     fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error> {
-        let Self { address, device, domain } = *self;
+        let Self { address, device, domain, slot } = *self;
+        let interrupts = slot.interrupts(options);
+        let interrupts = interrupts.map_err(|source| Error::Thread { address: address.clone(), source })?;
+        let config = Config { interrupts, ..options.config() };
         let (bus, bus_master) = (device.sim.bus(), Arc::new(device.sim.bus_master()));
         // SAFETY: ARMED-ONLY: `plug` made the device and its domain for this driver alone.
-        let opened = unsafe { options.config().open(&address, bus, &domain, bus_master, pool) };
+        let opened = unsafe { config.open(&address, bus, &domain, bus_master, pool) };
         let card = opened.map_err(|source| Error::of_driver(&address, source))?;
         Ok(Device::new(card, device, domain, pool.clone()))
+    }
+}
+
+/// Where the interrupts of a software device arrive. As a slot of a machine, it has vectors once a driver asks for them.
+#[derive(Debug, Clone, Default)]
+struct Slot(Arc<OnceLock<Events>>);
+
+impl Slot {
+    /// What the driver is given, if the options ask for interrupts: a vector for each receive queue.
+    fn interrupts(self, options: &Options) -> std::io::Result<Option<Interrupts>> {
+        let Some(rate) = options.interrupts else { return Ok(None) };
+        let events = Events::new(options.queues.into())?;
+        self.0.get_or_init(|| events);
+        Ok(Some(Interrupts { vectors: Arc::new(self), rate }))
+    }
+}
+
+impl Irq for Slot {
+    fn raise(&self, vector: u32) {
+        if let Some(events) = self.0.get() {
+            events.raise(vector);
+        }
+    }
+}
+
+impl Vectors for Slot {
+    fn kind(&self) -> VectorKind {
+        VectorKind::MsiX
+    }
+
+    fn len(&self) -> usize {
+        self.0.get().map_or(0, Events::len)
+    }
+
+    fn event(&self, n: usize) -> Option<BorrowedFd<'_>> {
+        self.0.get()?.event(n)
+    }
+
+    fn unmask(&self) -> Result<(), ixy_core::Error> {
+        Ok(())
     }
 }
 
@@ -126,4 +175,79 @@ fn poll_thread() -> std::io::Result<Arc<PollThread>> {
     let thread = Arc::new(PollThread::start()?);
     *current = Arc::downgrade(&thread);
     Ok(thread)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use ixy_core::{Batch, RxQueue, TxQueue, WaitMode, Waiter};
+
+    use super::*;
+
+    /// Two devices on a cable, with the queues of a direction.
+    struct Pair {
+        devices: Vec<Device>,
+        rx: Vec<Box<dyn RxQueue>>,
+        tx: Vec<Box<dyn TxQueue>>,
+    }
+
+    fn open(options: &Options) -> Pair {
+        let ends = ["sim:cable=a", "sim:cable=a"].map(|address| address.parse().unwrap());
+        let mut devices = crate::open(&ends, options).unwrap();
+        for device in &devices {
+            assert!(device.wait_for_link(Duration::from_secs(10)).unwrap().up);
+        }
+        let rx = (0..options.queues).map(|n| devices[1].rx_queue(n).unwrap()).collect();
+        let tx = (0..options.queues).map(|n| devices[0].tx_queue(n).unwrap()).collect();
+        Pair { devices, rx, tx }
+    }
+
+    #[test]
+    fn without_interrupts_a_software_device_has_none() {
+        let mut pair = open(&Options::default());
+        assert!(pair.rx[0].interrupt().is_none());
+    }
+
+    #[test]
+    fn a_thread_sleeps_until_a_software_device_receives() {
+        let options = Options { interrupts: Some(0), queues: 2, ..Options::default() };
+        let Pair { devices, mut rx, mut tx } = open(&options);
+        let [first, second] = [0, 1].map(|n| {
+            let event = rx[n].interrupt().unwrap().event();
+            std::os::fd::AsRawFd::as_raw_fd(&event)
+        });
+        assert_ne!(first, second, "each queue has a vector of its own");
+        let queues = rx.iter_mut().map(|rx| &mut **rx);
+        let mut waiter = Waiter::new(WaitMode::Interrupt, queues).unwrap();
+        let (mut batch, mut received) = (Batch::new(4), 0);
+        const FRAMES: u64 = 50;
+        let (pool, tx) = (devices[0].new_pool(64).unwrap(), &mut tx[0]);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for _ in 0..FRAMES {
+                    std::thread::sleep(Duration::from_millis(5));
+                    let mut one = Batch::new(1);
+                    pool.allocate_batch(&mut one, 1);
+                    assert!(one[0].set_len(60));
+                    // A broadcast of no protocol that would be spread over queues.
+                    one[0].fill(0xff);
+                    assert_eq!(tx.send(&mut one), 1);
+                }
+            });
+            let start = Instant::now();
+            while received < FRAMES {
+                assert!(start.elapsed() < Duration::from_secs(20), "{received} frames arrived");
+                let mut moved = 0;
+                for rx in &mut rx {
+                    moved += rx.receive(&mut batch);
+                    batch.clear();
+                }
+                received += moved as u64;
+                waiter.after(moved, rx.iter_mut().map(|rx| (&mut **rx, 0)));
+            }
+        });
+        assert!(waiter.slept() >= FRAMES / 2, "it slept {} times", waiter.slept());
+        assert_eq!(waiter.overslept(), 0, "an interrupt was lost");
+    }
 }
