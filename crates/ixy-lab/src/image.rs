@@ -1,18 +1,28 @@
 //! The guest's first and only file system, which the kernel unpacks into memory.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::{Error, Parts, Programs, archive::Archive, error::at, modules::Modules};
+use crate::{Error, Parts, Programs, archive::Archive, error::at, modules::Modules, parts::repository};
 
 /// The first process of the guest: mounts, loads modules, then does what it is told over the second serial port.
 const INIT: &str = include_str!("../guest/init");
 
-/// The image for a machine with `kernel`, which loads `modules` at its start.
+/// What users run of `scripts`.
+const SCRIPTS: [&str; 2] = ["bind", "setup-hugepages"];
+/// What those are written for.
+const BASH: &str = "/bin/bash";
+
+/// The image for a machine with `kernel`, which loads `modules` at its start. With `scripts`, these are there, and bash.
 pub(crate) fn build(
     parts: &Parts,
     kernel: &Path,
     modules: &[&str],
     programs: &Programs,
+    scripts: bool,
 ) -> Result<Vec<u8>, Error> {
     let mut archive = Archive::default();
     for directory in ["bin", "dev", "etc", "modules", "proc", "sys", "tmp"] {
@@ -23,6 +33,9 @@ pub(crate) fn build(
     for (name, file) in &programs.files {
         archive.file(&format!("bin/{name}"), &read(file)?);
     }
+    if scripts {
+        add_scripts(&mut archive)?;
+    }
     let mut order = String::new();
     for module in Modules::below(&kernel.join("modules"), &parts.busybox)?.load_order(modules)? {
         archive.file(&format!("modules/{}.ko", module.name), &module.image);
@@ -31,6 +44,38 @@ pub(crate) fn build(
     }
     archive.file("modules/order", order.as_bytes());
     Ok(archive.finish())
+}
+
+/// Adds `/scripts`, and this machine's bash with its libraries.
+fn add_scripts(archive: &mut Archive) -> Result<(), Error> {
+    archive.directory("scripts");
+    for name in SCRIPTS {
+        archive.file(&format!("scripts/{name}"), &read(&repository().join("scripts").join(name))?);
+    }
+    let mut directories: Vec<PathBuf> = vec!["bin".into()];
+    for file in with_libraries(Path::new(BASH))? {
+        let place = file.strip_prefix("/").unwrap_or(&file);
+        let parents = place.parent().unwrap_or(Path::new("")).ancestors();
+        let mut parents: Vec<&Path> = parents.filter(|parent| *parent != Path::new("")).collect();
+        parents.reverse();
+        for parent in parents {
+            if !directories.iter().any(|known| known == parent) {
+                archive.directory(&parent.display().to_string());
+                directories.push(parent.into());
+            }
+        }
+        archive.file(&place.display().to_string(), &read(&file)?);
+    }
+    Ok(())
+}
+
+/// A program of this machine, and the libraries that its loader would load, as lines such as
+/// `name => /path/to/library (0x7f00)` name them.
+fn with_libraries(program: &Path) -> Result<Vec<PathBuf>, Error> {
+    let output = Command::new("ldd").arg(program).output().map_err(at("ldd"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = text.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')));
+    Ok([program.to_owned()].into_iter().chain(words.map(PathBuf::from)).collect())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

@@ -19,6 +19,7 @@ pub struct Machine {
     modules: Vec<String>,
     kernel: usize,
     hugepages: u32,
+    scripts: bool,
     arguments: Vec<String>,
     append: String,
     limit: Duration,
@@ -34,6 +35,7 @@ impl Machine {
             modules: Vec::new(),
             kernel: 0,
             hugepages: 128,
+            scripts: false,
             arguments: Vec::new(),
             append: String::new(),
             limit,
@@ -62,6 +64,13 @@ impl Machine {
         self
     }
 
+    /// Puts the scripts for users into `/scripts`, and this machine's bash to run them with.
+    #[must_use]
+    pub fn scripts(mut self) -> Self {
+        self.scripts = true;
+        self
+    }
+
     /// Puts an IOMMU of 48 bits between the devices and memory. Of virtio devices only those with `iommu_platform=on` go
     /// through it.
     #[must_use]
@@ -75,6 +84,14 @@ impl Machine {
         // The kernel's test of its timer behind the IOMMU counts real time, which a busy host does not give.
         self.append.push_str(" intel_iommu=on no_timer_check");
         self.device(&format!("intel-iommu,intremap=on,caching-mode=on,aw-bits={bits}"))
+    }
+
+    /// Puts an IOMMU of AMD's kind there instead.
+    #[must_use]
+    pub fn amd_iommu(mut self) -> Self {
+        self.append.push_str(" no_timer_check");
+        // Without dma-remap a mapping that is made later is not seen by devices, also when the kernel's own drivers make it.
+        self.device("amd-iommu,intremap=on,dma-remap=on")
     }
 
     /// Adds any device, as QEMU's option `-device` takes it.
@@ -131,7 +148,8 @@ impl Machine {
         })?;
         let modules: Vec<&str> = self.modules.iter().map(String::as_str).collect();
         let initrd = directory.path().join("initrd");
-        fs::write(&initrd, image::build(parts, kernel, &modules, programs)?).map_err(at(&initrd))?;
+        fs::write(&initrd, image::build(parts, kernel, &modules, programs, self.scripts)?)
+            .map_err(at(&initrd))?;
 
         let mut command = Command::new(&parts.qemu);
         // SAFETY: prctl(2) may be called between fork and exec.

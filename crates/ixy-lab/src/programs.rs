@@ -10,7 +10,7 @@ use std::{
 use crate::{Error, error::at, parts::repository};
 
 /// What a guest finds in its path.
-const NAMES: [&str; 3] = ["ixy-fwd", "ixy-pktgen", "ixy-dump"];
+const NAMES: [&str; 4] = ["ixy-fwd", "ixy-pktgen", "ixy-dump", "ixy-info"];
 /// Examples of crates, which it finds there, too.
 const EXAMPLES: [(&str, &str); 2] = [("ixy", "pass_checksums"), ("ixy-pci", "vfio")];
 

@@ -59,3 +59,41 @@ pub(crate) fn the_kernel_is_well(guest: &Guest) {
     let bad = ["BUG:", "Oops", "WARNING:", "Call Trace", "Bad page", "general protection"];
     assert!(!bad.iter().any(|word| log.contains(word)), "{log}");
 }
+
+/// Makes a user, whom nothing belongs to but files of their own, and gives the guest's shell `as_user PROGRAM...`, which
+/// becomes that program, run by the user.
+pub(crate) fn there_is_a_user(guest: &mut Guest) {
+    guest
+        .run(
+            r#"
+            as_user() {
+                exec su user -c "exec $*"
+            }
+            echo 'root:x:0:0::/tmp:/bin/sh' >/etc/passwd
+            echo 'user:x:1000:1000::/tmp:/bin/sh' >>/etc/passwd
+            echo 'user:x:1000:' >/etc/group
+            chmod 777 /tmp
+            "#,
+        )
+        .unwrap();
+}
+
+/// What the guest's kernel says about accesses that an IOMMU stopped.
+pub(crate) fn faults(guest: &mut Guest) -> String {
+    guest.run("dmesg | grep -iE 'DMAR.*fault|AMD-Vi.*(fault|error|event)' || true").unwrap()
+}
+
+/// How many hugepages of 2 MiB the guest has, and how many of them nobody uses.
+pub(crate) fn free_hugepages(guest: &mut Guest) -> [u32; 2] {
+    let read = "cd /sys/kernel/mm/hugepages/hugepages-2048kB && cat nr_hugepages free_hugepages; cd /tmp";
+    let output = guest.run(read).unwrap();
+    let mut numbers = output.lines().map(|line| line.parse().unwrap());
+    [numbers.next().unwrap(), numbers.next().unwrap()]
+}
+
+/// What a program says in its line of statistics, with --json, under `name`.
+pub(crate) fn statistic(output: &str, name: &str) -> u64 {
+    let value =
+        |line: &str| line.split_once(&format!("\"{name}\":"))?.1.split([',', '}']).next()?.parse().ok();
+    output.lines().rev().find_map(value).unwrap_or_else(|| panic!("no {name} in {output}"))
+}
