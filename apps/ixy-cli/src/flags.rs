@@ -7,8 +7,8 @@ use crate::session::Session;
 /// What `--help` of every program says of addresses, and of how it ends.
 pub const HELP: &str = "\
 Addresses:
-  0000:03:00.0 or 03:00.0   a network card, as `lspci -nn` prints it (Intel 82599, X540, X550; virtio); `ixy-info`
-                            tells what is missing before it can be used
+  0000:03:00.0 or 03:00.0   a network card, as `lspci -nn` prints it (Intel 82599, X540, X550,
+                            82576; virtio); `ixy-info` tells what is missing before it can be used
   sim                       a software 82599 with an endless source of 60-byte frames, and a sink; needs nothing
   sim:flood,size=N,flows=N  the same, with frames of N bytes (60 to 1514) in N UDP flows
   sim:rx=IN.pcap            receives the frames of a capture; its input ends after the last one
