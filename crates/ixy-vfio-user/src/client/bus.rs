@@ -1,0 +1,165 @@
+//! Registers of a device of another process: [`VfioUserBus`].
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+use ixy_regs::bus::Bus;
+
+use super::Client;
+use crate::error::Error;
+use crate::mapping::Mapping;
+use crate::message::{Area, RegionInfo, RegionReply};
+
+/// A region as a window of registers.
+///
+/// What the server lets be mapped, from a file that is sealed against becoming shorter, is accessed in memory. The rest goes
+/// through messages: a read waits for the device, and a write is posted, as on a PCI bus, so that a doorbell costs one system
+/// call. In a region with areas that are mapped, writes by message wait, too, or a later store to an area would overtake
+/// them. When the device is lost, reads give all ones, and writes do nothing; [`Client::lost`] says why.
+#[derive(Debug, Clone)]
+pub struct VfioUserBus {
+    client: Client,
+    region: u32,
+    len: u32,
+    areas: Arc<[(u32, Mapping)]>,
+}
+
+impl VfioUserBus {
+    /// The registers of region `region`.
+    ///
+    /// # Errors
+    /// There is no such region, it is empty or cannot be both read and written; or the device is lost.
+    pub fn new(client: &Client, region: u32) -> Result<Self, Error> {
+        let (reply, file) = client.region(region)?;
+        let both = RegionInfo::READ | RegionInfo::WRITE;
+        if reply.info.size == 0 || reply.info.flags & both != both {
+            let what = format!("region {region}");
+            let why =
+                format!("it has {} bytes and flags {:#x}: no registers", reply.info.size, reply.info.flags);
+            return Err(Error::Invalid { what, why });
+        }
+        let len = u32::try_from(reply.info.size).unwrap_or(!3);
+        let areas = file.map(|file| map(&reply, &file, len)).unwrap_or_default();
+        Ok(Self { client: client.clone(), region, len, areas: areas.into() })
+    }
+
+    /// How many areas are accessed in memory.
+    pub fn mapped(&self) -> usize {
+        self.areas.len()
+    }
+
+    /// The area that an offset is in, and where in it.
+    #[inline]
+    fn area(&self, offset: u32) -> Option<(&Mapping, usize)> {
+        self.areas.iter().find_map(|(start, mapping)| {
+            let at = offset.checked_sub(*start)? as usize;
+            (at < mapping.len()).then_some((mapping, at))
+        })
+    }
+
+    fn load<const N: usize>(&self, offset: u32) -> [u8; N] {
+        let mut bytes = [u8::MAX; N];
+        // Why it fails is kept in the client; a refused read is one that the device does not have.
+        if self.client.read(self.region, offset.into(), &mut bytes).is_err() {
+            bytes = [u8::MAX; N];
+        }
+        fence(Ordering::Acquire);
+        bytes
+    }
+
+    /// # Safety
+    /// As for the writes of [`Bus`].
+    unsafe fn store(&self, offset: u32, bytes: &[u8]) {
+        fence(Ordering::Release);
+        // SAFETY: what the write does is the caller's promise.
+        let done = unsafe {
+            if self.areas.is_empty() {
+                self.client.post(self.region, offset.into(), bytes)
+            } else {
+                self.client.write(self.region, offset.into(), bytes)
+            }
+        };
+        if let Err(error) = done {
+            tracing::debug!(%error, offset, "a write to a register was lost");
+        }
+    }
+}
+
+/// Maps what can be; what cannot is reached by messages.
+fn map(reply: &RegionReply, file: &OwnedFd, len: u32) -> Vec<(u32, Mapping)> {
+    if reply.info.flags & RegionInfo::MMAP == 0 {
+        return Vec::new();
+    }
+    let whole = [Area { offset: 0, size: reply.info.size }];
+    let map = |area: &Area| {
+        let (start, size) = (u32::try_from(area.offset).ok()?, usize::try_from(area.size).ok()?);
+        let inside = area.offset.checked_add(area.size)? <= len.into();
+        // The server's word for the place in its file is checked against the file.
+        let offset = reply.info.offset.checked_add(area.offset)?;
+        if !inside || size == 0 || !area.offset.is_multiple_of(4096) {
+            return None;
+        }
+        match Mapping::new(file.as_fd(), offset, size, true) {
+            Ok(mapping) => Some((start, mapping)),
+            Err(error) => {
+                tracing::debug!(%error, ?area, "an area of registers cannot be mapped, and is reached by messages");
+                None
+            }
+        }
+    };
+    reply.areas.as_deref().unwrap_or(&whole).iter().filter_map(map).collect()
+}
+
+/// One access, in memory or by message.
+macro_rules! read {
+    ($self:ident, $offset:ident, $load:ident, $T:ty) => {
+        match $self.area($offset).and_then(|(mapping, at)| mapping.$load(at)) {
+            Some(value) => <$T>::from_le(value),
+            None => <$T>::from_le_bytes($self.load($offset)),
+        }
+    };
+}
+
+macro_rules! write {
+    ($self:ident, $offset:ident, $store:ident, $value:ident) => {
+        match $self.area($offset) {
+            Some((mapping, at)) if mapping.$store(at, $value.to_le()) => {}
+            // SAFETY: what the write does is the caller's promise.
+            _ => unsafe { $self.store($offset, &$value.to_le_bytes()) },
+        }
+    };
+}
+
+// SAFETY: BUS-WINDOW: the length never changes, and a clone has the same. Stores to an area release and loads acquire; a message
+// is sent after what came before in its thread, and received by the server's, which orders the two. No access can reach beyond
+// an area: `Mapping` checks each.
+unsafe impl Bus for VfioUserBus {
+    fn len(&self) -> u32 {
+        self.len
+    }
+
+    unsafe fn read8(&self, offset: u32) -> u8 {
+        read!(self, offset, load8, u8)
+    }
+
+    unsafe fn read16(&self, offset: u32) -> u16 {
+        read!(self, offset, load16, u16)
+    }
+
+    unsafe fn read32(&self, offset: u32) -> u32 {
+        read!(self, offset, load32, u32)
+    }
+
+    unsafe fn write8(&self, offset: u32, value: u8) {
+        write!(self, offset, store8, value);
+    }
+
+    unsafe fn write16(&self, offset: u32, value: u16) {
+        write!(self, offset, store16, value);
+    }
+
+    unsafe fn write32(&self, offset: u32, value: u32) {
+        write!(self, offset, store32, value);
+    }
+}

@@ -1,0 +1,146 @@
+//! Memory that a device of another process reaches: [`VfioUserDomain`].
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use ixy_dma::{Backing, DmaDomain, DmaMemory, DomainId, Error, Iova, Segment};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+
+use super::Client;
+use super::bus_master::failed;
+use crate::mapping::Mapping;
+use crate::message::Errno;
+
+const PAGE: usize = 4096;
+/// The first IOVA that is given out: above 4 GiB, so that an address that was cut to 32 bits is a fault and no hit.
+const FIRST_IOVA: u64 = 1 << 32;
+
+/// The next IOVA of all domains of the process, so that memory of one can be imported into the others.
+static NEXT_IOVA: AtomicU64 = AtomicU64::new(FIRST_IOVA);
+
+/// The memory that was allocated, by its address: to find the file of what is imported.
+static FILES: Mutex<BTreeMap<usize, Weak<Memory>>> = Mutex::new(BTreeMap::new());
+
+/// The address space of one device of another process.
+///
+/// Memory comes from a memfd that is sealed, so that neither side can take it from under the other; each allocation is
+/// one piece for the device. The server maps the same file: it can reach what was given to it, and nothing else of this
+/// process, whatever it does. Memory can be imported from other domains of this kind only, as it takes a file.
+#[derive(Debug)]
+pub struct VfioUserDomain {
+    id: DomainId,
+    name: String,
+    client: Client,
+}
+
+/// A file and where it is mapped.
+#[derive(Debug)]
+struct Memory {
+    file: OwnedFd,
+    mapping: Mapping,
+}
+
+impl VfioUserDomain {
+    /// The address space of `client`'s device; `name` is what to call it in messages, its socket's path for instance.
+    pub fn new(client: &Client, name: impl Into<String>) -> Self {
+        Self { id: DomainId::unique(), name: name.into(), client: client.clone() }
+    }
+}
+
+/// Allocates sealed memory of whole pages.
+fn allocate(len: usize) -> Result<Memory, Errno> {
+    let file = memfd_create("ixy", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    ftruncate(&file, len as u64)?;
+    fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    let mapping = Mapping::new(file.as_fd(), 0, len, true)?;
+    Ok(Memory { file, mapping })
+}
+
+// SAFETY: the id is the domain's own. What is allocated or imported was mapped by the server, at the IOVAs in its segments,
+// when the calls return, and is unmapped when `Mapped` is dropped.
+unsafe impl DmaDomain for VfioUserDomain {
+    fn id(&self) -> DomainId {
+        self.id
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, Error> {
+        let len =
+            size.checked_next_multiple_of(PAGE).filter(|len| *len > 0).ok_or(Error::BadRequest { size })?;
+        let os = |errno: Errno| Error::Os {
+            what: format!("allocating {len} bytes of memory"),
+            source: errno.into(),
+        };
+        let memory = Arc::new(allocate(len).map_err(os)?);
+        // A page is left out behind each, so that running over its end is a fault.
+        let iova = NEXT_IOVA.fetch_add((len + PAGE) as u64, Ordering::Relaxed);
+        self.client
+            .map(iova, len as u64, memory.file.as_fd(), 0, true)
+            .map_err(|error| failed(format!("mapping {len} bytes for {}", self.name), error))?;
+        let base = memory.mapping.base();
+        {
+            let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+            files.retain(|_, memory| memory.strong_count() > 0);
+            files.insert(base.as_ptr().addr(), Arc::downgrade(&memory));
+        }
+        let backing =
+            Mapped { client: self.client.clone(), windows: vec![(iova, len as u64)], _memory: memory };
+        let segments = vec![Segment { offset: 0, len, iova: Iova(iova) }];
+        // SAFETY: MAPPED-ALIVE: `backing` keeps the mapping of `len` zeroed bytes of a fresh file at `base`, which nothing
+        // else in this process uses; the one segment covers it, in whole pages, where the server has just mapped it.
+        Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(backing), self) })
+    }
+
+    unsafe fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error> {
+        let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = files.get(&memory.base().as_ptr().addr()).and_then(Weak::upgrade);
+        drop(files);
+        let Some(file) = found.filter(|file| file.mapping.len() == memory.len()) else {
+            return Err(Error::CannotShare {
+                from: memory.domain().name(),
+                into: self.name.clone(),
+                why: "a device of another process reaches files only: allocate from a vfio-user device"
+                    .into(),
+            });
+        };
+        let mut mapped =
+            Mapped { client: self.client.clone(), windows: Vec::new(), _memory: Arc::clone(&file) };
+        for &Segment { offset, len, iova } in memory.segments() {
+            match self.client.map(iova.0, len as u64, file.file.as_fd(), offset as u64, true) {
+                Ok(()) => mapped.windows.push((iova.0, len as u64)),
+                Err(crate::Error::Refused { errno: Errno::EXIST, .. }) => {
+                    return Err(Error::Overlap { iova, len, domain: self.name.clone() });
+                }
+                Err(error) => return Err(failed(format!("mapping {len} bytes for {}", self.name), error)),
+            }
+        }
+        Ok(Box::new(mapped))
+    }
+}
+
+/// What the server has mapped, and the memory that it is.
+#[derive(Debug)]
+struct Mapped {
+    client: Client,
+    windows: Vec<(u64, u64)>,
+    // Freed after `drop` has taken it from the server.
+    _memory: Arc<Memory>,
+}
+
+impl Backing for Mapped {}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        for &(iova, len) in &self.windows {
+            // A server that is gone has nothing mapped; one that keeps it keeps pages that nobody looks at.
+            if let Err(error) = self.client.unmap(iova, len) {
+                tracing::debug!(%error, "unmapping {len:#x} bytes at {iova:#x}");
+            }
+        }
+    }
+}

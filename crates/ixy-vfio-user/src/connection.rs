@@ -1,0 +1,248 @@
+//! One connection: whole messages and the descriptors that came with them, over a Unix stream socket.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::error::Error;
+use crate::message::{Errno, Header};
+
+/// The most descriptors that are sent or taken with one message.
+pub const MAX_FDS: usize = 16;
+
+/// What one side takes from the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The longest body of a message in bytes. A longer one is read and thrown away.
+    pub body: usize,
+    /// How long the rest of a message may take after its first byte, and how long the other side may take to make room for
+    /// what is sent to it.
+    pub patience: Duration,
+}
+
+/// A message without its body, which is in the buffer that was given for it.
+#[derive(Debug)]
+pub struct Received {
+    /// Its header.
+    pub header: Header,
+    /// The descriptors that came with it; those beyond [`MAX_FDS`] were closed.
+    pub fds: Vec<OwnedFd>,
+    /// Why the message cannot be used, although the next one can: `E2BIG`, its body was too long and was thrown away;
+    /// `EINVAL`, it had too many descriptors; `EMFILE`, this process has no room for more.
+    pub trouble: Option<Errno>,
+}
+
+/// A connected socket.
+#[derive(Debug)]
+pub struct Connection {
+    socket: OwnedFd,
+    limits: Limits,
+    out: Vec<u8>,
+}
+
+/// Waits for an event on one of `fds`, until `deadline` when there is one. `false`: that is over.
+pub(crate) fn wait(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<bool, Errno> {
+    loop {
+        let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let rest = rest.map(|rest| Timespec {
+            tv_sec: rest.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: rest.subsec_nanos().into(),
+        });
+        match poll(fds, rest.as_ref()) {
+            Err(Errno::INTR) => {}
+            other => return other.map(|events| events > 0),
+        }
+    }
+}
+
+impl Connection {
+    /// A connection over `socket`.
+    pub fn new(socket: UnixStream, limits: Limits) -> Self {
+        Self { socket: socket.into(), limits, out: Vec::new() }
+    }
+
+    /// The limits that it was made with.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Sends a message: `header`, whose size is that of `body` with it, and up to [`MAX_FDS`] descriptors.
+    ///
+    /// # Errors
+    /// The other side is gone or takes nothing for as long as the limits say. The connection is then of no more use.
+    pub fn send(&mut self, header: &Header, body: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        self.out.clear();
+        self.out.extend_from_slice(header.as_bytes());
+        self.out.extend_from_slice(body);
+        let deadline = Instant::now() + self.limits.patience;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+        let mut sent = 0;
+        while let Some(rest) = self.out.get(sent..).filter(|rest| !rest.is_empty()) {
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            // Descriptors go with the first byte.
+            if sent == 0 && !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+                return Err(Error::Invalid {
+                    what: header.name(),
+                    why: format!(
+                        "{} descriptors do not fit into one message, which takes {MAX_FDS}",
+                        fds.len()
+                    ),
+                });
+            }
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match sendmsg(&self.socket, &[IoSlice::new(rest)], &mut control, flags) {
+                Ok(n) => sent += n,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    let mut fds = [PollFd::new(&self.socket, PollFlags::OUT)];
+                    if !wait(&mut fds, Some(deadline)).map_err(Error::os("waiting for a socket"))? {
+                        return Err(Error::TimedOut { what: "take a message", limit: self.limits.patience });
+                    }
+                }
+                Err(Errno::PIPE | Errno::CONNRESET) => return Err(Error::Closed { inside: sent > 0 }),
+                Err(source) => return Err(Error::Os { what: "sending a message".into(), source }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a message to begin, or the connection to end. `false`: neither happened until `deadline`.
+    ///
+    /// # Errors
+    /// The system cannot wait.
+    pub fn wait(&self, deadline: Instant) -> Result<bool, Error> {
+        wait(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(deadline))
+            .map_err(Error::os("waiting for a socket"))
+    }
+
+    /// Whether a message has begun, or the connection has ended.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.wait(Instant::now()).unwrap_or(true)
+    }
+
+    /// Receives the message that has begun, and puts its body into `body`. `None`: the other side closed the connection.
+    ///
+    /// # Errors
+    /// The rest of the message does not come, or the header cannot be a header's, so that nobody knows where the next one
+    /// begins. The connection is then of no more use.
+    pub fn receive(&mut self, body: &mut Vec<u8>) -> Result<Option<Received>, Error> {
+        body.clear();
+        let deadline = Instant::now() + self.limits.patience;
+        let mut incoming = Incoming { connection: self, deadline, fds: Vec::new(), trouble: None };
+        let mut header = [0; Header::SIZE];
+        if !incoming.fill(&mut header, true)? {
+            return Ok(None);
+        }
+        let header = Header::read_from_bytes(&header).unwrap_or_default();
+        let Some(len) = header.body() else {
+            let why = format!("its header says that it has {} bytes in all, which are too few", header.size);
+            return Err(Error::Protocol { what: header.name(), why });
+        };
+        if len <= incoming.connection.limits.body {
+            body.resize(len, 0);
+            incoming.fill(body, false)?;
+        } else {
+            incoming.skip(len)?;
+            incoming.trouble = Some(Errno::TOOBIG);
+        }
+        let Incoming { fds, trouble, .. } = incoming;
+        Ok(Some(Received { header, fds, trouble }))
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// A message that is being received.
+struct Incoming<'a> {
+    connection: &'a mut Connection,
+    deadline: Instant,
+    fds: Vec<OwnedFd>,
+    trouble: Option<Errno>,
+}
+
+impl Incoming<'_> {
+    /// Fills `into`. `false`: there was nothing, and nothing will come, where that may be.
+    fn fill(&mut self, into: &mut [u8], may_end: bool) -> Result<bool, Error> {
+        let mut filled = 0;
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.some(rest)? {
+                0 if may_end && filled == 0 => return Ok(false),
+                0 => return Err(Error::Closed { inside: true }),
+                n => filled += n,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Throws `len` bytes away.
+    fn skip(&mut self, mut len: usize) -> Result<(), Error> {
+        let mut bytes = [0; 4096];
+        while len > 0 {
+            let n = len.min(bytes.len());
+            self.fill(&mut bytes[..n], false)?;
+            len -= n;
+        }
+        Ok(())
+    }
+
+    /// Receives at least one byte, or none at the end.
+    fn some(&mut self, into: &mut [u8]) -> Result<usize, Error> {
+        let limit = self.connection.limits.patience;
+        loop {
+            if Instant::now() > self.deadline {
+                return Err(Error::TimedOut { what: "send the rest of a message", limit });
+            }
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+            let received =
+                recvmsg(&self.connection.socket, &mut [IoSliceMut::new(into)], &mut control, flags);
+            match received {
+                Ok(received) => {
+                    self.keep(&mut control, received.flags.contains(ReturnFlags::CTRUNC));
+                    return Ok(received.bytes);
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    let mut fds = [PollFd::new(&self.connection.socket, PollFlags::IN)];
+                    wait(&mut fds, Some(self.deadline)).map_err(Error::os("waiting for a socket"))?;
+                }
+                Err(Errno::CONNRESET) => return Ok(0),
+                Err(source) => return Err(Error::Os { what: "receiving a message".into(), source }),
+            }
+        }
+    }
+
+    /// Keeps the descriptors that came, as many as there may be.
+    fn keep(&mut self, control: &mut RecvAncillaryBuffer<'_>, cut: bool) {
+        let mut came = 0;
+        for message in control.drain() {
+            let RecvAncillaryMessage::ScmRights(fds) = message else { continue };
+            for fd in fds {
+                came += 1;
+                if self.fds.len() < MAX_FDS {
+                    self.fds.push(fd);
+                } else {
+                    self.trouble = Some(Errno::INVAL);
+                }
+            }
+        }
+        if cut {
+            // The system closes those for which there is no room: in the buffer, or in this process.
+            self.trouble = Some(if came >= MAX_FDS { Errno::INVAL } else { Errno::MFILE });
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The client's memory as the device reaches it: [`GuestMemory`].
+//!
+//! A client may do to its files what it likes while they are mapped. A page that is no longer there when it is touched ends
+//! a process (SIGBUS), so:
+//!
+//! - A file that is sealed against becoming shorter (`F_SEAL_SHRINK`, as QEMU's `memory-backend-memfd` is unless told
+//!   otherwise, and as the client of this crate has it) is mapped. The seal is looked at before the length.
+//! - Other memory files (`tmpfs`: a memfd without seals, a file in `/dev/shm`) are read and written through the file, with
+//!   `pread` and `pwrite`: what is no longer there is a counted fault. That takes a system call an access. Aligned words are
+//!   moved in one call; the kernel moves them whole on x86-64, but promises it nowhere, so seal what descriptors are in.
+//! - Anything else is refused with `EINVAL`: a file system may let an access wait for ever (FUSE, NFS), and huge pages cannot
+//!   be written through a file.
+//! - Memory without a descriptor is remembered, so that it can be unmapped, and reaching it is a fault.
+//!
+//! What remains: a hole that is punched into a sealed file is filled again when it is touched, and a machine that has no
+//! page left for that (huge pages, above all) ends the process that touches it.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use ixy_dma::Iova;
+use rustix::fs::{OFlags, fcntl_getfl, fstatfs};
+
+use crate::mapping::{Mapping, is_inside, is_sealed};
+use crate::message::{DmaMap, DmaUnmap, Errno};
+
+const PAGE: u64 = 4096;
+/// What `statfs` says of memory files.
+const TMPFS: u64 = 0x0102_1994;
+
+/// How much memory a client may map.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryLimits {
+    /// How many mappings at one time; one more is answered with `ENOSPC`.
+    pub mappings: usize,
+    /// How many bytes in all; more are answered with `ENOMEM`. They are address space: pages take memory of the client only.
+    pub bytes: u64,
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        Self { mappings: 4096, bytes: 1 << 40 }
+    }
+}
+
+/// The memory that a client has mapped for the device, by IOVA. It is empty while there is no client.
+///
+/// All accesses are checked: against what is mapped, and against its permissions. One that is not allowed has no effect, and
+/// is counted.
+#[derive(Debug, Default)]
+pub struct GuestMemory {
+    windows: RwLock<Vec<Window>>,
+    limits: MemoryLimits,
+    faults: AtomicU64,
+    last_fault: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Window {
+    iova: u64,
+    len: u64,
+    readable: bool,
+    writable: bool,
+    store: Store,
+}
+
+#[derive(Debug)]
+enum Store {
+    Mapped(Mapping),
+    /// A file, and where in it the window starts.
+    File(OwnedFd, u64),
+    Nowhere,
+}
+
+impl GuestMemory {
+    /// Memory that is empty, and will not grow over `limits`.
+    pub fn new(limits: MemoryLimits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// The windows as they are now. While this value lives nothing is mapped or unmapped; a client that wants to waits.
+    pub fn view(&self) -> View<'_> {
+        View { memory: self, windows: self.windows.read().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// How many windows are mapped.
+    pub fn mappings(&self) -> usize {
+        self.view().windows.len()
+    }
+
+    /// How many accesses were not allowed.
+    pub fn faults(&self) -> u64 {
+        self.faults.load(Ordering::Relaxed)
+    }
+
+    /// The address of the latest of them.
+    pub fn last_fault(&self) -> Option<Iova> {
+        (self.faults() > 0).then(|| Iova(self.last_fault.load(Ordering::Relaxed)))
+    }
+
+    /// Maps what a client asks for.
+    ///
+    /// # Errors
+    /// `EINVAL`: no whole pages, addresses beyond the last there is, flags that are not known or none, or a file that is too
+    /// short or of a kind that cannot be reached safely; `EEXIST`: some of it is mapped; `ENOSPC`, `ENOMEM`: more than the
+    /// limits allow; `EACCES`: the file is not open for what the flags allow; and what the system answers.
+    pub fn map(&self, map: &DmaMap, fd: Option<OwnedFd>) -> Result<(), Errno> {
+        let &DmaMap { flags, offset, address: iova, size: len, .. } = map;
+        let end = iova.checked_add(len).ok_or(Errno::INVAL)?;
+        let known = DmaMap::READ | DmaMap::WRITE;
+        if len == 0 || flags & known == 0 || flags & !known != 0 || (iova | len | offset) % PAGE != 0 {
+            return Err(Errno::INVAL);
+        }
+        let mut windows = self.windows.write().unwrap_or_else(PoisonError::into_inner);
+        let index = windows.partition_point(|w| w.iova < iova);
+        let before = index.checked_sub(1).and_then(|n| windows.get(n));
+        if before.is_some_and(|w| w.iova + w.len > iova) || windows.get(index).is_some_and(|w| w.iova < end) {
+            return Err(Errno::EXIST);
+        }
+        if windows.len() >= self.limits.mappings {
+            return Err(Errno::NOSPC);
+        }
+        let total = windows.iter().map(|w| w.len).fold(len, u64::saturating_add);
+        if total > self.limits.bytes {
+            return Err(Errno::NOMEM);
+        }
+        let (readable, writable) = (flags & DmaMap::READ != 0, flags & DmaMap::WRITE != 0);
+        let store = match fd {
+            None => Store::Nowhere,
+            Some(fd) => Store::new(fd, offset, len, writable)?,
+        };
+        windows.insert(index, Window { iova, len, readable, writable, store });
+        Ok(())
+    }
+
+    /// Unmaps what was mapped with the same address and length, or everything. When it returns, nothing reaches it any more.
+    ///
+    /// # Errors
+    /// `ENOENT`: that is not mapped; `EINVAL`: flags that are not known, or everything with an address.
+    pub fn unmap(&self, unmap: &DmaUnmap) -> Result<(), Errno> {
+        let mut windows = self.windows.write().unwrap_or_else(PoisonError::into_inner);
+        match unmap.flags {
+            0 => {
+                let found = windows.iter().position(|w| (w.iova, w.len) == (unmap.address, unmap.size));
+                windows.remove(found.ok_or(Errno::NOENT)?);
+            }
+            DmaUnmap::ALL if (unmap.address, unmap.size) == (0, 0) => windows.clear(),
+            _ => return Err(Errno::INVAL),
+        }
+        Ok(())
+    }
+
+    /// Unmaps everything.
+    pub fn clear(&self) {
+        self.windows.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Store {
+    fn new(fd: OwnedFd, offset: u64, len: u64, writable: bool) -> Result<Self, Errno> {
+        let mode = fcntl_getfl(&fd)? & OFlags::RWMODE;
+        if mode == OFlags::WRONLY || (writable && mode != OFlags::RDWR) {
+            return Err(Errno::ACCESS);
+        }
+        if is_sealed(fd.as_fd()) {
+            let len = usize::try_from(len).map_err(|_| Errno::NOMEM)?;
+            return Mapping::new(fd.as_fd(), offset, len, writable).map(Self::Mapped);
+        }
+        let is_memory = u64::try_from(fstatfs(&fd)?.f_type) == Ok(TMPFS);
+        if !is_memory || !is_inside(fd.as_fd(), offset, len)? {
+            return Err(Errno::INVAL);
+        }
+        tracing::debug!(len, "memory of the client is not sealed, and is reached through its file");
+        Ok(Self::File(fd, offset))
+    }
+
+    fn read(&self, at: u64, into: &mut [u8]) -> bool {
+        match self {
+            Self::Mapped(mapping) => usize::try_from(at).is_ok_and(|at| mapping.read(at, into)),
+            Self::File(fd, start) => {
+                let mut done = 0;
+                while let Some(rest) = into.get_mut(done..).filter(|rest| !rest.is_empty()) {
+                    match rustix::io::pread(fd, rest, start + at + done as u64) {
+                        Ok(n) if n > 0 => done += n,
+                        Err(Errno::INTR) => {}
+                        _ => return false,
+                    }
+                }
+                true
+            }
+            Self::Nowhere => false,
+        }
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) -> bool {
+        match self {
+            Self::Mapped(mapping) => usize::try_from(at).is_ok_and(|at| mapping.write(at, bytes)),
+            Self::File(fd, start) => {
+                // Writing behind the end of a file would make it longer again, page by page.
+                let first = start + at;
+                if !is_inside(fd.as_fd(), first, bytes.len() as u64).unwrap_or(false) {
+                    return false;
+                }
+                let mut done = 0;
+                while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+                    match rustix::io::pwrite(fd, rest, first + done as u64) {
+                        Ok(n) if n > 0 => done += n,
+                        Err(Errno::INTR) => {}
+                        _ => return false,
+                    }
+                }
+                true
+            }
+            Self::Nowhere => false,
+        }
+    }
+}
+
+/// The accesses of a device to [`GuestMemory`].
+#[derive(Debug)]
+pub struct View<'a> {
+    memory: &'a GuestMemory,
+    windows: RwLockReadGuard<'a, Vec<Window>>,
+}
+
+/// Loads and stores of one width.
+macro_rules! words {
+    ($($(#[$doc:meta])* $load:ident, $store:ident, $type:ty;)+) => {
+        $(
+            $(#[$doc])*
+            /// An acquire load; `None` when that is a fault or the address is not aligned.
+            #[inline]
+            pub fn $load(&self, iova: Iova) -> Option<$type> {
+                let loaded = self.aligned(iova, size_of::<$type>()).and_then(|(window, at)| match &window.store {
+                    _ if !window.readable => None,
+                    Store::Mapped(mapping) => mapping.$load(usize::try_from(at).ok()?),
+                    other => {
+                        let mut bytes = [0; size_of::<$type>()];
+                        other.read(at, &mut bytes).then(|| <$type>::from_ne_bytes(bytes))
+                    }
+                });
+                if loaded.is_none() {
+                    self.fault(iova);
+                }
+                loaded
+            }
+
+            /// A release store; `false` when that is a fault or the address is not aligned.
+            #[inline]
+            pub fn $store(&self, iova: Iova, value: $type) -> bool {
+                let stored = self.aligned(iova, size_of::<$type>()).is_some_and(|(window, at)| match &window.store {
+                    _ if !window.writable => false,
+                    Store::Mapped(mapping) => usize::try_from(at).is_ok_and(|at| mapping.$store(at, value)),
+                    other => other.write(at, &value.to_ne_bytes()),
+                });
+                if !stored {
+                    self.fault(iova);
+                }
+                stored
+            }
+        )+
+    };
+}
+
+impl View<'_> {
+    /// The window that holds the byte at `iova`, and where in it that is.
+    #[inline]
+    fn find(&self, iova: u64) -> Option<(&Window, u64)> {
+        let index = self.windows.partition_point(|w| w.iova <= iova);
+        let window = self.windows.get(index.checked_sub(1)?)?;
+        let at = iova - window.iova;
+        (at < window.len).then_some((window, at))
+    }
+
+    /// The same for an aligned word. Windows are whole pages, so a word that begins in one ends in it.
+    #[inline]
+    fn aligned(&self, iova: Iova, size: usize) -> Option<(&Window, u64)> {
+        if iova.0.is_multiple_of(size as u64) { self.find(iova.0) } else { None }
+    }
+
+    fn fault(&self, iova: Iova) {
+        self.memory.last_fault.store(iova.0, Ordering::Relaxed);
+        self.memory.faults.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Splits a range at the ends of windows, and calls `each` with a window, where in it the piece starts, where in the
+    /// range, and its length. `false` when some of it is in no window, or `each` says so.
+    fn pieces(
+        &self,
+        iova: Iova,
+        len: usize,
+        mut each: impl FnMut(&Window, u64, usize, usize) -> bool,
+    ) -> bool {
+        let mut done = 0;
+        while done < len {
+            let Some(address) = iova.0.checked_add(done as u64) else { return false };
+            let Some((window, at)) = self.find(address) else { return false };
+            let piece = usize::try_from(window.len - at).unwrap_or(usize::MAX).min(len - done);
+            if !each(window, at, done, piece) {
+                return false;
+            }
+            done += piece;
+        }
+        true
+    }
+
+    /// Whether the device may write (or else read) all of a range, without doing it. To ask is no fault.
+    pub fn allows(&self, iova: Iova, len: usize, write: bool) -> bool {
+        let allowed = |w: &Window| if write { w.writable } else { w.readable };
+        self.pieces(iova, len, |w, _, _, _| allowed(w) && !matches!(w.store, Store::Nowhere))
+    }
+
+    /// Reads `into.len()` bytes at `iova`, which may lie in several windows that follow one another; `false` when some of it
+    /// is a fault, and `into` then has any contents.
+    pub fn read(&self, iova: Iova, into: &mut [u8]) -> bool {
+        let read = self.pieces(iova, into.len(), |window, at, from, len| {
+            let piece = into.get_mut(from..from + len);
+            window.readable && piece.is_some_and(|piece| window.store.read(at, piece))
+        });
+        if !read {
+            self.fault(iova);
+        }
+        read
+    }
+
+    /// Writes `bytes` at `iova`; `false` when some of it is a fault. Nothing was written then, unless the client took the
+    /// memory away meanwhile.
+    pub fn write(&self, iova: Iova, bytes: &[u8]) -> bool {
+        let written = self.allows(iova, bytes.len(), true)
+            && self.pieces(iova, bytes.len(), |window, at, from, len| {
+                bytes.get(from..from + len).is_some_and(|piece| window.store.write(at, piece))
+            });
+        if !written {
+            self.fault(iova);
+        }
+        written
+    }
+
+    words! {
+        /// The 64-bit word at `iova`, a descriptor's half.
+        load64, store64, u64;
+        /// The 32-bit word at `iova`.
+        load32, store32, u32;
+        /// The 16-bit word at `iova`.
+        load16, store16, u16;
+    }
+
+    /// `count` words of 64 bits from `iova` on, for a ring that is used many times. `None`, which is no fault: they are not
+    /// aligned, not in one window, not both readable and writable, or not mapped into this process. They can then still be
+    /// reached one by one.
+    #[inline]
+    pub fn words(&self, iova: Iova, count: usize) -> Option<&[AtomicU64]> {
+        let (window, at) = self.aligned(iova, 8)?;
+        match &window.store {
+            Store::Mapped(mapping) if window.readable => mapping.words(usize::try_from(at).ok()?, count),
+            _ => None,
+        }
+    }
+}

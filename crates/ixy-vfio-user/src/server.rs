@@ -1,0 +1,282 @@
+//! The side that has the device: [`Server`], and what it serves, a [`Device`].
+
+mod listener;
+mod session;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
+
+pub use listener::Listener;
+pub(crate) use listener::address;
+
+use crate::connection::{Connection, Limits, MAX_FDS, wait};
+use crate::error::Error;
+use crate::interrupts::Interrupts;
+use crate::memory::{GuestMemory, MemoryLimits};
+use crate::message::{
+    Area, Capabilities, DmaMap, DmaUnmap, Errno, IrqInfo, MAX_AREAS, MAX_FIXED, RegionInfo,
+};
+use session::{End, Session};
+
+/// What a model of a device does. All calls come from the thread that serves, one at a time, and are checked before: regions
+/// exist, accesses are inside of them and allowed, and have at least one byte.
+pub trait Device {
+    /// Reads a region.
+    ///
+    /// # Errors
+    /// The number that the client is to get: `EINVAL` for an access that the device does not have.
+    fn read(&mut self, region: u32, offset: u64, into: &mut [u8]) -> Result<(), Errno>;
+
+    /// Writes to a region.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read). A client that posted the write does not learn of it.
+    fn write(&mut self, region: u32, offset: u64, bytes: &[u8]) -> Result<(), Errno>;
+
+    /// Resets the device.
+    ///
+    /// # Errors
+    /// The number that the client is to get.
+    fn reset(&mut self) -> Result<(), Errno>;
+
+    /// The client has mapped memory, which is in [`Server::memory`] now.
+    fn mapped(&mut self, _map: &DmaMap) {}
+
+    /// The client takes memory away, which is in [`Server::memory`] until this returns.
+    fn unmapping(&mut self, _unmap: &DmaUnmap) {}
+
+    /// The client is gone: the device should come to rest. Its memory and interrupts are taken away afterwards.
+    fn disconnected(&mut self) {}
+}
+
+/// What a device has. Regions and interrupts have the numbers of their places; a PCI device has them as
+/// [`pci`](crate::message::pci) says, and empty ones in between.
+#[derive(Debug, Default)]
+pub struct Layout {
+    /// Its regions.
+    pub regions: Vec<Region>,
+    /// Its kinds of interrupts.
+    pub irqs: Vec<Irq>,
+    /// Whether it can be reset.
+    pub resettable: bool,
+}
+
+/// A region of a device.
+#[derive(Debug, Default)]
+pub struct Region {
+    /// Length in bytes; 0 for one that is not there.
+    pub size: u64,
+    /// Whether it can be read.
+    pub readable: bool,
+    /// Whether it can be written.
+    pub writable: bool,
+    /// What of it can be mapped.
+    pub mmap: Option<Mappable>,
+}
+
+impl Region {
+    /// A region of `size` bytes that can be read and written, by messages.
+    pub fn new(size: u64) -> Self {
+        Self { size, readable: true, writable: true, mmap: None }
+    }
+
+    fn info(&self, index: u32) -> RegionInfo {
+        let flag = |is: bool, flag| if is { flag } else { 0 };
+        let flags = flag(self.readable, RegionInfo::READ)
+            | flag(self.writable, RegionInfo::WRITE)
+            | flag(self.mmap.is_some(), RegionInfo::MMAP);
+        let offset = self.mmap.as_ref().map_or(0, |mmap| mmap.offset);
+        RegionInfo { index, flags, size: self.size, offset, ..RegionInfo::default() }
+    }
+}
+
+/// How a region, or parts of it, can be mapped.
+#[derive(Debug)]
+pub struct Mappable {
+    /// The file. Clients of this crate map it only if it is sealed against becoming shorter.
+    pub file: OwnedFd,
+    /// Where the region starts in it, in bytes.
+    pub offset: u64,
+    /// The parts of the region; `None` is all of it.
+    pub areas: Option<Vec<Area>>,
+}
+
+/// A kind of interrupts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Irq {
+    /// [`IrqInfo::EVENTFD`] and what stands beside it.
+    pub flags: u32,
+    /// How many there are.
+    pub count: u32,
+}
+
+impl Irq {
+    /// Messages (MSI, MSI-X): so many, each with an eventfd.
+    pub fn messages(count: u32) -> Self {
+        Self { flags: IrqInfo::EVENTFD | IrqInfo::NORESIZE, count }
+    }
+
+    /// The interrupt pin, a level.
+    pub fn pin() -> Self {
+        Self { flags: IrqInfo::EVENTFD | IrqInfo::MASKABLE | IrqInfo::AUTOMASKED, count: 1 }
+    }
+}
+
+/// What a client may use of a server.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerLimits {
+    /// Bytes that one read or write moves; a longer one is answered with `E2BIG`.
+    pub transfer: usize,
+    /// Its memory.
+    pub memory: MemoryLimits,
+    /// How long the rest of a message may take after its first byte, and a reply until the client takes it.
+    pub patience: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self { transfer: 1 << 20, memory: MemoryLimits::default(), patience: Duration::from_secs(5) }
+    }
+}
+
+/// Ends a server from another thread, or from a signal's.
+#[derive(Debug, Clone)]
+pub struct Stop(Arc<OwnedFd>);
+
+impl Stop {
+    /// Something that ends servers.
+    ///
+    /// # Errors
+    /// There are no file descriptors left.
+    pub fn new() -> Result<Self, Error> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        event.map(|event| Self(Arc::new(event))).map_err(Error::os("making an eventfd"))
+    }
+
+    /// Ends all servers that were given this or a clone of it, once they have answered the message that they are at.
+    pub fn stop(&self) {
+        // A full eventfd is one that can be read.
+        if let Err(error) = rustix::io::write(&*self.0, &1_u64.to_ne_bytes()) {
+            tracing::debug!(%error, "a server is being stopped already");
+        }
+    }
+}
+
+impl AsFd for Stop {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Serves a device to one client at a time.
+///
+/// Whatever a client sends is answered, with an error number where it cannot be done; after a message that nobody can know
+/// the end of, a stall inside a message or a refused version the connection is closed, and the next client is taken.
+#[derive(Debug)]
+pub struct Server {
+    layout: Layout,
+    limits: ServerLimits,
+    memory: Arc<GuestMemory>,
+    interrupts: Arc<Interrupts>,
+    refused: AtomicU64,
+}
+
+impl Server {
+    /// A server for a device with that layout.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: an area that can be mapped is outside of its region, or there are more than [`MAX_AREAS`].
+    pub fn new(layout: Layout, limits: ServerLimits) -> Result<Self, Error> {
+        for (n, region) in layout.regions.iter().enumerate() {
+            let areas = region.mmap.as_ref().and_then(|mmap| mmap.areas.as_deref()).unwrap_or_default();
+            let outside =
+                |area: &&Area| area.offset.checked_add(area.size).is_none_or(|end| end > region.size);
+            if let Some(area) = areas.iter().find(outside) {
+                let why = format!("{area:x?} can be mapped and is outside of its {:#x} bytes", region.size);
+                return Err(Error::Invalid { what: format!("region {n}"), why });
+            }
+            if areas.len() > MAX_AREAS {
+                let why = format!("{} areas can be mapped, and {MAX_AREAS} is the most", areas.len());
+                return Err(Error::Invalid { what: format!("region {n}"), why });
+            }
+        }
+        let interrupts = Arc::new(Interrupts::new(&layout.irqs));
+        let memory = Arc::new(GuestMemory::new(limits.memory));
+        Ok(Self { layout, limits, memory, interrupts, refused: AtomicU64::new(0) })
+    }
+
+    /// The client's memory, for the device.
+    pub fn memory(&self) -> &Arc<GuestMemory> {
+        &self.memory
+    }
+
+    /// The client's interrupts, for the device.
+    pub fn interrupts(&self) -> &Arc<Interrupts> {
+        &self.interrupts
+    }
+
+    /// How many messages were refused so far, posted ones among them.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Serves the clients that connect at `listener`, one after the other, until `stop`. One that connects while another is
+    /// served is turned away.
+    ///
+    /// # Errors
+    /// The system takes no connections. Errors of a client end that client, and are logged.
+    pub fn serve(&self, listener: &Listener, device: &mut dyn Device, stop: &Stop) -> Result<(), Error> {
+        loop {
+            let mut fds = [PollFd::new(stop, PollFlags::IN), PollFd::new(listener, PollFlags::IN)];
+            wait(&mut fds, None).map_err(Error::os("waiting for a client"))?;
+            if !fds[0].revents().is_empty() {
+                return Ok(());
+            }
+            let Some(socket) = listener.accept()? else { continue };
+            tracing::info!(path = %listener.path().display(), "a client connected");
+            if self.run(socket, device, stop, Some(listener)) == End::Stopped {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Serves one client over a socket that is connected, until it is gone or `stop`.
+    pub fn serve_one(&self, socket: UnixStream, device: &mut dyn Device, stop: &Stop) {
+        self.run(socket, device, stop, None);
+    }
+
+    fn run(
+        &self,
+        socket: UnixStream,
+        device: &mut dyn Device,
+        stop: &Stop,
+        others: Option<&Listener>,
+    ) -> End {
+        let limits = Limits { body: self.limits.transfer + MAX_FIXED, patience: self.limits.patience };
+        let mut session = Session::new(self, Connection::new(socket, limits));
+        let end = session.run(device, stop, others);
+        device.disconnected();
+        self.memory.clear();
+        self.interrupts.clear();
+        match &end {
+            End::Failed(error) => tracing::warn!(%error, "the client was disconnected"),
+            other => tracing::info!(end = ?other, "the client is gone"),
+        }
+        end
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            max_msg_fds: MAX_FDS as u64,
+            max_data_xfer_size: self.limits.transfer as u64,
+            max_dma_maps: self.limits.memory.mappings as u64,
+            pgsizes: 4096,
+            write_multiple: true,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The path that clients connect to: [`Listener`].
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, fchmod, flock, open, statat, unlinkat,
+};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with,
+};
+
+use crate::error::Error;
+use crate::message::Errno;
+
+/// How long other starts at the same directory are waited for.
+const LOCK: Duration = Duration::from_secs(2);
+
+/// A socket at a path, which only its owner can connect to. The path is removed when this is dropped.
+///
+/// The mode is set on the socket before it is bound, and the system gives it to the path: there is no moment in which others
+/// could connect. A path that is taken is left alone, unless it is a socket of the same user at which nobody listens. The
+/// directory is locked (`flock`) meanwhile, so that of two servers that are started at once one is refused.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    path: PathBuf,
+    /// Device and inode of the path, to remove no other's.
+    identity: (u64, u64),
+}
+
+impl Listener {
+    /// Listens at `path`.
+    ///
+    /// # Errors
+    /// [`Error::InUse`]: a process listens there; [`Error::NotOurs`]: there is something that is no socket, or another
+    /// user's; [`Error::PathTooLong`]; or the system refuses.
+    pub fn bind(path: &Path) -> Result<Self, Error> {
+        let address = address(path)?;
+        let _lock = lock_directory(path)?;
+        remove_stale(path, &address)?;
+        let os = |what: &str| Error::os(format!("{what} {}", path.display()));
+        let socket = new_socket()?;
+        fchmod(&socket, Mode::RUSR | Mode::WUSR).map_err(os("setting the mode of"))?;
+        bind(&socket, &address).map_err(os("making a socket at"))?;
+        let stat = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map_err(os("looking at"))?;
+        let listener = Self { socket, path: path.to_owned(), identity: (stat.st_dev, stat.st_ino) };
+        if Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO) {
+            let why = "others can connect to it, as its file system does not keep modes".to_owned();
+            return Err(Error::Invalid { what: path.display().to_string(), why });
+        }
+        listen(&listener.socket, 8).map_err(os("listening at"))?;
+        Ok(listener)
+    }
+
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next client, if it is still there.
+    pub(super) fn accept(&self) -> Result<Option<UnixStream>, Error> {
+        match accept_with(&self.socket, SocketFlags::CLOEXEC) {
+            Ok(socket) => Ok(Some(socket.into())),
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => Ok(None),
+            Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)) => {
+                tracing::warn!(%error, "a client cannot be taken now");
+                std::thread::sleep(Duration::from_millis(100));
+                Ok(None)
+            }
+            Err(source) => {
+                Err(Error::Os { what: format!("taking a client at {}", self.path.display()), source })
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let is_ours = statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.identity);
+        if is_ours && let Err(error) = unlinkat(CWD, &self.path, AtFlags::empty()) {
+            tracing::warn!(%error, path = %self.path.display(), "the socket could not be removed");
+        }
+    }
+}
+
+/// The address of a path.
+pub(crate) fn address(path: &Path) -> Result<SocketAddrUnix, Error> {
+    SocketAddrUnix::new(path).map_err(|source| match source {
+        Errno::NAMETOOLONG => {
+            Error::PathTooLong { path: path.to_owned(), len: path.as_os_str().len(), most: 107 }
+        }
+        source => Error::Os { what: format!("using {} as a socket's path", path.display()), source },
+    })
+}
+
+fn new_socket() -> Result<OwnedFd, Error> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(Error::os("making a socket"))
+}
+
+/// Keeps other servers from starting in the same directory until the result is dropped.
+fn lock_directory(path: &Path) -> Result<OwnedFd, Error> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = parent.unwrap_or_else(|| Path::new("."));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = open(directory, flags, Mode::empty());
+    let lock = opened.map_err(Error::os(format!("opening the directory {}", directory.display())))?;
+    let deadline = Instant::now() + LOCK;
+    loop {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(lock),
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5))
+            }
+            Err(source) => {
+                let what = format!("locking {} (by another server's start?)", directory.display());
+                return Err(Error::Os { what, source });
+            }
+        }
+    }
+}
+
+/// Removes a socket of ours at which nobody listens.
+fn remove_stale(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
+    let stat = match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(()),
+        other => other.map_err(Error::os(format!("looking at {}", path.display())))?,
+    };
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+        return Err(Error::NotOurs { path: path.to_owned(), what: "no socket" });
+    }
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(Error::NotOurs { path: path.to_owned(), what: "another user's socket" });
+    }
+    match connect(&new_socket()?, address) {
+        Err(Errno::CONNREFUSED) => {
+            tracing::info!(path = %path.display(), "removing a socket that nobody listens at");
+            unlinkat(CWD, path, AtFlags::empty()).map_err(Error::os(format!("removing {}", path.display())))
+        }
+        // A server whose queue is full answers EAGAIN.
+        Ok(()) | Err(Errno::AGAIN | Errno::INPROGRESS) => Err(Error::InUse { path: path.to_owned() }),
+        // A socket of another type, say of datagrams.
+        Err(_) => Err(Error::NotOurs { path: path.to_owned(), what: "a socket of another kind" }),
+    }
+}
