@@ -764,6 +764,10 @@ impl State {
         let mergeable = self.has(feature::MRG_RXBUF);
         let batches = self.options.batches && self.has(feature::IN_ORDER);
         let mut all = Vec::new();
+        // Where it batches: what goes back with the next entry. One entry stands for several only if all but the last were
+        // filled (section 2.7.9).
+        let mut run: Vec<Used> = Vec::new();
+        let mut run_is_full = true;
         let mut count = 0;
         while count < limit
             && let Some((header, frame)) = self.net.arriving[n / 2].pop_front()
@@ -809,13 +813,23 @@ impl State {
                 used.push((entry, chain.capacity()));
             }
             count += used.len();
+            let filled = used.last().is_some_and(|last| last.0.len as usize == last.1);
             let used: Vec<Used> = used.into_iter().map(|(entry, _)| entry).collect();
-            if batches {
-                self.give(view, n, used, full);
-            } else {
+            if !batches {
                 all.extend(used);
+                continue;
+            }
+            if !(run_is_full && full) {
+                self.give(view, n, std::mem::take(&mut run), true);
+            }
+            if full {
+                run.extend(used);
+                run_is_full = filled;
+            } else {
+                self.give(view, n, used, false);
             }
         }
+        self.give(view, n, run, true);
         self.give(view, n, all, false);
         count
     }
