@@ -116,6 +116,14 @@ fn events(vector: &OwnedFd) -> u64 {
     0
 }
 
+/// Forgets what came so far. The card may be slow to interrupt once more for a cause that is gone.
+fn settle(vectors: &[OwnedFd]) {
+    sleep(Duration::from_millis(50));
+    for vector in vectors {
+        let _ = rustix::io::read(vector, &mut [0; 8]);
+    }
+}
+
 /// Has the card raise each vector of a kind, and none once they are switched off.
 fn interrupts(device: &Device, kind: InterruptKind) -> Result<(), Box<dyn Error>> {
     let bus = device.bus();
@@ -129,11 +137,7 @@ fn interrupts(device: &Device, kind: InterruptKind) -> Result<(), Box<dyn Error>
         return Err(format!("{} vectors of {kind}", vectors.len()).into());
     }
     for (number, &cause) in causes.iter().enumerate() {
-        // The card may have been slow to interrupt once more for the cause before.
-        sleep(Duration::from_millis(50));
-        vectors.iter().for_each(|vector| {
-            let _ = rustix::io::read(vector, &mut [0; 8]);
-        });
+        settle(&vectors);
         write(bus, IMS, cause);
         write(bus, ICS, cause);
         let counts: Vec<u64> = vectors.iter().map(events).collect();
@@ -155,11 +159,17 @@ fn interrupts(device: &Device, kind: InterruptKind) -> Result<(), Box<dyn Error>
             println!("{kind}: unmasked without: {}", events(&vectors[0]));
             write(bus, ICS, cause);
             println!("{kind}: and raised again: {}", events(&vectors[0]));
+        } else {
+            read(bus, ICR);
+            settle(&vectors);
+            write(bus, ICS, cause);
+            println!("{kind}: raised again without being unmasked: {}", events(&vectors[number]).min(1));
         }
         write(bus, IMC, !0);
         read(bus, ICR);
     }
     drop(interrupts);
+    settle(&vectors);
     write(bus, IMS, causes[0]);
     write(bus, ICS, causes[0]);
     println!("{kind}: switched off: {}", events(&vectors[0]));

@@ -242,6 +242,11 @@ mod tests {
     }
 
     #[test]
+    fn kinds_have_the_numbers_of_the_kernels_header() {
+        assert_eq!(InterruptKind::ALL.map(InterruptKind::index), [2, 1, 0]);
+    }
+
+    #[test]
     fn a_kind_that_cannot_be_had_is_followed_by_the_next() {
         let address: Address = "0000:03:00.0".parse().unwrap();
         let none = |kind| Error::NoInterrupts { address, why: format!("no {kind}") };
