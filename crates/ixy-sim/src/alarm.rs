@@ -91,7 +91,6 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
-    use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
     use std::time::Instant;
 
@@ -113,35 +112,42 @@ mod tests {
     #[test]
     fn a_thread_that_is_awake_gets_no_signal() {
         let alarm = Alarm::new().unwrap();
+        alarm.sleep(Duration::from_millis(1), || false);
         alarm.ring();
         let start = Instant::now();
         alarm.sleep(Duration::from_millis(20), || false);
         assert!(start.elapsed() >= Duration::from_millis(20), "an old signal ended the sleep");
     }
 
+    /// Each ring is waited for, so that no later one makes up for it.
     #[test]
     fn no_ring_is_lost_however_it_meets_the_way_to_sleep() {
-        let (alarm, work) = (Arc::new(Alarm::new().unwrap()), Arc::new(AtomicU64::new(0)));
-        let (own, own_work) = (Arc::clone(&alarm), Arc::clone(&work));
         const ROUNDS: u64 = 20_000;
-        let sleeper = std::thread::spawn(move || {
-            let mut longest = Duration::ZERO;
-            while own_work.load(Ordering::Relaxed) < ROUNDS {
-                let seen = own_work.load(Ordering::Relaxed);
-                let start = Instant::now();
-                own.sleep(LONG, || own_work.load(Ordering::Relaxed) != seen);
-                longest = longest.max(start.elapsed());
+        let (alarm, work, seen) = (Alarm::new().unwrap(), AtomicU64::new(0), AtomicU64::new(0));
+        let longest = std::thread::scope(|scope| {
+            let sleeper = scope.spawn(|| {
+                let mut longest = Duration::ZERO;
+                while seen.load(Ordering::Relaxed) < ROUNDS {
+                    let start = Instant::now();
+                    alarm.sleep(LONG, || work.load(Ordering::Relaxed) != seen.load(Ordering::Relaxed));
+                    longest = longest.max(start.elapsed());
+                    seen.store(work.load(Ordering::Relaxed), Ordering::Relaxed);
+                }
+                longest
+            });
+            for n in 1..=ROUNDS {
+                // A plain store, which a processor may hold back behind the load that follows, without a fence.
+                work.store(n, Ordering::Relaxed);
+                alarm.ring();
+                while seen.load(Ordering::Relaxed) < n {
+                    std::hint::spin_loop();
+                }
+                for _ in 0..n.wrapping_mul(7919) % 997 {
+                    std::hint::spin_loop();
+                }
             }
-            longest
+            sleeper.join().unwrap()
         });
-        for n in 0..ROUNDS {
-            work.fetch_add(1, Ordering::Relaxed);
-            alarm.ring();
-            for _ in 0..n % 997 {
-                std::hint::spin_loop();
-            }
-        }
-        let longest = sleeper.join().unwrap();
         assert!(longest < SOON, "a ring was lost: one sleep took {longest:?}");
     }
 

@@ -404,6 +404,20 @@ mod tests {
         assert_eq!(rest(), Duration::ZERO);
         nic.poll();
         assert_eq!(rest(), Duration::MAX);
+        // The same for a cause of no queue, whose vector IVAR_MISC names, and for the one interrupt without MSI-X.
+        for (offset, value) in [(0xa00, 0x8100), (0x880, 1 << 20), (0x808, 1 << 20)] {
+            write(offset, value);
+        }
+        assert_eq!(rest(), Duration::from_nanos(204_800));
+        write(0x800, u32::MAX);
+        nic.poll();
+        for (offset, value) in [(0x898, 0), (0x820, 10 << 3), (0x880, 1), (0x808, 1), (0x800, 1), (0x808, 1)]
+        {
+            assert_eq!(rest(), Duration::MAX);
+            write(offset, value);
+        }
+        assert_eq!(rest(), Duration::from_nanos(20_480));
+        write(0x888, u32::MAX);
         nic.set_link_delay(Duration::from_secs(3600));
         // A restart of the link (AUTOC).
         write(0x42a0, 1 << 12 | 0xc09c_6004);

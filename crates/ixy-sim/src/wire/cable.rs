@@ -393,7 +393,10 @@ mod tests {
             }),
             "who does not wait gets no event"
         );
-        assert!(is_woken(&first, || second.close_transmit()), "its end");
+        let _ = first.wakes();
+        assert!(second.transmit(&[3; 60]));
+        first.consume();
+        assert!(is_woken(&first, || second.close_transmit()), "its end, and not the frame before");
         assert!(is_woken(&first, || drop(second)), "it left");
     }
 }

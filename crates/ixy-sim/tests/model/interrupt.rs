@@ -316,8 +316,8 @@ fn a_message_that_was_held_back_clears_and_masks_as_any_other() {
     bench.write(GPIE, MSIX | EIAME);
     bench.write(eitr(2), 10 << 3);
     cause(&bench, 2);
-    cause(&bench, 2);
     bench.write(EIAM_EX, 1 << 2);
+    cause(&bench, 2);
     assert_eq!(bench.read(EICS) & 1 << 2, 1 << 2, "it is pending");
     assert_eq!(bench.read(EIMS_EX) & 1 << 2, 1 << 2, "and not masked before its message is sent");
     clock.pass(1_000_000);
@@ -372,6 +372,18 @@ fn other_causes_wait_for_the_throttle_of_their_vector() {
     clock.pass(10 * 2048);
     bench.poll();
     assert_eq!(bench.vectors.take(), [33]);
+    for (register, why) in [(EICR, "cleared"), (EIMC, "masked")] {
+        bench.write(EIMS, LSC);
+        for _ in 0..2 {
+            bench.write(EICR, LSC);
+            bench.write(EICS, LSC);
+        }
+        let _first = bench.vectors.take();
+        bench.write(register, LSC);
+        clock.pass(10 * 2048);
+        bench.poll();
+        assert!(bench.vectors.take().is_empty(), "it was {why} while it was held back");
+    }
 }
 
 #[test]
