@@ -57,7 +57,7 @@ fn bound(guest: &mut Guest) -> ([String; 2], [Port; 2]) {
 
 /// What the guest's kernel says about accesses that the IOMMU stopped.
 fn faults(guest: &mut Guest) -> String {
-    guest.run("dmesg | grep -i 'DMAR.*fault\\|AMD-Vi.*fault' || true").unwrap()
+    guest.run("dmesg | grep -i 'DMAR.*fault' || true").unwrap()
 }
 
 /// Numbered frames through ixy-fwd, both ways; the log that it leaves.
@@ -146,22 +146,6 @@ fn packets_are_shared_with_a_device_that_no_iommu_confines() {
         let free = "cd /sys/kernel/mm/hugepages/hugepages-2048kB && cat nr_hugepages free_hugepages; cd /tmp";
         assert_eq!(guest.run(free).unwrap(), "32\n32\n");
     }
-    bench::the_kernel_is_well(&guest);
-}
-
-#[test]
-fn frames_pass_two_devices_behind_an_iommu_of_amd() {
-    let Some((parts, programs)) = bench::lab("frames_pass_two_devices_behind_an_iommu_of_amd") else {
-        return;
-    };
-    let machine = Machine::new(Duration::from_secs(240)).amd_iommu();
-    let machine = machine.module("vfio-pci").module("vfio_iommu_type1");
-    let mut guest = machine.nic(nic("a")).nic(nic("b")).boot(&parts, &programs).unwrap();
-    prepared(&mut guest);
-    let (addresses, ports) = bound(&mut guest);
-    let log = frames_pass(&mut guest, &format!("start 2 ixy-fwd {}", addresses.join(" ")), &ports, 2_000);
-    // It translates more addresses than are good for its tables: those of three levels are taken.
-    assert!(log.contains("0x10000000000-0xffffffffffffffff") && log.contains("iova=IOVA 0x7f"), "{log}");
     bench::the_kernel_is_well(&guest);
 }
 
