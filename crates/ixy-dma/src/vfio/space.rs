@@ -279,7 +279,34 @@ mod tests {
         ]
     }
 
+    /// A space of 64 pages, and which of them are there and free in it.
+    fn some() -> impl Strategy<Value = (Space, Vec<bool>)> {
+        let claims = proptest::collection::vec((0..64_u64, 1..12_u64), 0..8);
+        (proptest::collection::vec(prop::bool::weighted(0.8), 64), claims).prop_map(|(pages, claims)| {
+            let mut space = Space::default();
+            let ranges = (1..64_u64).filter(|&n| pages[n as usize]);
+            space.set_ranges(ranges.map(|n| Range { first: n * PAGE, last: n * PAGE + PAGE - 1 }));
+            let mut free = pages;
+            free[0] = false;
+            for (first, count) in claims {
+                if space.claim(first * PAGE, count * PAGE).is_ok() {
+                    (first..first + count).for_each(|n| free[n as usize] = false);
+                }
+            }
+            (space, free)
+        })
+    }
+
     proptest! {
+        #[test]
+        fn room_in_two_is_where_both_are_free((one, free) in some(), (two, other) in some(), pages in 1..6_u64) {
+            let free = |n: u64| free.get(n as usize) == Some(&true) && other.get(n as usize) == Some(&true);
+            let expected = (0..64_u64).filter(|&first| (first..first + pages).all(free)).max();
+            for both in [one.with(&two), two.with(&one)] {
+                prop_assert_eq!(both.room(pages * PAGE, PAGE), expected.map(|first| first * PAGE));
+            }
+        }
+
         /// Against a table of 64 pages.
         #[test]
         fn nothing_is_given_out_twice_or_in_a_hole_and_room_is_found_where_there_is_some(
