@@ -140,7 +140,8 @@ impl<B: Bus> Card<B> {
 
     /// No new requests, and those on their way are waited for. `false` when they do not end.
     fn disable_master(&self) -> bool {
-        self.regs.ctrl().modify(CTRL::GIO_DIS::SET);
+        // A reset that is said not to end is not started again by this.
+        self.regs.ctrl().modify(CTRL::GIO_DIS::SET + CTRL::RST::CLEAR);
         let wait = Wait { register: "STATUS", wanted: "GIO clear", section: "8", limit: MASTER_DISABLE };
         let status = || self.regs.status().get();
         self.wait(&wait, status, |status| !STATUS::GIO.is_set(status)).is_ok()
