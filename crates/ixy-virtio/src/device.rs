@@ -193,6 +193,7 @@ impl<B: Bus + 'static> VirtioNet<B> {
     }
 
     /// Receive queue `n`; `None` when it was taken before or is not there.
+    /// [`with_interrupt`](VirtioRxQueue::with_interrupt) makes it one that a thread can sleep on.
     pub fn take_rx_queue(&mut self, n: u16) -> Option<VirtioRxQueue<B>> {
         self.rx.get_mut(usize::from(n))?.take()
     }
