@@ -562,6 +562,69 @@ fn a_queue_is_armed_in_the_card_and_not_on_the_way_to_it_when_arming_returns() {
     }
 }
 
+/// A bus on which something happens right after a cause is unmasked.
+#[derive(Clone)]
+struct Racing(SimBus, Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>);
+
+// SAFETY: BUS-WINDOW: everything is passed on to a bus that keeps the promises.
+unsafe impl Bus for Racing {
+    fn len(&self) -> u32 {
+        self.0.len()
+    }
+
+    unsafe fn read8(&self, _offset: u32) -> u8 {
+        u8::MAX
+    }
+
+    unsafe fn read16(&self, _offset: u32) -> u16 {
+        u16::MAX
+    }
+
+    unsafe fn read32(&self, offset: u32) -> u32 {
+        // SAFETY: as promised by the caller.
+        unsafe { self.0.read32(offset) }
+    }
+
+    unsafe fn write8(&self, _offset: u32, _value: u8) {}
+
+    unsafe fn write16(&self, _offset: u32, _value: u16) {}
+
+    unsafe fn write32(&self, offset: u32, value: u32) {
+        // SAFETY: as promised by the caller.
+        unsafe { self.0.write32(offset, value) };
+        if let (0x880 | 0xaa0, Some(happens)) = (offset, self.1.get()) {
+            happens();
+        }
+    }
+}
+
+#[test]
+fn a_cause_that_is_set_right_after_it_was_unmasked_is_not_cleared() {
+    for kind in KINDS {
+        let (system, bench) = System::new(kind, 1);
+        let bench = Arc::new(bench);
+        let bus = Racing(bench.bus(), Arc::default());
+        let mut device = bench.open_behind(bus.clone(), &system.config(1, 1000)).unwrap();
+        let mut rx = device.take_rx_queue(0).unwrap();
+        arm(&mut rx);
+        bench.arrive(&[frame(60, 1)]);
+        bench.nic.poll();
+        assert!(system.came(0), "{kind:?}: the interval starts here");
+        assert_eq!(take(&mut rx), 1);
+        let own = Arc::clone(&bench);
+        let happens = move || {
+            own.arrive(&[frame(60, 2)]);
+            own.nic.poll();
+        };
+        assert!(bus.1.set(Box::new(happens)).is_ok());
+        arm(&mut rx);
+        assert!(!system.came(0), "{kind:?}: it is throttled");
+        system.pass(10_000_000);
+        bench.nic.poll();
+        assert!(system.came(0), "{kind:?}: the interrupt was lost");
+    }
+}
+
 #[test]
 fn a_frame_whose_interrupt_never_comes_is_received_all_the_same() {
     let (system, bench) = System::new(VectorKind::MsiX, 1);
