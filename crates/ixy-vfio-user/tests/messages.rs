@@ -118,6 +118,8 @@ proptest! {
         let mut short = Vec::new();
         reply.encode(32, &mut short).unwrap();
         prop_assert_eq!(short.len(), 32);
+        let (head, _) = RegionInfo::split(&short).unwrap();
+        prop_assert_eq!(head.cap_offset, if reply.areas.is_some() { 32 } else { 0 }, "QEMU looks at it");
         prop_assert_eq!(RegionReply::parse(&short).unwrap().info.argsz as usize, bytes.len());
         prop_assert_eq!(reply.encode(31, &mut short), Err(Errno::INVAL));
     }

@@ -49,11 +49,12 @@ impl RegionReply {
             return Ok(());
         };
         info.flags |= RegionInfo::CAPS;
+        // QEMU checks the offset in a reply that is too short for what is there, too.
+        info.cap_offset = RegionInfo::SIZE as u32;
         if len > room {
             to.extend_from_slice(info.as_bytes());
             return Ok(());
         }
-        info.cap_offset = RegionInfo::SIZE as u32;
         to.extend_from_slice(info.as_bytes());
         let header = CapabilityHeader { id: CapabilityHeader::SPARSE_MMAP, version: 1, next: 0 };
         to.extend_from_slice(header.as_bytes());
@@ -72,7 +73,8 @@ impl RegionReply {
     pub fn parse(body: &[u8]) -> Result<Self, Errno> {
         let (info, _) = RegionInfo::split(body).ok_or(Errno::INVAL)?;
         let mut areas = None;
-        let mut at = if info.flags & RegionInfo::CAPS == 0 { 0 } else { info.cap_offset as usize };
+        let is_cut = info.argsz as usize > body.len();
+        let mut at = if info.flags & RegionInfo::CAPS == 0 || is_cut { 0 } else { info.cap_offset as usize };
         let mut least = RegionInfo::SIZE;
         for _ in 0..MAX_CAPABILITIES {
             if at == 0 {
