@@ -11,9 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bench::statistic;
 use ixy_lab::{Backend, Cable, Guest, Interface, Machine, Nic, Port, forwarded, numbered};
 
-/// A machine with an IOMMU, whose kernel has its own drivers for what is added.
-///
-/// There are hugepages: of a frame whose buffer lies on two pages that are no neighbours, QEMU's 82576 sends nothing.
+/// A machine with an IOMMU and hugepages, whose kernel has its own drivers for what is added.
 fn machine(limit: u64) -> Machine {
     let mut machine = Machine::new(Duration::from_secs(limit)).iommu().scripts();
     for module in ["igb", "virtio_net", "vfio-pci", "vfio_iommu_type1"] {
@@ -187,6 +185,9 @@ fn one_by_one(from: &Port, to: &Port, gaps: impl Iterator<Item = Duration>) -> V
 /// A frame that only the end of a sleep finds takes about 100 ms.
 const LATE: Duration = Duration::from_millis(80);
 
+/// A busy host holds a machine up now and then. A wake-up that can be lost is lost in one of 100 sleeps, or more often.
+const STALLS: u64 = 2;
+
 /// What an idle forwarder uses of a core at most, in percent.
 const IDLE: f64 = 2.0;
 
@@ -233,7 +234,7 @@ fn idle(guest: &mut Guest, both: &str, [from, to]: [&Port; 2], random: &mut Rand
             fast[fast.len() - 1]
         );
         bench::say(&found);
-        if percent >= IDLE || overslept > 0 || !late.is_empty() || slept < 500 {
+        if percent >= IDLE || overslept > STALLS || late.len() > 4 * STALLS as usize || slept < 500 {
             wrong += &found;
         }
     }
