@@ -152,6 +152,16 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_during_the_last_look_ends_the_sleep() {
+        let (alarm, start) = (Alarm::new().unwrap(), Instant::now());
+        alarm.sleep(LONG, || {
+            alarm.ring();
+            false
+        });
+        assert!(start.elapsed() < SOON, "it was lost");
+    }
+
+    #[test]
     fn a_file_wakes_once_and_again_when_it_is_watched_again() {
         let alarm = Alarm::new().unwrap();
         let files = [(); 2].map(|()| eventfd(0, EventfdFlags::NONBLOCK).unwrap());
