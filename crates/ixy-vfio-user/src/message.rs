@@ -1,8 +1,8 @@
 //! The messages of the protocol as types, read and written without any I/O. Nothing here panics, whatever the bytes.
 //!
-//! A message is a [`Header`] and a body. The body of a command is a [`Request`](crate::message::Request); the bodies of
-//! replies are the structures of this module, [`RegionReply`](crate::message::RegionReply) and
-//! [`Version`](crate::message::Version). Numbers are in the byte order of the machine, as the protocol has it. The tables
+//! A message is a [`Header`] and a body. The body of a command is a [`Request`]; the bodies of
+//! replies are the structures of this module, [`RegionReply`] and
+//! [`Version`]. Numbers are in the byte order of the machine, as the protocol has it. The tables
 //! in `datasheet-notes/vfio-user.md` say the same; a test compares them.
 
 mod region;
