@@ -13,6 +13,8 @@ pub(crate) struct Phy {
     pub(crate) dead: bool,
     /// Attempts for which the firmware keeps its semaphore.
     pub(crate) firmware_turns: u32,
+    /// How often it was accessed.
+    pub(crate) accesses: u32,
     /// How often autonegotiation was started.
     pub(crate) restarts: u32,
     /// Looks until it is done.
@@ -29,7 +31,16 @@ impl Default for Phy {
         registers[0] = 0x1140;
         registers[4] = 0x0de1;
         registers[9] = 0x0300;
-        Self { registers, dead: false, firmware_turns: 0, restarts: 0, negotiating: 0, speed: 0, outcome: 0 }
+        Self {
+            registers,
+            dead: false,
+            firmware_turns: 0,
+            accesses: 0,
+            restarts: 0,
+            negotiating: 0,
+            speed: 0,
+            outcome: 0,
+        }
     }
 }
 
@@ -53,6 +64,7 @@ impl Phy {
 
 impl State {
     pub(super) fn access_phy(&mut self, command: u32) {
+        self.phy.accesses += 1;
         let held = self.at(offset::SW_FW_SYNC);
         let (ours, firmware) = (1 << (1 + self.options.port), 1 << (17 + self.options.port));
         if held & ours == 0 || held & firmware != 0 {

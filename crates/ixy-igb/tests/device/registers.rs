@@ -102,6 +102,8 @@ impl State {
         for at in kept.into_iter().flatten().step_by(4).chain([SWSM, SW_FW_SYNC, MANC]) {
             *self.at_mut(at) = counted.get(at as usize / 4).copied().unwrap_or_default();
         }
+        // Whose it is stays so, too.
+        *self.at_mut(CTRL_EXT) = counted.get(CTRL_EXT as usize / 4).copied().unwrap_or_default() & 1 << 28;
         if self.options.eeprom {
             let [a, b, c, d, e, f] = self.options.mac;
             *self.at_mut(RAL) = u32::from_le_bytes([a, b, c, d]);
@@ -223,6 +225,9 @@ impl State {
                 }
                 *self.at_mut(CTRL) = value & !RST;
                 if value & RST != 0 {
+                    if self.interrupts.ims | self.interrupts.eims != 0 {
+                        self.violation("it is reset while it may interrupt");
+                    }
                     self.reset();
                     self.resets += 1;
                     self.resetting = self.options.reset_reads;
@@ -246,6 +251,18 @@ impl State {
                 *self.at_mut(at) = value;
             }
             STATUS => self.violation("STATUS is written"),
+            RCTL | TCTL => {
+                let register = |n| if at == RCTL { rx(n, 0) } else { tx(n, 0) };
+                let without = |n: &usize| {
+                    self.at(register(*n) + CONTROL) & ENABLE != 0 && self.at(register(*n) + LEN) == 0
+                };
+                if value & !self.at(at) & GATE != 0
+                    && let Some(n) = (0..QUEUES).find(without)
+                {
+                    self.violation(format!("{at:#x} lets queue {n} go, which is on without a ring"));
+                }
+                *self.at_mut(at) = value;
+            }
             _ if STATISTICS.contains(&at) => self.violation(format!("the counter at {at:#x} is written")),
             _ => match of_queue(at) {
                 OfQueue::Rx(n, register) => self.write_queue(0, n, register, at, value),

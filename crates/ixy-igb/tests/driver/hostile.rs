@@ -28,6 +28,21 @@ fn frames_with_an_error_are_dropped_and_counted() {
 }
 
 #[test]
+fn any_number_of_bad_frames_leaves_the_ring_full_of_free_descriptors() {
+    let bench = Bench::new(Options::default());
+    let (_card, mut rx, _tx) = bench.start(&Config { rx_ring: 64, ..Config::default() });
+    for round in 0..10 {
+        (0..30).for_each(|_| bench.device.lie(Lie::With(1 << 31)));
+        bench.device.arrive(frames(30, |_| 60));
+        bench.device.poll();
+        for _ in 0..40 {
+            assert_eq!(rx.receive(&mut Batch::new(8)), 0, "round {round}");
+        }
+    }
+    assert_eq!(bench.pass(&mut rx, &frames(40, |_| 60)), frames(40, |_| 60));
+}
+
+#[test]
 fn checksums_that_the_card_finds_wrong_are_none_of_its_business() {
     let bench = Bench::new(Options::default());
     let (_card, mut rx, _tx) = bench.start(&Config::default());

@@ -121,6 +121,7 @@ fn a_phy_that_does_not_answer_costs_the_link_and_nothing_else() {
     bench.device.lock().phy.dead = true;
     let (card, mut rx, tx) = bench.start(&Config::default());
     assert!(!card.wait_for_link(Duration::from_millis(20)).unwrap().up);
+    assert_eq!(bench.device.lock().phy.accesses, 1, "what it says is not believed");
     assert_eq!(bench.pass(&mut rx, &frames(3, |_| 60)).len(), 3);
     drop((card, rx, tx));
     bench.all_is_back();

@@ -45,6 +45,15 @@ fn filters_let_in_what_they_are_told() {
 }
 
 #[test]
+fn a_card_without_an_address_gets_one() {
+    let bench = Bench::new(Options { eeprom: false, ..Options::default() });
+    let (mut card, mut rx, _tx) = bench.start(&Config { promiscuous: false, ..Config::default() });
+    assert_eq!(bench.pass(&mut rx, &[to(STRANGER)]), [[0; 0]; 0]);
+    card.set_mac(MacAddress(STRANGER)).unwrap();
+    assert_eq!(bench.pass(&mut rx, &[to(STRANGER)]), [to(STRANGER)]);
+}
+
+#[test]
 fn the_check_sequence_is_no_part_of_a_frame_and_long_ones_are_errors() {
     let bench = Bench::new(Options::default());
     let (mut card, mut rx, _tx) = bench.start(&Config::default());
