@@ -99,7 +99,13 @@ impl State {
         self.registers = vec![0; WINDOW as usize / 4];
         // What a reset leaves as it was.
         let kept = [MTA..MTA + 0x200, VFTA..VFTA + 0x200, UTA..UTA + 0x200, ETQF..ETQF + 32, FTQF..FTQF + 32];
-        for at in kept.into_iter().flatten().step_by(4).chain([SWSM, SW_FW_SYNC, MANC]) {
+        for at in kept
+            .into_iter()
+            .flatten()
+            .step_by(4)
+            .chain((0..8).map(|n| IVAR + 4 * n))
+            .chain([IVAR_MISC, SWSM, SW_FW_SYNC, MANC])
+        {
             *self.at_mut(at) = counted.get(at as usize / 4).copied().unwrap_or_default();
         }
         // Whose it is stays so, too.

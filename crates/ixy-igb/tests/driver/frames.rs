@@ -122,6 +122,20 @@ fn sent_packets_are_given_back_to_who_asks_for_them() {
 }
 
 #[test]
+fn packets_are_not_given_back_before_they_are_sent() {
+    let bench = Bench::new(Options::default());
+    let (_card, _rx, mut tx) = bench.start(&small());
+    tx.send(&mut bench.batch(&frames(30, |_| 60)));
+    bench.device.poll();
+    let mut back = Batch::new(64);
+    assert_eq!(tx.reclaim(&mut back, 10), 10);
+    tx.send(&mut bench.batch(&frames(20, |_| 60)));
+    assert_eq!((tx.reclaim(&mut back, 50), tx.reclaim(&mut back, 50)), (20, 0));
+    bench.device.poll();
+    assert_eq!(tx.reclaim(&mut back, 50), 20);
+}
+
+#[test]
 fn packets_in_memory_that_the_card_does_not_reach_stay_and_are_counted() {
     let bench = Bench::new(Options::default());
     let (_card, _rx, mut tx) = bench.start(&small());

@@ -203,6 +203,9 @@ fn what_another_user_let_interrupt_does_no_more() {
     let mut card = bench.open(&Config { interrupts, ..Config::default() }).unwrap();
     let mut rx = card.take_rx_queue(0).unwrap();
     assert_eq!(bench.device.masks(), (0, 0));
+    let ivar: Vec<_> = (0..8).map(|n| bench.device.register(offset::IVAR + 4 * n)).collect();
+    assert_eq!(ivar, [0x80, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bench.device.register(offset::IVAR_MISC), 0);
     arm(&mut rx);
     bench.device.lock().write(offset::ICS, u32::MAX);
     assert_eq!([events.take(0), events.take(1)], [0, 0], "only receive queues interrupt");
