@@ -72,7 +72,7 @@ impl Bench {
     pub(crate) fn received(&self, rx: &mut impl RxQueue) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         let mut idle = 0;
-        // Of descriptors without a good frame, one is skipped at a time.
+        // A queue that is told to wait may find more the next time.
         while idle < 10 {
             self.device.poll();
             let mut batch = Batch::new(32);

@@ -43,6 +43,40 @@ fn any_number_of_bad_frames_leaves_the_ring_full_of_free_descriptors() {
 }
 
 #[test]
+fn good_frames_behind_bad_ones_are_received_at_once() {
+    let bench = Bench::new(Options::default());
+    let (card, mut rx, _tx) = bench.start(&Config { rx_ring: 64, ..Config::default() });
+    // As many as the ring holds.
+    for bad in [1, 2, 30, 62] {
+        (0..bad).for_each(|_| bench.device.lie(Lie::With(1 << 31)));
+        bench.device.arrive(frames(63, |_| 60));
+        bench.device.poll();
+        let mut batch = Batch::new(64);
+        // Whoever is told that there is nothing goes to sleep, and nothing wakes it for what is there.
+        assert_eq!(rx.receive(&mut batch), 63 - bad, "behind {bad}");
+        assert_eq!(batch[0].to_vec(), frame(bad as u32, 60));
+    }
+    bench.device.lie(Lie::Word(word(DONE, 2048)));
+    bench.device.lie(Lie::Word(word(WHOLE, 5)));
+    bench.device.arrive(frames(3, |_| 60));
+    bench.device.poll();
+    assert_eq!(rx.receive(&mut Batch::new(8)), 1, "behind a frame in several descriptors");
+    drop(card);
+}
+
+#[test]
+fn a_ring_of_bad_frames_is_passed_in_one_call() {
+    let bench = Bench::new(Options::default());
+    let (mut card, mut rx, _tx) = bench.start(&Config { rx_ring: 64, ..Config::default() });
+    (0..63).for_each(|_| bench.device.lie(Lie::With(1 << 31)));
+    bench.device.arrive(frames(63, |_| 60));
+    bench.device.poll();
+    assert_eq!(rx.receive(&mut Batch::new(8)), 0);
+    assert_eq!(card.stats().unwrap().rx_dropped, 63);
+    assert_eq!(bench.pass(&mut rx, &frames(1, |_| 60)), frames(1, |_| 60));
+}
+
+#[test]
 fn checksums_that_the_card_finds_wrong_are_none_of_its_business() {
     let bench = Bench::new(Options::default());
     let (_card, mut rx, _tx) = bench.start(&Config::default());
