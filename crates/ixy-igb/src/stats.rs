@@ -33,11 +33,12 @@ impl Counters {
         card.check_present()?;
         let total = &mut self.total;
         total.rx_packets += taken.rx_packets;
-        total.rx_bytes += taken.rx_bytes;
+        // These have 64 bits in the card, too, which may have anything in them.
+        total.rx_bytes = total.rx_bytes.saturating_add(taken.rx_bytes);
         total.rx_missed += taken.rx_missed;
         total.rx_errors += taken.rx_errors;
         total.tx_packets += taken.tx_packets;
-        total.tx_bytes += taken.tx_bytes;
+        total.tx_bytes = total.tx_bytes.saturating_add(taken.tx_bytes);
         total.rx_dropped = card.dropped.load(Ordering::Relaxed);
         // What the driver dropped went to memory, too, and was counted there.
         let dropped_bytes = card.dropped_bytes.load(Ordering::Relaxed);

@@ -77,6 +77,18 @@ fn a_ring_of_bad_frames_is_passed_in_one_call() {
 }
 
 #[test]
+fn byte_counters_that_are_full_again_and_again_stay_full() {
+    let bench = Bench::new(Options::default());
+    let (mut card, _rx, _tx) = bench.start(&Config::default());
+    // GORCL and GORCH, GOTCL and GOTCH.
+    (0x4088..0x4098).step_by(4).for_each(|at| bench.device.stick(at, u32::MAX, 0));
+    for _ in 0..3 {
+        let stats = card.stats().unwrap();
+        assert_eq!((stats.rx_bytes, stats.tx_bytes), (u64::MAX, u64::MAX));
+    }
+}
+
+#[test]
 fn checksums_that_the_card_finds_wrong_are_none_of_its_business() {
     let bench = Bench::new(Options::default());
     let (_card, mut rx, _tx) = bench.start(&Config::default());
