@@ -13,14 +13,23 @@ use crate::{filters, rss};
 /// Attempts after collisions, which only links of half duplex have.
 const COLLISION_THRESHOLD: u32 = 15;
 
+/// GCR.CMPL_TMOUT: a completion may take 10 ms at least, and 200 ms at most.
+const COMPLETION_10_MS: u32 = 1;
+
 /// A card at rest, and its address. No queue is on.
 pub(crate) fn reset<B: Bus>(card: &Card<B>) -> Result<MacAddress, Error> {
     card.check_present()?;
     card.disable_interrupts();
     card.reset()?;
     let regs = &card.regs;
-    // A request that an IOMMU rejected would be repeated for ever (section 8.6.1).
+    // A request that an IOMMU rejected would be repeated for ever (section 8.6.1). The card's own limit for a completion, 0.5 to
+    // 1 ms, is less than PCI Express recommends. Cards with the second version of the capability have theirs in PCI
+    // configuration.
     regs.gcr().modify(GCR::CMPL_TMOUT_RESEND::CLEAR);
+    let gcr = regs.gcr().extract();
+    if gcr.read(GCR::CMPL_TMOUT) == 0 && !gcr.is_set(GCR::CAP_VER2) {
+        regs.gcr().modify(GCR::CMPL_TMOUT.val(COMPLETION_10_MS));
+    }
     // Software has the card now, and firmware leaves it alone. Nothing is written in relaxed order, so that a descriptor never
     // says done before its frame is there.
     regs.ctrl_ext().modify(CTRL_EXT::DRV_LOAD::SET + CTRL_EXT::RO_DIS::SET);

@@ -40,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) master_reads: u32,
     /// Reads of a queue's control register until it is on.
     pub(crate) enable_reads: u32,
+    /// What GCR has of completion timeouts after a reset, but for CMPL_TMOUT_RESEND, which is set.
+    pub(crate) completions: u32,
     /// Frames that its own buffer holds.
     pub(crate) buffer: usize,
     /// Which port it is.
@@ -58,6 +60,7 @@ impl Default for Options {
             reset_reads: 2,
             master_reads: 2,
             enable_reads: 1,
+            completions: 0,
             buffer: 64,
             port: 0,
             partner: 1000,

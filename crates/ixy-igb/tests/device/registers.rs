@@ -117,7 +117,7 @@ impl State {
             *self.at_mut(EEC) = 1 << 9 | 1 << 8;
         }
         // Completion timeouts repeat requests.
-        *self.at_mut(GCR) = 1 << 16;
+        *self.at_mut(GCR) = 1 << 16 | self.options.completions;
         for n in 0..QUEUES {
             // WTHRESH is 1, and queue 0 is on.
             *self.at_mut(rx(n, CONTROL)) = 1 << 16 | if n == 0 { ENABLE } else { 0 };
@@ -140,7 +140,7 @@ impl State {
         self.resetting > 0 && !self.stuck.contains_key(&CTRL)
     }
 
-    pub(super) fn read(&mut self, at: u32) -> u32 {
+    pub(crate) fn read(&mut self, at: u32) -> u32 {
         if self.vanished {
             return u32::MAX;
         }

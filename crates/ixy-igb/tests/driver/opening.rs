@@ -35,6 +35,16 @@ fn an_opened_card_has_its_address_a_link_and_queues() {
 }
 
 #[test]
+fn completions_get_the_time_that_pci_express_recommends() {
+    // CMPL_TMOUT and CAP_VER2: what is set already, or elsewhere, is left as it is.
+    for (found, left) in [(0, 1 << 12), (1 << 18, 1 << 18), (3 << 12, 3 << 12)] {
+        let bench = Bench::new(Options { completions: found, ..Options::default() });
+        let _card = bench.open(&Config::default()).unwrap();
+        assert_eq!(bench.device.register(offset::GCR), left, "{found:#x}");
+    }
+}
+
+#[test]
 fn a_link_is_as_fast_as_its_slower_end() {
     for (partner, link) in [
         (1000, LinkState { up: true, speed: 1000 }),
