@@ -155,6 +155,31 @@ fn a_queue_that_shares_its_vector_takes_nothing_from_the_other() {
 }
 
 #[test]
+fn every_frame_of_queues_that_share_a_vector_interrupts_while_both_wait() {
+    let (bench, events, _card, mut rx) = open(2, VectorKind::MsiX, 1, 0);
+    rx.iter_mut().for_each(arm);
+    for round in 0..6 {
+        let (n, frame) = if round % 3 == 0 { (0, for_the_first()) } else { (1, for_the_second()) };
+        bench.device.arrive([frame]);
+        bench.device.poll();
+        // The other queue is armed all the time, so arming takes nothing back: the message does (EIAC).
+        assert_eq!(events.take(0), 1, "round {round}");
+        assert_eq!(rx[n].receive(&mut Batch::new(8)), 1);
+        arm(&mut rx[n]);
+    }
+}
+
+#[test]
+fn messages_clear_the_causes_of_all_vectors_in_use() {
+    for (queues, vectors, bits) in [(1, 1, 1), (2, 1, 1), (3, 8, 7), (16, 10, 0x3ff), (16, 25, 0xffff)] {
+        let (bench, _events, _card, _rx) = open(queues, VectorKind::MsiX, vectors, 0);
+        assert_eq!(bench.device.lock().read(offset::EIAC), bits, "{queues} queues, {vectors} vectors");
+    }
+    let (bench, _events, _card, _rx) = open(2, VectorKind::Msi, 1, 0);
+    assert_eq!(bench.device.lock().read(offset::EIAC), 0);
+}
+
+#[test]
 fn a_queue_that_is_dropped_interrupts_no_more() {
     for kind in KINDS {
         let (bench, _events, card, mut rx) = open(1, kind, 1, 0);
