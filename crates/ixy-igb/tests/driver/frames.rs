@@ -8,7 +8,7 @@ use ixy_igb::Config;
 use proptest::prelude::*;
 
 use crate::bench::{Bench, frame, frames};
-use crate::device::Options;
+use crate::device::{Options, offset};
 
 fn small() -> Config {
     Config { rx_ring: 64, tx_ring: 64, ..Config::default() }
@@ -34,6 +34,18 @@ fn frames_are_sent_in_order_and_complete() {
     let bench = Bench::new(Options::default());
     let (card, rx, mut tx) = bench.start(&small());
     let all = frames(3000, mixed);
+    assert!(bench.send(&mut tx, &all) == all);
+    drop((card, rx, tx));
+    bench.all_is_back();
+}
+
+#[test]
+fn the_longest_transmit_ring_comes_round_with_frames_of_two_descriptors() {
+    let bench = Bench::new(Options::default());
+    let (card, rx, mut tx) = bench.start(&Config { tx_ring: 4096, ..small() });
+    assert_eq!(bench.device.register(offset::tx(0, offset::LEN)), 2 * 4096 * 16);
+    // Each frame has one or two of the 8,192 descriptors.
+    let all = frames(9000, |number| 1400 + number as usize % 100);
     assert!(bench.send(&mut tx, &all) == all);
     drop((card, rx, tx));
     bench.all_is_back();
