@@ -63,7 +63,8 @@ pub trait Device: Send {
 
 /// One receive queue, owned by the thread that polls it.
 pub trait RxQueue: Send {
-    /// Adds packets that have arrived to `batch`, up to its room, and returns how many. It never waits.
+    /// Adds packets that have arrived to `batch`, up to its room, and returns how many. It never waits. With room in the batch
+    /// and buffers in the pool, 0 says that nothing is there: what the driver drops does not hide a good frame behind it.
     fn receive(&mut self, batch: &mut Batch) -> usize;
 
     /// As [`receive`](Self::receive), and says of each packet that it adds what is known of its checksum, or still owed.

@@ -123,35 +123,12 @@ impl<B: Bus> IxgbeRxQueue<B> {
         }
         true
     }
-}
 
-/// What a buffer is told to the card as, in KB (section 8.2.3.8.7): rounded down, so that it never writes past the end.
-const BUFFER_KB: u32 = DATA_SIZE as u32 / 1024;
-
-/// How many descriptors from the first on have a good frame.
-#[inline(always)]
-fn good(descriptors: &[[AtomicU64; 2]]) -> usize {
-    descriptors.iter().take_while(|descriptor| second_word(descriptor) & TELLING == GOOD).count()
-}
-
-/// The word of a descriptor that says whether it is done. The acquire load orders the frame's bytes after it.
-#[inline(always)]
-fn second_word(descriptor: &[AtomicU64; 2]) -> u64 {
-    u64::from_le(descriptor[1].load(Ordering::Acquire))
-}
-
-/// Writes a descriptor in its read format: packet address, and a header address that is not used (section 7.1.6.1).
-#[inline(always)]
-fn arm(descriptor: &[AtomicU64; 2], buffer: Iova) {
-    let [address, status] = receive::read(buffer.0);
-    descriptor[0].store(address.to_le(), Ordering::Relaxed);
-    // The word that the card writes DD into goes last.
-    descriptor[1].store(status.to_le(), Ordering::Release);
-}
-
-impl<B: Bus> RxQueue for IxgbeRxQueue<B> {
-    fn receive(&mut self, batch: &mut Batch) -> usize {
-        let Some(Ring { descriptors, buffers }) = &mut self.ring else { return 0 };
+    /// Takes the frames that are there until the batch is full or one comes that is not good. Returns how many, and whether
+    /// the one behind them was dropped.
+    #[inline(always)]
+    fn take(&mut self, batch: &mut Batch) -> (usize, bool) {
+        let Some(Ring { descriptors, buffers }) = &mut self.ring else { return (0, false) };
         let ring = descriptors.words().as_chunks::<2>().0;
         let mask = ring.len() - 1;
         let first = self.next;
@@ -181,7 +158,55 @@ impl<B: Bus> RxQueue for IxgbeRxQueue<B> {
             // SAFETY: ARMED-ONLY: all descriptors up to the one before `next` were armed, here or at start.
             unsafe { self.regs.rdt().set_dma(tail as u32) };
         }
-        received
+        (received, dropped)
+    }
+
+    /// After a pass that gave nothing but a bad frame: looks behind it and those like it, since nothing interrupts for what is
+    /// there already, and whoever is told of none sleeps. As many descriptors are looked at as the ring has.
+    #[cold]
+    #[inline(never)]
+    fn look_behind(&mut self, batch: &mut Batch) -> usize {
+        let len = self.ring.as_ref().map_or(0, |ring| ring.buffers.len());
+        for _ in 1..len {
+            let (received, dropped) = self.take(batch);
+            if received > 0 || !dropped {
+                return received;
+            }
+        }
+        0
+    }
+}
+
+/// What a buffer is told to the card as, in KB (section 8.2.3.8.7): rounded down, so that it never writes past the end.
+const BUFFER_KB: u32 = DATA_SIZE as u32 / 1024;
+
+/// How many descriptors from the first on have a good frame.
+#[inline(always)]
+fn good(descriptors: &[[AtomicU64; 2]]) -> usize {
+    descriptors.iter().take_while(|descriptor| second_word(descriptor) & TELLING == GOOD).count()
+}
+
+/// The word of a descriptor that says whether it is done. The acquire load orders the frame's bytes after it.
+#[inline(always)]
+fn second_word(descriptor: &[AtomicU64; 2]) -> u64 {
+    u64::from_le(descriptor[1].load(Ordering::Acquire))
+}
+
+/// Writes a descriptor in its read format: packet address, and a header address that is not used (section 7.1.6.1).
+#[inline(always)]
+fn arm(descriptor: &[AtomicU64; 2], buffer: Iova) {
+    let [address, status] = receive::read(buffer.0);
+    descriptor[0].store(address.to_le(), Ordering::Relaxed);
+    // The word that the card writes DD into goes last.
+    descriptor[1].store(status.to_le(), Ordering::Release);
+}
+
+impl<B: Bus> RxQueue for IxgbeRxQueue<B> {
+    fn receive(&mut self, batch: &mut Batch) -> usize {
+        match self.take(batch) {
+            (0, true) => self.look_behind(batch),
+            (received, _) => received,
+        }
     }
 
     fn interrupt(&mut self) -> Option<&mut dyn Interrupt> {

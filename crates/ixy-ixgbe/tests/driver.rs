@@ -219,6 +219,38 @@ fn a_length_that_no_buffer_has_is_a_counted_drop() {
 }
 
 #[test]
+fn good_frames_behind_bad_ones_are_received_at_once() {
+    for bad in [1, 2, 30, 62] {
+        let bench = Bench::new();
+        let mut device = bench.open(&Config { rx_ring: 64, ..Config::default() }).unwrap();
+        let mut rx = device.take_rx_queue(0).unwrap();
+        bench.nic.faults().set(Fault::ImpossibleLength, true);
+        bench.arrive(&(0..bad).map(|n| frame(60, n)).collect::<Vec<_>>());
+        while bench.nic.poll() > 0 {}
+        bench.nic.faults().clear();
+        bench.arrive(&(bad..63).map(|n| frame(60, n)).collect::<Vec<_>>());
+        while bench.nic.poll() > 0 {}
+        let mut batch = Batch::new(64);
+        // Whoever is told that there is nothing goes to sleep, and nothing wakes it for what is there.
+        assert_eq!(rx.receive(&mut batch), 63 - bad as usize, "behind {bad}");
+        assert_eq!(*batch[0], *frame(60, bad), "behind {bad}");
+        assert_eq!(device.stats().unwrap().rx_dropped, u64::from(bad));
+    }
+}
+
+#[test]
+fn a_ring_of_bad_frames_is_passed_in_one_call() {
+    let bench = Bench::new();
+    let mut device = bench.open(&Config { rx_ring: 64, ..Config::default() }).unwrap();
+    let mut rx = device.take_rx_queue(0).unwrap();
+    bench.nic.faults().set(Fault::ImpossibleLength, true);
+    bench.arrive(&(0..63).map(|n| frame(60, n)).collect::<Vec<_>>());
+    while bench.nic.poll() > 0 {}
+    assert_eq!(rx.receive(&mut Batch::new(8)), 0);
+    assert_eq!(device.stats().unwrap().rx_dropped, 63);
+}
+
+#[test]
 fn damaged_cut_and_stretched_frames_are_errors_and_not_packets() {
     for fault in [Fault::FramesDamaged, Fault::FramesCut, Fault::FramesStretched] {
         let bench = Bench::new();
