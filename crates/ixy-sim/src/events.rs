@@ -20,7 +20,7 @@ use crate::model::Irq;
 ///
 /// let events = Events::new(2)?;
 /// let wire = WireSpec::default().connect(&Cables::default())?;
-/// let nic = Nic82599::builder(wire, Arc::default()).irq(Box::new(events.clone())).build();
+/// let nic = Nic82599::builder(wire, Arc::<SimulatedDomain>::default()).irq(Box::new(events.clone())).build();
 /// assert_eq!(events.len(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

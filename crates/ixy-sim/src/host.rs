@@ -304,7 +304,7 @@ mod tests {
 
     fn device(wire: &str, cables: &Cables) -> Arc<Nic82599> {
         let wire = wire.parse::<WireSpec>().unwrap().connect(cables).unwrap();
-        Arc::new(Nic82599::builder(wire, Arc::default()).build())
+        Arc::new(Nic82599::builder(wire, Arc::<SimulatedDomain>::default()).build())
     }
 
     /// How long a sleep on `alarm` lasts when `wake` is called in the middle of it; and the files that ended it.
@@ -355,8 +355,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spec: WireSpec = format!("socket={}", dir.path().join("s").display()).parse().unwrap();
         let alarm = Arc::new(Alarm::new().unwrap());
-        let nic =
-            Arc::new(Nic82599::builder(spec.connect(&Cables::default()).unwrap(), Arc::default()).build());
+        let nic = Arc::new(
+            Nic82599::builder(spec.connect(&Cables::default()).unwrap(), Arc::<SimulatedDomain>::default())
+                .build(),
+        );
         let mut polled = Polled::new(Arc::downgrade(&nic), &alarm);
         let mut far = None;
         nic.poll();
@@ -383,7 +385,7 @@ mod tests {
         let wire = WireSpec::default().connect(&Cables::default()).unwrap();
         let now = Arc::new(AtomicU64::new(0));
         let clock = Arc::clone(&now);
-        let builder = Nic82599::builder(wire, Arc::default())
+        let builder = Nic82599::builder(wire, Arc::<SimulatedDomain>::default())
             .clock(move || Duration::from_nanos(clock.load(Ordering::Relaxed)));
         let nic = builder.build();
         nic.poll();

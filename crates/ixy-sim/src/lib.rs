@@ -2,8 +2,8 @@
 //!
 //! [`Nic82599`] is what a driver meets behind BAR 0 of the card: [`read32`](Nic82599::read32),
 //! [`write32`](Nic82599::write32), and [`poll`](Nic82599::poll), in which it does its work. It reaches memory only through
-//! a [`SimulatedDomain`](ixy_dma::SimulatedDomain), which counts every access outside of what was mapped; interrupts go to
-//! an [`Irq`]; frames come from and go to a [`Wire`](wire::Wire): a source without end, a pcap file, another such card, a
+//! [`Dma`], as which a [`SimulatedDomain`](ixy_dma::SimulatedDomain) counts every access outside of what was mapped;
+//! interrupts go to an [`Irq`]; frames come from and go to a [`Wire`](wire::Wire): a source without end, a pcap file, another such card, a
 //! process, the system's own network stack (module [`wire`]).
 //!
 //! It is written from the datasheet (Intel 331520), to test drivers without hardware and to run programs that move frames
@@ -85,12 +85,14 @@
 
 mod alarm;
 mod bus;
+mod dma;
 mod events;
 mod host;
 mod model;
 pub mod wire;
 
 pub use bus::{SimBus, SimBusMaster};
+pub use dma::{Dma, DmaView};
 pub use events::Events;
 pub use host::{PollThread, Sim};
 pub use model::{Builder, Fault, Faults, Irq, Nic82599, NoIrq};

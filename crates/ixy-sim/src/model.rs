@@ -22,13 +22,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use ixy_dma::SimulatedDomain;
 use ixy_regs::ixgbe::fields::{CTRL, EICR, HLREG0};
 
 pub use faults::{Fault, Faults};
 pub use interrupt::{Irq, NoIrq};
 
 use crate::alarm::Alarm;
+use crate::dma::{Dma, DmaView};
 use crate::wire::{Wakes, Wire, WireError};
 use interrupt::Interrupts;
 use link::Link;
@@ -98,7 +98,7 @@ pub(crate) struct Engine {
 /// not reach memory outside of its domain: an access that would is a fault, which the domain counts.
 pub struct Nic82599 {
     hw: Hardware,
-    domain: Arc<SimulatedDomain>,
+    memory: Arc<dyn Reach>,
     irq: Box<dyn Irq>,
     engine: Mutex<Engine>,
     /// Accesses that wait for the engine; a poll lets them go first.
@@ -117,7 +117,7 @@ impl fmt::Debug for Nic82599 {
 /// How a device is made: what it is plugged into, and what it may reach.
 pub struct Builder {
     wire: Box<dyn Wire>,
-    domain: Arc<SimulatedDomain>,
+    memory: Arc<dyn Reach>,
     irq: Box<dyn Irq>,
     mac: [u8; 6],
     link_delay: Duration,
@@ -186,7 +186,7 @@ impl Builder {
         Nic82599 {
             alarm: Arc::clone(&hw.faults.alarm),
             hw,
-            domain: self.domain,
+            memory: self.memory,
             irq: self.irq,
             engine: Mutex::new(engine),
             waiting: AtomicU32::new(0),
@@ -199,12 +199,12 @@ impl Nic82599 {
     /// Bytes of its register window.
     pub const WINDOW: u32 = storage::WINDOW;
 
-    /// A device with `wire` at its port that reaches the memory of `domain`.
-    pub fn builder(wire: Box<dyn Wire>, domain: Arc<SimulatedDomain>) -> Builder {
+    /// A device with `wire` at its port that reaches `memory`.
+    pub fn builder(wire: Box<dyn Wire>, memory: Arc<impl Dma + 'static>) -> Builder {
         let start = Instant::now();
         Builder {
             wire,
-            domain,
+            memory,
             irq: Box::new(NoIrq),
             mac: [0x02, 0x1b, 0x21, 0x00, 0x00, 0x01],
             link_delay: Duration::ZERO,
@@ -314,7 +314,7 @@ impl Nic82599 {
             std::thread::yield_now();
         }
         let mut engine = self.lock();
-        let work = engine.poll(&self.hw, &self.domain, &self.input_ended);
+        let work = engine.poll(&self.hw, &*self.memory, &self.input_ended);
         self.release(engine);
         work
     }
@@ -366,11 +366,6 @@ impl Nic82599 {
         &self.hw.faults
     }
 
-    /// The memory that it reaches.
-    pub fn domain(&self) -> &Arc<SimulatedDomain> {
-        &self.domain
-    }
-
     /// How many transmit descriptors made no sense: a length of zero or too long, a mixture of formats, memory that is not
     /// mapped, offsets outside of the frame. The device skips such a frame; a real one may stop.
     pub fn bad_descriptors(&self) -> u64 {
@@ -398,7 +393,7 @@ impl Engine {
         self.interrupts.raise(hw, 0, mask(EICR::LSC));
     }
 
-    fn poll(&mut self, hw: &Hardware, domain: &SimulatedDomain, input_ended: &AtomicBool) -> usize {
+    fn poll(&mut self, hw: &Hardware, memory: &dyn Reach, input_ended: &AtomicBool) -> usize {
         if hw.faults.any() && hw.faults.is(Fault::Gone) {
             return 0;
         }
@@ -406,7 +401,7 @@ impl Engine {
         if self.link.update(hw, light) {
             self.link_changed(hw);
         }
-        let (received, sent) = if hw.may_dma() { self.frames(hw, domain, light) } else { (0, 0) };
+        let (received, sent) = if hw.may_dma() { memory.frames(self, hw, light) } else { (0, 0) };
         self.end_transmit(hw);
         if received == 0 {
             self.look_for_end(input_ended);
@@ -425,20 +420,17 @@ impl Engine {
     }
 
     /// Moves frames in both directions; returns how much was received and sent.
-    fn frames(&mut self, hw: &Hardware, domain: &SimulatedDomain, light: bool) -> (usize, usize) {
-        // SAFETY: ARMED-ONLY, promised to `write32` and `start_bus_mastering`: what registers and descriptors name is
-        // the driver's to give, and the engine accesses descriptors as words and buffers as bytes.
-        let view = unsafe { domain.view() };
+    fn frames(&mut self, hw: &Hardware, view: &impl DmaView, light: bool) -> (usize, usize) {
         let Self { wire, receiver, transmitter, counts, loopback, link, .. } = self;
         let (may_send, may_receive) = (Transmitter::is_on(hw), Receiver::is_on(hw));
         let (mut received, mut sent) = (0, 0);
         if HLREG0::LPBK.is_set(hw.regs.load(names::HLREG0)) {
             // MAC loopback: the wire is cut off (section 8.2.3.22.8).
             if may_send {
-                sent = transmitter.poll(hw, &view, loopback, counts);
+                sent = transmitter.poll(hw, view, loopback, counts);
             }
             if may_receive {
-                received = receiver.poll(hw, &view, loopback, counts);
+                received = receiver.poll(hw, view, loopback, counts);
             }
         } else if let Some(wire) = wire.as_deref_mut() {
             let mut port = Port(wire);
@@ -446,10 +438,10 @@ impl Engine {
             // that nobody waits for it.
             let gone = !light && !Link::is_held(hw);
             if may_send && (link.is_up() || gone && port.0.ended()) {
-                sent = transmitter.poll(hw, &view, &mut port, counts);
+                sent = transmitter.poll(hw, view, &mut port, counts);
             }
             if may_receive && (link.is_up() || gone) {
-                received = receiver.poll(hw, &view, &mut port, counts);
+                received = receiver.poll(hw, view, &mut port, counts);
             }
         }
         (received, sent)
@@ -507,6 +499,20 @@ impl Engine {
             // The wire keeps its first error, where whoever opened it asks for it.
             tracing::debug!(%error, "flushing the wire");
         }
+    }
+}
+
+/// Memory of any kind. What works on it is compiled for each kind.
+trait Reach: Send + Sync {
+    fn frames(&self, engine: &mut Engine, hw: &Hardware, light: bool) -> (usize, usize);
+}
+
+impl<M: Dma> Reach for M {
+    fn frames(&self, engine: &mut Engine, hw: &Hardware, light: bool) -> (usize, usize) {
+        // SAFETY: ARMED-ONLY, promised to `write32` and `start_bus_mastering`: what registers and descriptors name is
+        // the driver's to give, and the engine accesses descriptors as words and buffers as bytes.
+        let view = unsafe { self.view() };
+        engine.frames(hw, &view, light)
     }
 }
 

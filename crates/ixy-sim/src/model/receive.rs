@@ -1,9 +1,8 @@
 //! The receive path: from the wire through the filters into descriptors (sections 7.1 and 8.2.3.8).
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use ixy_dma::{Iova, View};
+use ixy_dma::Iova;
 use ixy_regs::ixgbe::descriptors::receive::{PacketType, RssType, Status, legacy, write_back as fields_of};
 use ixy_regs::ixgbe::fields::{EICR, HLREG0, RDRXCTL, RXCSUM, RXCTRL, RXDCTL, RXPBSIZE, SECRXCTRL, SRRCTL};
 
@@ -14,6 +13,7 @@ use super::headers::{Headers, Network, Transport, frame_check};
 use super::names::{self, mask, rx};
 use super::rss::Rss;
 use super::statistics::{Counts, Damage, set_of};
+use crate::dma::{DmaView, Words};
 
 /// Frames taken in one poll.
 const BURST: usize = 64;
@@ -88,9 +88,9 @@ impl Config {
 }
 
 /// A ring while a poll works on it.
-struct Ring<'v> {
+struct Ring<'v, V> {
     queue: u32,
-    words: Words<'v>,
+    words: Words<'v, V>,
     count: u32,
     head: u32,
     tail: u32,
@@ -102,32 +102,9 @@ struct Ring<'v> {
     moved: bool,
 }
 
-/// The words of a ring: as one piece where its memory is one, else looked up one by one.
-pub(crate) enum Words<'v> {
-    Whole(&'v [AtomicU64]),
-    Each(&'v View<'v>, Iova),
-}
-
-impl<'v> Words<'v> {
-    pub(crate) fn new(view: &'v View<'v>, base: u64, count: u32) -> Self {
-        match view.words(Iova(base), count as usize * 2) {
-            Some(words) => Self::Whole(words),
-            None => Self::Each(view, Iova(base)),
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn at(&self, n: u32) -> Option<&AtomicU64> {
-        match self {
-            Self::Whole(words) => words.get(n as usize),
-            Self::Each(view, base) => view.word64(base.offset(u64::from(n) * 8)),
-        }
-    }
-}
-
-impl<'v> Ring<'v> {
+impl<'v, V: DmaView> Ring<'v, V> {
     /// The ring of `queue` as its registers describe it, if the queue is on.
-    fn open(hw: &Hardware, view: &'v View<'v>, queue: u32) -> Option<Self> {
+    fn open(hw: &Hardware, view: &'v V, queue: u32) -> Option<Self> {
         let regs = &hw.regs;
         let control = regs.load(rx(names::RXDCTL, queue));
         if !RXDCTL::ENABLE.is_set(control) {
@@ -143,7 +120,7 @@ impl<'v> Ring<'v> {
         let srrctl = regs.load(rx(names::SRRCTL, queue));
         Some(Self {
             queue,
-            words: Words::new(view, base, count),
+            words: Words::new(view, base, count as usize * 2),
             count,
             head,
             tail,
@@ -201,15 +178,15 @@ impl Receiver {
     }
 
     /// Moves frames from `source` into rings; returns how many it took or moved.
-    pub(crate) fn poll(
+    pub(crate) fn poll<V: DmaView>(
         &mut self,
         hw: &Hardware,
-        view: &View<'_>,
+        view: &V,
         source: &mut dyn Source,
         counts: &mut Counts,
     ) -> usize {
         let config = Config::load(hw);
-        let mut ring: Option<Ring<'_>> = None;
+        let mut ring: Option<Ring<'_, V>> = None;
         let mut work = 0;
         // What waits in the packet buffer comes first.
         while work < BURST {
@@ -302,11 +279,11 @@ impl Receiver {
     }
 
     /// A frame that found no descriptor, on a wire that does not wait (section 7.1.9, and DROP_EN in 8.2.3.8.7).
-    fn miss(
+    fn miss<V: DmaView>(
         &mut self,
         hw: &Hardware,
         config: &Config,
-        ring: Option<&Ring<'_>>,
+        ring: Option<&Ring<'_, V>>,
         frame: &[u8],
         passed: Passed,
         counts: &mut Counts,
@@ -327,11 +304,11 @@ impl Receiver {
 
     /// Writes a frame to the ring of its queue.
     #[allow(clippy::too_many_arguments)] // the parts of a poll
-    fn deliver<'v>(
+    fn deliver<'v, V: DmaView>(
         &mut self,
         hw: &Hardware,
-        view: &'v View<'v>,
-        current: &mut Option<Ring<'v>>,
+        view: &'v V,
+        current: &mut Option<Ring<'v, V>>,
         config: &Config,
         frame: &[u8],
         passed: &Passed,
@@ -393,13 +370,12 @@ impl Receiver {
     }
 }
 
-impl Ring<'_> {
+impl<V: DmaView> Ring<'_, V> {
     /// Writes a part of a frame to the next buffer and its descriptor back. `status` is what [`write_back`] gave.
     #[inline]
-    fn fill(&mut self, hw: &Hardware, view: &View<'_>, part: &[u8], status: (u64, u64), last: bool) {
-        let Some(first) = self.words.at(self.head * 2) else { return };
-        // The doorbell's acquire load orders this after the driver's stores.
-        view.write(Iova(first.load(Ordering::Relaxed)), part);
+    fn fill(&mut self, hw: &Hardware, view: &V, part: &[u8], status: (u64, u64), last: bool) {
+        let Some(address) = self.words.load(self.head * 2) else { return };
+        view.write(Iova(address), part);
         let mut length = part.len() as u64;
         if hw.faults.any() {
             if hw.faults.is(Fault::ImpossibleLength) {
@@ -420,10 +396,8 @@ impl Ring<'_> {
         if self.legacy {
             write_back_legacy(self, high);
         } else {
-            first.store(if last { low } else { 0 }, Ordering::Relaxed);
-            if let Some(second) = self.words.at(self.head * 2 + 1) {
-                second.store(high, Ordering::Release);
-            }
+            self.words.store_early(self.head * 2, if last { low } else { 0 });
+            self.words.store(self.head * 2 + 1, high);
         }
         self.advance();
     }
@@ -488,15 +462,13 @@ fn write_back(config: &Config, frame: &[u8], passed: &Passed, stripped: bool) ->
 }
 
 /// The legacy format has status and errors elsewhere, and keeps the buffer's address (section 7.1.5).
-fn write_back_legacy(ring: &Ring<'_>, advanced: u64) {
+fn write_back_legacy<V: DmaView>(ring: &Ring<'_, V>, advanced: u64) {
     let status = advanced & 0x7f;
     let word = legacy::LENGTH.place(fields_of::LENGTH.of(advanced))
         | status << legacy::DD.shift
         | legacy::ERRORS.place(advanced >> 24)
         | legacy::VLAN.place(fields_of::VLAN.of(advanced));
-    if let Some(second) = ring.words.at(ring.head * 2 + 1) {
-        second.store(word, Ordering::Release);
-    }
+    ring.words.store(ring.head * 2 + 1, word);
 }
 
 /// The cause of a frame that was lost as the packet buffer was full (section 8.2.3.5.1).

@@ -1,8 +1,6 @@
 //! The transmit path: from descriptors onto the wire (sections 7.2 and 8.2.3.9).
 
-use std::sync::atomic::Ordering;
-
-use ixy_dma::{Iova, View};
+use ixy_dma::Iova;
 use ixy_regs::ixgbe::QUEUES;
 use ixy_regs::ixgbe::descriptors::transmit::{
     DTYP_CONTEXT, DTYP_DATA, LONGEST, context_read, data_read, data_write_back, legacy,
@@ -13,8 +11,8 @@ use super::Hardware;
 use super::faults::Fault;
 use super::headers::{checksum, frame_check};
 use super::names::{self, mask, tx};
-use super::receive::Words;
 use super::statistics::{Counts, set_of};
+use crate::dma::{DmaView, Words};
 
 /// Frames sent from one queue in one poll.
 const BURST: usize = 64;
@@ -64,13 +62,13 @@ pub(crate) struct Transmitter {
 }
 
 /// A ring while a poll works on it.
-struct Ring<'v> {
-    words: Words<'v>,
+struct Ring<'v, V> {
+    words: Words<'v, V>,
     count: u32,
     tail: u32,
 }
 
-impl Ring<'_> {
+impl<V: DmaView> Ring<'_, V> {
     #[inline(always)]
     fn after(&self, at: u32) -> u32 {
         if at + 1 == self.count { 0 } else { at + 1 }
@@ -78,9 +76,7 @@ impl Ring<'_> {
 
     #[inline(always)]
     fn descriptor(&self, at: u32) -> Option<(u64, u64)> {
-        let (low, high) = (self.words.at(at * 2)?, self.words.at(at * 2 + 1)?);
-        // The doorbell's acquire load orders these after the driver's stores.
-        Some((low.load(Ordering::Relaxed), high.load(Ordering::Relaxed)))
+        Some((self.words.load(at * 2)?, self.words.load(at * 2 + 1)?))
     }
 }
 
@@ -152,10 +148,10 @@ impl Transmitter {
     }
 
     /// Sends frames from all enabled queues in turn; returns how many descriptors it finished.
-    pub(crate) fn poll(
+    pub(crate) fn poll<V: DmaView>(
         &mut self,
         hw: &Hardware,
-        view: &View<'_>,
+        view: &V,
         sink: &mut dyn Sink,
         counts: &mut Counts,
     ) -> usize {
@@ -169,10 +165,10 @@ impl Transmitter {
         work
     }
 
-    fn queue(
+    fn queue<V: DmaView>(
         &mut self,
         hw: &Hardware,
-        view: &View<'_>,
+        view: &V,
         sink: &mut dyn Sink,
         counts: &mut Counts,
         queue: u32,
@@ -189,7 +185,7 @@ impl Transmitter {
         }
         let base = u64::from(regs.load(tx(names::TDBAL, queue)))
             | u64::from(regs.load(tx(names::TDBAH, queue))) << 32;
-        let ring = Ring { words: Words::new(view, base, count), count, tail };
+        let ring = Ring { words: Words::new(view, base, count as usize * 2), count, tail };
         let mut report = Report::new(hw, queue);
         let set = set_of(regs.load(names::tqsm(queue / 4)), queue);
         let mut work = 0;
@@ -237,7 +233,7 @@ impl Transmitter {
     }
 
     /// Collects the frame that starts at `head` into the buffer.
-    fn gather(&mut self, view: &View<'_>, ring: &Ring<'_>, queue: u32, head: u32) -> Gathered {
+    fn gather<V: DmaView>(&mut self, view: &V, ring: &Ring<'_, V>, queue: u32, head: u32) -> Gathered {
         let Some((low, high)) = ring.descriptor(head) else { return Gathered::Bad { end: ring.after(head) } };
         let legacy = high & legacy::DEXT.mask() == 0;
         if !legacy && data_read::DTYP.of(high) == DTYP_CONTEXT {
@@ -403,7 +399,7 @@ impl Report {
 
     /// The descriptor at `at` is done.
     #[inline]
-    fn done(&mut self, ring: &Ring<'_>, state: &mut Queue, at: u32) {
+    fn done<V: DmaView>(&mut self, ring: &Ring<'_, V>, state: &mut Queue, at: u32) {
         if self.threshold == 0 && state.held == 0 {
             self.write(ring, at);
             return;
@@ -419,19 +415,19 @@ impl Report {
 
     /// Reports the descriptor at `at` if it asked for that.
     #[inline(always)]
-    fn write(&mut self, ring: &Ring<'_>, at: u32) {
-        let Some(word) = ring.words.at(at * 2 + 1) else { return };
-        if word.load(Ordering::Relaxed) & data_read::RS.mask() == 0 {
+    fn write<V: DmaView>(&mut self, ring: &Ring<'_, V>, at: u32) {
+        let Some(word) = ring.words.load(at * 2 + 1) else { return };
+        if word & data_read::RS.mask() == 0 {
             return;
         }
         self.any = true;
         if self.head_address.is_none() && !self.silent {
-            word.store(data_write_back::DD.mask(), Ordering::Release);
+            ring.words.store(at * 2 + 1, data_write_back::DD.mask());
         }
     }
 
     /// Reports what was held back, up to `head`.
-    fn flush(&mut self, ring: &Ring<'_>, state: &mut Queue, head: u32) {
+    fn flush<V: DmaView>(&mut self, ring: &Ring<'_, V>, state: &mut Queue, head: u32) {
         let mut at = state.held_from;
         while state.held > 0 && at != head {
             self.write(ring, at);
@@ -442,13 +438,12 @@ impl Report {
     }
 
     /// Writes the head to memory, if that is how the queue reports; says whether anything was reported.
-    fn finish(&self, view: &View<'_>, head: u32) -> bool {
+    fn finish<V: DmaView>(&self, view: &V, head: u32) -> bool {
         if self.any
             && !self.silent
             && let Some(address) = self.head_address
-            && let Some(word) = view.word32(address)
         {
-            word.store(head, Ordering::Release);
+            view.store32(address, head);
         }
         self.any
     }

@@ -1,0 +1,142 @@
+//! The memory that a device reaches: [`Dma`].
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ixy_dma::{Iova, SimulatedDomain, View};
+
+/// Memory that a device reaches by IOVA, and nothing besides: that of a driver in this process ([`SimulatedDomain`]), or that
+/// of another process (with the feature `serve`).
+pub trait Dma: Send + Sync {
+    /// The memory as it is now.
+    type View<'a>: DmaView
+    where
+        Self: 'a;
+
+    /// What is mapped now. While the view lives, nothing is unmapped.
+    ///
+    /// # Safety
+    /// OWNED-BUFFER: what is read and written through it belongs to the device at that time, as the protocol of its rings
+    /// says. Memory that is checked in another way, so that any access will do, asks for nothing.
+    unsafe fn view(&self) -> Self::View<'_>;
+}
+
+/// Memory while a device works on it. What is not mapped, or not to be accessed in that way, is a fault: it has no effect,
+/// and the memory counts it.
+pub trait DmaView {
+    /// Reads `into.len()` bytes at `iova`; `false` when that is a fault.
+    fn read(&self, iova: Iova, into: &mut [u8]) -> bool;
+
+    /// Writes `bytes` at `iova`; `false` when that is a fault.
+    fn write(&self, iova: Iova, bytes: &[u8]) -> bool;
+
+    /// The 64-bit word at `iova`, a multiple of eight; `None` when that is a fault.
+    fn load64(&self, iova: Iova) -> Option<u64>;
+
+    /// Stores a 64-bit word at `iova`, a multiple of eight, after everything that was written before; `false` when that is a
+    /// fault.
+    fn store64(&self, iova: Iova, value: u64) -> bool;
+
+    /// Stores a 32-bit word at `iova`, a multiple of four, after everything that was written before; `false` when that is a
+    /// fault.
+    fn store32(&self, iova: Iova, value: u32) -> bool;
+
+    /// `count` words from `iova` on, to use many times. `None`, which is no fault, when they are not in one piece of memory:
+    /// they can then still be reached one by one.
+    fn words(&self, iova: Iova, count: usize) -> Option<&[AtomicU64]>;
+}
+
+impl Dma for SimulatedDomain {
+    type View<'a> = View<'a>;
+
+    #[inline]
+    unsafe fn view(&self) -> View<'_> {
+        // SAFETY: OWNED-BUFFER, as the caller promises.
+        unsafe { SimulatedDomain::view(self) }
+    }
+}
+
+impl DmaView for View<'_> {
+    #[inline]
+    fn read(&self, iova: Iova, into: &mut [u8]) -> bool {
+        View::read(self, iova, into)
+    }
+
+    #[inline]
+    fn write(&self, iova: Iova, bytes: &[u8]) -> bool {
+        View::write(self, iova, bytes)
+    }
+
+    #[inline]
+    fn load64(&self, iova: Iova) -> Option<u64> {
+        self.word64(iova).map(|word| word.load(Ordering::Acquire))
+    }
+
+    #[inline]
+    fn store64(&self, iova: Iova, value: u64) -> bool {
+        self.word64(iova).map(|word| word.store(value, Ordering::Release)).is_some()
+    }
+
+    #[inline]
+    fn store32(&self, iova: Iova, value: u32) -> bool {
+        self.word32(iova).map(|word| word.store(value, Ordering::Release)).is_some()
+    }
+
+    #[inline]
+    fn words(&self, iova: Iova, count: usize) -> Option<&[AtomicU64]> {
+        View::words(self, iova, count)
+    }
+}
+
+/// A ring's words: as one piece where its memory is one, else looked up one by one.
+pub(crate) enum Words<'v, V> {
+    Whole(&'v [AtomicU64]),
+    Each(&'v V, Iova),
+}
+
+impl<'v, V: DmaView> Words<'v, V> {
+    pub(crate) fn new(view: &'v V, base: u64, count: usize) -> Self {
+        match view.words(Iova(base), count) {
+            Some(words) => Self::Whole(words),
+            None => Self::Each(view, Iova(base)),
+        }
+    }
+
+    /// Word `n`; `None` when it is not there. A doorbell's acquire load orders this after what the driver stored before it.
+    #[inline(always)]
+    pub(crate) fn load(&self, n: u32) -> Option<u64> {
+        match self {
+            Self::Whole(words) => words.get(n as usize).map(|word| word.load(Ordering::Relaxed)),
+            Self::Each(view, base) => view.load64(base.offset(u64::from(n) * 8)),
+        }
+    }
+
+    /// Stores word `n`, if it is there. Others may see it before what was stored earlier.
+    #[inline(always)]
+    pub(crate) fn store_early(&self, n: u32, value: u64) {
+        match self {
+            Self::Whole(words) => {
+                if let Some(word) = words.get(n as usize) {
+                    word.store(value, Ordering::Relaxed);
+                }
+            }
+            Self::Each(view, base) => {
+                view.store64(base.offset(u64::from(n) * 8), value);
+            }
+        }
+    }
+
+    /// Stores word `n`, if it is there, after all that was written before.
+    #[inline(always)]
+    pub(crate) fn store(&self, n: u32, value: u64) {
+        match self {
+            Self::Whole(words) => {
+                if let Some(word) = words.get(n as usize) {
+                    word.store(value, Ordering::Release);
+                }
+            }
+            Self::Each(view, base) => {
+                view.store64(base.offset(u64::from(n) * 8), value);
+            }
+        }
+    }
+}
