@@ -3,8 +3,8 @@
 //! [`Nic82599`] is what a driver meets behind BAR 0 of the card: [`read32`](Nic82599::read32),
 //! [`write32`](Nic82599::write32), and [`poll`](Nic82599::poll), in which it does its work. It reaches memory only through
 //! [`Dma`], as which a [`SimulatedDomain`](ixy_dma::SimulatedDomain) counts every access outside of what was mapped;
-//! interrupts go to an [`Irq`]; frames come from and go to a [`Wire`](wire::Wire): a source without end, a pcap file, another such card, a
-//! process, the system's own network stack (module [`wire`]).
+//! interrupts go to an [`Irq`]; frames come from and go to a [`Wire`](wire::Wire): a source without end, a pcap file, another
+//! such card, a process, the system's own network stack (module [`wire`]).
 //!
 //! It is written from the datasheet (Intel 331520), to test drivers without hardware and to run programs that move frames
 //! on machines that have no such card. All that it does derives from its registers. A doorbell only stores; frames and DMA
@@ -34,36 +34,7 @@
 //!
 //! # What is modelled
 //!
-//! | behaviour | section | |
-//! |---|---|---|
-//! | software and link reset, what it clears and what it keeps | 4.2.1, 8.2.3.1.1 | yes; at once |
-//! | EEPROM loaded, DMA ready | 4.6.3 | yes; at once |
-//! | EEPROM image with checksum, address, SFP+ table; EERD | 6, 8.2.3.2 | yes |
-//! | EEPROM access by driving its pins (EEC), flash | 8.2.3.2 | request and grant only |
-//! | semaphores, firmware state | 8.2.3.4 | yes; the firmware never holds one |
-//! | SFP+ module over I2C (10GBASE-SR) | 8.2.3.1.5 | yes; no diagnostics |
-//! | link: light, laser, restart, cause | 3.7, 4.6.4, 8.2.3.22 | 10 Gbit/s serial; no negotiation |
-//! | MDIO | 8.2.3.22.11 | commands end, nobody answers |
-//! | master disable, bus mastering | 5.2.5.3.2 | yes |
-//! | address filters, VLAN filter, frame lengths | 7.1.1, 8.2.3.7 | yes; no pools |
-//! | receive rings: advanced one-buffer and legacy descriptors | 7.1.5, 7.1.6, 7.1.9 | yes |
-//! | frames longer than a buffer, DROP_EN, packet buffer and its overflow | 8.2.3.8.7, 8.2.3.8.9 | one packet buffer |
-//! | header splitting, coalescing (RSC) | 7.1.10, 7.11 | no: as one-buffer descriptors |
-//! | CRC and VLAN stripping, checksum verdicts, packet types | 7.1.6.2, 7.1.11 | yes; the fragment checksum is 0 |
-//! | RSS | 7.1.2.8 | alone; IPv6 extension headers are not followed |
-//! | flow director, 5-tuple, EtherType and SYN filters | 7.1.2 | no: registers only |
-//! | transmit rings: advanced, context and legacy descriptors | 7.2.3 | yes |
-//! | RS, DD, WTHRESH, head write-back | 7.2.3.5 | yes; other thresholds have no effect |
-//! | checksum and VLAN insertion | 7.2.5 | yes; not SCTP |
-//! | segmentation (TSO) | 7.2.4 | no: such a frame counts as one that makes no sense |
-//! | padding, CRC appended or brought along | 8.2.3.22.8 | yes |
-//! | MAC loopback | 8.2.3.22.8 | yes |
-//! | statistics: clear on read, stop at their highest value | 8.2.3.23 | those of Ethernet frames and queues |
-//! | GPRC counts missed frames as well | erratum | yes |
-//! | interrupts: causes, masks, auto clear, auto mask, MSI-X vectors | 7.3.1, 8.2.3.5 | yes |
-//! | throttling of interrupts (EITR) | 7.3.2.1, 8.2.3.5.12 | yes, in real time; no low latency interrupts |
-//! | flow control | 3.7.7 | no pause frames: see [`Wire::waits`](wire::Wire::waits) |
-//! | DCB, virtualization, LinkSec, IPsec, FCoE, time stamps | 7.7 to 7.13 | no: registers only |
+#![doc = include_str!("behaviours.md")]
 //!
 //! Registers without a behaviour store what is written; offsets without a register read zero.
 //!

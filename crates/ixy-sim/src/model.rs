@@ -1,5 +1,6 @@
 //! The software 82599: [`Nic82599`].
 
+mod behaviour;
 mod control;
 mod faults;
 mod filter;
@@ -30,6 +31,7 @@ pub use interrupt::{Irq, NoIrq};
 use crate::alarm::Alarm;
 use crate::dma::{Dma, DmaView};
 use crate::wire::{Wakes, Wire, WireError};
+use behaviour::Behaviour;
 use interrupt::Interrupts;
 use link::Link;
 use names::mask;
@@ -70,7 +72,8 @@ impl Hardware {
 
     /// Whether the device may do DMA: bus mastering is on and software did not disable it (section 5.2.5.3.2).
     fn may_dma(&self) -> bool {
-        self.mastering.load(Ordering::Acquire) && !CTRL::GIO_DIS.is_set(self.regs.load(names::CTRL))
+        let disabled = CTRL::GIO_DIS.is_set(self.regs.load(names::CTRL)) && Behaviour::MasterDisable.on();
+        self.mastering.load(Ordering::Acquire) && !disabled
     }
 }
 

@@ -7,6 +7,7 @@ use ixy_regs::ixgbe::fields::{
 use ixy_regs::ixgbe::rest_fields::FDIRCTRL;
 use ixy_regs::ixgbe::{QUEUES, fields};
 
+use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::names::{self, mask, rx, tx};
 use super::{Engine, Hardware, nvm};
@@ -85,7 +86,8 @@ impl Engine {
         }
         hw.regs.store(names::CTRL, value);
         // Nothing is under way here: DMA happens inside a poll, and this is not one.
-        hw.regs.assign(names::STATUS, mask(STATUS::GIO), !CTRL::GIO_DIS.is_set(value));
+        let disabled = CTRL::GIO_DIS.is_set(value) && Behaviour::MasterDisable.on();
+        hw.regs.assign(names::STATUS, mask(STATUS::GIO), !disabled);
     }
 
     /// MDIO without a device behind it: the command is done at once and reads all ones (section 8.2.3.22.11).

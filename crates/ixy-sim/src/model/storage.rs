@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use ixy_regs::ixgbe::{self, fields};
 use ixy_regs::map::{Access, Register};
 
+use super::behaviour::Behaviour;
 use super::names::{self, mask};
 
 /// Bytes of the register window.
@@ -55,7 +56,7 @@ fn special(register: &Register) -> Option<Kind> {
         "CTRL" | "ESDP" | "I2CCTL" | "EEC" | "EERD" | "MSCA" | "AUTOC" | "AUTOC2" | "RXCTRL" | "DMATXCTL"
         | "RXDCTL" | "TXDCTL" | "RAL" | "RAH" | "RSSRK" | "RETA" | "FDIRCTRL" | "GPIE" => Kind::Acts,
         "EICR" | "EICS" | "EIMS" | "EIMC" | "EICS_EX" | "EIMS_EX" | "EIMC_EX" | "EITR" => Kind::ActsRead,
-        "SWSM" => Kind::Semaphore,
+        "SWSM" if Behaviour::SemaphoreSetsOnRead.on() => Kind::Semaphore,
         "RDT" => Kind::Tail,
         _ => return None,
     })
@@ -81,7 +82,8 @@ fn rules() -> Box<[Rule]> {
     for register in ixgbe::all() {
         let kind = special(register).unwrap_or(match register.access {
             Access::RO => Kind::Fixed,
-            Access::RC => Kind::Statistic,
+            Access::RC if Behaviour::StatisticsClearOnRead.on() => Kind::Statistic,
+            Access::RC => Kind::Fixed,
             _ => Kind::Plain,
         });
         let writable = writable(register);
@@ -230,7 +232,8 @@ impl Storage {
     /// What a reset does to the words: zero, except those that keep their value.
     pub(crate) fn clear(&self) {
         for (index, word) in self.words.iter().enumerate() {
-            if !survives_reset(index as u32 * 4) {
+            let stays = survives_reset(index as u32 * 4) && Behaviour::ResetKeepsTables.on();
+            if !stays && Behaviour::ResetClears.on() {
                 word.store(0, Ordering::Release);
             }
         }

@@ -1,0 +1,86 @@
+//! What the model does beyond storing words, each by a name, so that tests can be held to notice each: [`Behaviour`].
+//!
+//! With the feature `mutation` the environment variable `IXY_SIM_WITHOUT` names one that the model then does not have.
+//! `scripts/mutations` switches off one after the other, and says which test notices. Without the feature a switch costs
+//! nothing. The table in `behaviours.md` names all of them, with their sections.
+
+macro_rules! behaviours {
+    ($($(#[$doc:meta])+ $behaviour:ident $name:literal)+) => {
+        /// Something that the model does.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Behaviour {
+            $($(#[$doc])+ $behaviour,)+
+        }
+
+        #[cfg(any(test, feature = "mutation"))]
+        const NAMES: &[(Behaviour, &str)] = &[$((Behaviour::$behaviour, $name),)+];
+    };
+}
+
+behaviours! {
+    /// CTRL.RST and CTRL.LRST bring registers to their initial values.
+    ResetClears "reset-clears"
+    /// Tables in memories without a reset, and what is shared with firmware, stay as they are.
+    ResetKeepsTables "reset-keeps-tables"
+    /// CTRL.GIO_DIS clears STATUS.GIO, and no DMA happens.
+    MasterDisable "master-disable"
+    /// Reading SWSM sets SMBI.
+    SemaphoreSetsOnRead "semaphore-sets-on-read"
+    /// Statistics clear when they are read.
+    StatisticsClearOnRead "statistics-clear-on-read"
+}
+
+impl Behaviour {
+    /// Whether the model has it.
+    #[inline(always)]
+    pub(crate) fn on(self) -> bool {
+        #[cfg(feature = "mutation")]
+        return *off() != Some(self);
+        #[cfg(not(feature = "mutation"))]
+        true
+    }
+}
+
+/// The one that is switched off.
+#[cfg(feature = "mutation")]
+fn off() -> &'static Option<Behaviour> {
+    static OFF: std::sync::OnceLock<Option<Behaviour>> = std::sync::OnceLock::new();
+    OFF.get_or_init(|| {
+        let wanted = std::env::var("IXY_SIM_WITHOUT").ok()?;
+        let found = NAMES.iter().find(|(_, name)| *name == wanted);
+        if found.is_none() {
+            eprintln!("IXY_SIM_WITHOUT: there is no behaviour {wanted}; behaviours.md lists them");
+            std::process::exit(2);
+        }
+        found.map(|(behaviour, _)| *behaviour)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names in backticks in the last column of the table, which has other code there, too.
+    fn listed() -> Vec<&'static str> {
+        let is_name =
+            |code: &&str| code.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        let table = include_str!("../behaviours.md");
+        let rows = table.lines().filter(|line| line.starts_with("| "));
+        let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit('|').next());
+        cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).filter(is_name).collect()
+    }
+
+    #[test]
+    fn the_table_names_every_behaviour_once_and_no_other() {
+        let mut names: Vec<_> = NAMES.iter().map(|(_, name)| *name).collect();
+        let mut listed = listed();
+        names.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, names);
+    }
+
+    #[test]
+    fn without_the_feature_the_model_has_all_of_them() {
+        assert!(cfg!(feature = "mutation") || NAMES.iter().all(|(behaviour, _)| behaviour.on()));
+    }
+}
