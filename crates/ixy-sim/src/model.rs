@@ -11,6 +11,7 @@ mod names;
 mod nvm;
 mod receive;
 mod rss;
+mod segmentation;
 mod sfp;
 mod statistics;
 mod storage;

@@ -28,6 +28,24 @@ behaviours! {
     SemaphoreSetsOnRead "semaphore-sets-on-read"
     /// Statistics clear when they are read.
     StatisticsClearOnRead "statistics-clear-on-read"
+    /// A frame with TSE is cut into segments.
+    Segmentation "segmentation"
+    /// UDP datagrams are, too.
+    SegmentationUdp "segmentation-udp"
+    /// Headers that are too long, or a PAYLEN that the descriptors do not have, make no sense with TSE.
+    SegmentationLimits "segmentation-limits"
+    /// A frame whose segments did not all find room goes on where it was.
+    SegmentationResumes "segmentation-resumes"
+    /// Segments have their own lengths in IP, UDP and SNAP headers.
+    SegmentLengths "segment-lengths"
+    /// The IPv4 identification counts segments.
+    SegmentIdentification "segment-identification"
+    /// The TCP sequence number counts payload.
+    SegmentSequence "segment-sequence"
+    /// TCP flags of first, middle and last segments are masked by DTXTCPFLGL and DTXTCPFLGH.
+    SegmentFlags "segment-flags"
+    /// The length of each segment is added to the pseudo header's sum.
+    SegmentSeed "segment-seed"
 }
 
 impl Behaviour {

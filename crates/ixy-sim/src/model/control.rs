@@ -129,6 +129,9 @@ impl Engine {
             // Auto-negotiation has a state; a driver that resets the pipeline waits for it not to be zero.
             (names::ANLP1, fields::ANLP1::ANAS.val(1).modify(0)),
             (names::FDIRCTRL, mask(FDIRCTRL::INIT_DONE)),
+            // Masks of TCP flags: without FIN and PSH but in the last segment, and there without CWR.
+            (names::DTXTCPFLGL, 0x0ff6_0ff6),
+            (names::DTXTCPFLGH, 0x0f7f),
             (names::DTXMXSZRQ, 0x10),
             (names::rxpbsize(0), RXPBSIZE::SIZE.val(0x200).modify(0)),
             (names::txpbsize(0), TXPBSIZE::SIZE.val(0xa0).modify(0)),

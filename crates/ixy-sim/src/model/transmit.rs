@@ -8,9 +8,11 @@ use ixy_regs::ixgbe::descriptors::transmit::{
 use ixy_regs::ixgbe::fields::{DMATXCTL, HLREG0, TDWBAL, TXDCTL};
 
 use super::Hardware;
+use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::headers::{checksum, frame_check};
 use super::names::{self, mask, tx};
+use super::segmentation::{Segmentation, Start};
 use super::statistics::{Counts, set_of};
 use crate::dma::{DmaView, Words};
 
@@ -19,20 +21,22 @@ const BURST: usize = 64;
 /// Least frame without check sequence, to which HLREG0.TXPADEN pads (section 8.2.3.22.8).
 const SHORTEST: usize = 60;
 /// Longest frame that the device sends, and most descriptors that one may take (section 7.2.3.3).
-const LONGEST_FRAME: usize = LONGEST as usize;
-const MOST_DESCRIPTORS: usize = 40;
+pub(crate) const LONGEST_FRAME: usize = LONGEST as usize;
+pub(crate) const MOST_DESCRIPTORS: usize = 40;
 
 /// What a context descriptor said.
 #[derive(Debug, Clone, Copy, Default)]
-struct Context {
-    low: u64,
-    high: u64,
+pub(crate) struct Context {
+    pub(crate) low: u64,
+    pub(crate) high: u64,
 }
 
 /// What the device keeps of one queue beside its registers.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Queue {
     contexts: [Context; 2],
+    /// The frame at the head, of which some segments were sent, and others are still to be.
+    segmentation: Option<Box<Segmentation>>,
     /// Descriptors done since the last write-back, while WTHRESH holds them back.
     held: u32,
     /// Where those that are held back begin.
@@ -62,20 +66,20 @@ pub(crate) struct Transmitter {
 }
 
 /// A ring while a poll works on it.
-struct Ring<'v, V> {
+pub(crate) struct Ring<'v, V> {
     words: Words<'v, V>,
     count: u32,
-    tail: u32,
+    pub(crate) tail: u32,
 }
 
 impl<V: DmaView> Ring<'_, V> {
     #[inline(always)]
-    fn after(&self, at: u32) -> u32 {
+    pub(crate) fn after(&self, at: u32) -> u32 {
         if at + 1 == self.count { 0 } else { at + 1 }
     }
 
     #[inline(always)]
-    fn descriptor(&self, at: u32) -> Option<(u64, u64)> {
+    pub(crate) fn descriptor(&self, at: u32) -> Option<(u64, u64)> {
         Some((self.words.load(at * 2)?, self.words.load(at * 2 + 1)?))
     }
 }
@@ -84,6 +88,8 @@ impl<V: DmaView> Ring<'_, V> {
 enum Gathered {
     /// A frame is in the buffer; the head goes to this index.
     Frame { end: u32, command: Command },
+    /// A frame that is cut into segments; the queue has it.
+    Segments,
     /// A context, which took one descriptor.
     Context,
     /// Its end was not announced yet.
@@ -94,12 +100,21 @@ enum Gathered {
 
 /// What the first and last descriptor of a frame ask for.
 #[derive(Debug, Clone, Copy)]
-struct Command {
+pub(crate) struct Command {
     legacy: bool,
     /// The second word of the first descriptor.
-    first: u64,
-    /// The first word of its context.
-    context: Context,
+    pub(crate) first: u64,
+    pub(crate) context: Context,
+}
+
+/// How far the segments of a frame got.
+enum Progress {
+    /// All were sent; the head goes to this index.
+    Done { end: u32 },
+    /// No room on the wire, or enough for this poll.
+    Later,
+    /// The rest makes no sense; the head goes to this index.
+    Bad { end: u32 },
 }
 
 impl Transmitter {
@@ -210,6 +225,19 @@ impl Transmitter {
                     }
                     end
                 }
+                Gathered::Segments => {
+                    let before = frames;
+                    let progress = self.segments(hw, view, &ring, sink, counts, (queue, set), &mut frames);
+                    work += frames - before;
+                    match progress {
+                        Progress::Done { end } => end,
+                        Progress::Later => break,
+                        Progress::Bad { end } => {
+                            self.bad += 1;
+                            end
+                        }
+                    }
+                }
             };
             while head != end {
                 report.done(&ring, &mut self.queues[queue as usize], head);
@@ -243,6 +271,9 @@ impl Transmitter {
         }
         let context = self.queues[queue as usize].contexts[data_read::IDX.of(high) as usize & 1];
         let command = Command { legacy, first: high, context };
+        if !legacy && high & data_read::TSE.mask() != 0 {
+            return self.start_segments(view, ring, queue, head, command);
+        }
         self.frame.clear();
         let (mut at, mut low, mut part) = (head, low, high);
         let mut parts = 0;
@@ -276,11 +307,74 @@ impl Transmitter {
         if sense { Gathered::Frame { end: at, command } } else { Gathered::Bad { end: at } }
     }
 
+    /// Begins with a frame that is to be cut into segments, or goes on with it.
+    #[cold]
+    fn start_segments<V: DmaView>(
+        &mut self,
+        view: &V,
+        ring: &Ring<'_, V>,
+        queue: u32,
+        head: u32,
+        command: Command,
+    ) -> Gathered {
+        let state = &mut self.queues[queue as usize];
+        let resumes = Behaviour::SegmentationResumes.on();
+        if resumes && state.segmentation.as_ref().is_some_and(|frame| frame.head == head) {
+            return Gathered::Segments;
+        }
+        state.segmentation = None;
+        match Segmentation::start(view, ring, head, command) {
+            Start::Incomplete => Gathered::Incomplete,
+            Start::Segments(frame) if Behaviour::Segmentation.on() => {
+                state.segmentation = Some(frame);
+                Gathered::Segments
+            }
+            Start::Segments(frame) => Gathered::Bad { end: frame.end },
+            Start::Bad { end } => Gathered::Bad { end },
+        }
+    }
+
+    /// Sends segments of the frame at the head of a queue, until `frames` in this poll are enough.
+    #[cold]
+    #[allow(clippy::too_many_arguments)] // the parts of a poll
+    fn segments<V: DmaView>(
+        &mut self,
+        hw: &Hardware,
+        view: &V,
+        ring: &Ring<'_, V>,
+        sink: &mut dyn Sink,
+        counts: &mut Counts,
+        (queue, set): (u32, usize),
+        frames: &mut usize,
+    ) -> Progress {
+        let Some(mut rest) = self.queues[queue as usize].segmentation.take() else { return Progress::Later };
+        while !rest.is_done() {
+            if *frames >= BURST {
+                self.queues[queue as usize].segmentation = Some(rest);
+                return Progress::Later;
+            }
+            let Some(after) = rest.segment(hw, view, ring, &mut self.frame) else {
+                return Progress::Bad { end: rest.end };
+            };
+            let bytes = self.frame.len();
+            if !self.finish(hw, &rest.command) {
+                return Progress::Bad { end: rest.end };
+            }
+            if !sink.send(&self.frame) {
+                self.queues[queue as usize].segmentation = Some(rest);
+                return Progress::Later;
+            }
+            counts.sent(set, &self.frame, bytes);
+            rest.advance(after);
+            *frames += 1;
+        }
+        Progress::Done { end: rest.end }
+    }
+
     /// Does to the frame what its descriptors ask for; `false` when it cannot be sent.
     fn finish(&mut self, hw: &Hardware, command: &Command) -> bool {
         let hlreg0 = hw.regs.load(names::HLREG0);
-        const OFFLOADS: u64 =
-            data_read::VLE.mask() | data_read::TSE.mask() | data_read::IXSM.mask() | data_read::TXSM.mask();
+        const OFFLOADS: u64 = data_read::VLE.mask() | data_read::IXSM.mask() | data_read::TXSM.mask();
         let asks = if command.legacy {
             command.first & (legacy::IC.mask() | legacy::VLE.mask()) != 0
         } else {
@@ -304,8 +398,7 @@ impl Transmitter {
         self.frame.len() >= 14
     }
 
-    /// Inserts checksums and the VLAN tag (section 7.2.5); `false` when the offsets make no sense, or for
-    /// segmentation, which is not modelled.
+    /// Inserts checksums and the VLAN tag (section 7.2.5); `false` when the offsets make no sense.
     #[cold]
     fn offload(&mut self, command: &Command) -> bool {
         let first = command.first;
@@ -317,9 +410,6 @@ impl Transmitter {
                 }
             }
             return first & legacy::VLE.mask() == 0 || self.tag(legacy::VLAN.of(first) as u16);
-        }
-        if first & data_read::TSE.mask() != 0 {
-            return false;
         }
         let context = command.context;
         let network = context_read::MACLEN.of(context.low) as usize;

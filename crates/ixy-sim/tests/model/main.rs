@@ -17,6 +17,7 @@ mod receive;
 mod register;
 mod reset;
 mod rss;
+mod segmentation;
 mod semaphore;
 mod sfp;
 mod statistics;
