@@ -20,6 +20,7 @@ Addresses:
   and for any sim: pause=off (frames that find no room are missed and do not wait), link=down,
   loss=P dup=P corrupt=P (probabilities from 0 to 1), delay=TIME (such as 50us), seed=N
   Options are apart by commas; a comma inside a value is written twice.
+  vfio-user:PATH            a software 82599 that another process serves at that socket (ixy-serve --socket PATH)
 
 Examples:
   ixy-fwd sim sim --duration 5
@@ -29,6 +30,7 @@ Examples:
   ixy-pktgen sim:socket=/tmp/a --count 100000
   ixy-fwd sim:socket=/tmp/a sim:socket=/tmp/b
   ixy-dump sim:socket=/tmp/b -w out.pcap
+  ixy-fwd vfio-user:/tmp/a vfio-user:/tmp/b
 
 Statistics go to standard output, messages to standard error (IXY_LOG=debug sets their level, as -vv does).
 SIGINT (Ctrl-C) and SIGTERM end the program with a summary; a second one ends it at once.

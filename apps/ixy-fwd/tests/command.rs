@@ -324,6 +324,7 @@ fn wrong_arguments_are_one_line_and_exit_code_2() {
     fails(&["sim", "sim", "--queues", "65"], 2, &["--queues", "65", "1..=64"]);
     fails(&["sim", "sim", "--queues", "0"], 2, &["--queues"]);
     fails(&["sim", "sim", "--duration", "soon"], 2, &["--duration", "soon", "200ms"]);
+    fails(&["vfio-user:", "sim"], 2, &["`vfio-user:`", "no device address", "vfio-user:/run/nic"]);
     fails(&["sim", "sim", "--bach", "3"], 2, &["--bach", "--batch"]);
 }
 
@@ -332,7 +333,9 @@ fn devices_that_cannot_be_had_are_one_line_and_exit_code_1() {
     // There is no such PCI domain, so nothing is touched.
     fails(&["ffff:03:00.0", "sim"], 1, &["ffff:03:00.0", "lspci"]);
     fails(&["ffff:03:00.0", "ffff:03:00.0"], 1, &["ffff:03:00.0", "same device"]);
-    fails(&["vfio-user:/run/x", "sim"], 1, &["vfio-user:/run/x", "not built"]);
+    fails(&["vfio-user:/no/such/nic", "sim"], 1, &["/no/such/nic", "No such file", "is the server running"]);
+    fails(&["vfio-user:/dev/null", "sim"], 1, &["/dev/null", "refused"]);
+    fails(&["vfio-user:/run/x", "vfio-user:/run/x"], 1, &["vfio-user:/run/x", "same device"]);
     fails(&["sim:cable=a", "sim"], 1, &["sim:cable=a", "other end"]);
     fails(&["sim:rx=/no/such.pcap", "sim"], 1, &["/no/such.pcap", "No such file"]);
     fails(&["sim:socket=/no/such/place", "sim"], 1, &["/no/such/place"]);

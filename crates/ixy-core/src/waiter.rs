@@ -135,9 +135,10 @@ impl Waiter {
         Ok(Self { passes: 0, patience, sleep: Some(sleep) })
     }
 
-    /// To be called after each pass with how many packets it moved, and with all queues that the thread serves, each with how
-    /// many packets are still to be sent for it. May sleep, at most [`LIMIT`](Self::LIMIT). Returns whether there is time for
-    /// other things.
+    /// To be called after each pass with how many packets it moved, received and sent ones (with a full batch nobody has looked
+    /// whether there is more to receive, so a pass that emptied it has to count), and with all queues that the thread serves,
+    /// each with how many packets are still to be sent for it. May sleep, at most [`LIMIT`](Self::LIMIT). Returns whether there
+    /// is time for other things.
     #[inline(always)]
     pub fn after<'a, 'q: 'a>(
         &mut self,

@@ -10,7 +10,7 @@ use crate::error::Error;
 /// - `0000:03:00.0` or `03:00.0`: a card on the PCI bus, as lspci prints it, that one of the drivers knows;
 /// - `sim`, `sim:key=value,...`: a software 82599; the options are those of `ixy_sim::wire::WireSpec`, a comma in a
 ///   value is written twice;
-/// - `vfio-user:PATH`: a device behind a vfio-user socket. It is understood, but cannot be opened yet.
+/// - `vfio-user:PATH`: a device that another process, such as `ixy-serve`, serves at a socket.
 ///
 /// It displays as it was given.
 ///
@@ -35,7 +35,10 @@ pub(crate) enum Place {
     Pci(ixy_pci::Address),
     #[cfg(feature = "sim")]
     Sim(ixy_sim::wire::WireSpec),
+    #[cfg(feature = "vfio-user")]
+    Served(std::path::PathBuf),
     /// Understood, and nothing here can open it; with the reason.
+    #[cfg(not(all(feature = "pci", feature = "sim", feature = "vfio-user")))]
     NotBuilt(&'static str),
 }
 
@@ -45,8 +48,8 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, Error> {
         let place = if text == "sim" || text.starts_with("sim:") {
             simulated(text)?
-        } else if text.starts_with("vfio-user:") {
-            Place::NotBuilt("vfio-user is not built yet; use a sim or PCI address")
+        } else if let Some(path) = text.strip_prefix("vfio-user:") {
+            served(text, path)?
         } else {
             on_pci(text)?
         };
@@ -69,6 +72,20 @@ fn simulated(text: &str) -> Result<Place, Error> {
 #[cfg(not(feature = "sim"))]
 fn simulated(_: &str) -> Result<Place, Error> {
     Ok(Place::NotBuilt("this program was built without the feature `sim`; build it with it"))
+}
+
+#[cfg(feature = "vfio-user")]
+fn served(text: &str, path: &str) -> Result<Place, Error> {
+    if path.is_empty() {
+        Err(Error::BadAddress { text: text.into() })
+    } else {
+        Ok(Place::Served(path.into()))
+    }
+}
+
+#[cfg(not(feature = "vfio-user"))]
+fn served(_: &str, _: &str) -> Result<Place, Error> {
+    Ok(Place::NotBuilt("this program was built without the feature `vfio-user`; build it with it"))
 }
 
 #[cfg(feature = "pci")]
@@ -94,6 +111,12 @@ impl Address {
     }
 }
 
+/// Whether two paths lead to the same file, whichever way they are written.
+#[cfg(feature = "vfio-user")]
+fn same_file(one: &std::path::Path, other: &std::path::Path) -> bool {
+    one == other || one.canonicalize().ok().is_some_and(|one| other.canonicalize().ok() == Some(one))
+}
+
 impl Place {
     /// Whether opening it makes a file or empties one.
     pub(crate) fn makes_a_file(&self) -> bool {
@@ -111,6 +134,8 @@ impl Place {
             (Self::Pci(one), Self::Pci(other)) => one == other,
             #[cfg(feature = "sim")]
             (Self::Sim(one), Self::Sim(other)) => crate::sim::exclude(&one.kind, &other.kind),
+            #[cfg(feature = "vfio-user")]
+            (Self::Served(one), Self::Served(other)) => same_file(one, other),
             _ => false,
         }
     }

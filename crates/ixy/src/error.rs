@@ -8,7 +8,7 @@ use crate::card::DriverError;
 pub enum Error {
     /// A text that is no address.
     #[error(
-        "`{text}` is no device address: write one such as 0000:03:00.0 or 03:00.0 (`lspci -nn` lists them), sim, or sim:rx=in.pcap"
+        "`{text}` is no device address: write one such as 0000:03:00.0 or 03:00.0 (`lspci -nn` lists them), sim, sim:rx=in.pcap, or vfio-user:/run/nic"
     )]
     BadAddress {
         /// The text.
@@ -75,8 +75,17 @@ pub enum Error {
         /// What the driver says: an error of `ixy-ixgbe` or of another driver.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A server cannot be reached, or its device is lost.
+    #[cfg(feature = "vfio-user")]
+    #[error("{address}: {source}")]
+    VfioUser {
+        /// The device.
+        address: String,
+        /// What went wrong.
+        source: ixy_vfio_user::Error,
+    },
     /// A PCI device that no driver here knows.
-    #[cfg(feature = "pci")]
+    #[cfg(any(feature = "pci", feature = "vfio-user"))]
     #[error("{address} cannot be opened: {source}{}", besides(others))]
     NoDriver {
         /// The device.
@@ -128,7 +137,7 @@ fn named(address: &str, source: &DriverError) -> String {
 }
 
 /// What other drivers know, behind a message that says what one driver knows.
-#[cfg(feature = "pci")]
+#[cfg(any(feature = "pci", feature = "vfio-user"))]
 fn besides(others: &[&str]) -> String {
     others.iter().map(|names| format!("; another one drives {names}")).collect()
 }

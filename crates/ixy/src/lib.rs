@@ -1,9 +1,10 @@
 //! Opens network cards by address and gives them to a program, whichever driver they need.
 //!
-//! An [`Address`] is what a user writes: `0000:03:00.0` for a card on the PCI bus (an Intel 82599 or a relative, an
-//! Intel 82576, or a virtio network device, whose ids tell), `sim` for one made of software, with options behind a colon. [`open`] takes all addresses of a program at once, finds the driver of each, and returns
-//! [`Device`]s that share one pool of packets, so that what one received can be sent by another. From there on a program
-//! deals with queues and batches (crate `ixy-core`), and cannot tell the devices apart.
+//! An [`Address`] is what a user writes: `0000:03:00.0` for a card on the PCI bus (an Intel 82599 or a relative, an Intel 82576,
+//! or a virtio network device, whose ids tell), `sim` for one made of software, with options behind a colon, and
+//! `vfio-user:PATH` for one that another process serves. [`open`] takes all addresses of a program at once, finds the driver of
+//! each, and returns [`Device`]s that share one pool of packets, so that what one received can be sent by another. From there on
+//! a program deals with queues and batches (crate `ixy-core`), and cannot tell the devices apart.
 //!
 //! This forwards frames from one card to another:
 //!
@@ -29,14 +30,15 @@
 //! ```
 //!
 //! # Features
-//! `pci` (cards on the PCI bus: Intel 82599 and relatives), `virtio` (virtio network devices on the PCI bus; with `pci`),
-//! `igb` (Intel 82576s on the PCI bus; with `pci`) and `sim` (software cards) are all on by default. Without one of them its addresses are understood, and refused with an
-//! error that says so.
+//! `pci` (cards on the PCI bus: Intel 82599 and relatives), `virtio` (virtio network devices on the PCI bus; with `pci`), `igb`
+//! (Intel 82576s on the PCI bus; with `pci`), `sim` (software cards) and `vfio-user` (82599s that another process serves) are all
+//! on by default. Without one of them its addresses are understood, and refused with an error that says so.
+
 #![deny(unsafe_code)]
 
-#[cfg(not(any(feature = "pci", feature = "sim")))]
+#[cfg(not(any(feature = "pci", feature = "sim", feature = "vfio-user")))]
 compile_error!(
-    "without the features `pci` and `sim` there is no device to open: choose one of them, or both"
+    "without the features `pci`, `sim` and `vfio-user` there is no device to open: choose one of them, or several"
 );
 
 mod address;
@@ -55,6 +57,8 @@ mod options;
 mod pci;
 #[cfg(feature = "sim")]
 mod sim;
+#[cfg(feature = "vfio-user")]
+mod vfio_user;
 #[cfg(feature = "virtio")]
 mod virtio;
 

@@ -41,6 +41,9 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
             Place::Pci(place) => crate::hardware::take(&address, *place, options, &mut containers)?,
             #[cfg(feature = "sim")]
             Place::Sim(spec) => Box::new(crate::sim::Plugged::plug(&address, spec, &cables)?),
+            #[cfg(feature = "vfio-user")]
+            Place::Served(path) => Box::new(crate::vfio_user::Connected::connect(&address, path)?),
+            #[cfg(not(all(feature = "pci", feature = "sim", feature = "vfio-user")))]
             Place::NotBuilt(why) => return Err(Error::NotBuilt { address, why }),
         };
         ready.push((n, device));

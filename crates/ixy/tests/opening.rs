@@ -68,12 +68,6 @@ fn a_cable_needs_both_its_ends_in_one_call_or_a_set_that_calls_share() {
 }
 
 #[test]
-fn what_is_not_built_says_so() {
-    let text = refused(&["vfio-user:/run/nic"]);
-    assert!(text.contains("vfio-user:/run/nic") && text.contains("not built yet"), "{text}");
-}
-
-#[test]
 fn numbers_that_no_card_has_are_refused_before_anything_is_opened() {
     let file = tempfile::tempdir().unwrap().path().join("out.pcap");
     let sims = addresses(&[&format!("sim:tx={}", file.display())]);

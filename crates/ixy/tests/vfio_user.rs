@@ -1,0 +1,150 @@
+//! Cards of another process, opened by the address of their socket.
+#![cfg(all(feature = "vfio-user", feature = "sim"))]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+#[allow(unsafe_code, reason = "a card for tests")]
+mod served;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ixy::{Address, Device, Options};
+use ixy_core::{Batch, WaitMode, Waiter};
+
+use served::Served;
+
+const I82599: u16 = 0x10fb;
+const LIMIT: Duration = Duration::from_secs(20);
+
+struct Sockets {
+    directory: tempfile::TempDir,
+}
+
+impl Sockets {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn address(&self, name: &str) -> Address {
+        format!("vfio-user:{}", self.path(name).display()).parse().unwrap()
+    }
+
+    fn serve(&self, device: u16, ports: &[(&str, &str)]) -> Served {
+        let paths: Vec<_> = ports.iter().map(|(name, wire)| (self.path(name), *wire)).collect();
+        let ports: Vec<_> = paths.iter().map(|(path, wire)| (path.as_path(), *wire)).collect();
+        Served::start(device, &ports)
+    }
+}
+
+/// Forwards from one card to the other until `count` frames were sent.
+fn forward(cards: &mut [Device], mode: WaitMode, count: usize) -> Waiter {
+    for card in &*cards {
+        assert!(card.wait_for_link(LIMIT).unwrap().up, "{card:?}");
+    }
+    let (mut rx, mut tx) = (cards[0].rx_queue(0).unwrap(), cards[1].tx_queue(0).unwrap());
+    let mut waiter = Waiter::new(mode, [&mut *rx]).unwrap();
+    let (mut batch, mut total, start) = (Batch::new(32), 0, Instant::now());
+    while total < count {
+        assert!(start.elapsed() < LIMIT, "{total} frames of {count} after {LIMIT:?}");
+        let received = rx.receive(&mut batch);
+        let sent = tx.send(&mut batch);
+        total += sent;
+        waiter.after(received + sent, [(&mut *rx, batch.len())]);
+    }
+    waiter
+}
+
+#[test]
+fn frames_go_from_one_card_of_another_process_to_the_other() {
+    let sockets = Sockets::new();
+    let served = sockets.serve(I82599, &[("a", "flood"), ("b", "flood")]);
+    let addresses = ["a", "b"].map(|name| sockets.address(name));
+    // Each time by a new connection to the same servers.
+    for interrupts in [None, Some(0), Some(20_000)] {
+        let options = Options { interrupts, ..Options::default() };
+        let mode = if interrupts.is_some() { WaitMode::Interrupt } else { WaitMode::Poll };
+        let mut cards = ixy::open(&addresses, &options).unwrap();
+        let waiter = forward(&mut cards, mode, 50_000);
+        let stats = cards[1].stats().unwrap();
+        // The last ones may still stand in the ring.
+        assert!(stats.tx_packets >= 50_000 - 512, "{stats:?}");
+        assert_eq!(waiter.overslept(), 0, "an interrupt was lost");
+        assert!(interrupts.is_none() || waiter.slept() > 0, "it never slept");
+        for card in cards {
+            assert!(card.check().is_ok());
+            card.close().unwrap();
+        }
+    }
+    assert_eq!(served.faults(), 0, "a card reached for memory that it was not given");
+}
+
+#[test]
+fn packets_of_a_software_card_of_this_process_go_to_one_of_another() {
+    let sockets = Sockets::new();
+    let served = sockets.serve(I82599, &[("a", "flood")]);
+    let addresses = ["sim".parse().unwrap(), sockets.address("a")];
+    let mut cards = ixy::open(&addresses, &Options::default()).unwrap();
+    forward(&mut cards, WaitMode::Poll, 10_000);
+    assert_eq!(served.faults(), 0, "a card reached for memory that it was not given");
+}
+
+#[test]
+fn a_server_that_goes_away_is_a_lost_device_and_its_next_one_is_opened_again() {
+    let sockets = Sockets::new();
+    let served = sockets.serve(I82599, &[("a", "flood"), ("b", "flood")]);
+    let addresses = ["a", "b"].map(|name| sockets.address(name));
+    let mut cards = ixy::open(&addresses, &Options::default()).unwrap();
+    forward(&mut cards, WaitMode::Poll, 1000);
+    drop(served);
+    let (mut rx, mut batch) = (cards[0].rx_queue(1), Batch::new(32));
+    assert!(rx.is_none());
+    let error = cards[0].stats().unwrap_err().to_string();
+    assert!(error.contains("no longer answers"), "{error}");
+    let error = cards[0].check().unwrap_err().to_string();
+    for part in ["vfio-user:", "/a", "closed by the other side", "open it again"] {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
+    }
+    assert_eq!(rx.as_mut().map_or(0, |rx| rx.receive(&mut batch)), 0);
+    let start = Instant::now();
+    cards.truncate(0);
+    assert!(start.elapsed() < Duration::from_secs(5), "closing took {:?}", start.elapsed());
+
+    let served = sockets.serve(I82599, &[("a", "flood"), ("b", "flood")]);
+    let mut cards = ixy::open(&addresses, &Options::default()).unwrap();
+    forward(&mut cards, WaitMode::Poll, 1000);
+    assert_eq!(served.faults(), 0);
+}
+
+#[test]
+fn what_cannot_be_opened_is_said_in_one_line_that_names_it() {
+    let sockets = Sockets::new();
+    let refused = |addresses: &[Address]| {
+        let error = ixy::open(addresses, &Options::default()).unwrap_err().to_string();
+        assert!(!error.contains('\n'), "{error}");
+        error
+    };
+    let check = |name: &str, parts: &[&str]| {
+        let error = refused(&[sockets.address(name)]);
+        for part in [name, "vfio-user:"].iter().chain(parts) {
+            assert!(error.contains(part), "`{part}` is not in: {error}");
+        }
+    };
+    check("nobody", &["No such file", "is the server running"]);
+    std::fs::write(sockets.path("file"), "").unwrap();
+    check("file", &["refused"]);
+    let _served = sockets.serve(0x1533, &[("other", "flood")]);
+    check("other", &["8086:1533"]);
+
+    let _busy = sockets.serve(I82599, &[("busy", "flood")]);
+    let first = ixy::open(&[sockets.address("busy")], &Options::default()).unwrap();
+    check("busy", &["closed by the other side"]);
+    drop(first);
+
+    let twice = refused(&[sockets.address("busy"), sockets.address("./busy")]);
+    assert!(twice.contains("the same device"), "{twice}");
+    assert!("vfio-user:".parse::<Address>().is_err());
+}
