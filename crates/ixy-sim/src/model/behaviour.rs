@@ -28,6 +28,14 @@ behaviours! {
     SemaphoreSetsOnRead "semaphore-sets-on-read"
     /// Statistics clear when they are read.
     StatisticsClearOnRead "statistics-clear-on-read"
+    /// CRC32c is inserted into SCTP packets.
+    SctpInsertion "sctp-insertion"
+    /// It is checked on receive.
+    SctpVerdict "sctp-verdict"
+    /// Tags are inserted with the type that DMATXCTL.VT says.
+    TransmitVlanType "transmit-vlan-type"
+    /// Frames to send have at most 15,872 bytes and 40 descriptors.
+    TransmitLimits "transmit-limits"
     /// A frame with TSE is cut into segments.
     Segmentation "segmentation"
     /// UDP datagrams are, too.

@@ -129,6 +129,7 @@ impl Engine {
             // Auto-negotiation has a state; a driver that resets the pipeline waits for it not to be zero.
             (names::ANLP1, fields::ANLP1::ANAS.val(1).modify(0)),
             (names::FDIRCTRL, mask(FDIRCTRL::INIT_DONE)),
+            (names::DMATXCTL, fields::DMATXCTL::VT.val(0x8100).modify(0)),
             // Masks of TCP flags: without FIN and PSH but in the last segment, and there without CWR.
             (names::DTXTCPFLGL, 0x0ff6_0ff6),
             (names::DTXTCPFLGH, 0x0f7f),

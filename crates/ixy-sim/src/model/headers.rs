@@ -1,5 +1,7 @@
 //! What the device understands of a frame: VLAN tag, IP and transport headers, and their checksums.
 
+use super::behaviour::Behaviour;
+
 /// Bytes of an Ethernet header.
 const ETHERNET: usize = 14;
 const VLAN: u16 = 0x8100;
@@ -115,7 +117,7 @@ impl Headers {
         Some(fold(sum(frame.get(at..at + len)?)) == 0xffff)
     }
 
-    /// Whether the TCP or UDP checksum is right; `None` when there is none (UDP over IPv4 may leave it out).
+    /// Whether the transport checksum is right; `None` when there is none (UDP over IPv4 may leave it out).
     #[inline]
     pub(crate) fn transport_checksum(&self, frame: &[u8]) -> Option<bool> {
         let (transport, at) = self.transport?;
@@ -124,7 +126,7 @@ impl Headers {
             Transport::Tcp => TCP,
             Transport::Udp if word(frame, at + 6)? == 0 => return None,
             Transport::Udp => UDP,
-            Transport::Sctp => return None,
+            Transport::Sctp => return self.sctp_checksum(frame, at),
         };
         let addresses = match network {
             Network::V4 => frame.get(ip + 12..ip + 20)?,
@@ -133,6 +135,18 @@ impl Headers {
         let body = frame.get(at..self.end)?;
         let pseudo = u64::from(u16::from(protocol).to_be()) + u64::from((body.len() as u16).to_be());
         Some(fold(sum(addresses) + sum(body) + pseudo) == 0xffff)
+    }
+
+    #[cold]
+    fn sctp_checksum(&self, frame: &[u8], at: usize) -> Option<bool> {
+        if !Behaviour::SctpVerdict.on() {
+            return None;
+        }
+        let mut packet = frame.get(at..self.end)?.to_vec();
+        let field = packet.get_mut(8..12)?;
+        let found = field.to_vec();
+        field.fill(0);
+        Some(found == sctp_checksum(&packet))
     }
 
     /// The bytes that RSS hashes: addresses, and ports when `ports`; their number is 8, 12, 32 or 36.
@@ -183,24 +197,36 @@ pub(crate) fn checksum(bytes: &[u8]) -> [u8; 2] {
     (!fold(sum(bytes))).to_ne_bytes()
 }
 
+/// Remainders of all bytes, for a CRC of 32 bits with the reflected polynomial `polynomial`.
+const fn remainders(polynomial: u32) -> [u32; 256] {
+    let mut table = [0_u32; 256];
+    let mut n = 0;
+    while n < 256 {
+        let (mut value, mut bit) = (n as u32, 0);
+        while bit < 8 {
+            value = if value & 1 == 1 { value >> 1 ^ polynomial } else { value >> 1 };
+            bit += 1;
+        }
+        table[n] = value;
+        n += 1;
+    }
+    table
+}
+
+fn crc(table: &[u32; 256], crc: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(crc, |crc, byte| table[usize::from(crc as u8 ^ byte)] ^ crc >> 8)
+}
+
 /// The Ethernet frame check sequence of `bytes`, in the order in which it is sent (IEEE 802.3).
 pub(crate) fn frame_check(bytes: &[u8]) -> [u8; 4] {
-    const TABLE: [u32; 256] = {
-        let mut table = [0_u32; 256];
-        let mut n = 0;
-        while n < 256 {
-            let (mut value, mut bit) = (n as u32, 0);
-            while bit < 8 {
-                value = if value & 1 == 1 { value >> 1 ^ 0xedb8_8320 } else { value >> 1 };
-                bit += 1;
-            }
-            table[n] = value;
-            n += 1;
-        }
-        table
-    };
-    let crc = bytes.iter().fold(u32::MAX, |crc, byte| TABLE[usize::from(crc as u8 ^ byte)] ^ crc >> 8);
-    (!crc).to_le_bytes()
+    const TABLE: [u32; 256] = remainders(0xedb8_8320);
+    (!crc(&TABLE, u32::MAX, bytes)).to_le_bytes()
+}
+
+/// The checksum of an SCTP packet whose checksum field is zero, in the order in which it is sent (CRC32c, RFC 9260).
+pub(crate) fn sctp_checksum(packet: &[u8]) -> [u8; 4] {
+    const TABLE: [u32; 256] = remainders(0x82f6_3b78);
+    (!crc(&TABLE, u32::MAX, packet)).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -211,6 +237,12 @@ mod tests {
     fn the_frame_check_sequence_of_a_known_text_is_the_known_one() {
         // The check value of CRC-32 (ISO-HDLC) over "123456789".
         assert_eq!(frame_check(b"123456789"), 0xcbf4_3926_u32.to_le_bytes());
+    }
+
+    #[test]
+    fn the_sctp_checksum_of_a_known_text_is_the_known_one() {
+        // The check value of CRC-32C (iSCSI) over "123456789".
+        assert_eq!(sctp_checksum(b"123456789"), 0xe306_9283_u32.to_le_bytes());
     }
 
     #[test]

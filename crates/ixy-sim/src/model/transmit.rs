@@ -3,14 +3,14 @@
 use ixy_dma::Iova;
 use ixy_regs::ixgbe::QUEUES;
 use ixy_regs::ixgbe::descriptors::transmit::{
-    DTYP_CONTEXT, DTYP_DATA, LONGEST, context_read, data_read, data_write_back, legacy,
+    DTYP_CONTEXT, DTYP_DATA, LONGEST, Layer4, context_read, data_read, data_write_back, legacy,
 };
 use ixy_regs::ixgbe::fields::{DMATXCTL, HLREG0, TDWBAL, TXDCTL};
 
 use super::Hardware;
 use super::behaviour::Behaviour;
 use super::faults::Fault;
-use super::headers::{checksum, frame_check};
+use super::headers::{checksum, frame_check, sctp_checksum};
 use super::names::{self, mask, tx};
 use super::segmentation::{Segmentation, Start};
 use super::statistics::{Counts, set_of};
@@ -284,8 +284,7 @@ impl Transmitter {
             sense &= (part & legacy::DEXT.mask() == 0) == legacy
                 && (legacy || data_read::DTYP.of(part) == DTYP_DATA)
                 && len > 0
-                && self.frame.len() + len <= LONGEST_FRAME
-                && parts < MOST_DESCRIPTORS;
+                && fits(self.frame.len() + len, parts);
             if sense {
                 let start = self.frame.len();
                 self.frame.resize(start + len, 0);
@@ -380,7 +379,7 @@ impl Transmitter {
         } else {
             command.first & OFFLOADS != 0
         };
-        if asks && !self.offload(command) {
+        if asks && !self.offload(hw, command) {
             return false;
         }
         let appended = command.first & data_read::IFCS.mask() != 0 && HLREG0::TXCRCEN.is_set(hlreg0);
@@ -400,7 +399,7 @@ impl Transmitter {
 
     /// Inserts checksums and the VLAN tag (section 7.2.5); `false` when the offsets make no sense.
     #[cold]
-    fn offload(&mut self, command: &Command) -> bool {
+    fn offload(&mut self, hw: &Hardware, command: &Command) -> bool {
         let first = command.first;
         if command.legacy {
             if first & legacy::IC.mask() != 0 {
@@ -409,7 +408,7 @@ impl Transmitter {
                     return false;
                 }
             }
-            return first & legacy::VLE.mask() == 0 || self.tag(legacy::VLAN.of(first) as u16);
+            return first & legacy::VLE.mask() == 0 || self.tag(hw, legacy::VLAN.of(first) as u16);
         }
         let context = command.context;
         let network = context_read::MACLEN.of(context.low) as usize;
@@ -424,7 +423,12 @@ impl Transmitter {
                 return false;
             }
         }
-        if first & data_read::TXSM.mask() != 0 {
+        let sctp = context_read::L4T.of(context.high) == Layer4::Sctp as u64;
+        if first & data_read::TXSM.mask() != 0 && sctp && Behaviour::SctpInsertion.on() {
+            if !self.insert_sctp(transport) {
+                return false;
+            }
+        } else if first & data_read::TXSM.mask() != 0 {
             // The field holds the sum of the pseudo header, which the driver put there.
             let place = match context_read::L4T.of(context.high) {
                 0 => 6,
@@ -440,7 +444,7 @@ impl Transmitter {
                 self.frame[transport + 6..transport + 8].fill(0xff);
             }
         }
-        first & data_read::VLE.mask() == 0 || self.tag(context_read::VLAN.of(context.low) as u16)
+        first & data_read::VLE.mask() == 0 || self.tag(hw, context_read::VLAN.of(context.low) as u16)
     }
 
     /// Puts the checksum of `start..end` at `place`.
@@ -454,12 +458,28 @@ impl Transmitter {
         true
     }
 
-    fn tag(&mut self, tag: u16) -> bool {
+    /// Puts the checksum of the SCTP packet at `start` into its header, where software left zero (section 7.2.5.3).
+    fn insert_sctp(&mut self, start: usize) -> bool {
+        const PLACE: usize = 8;
+        let Some(packet) = self.frame.get_mut(start..).filter(|packet| packet.len() >= PLACE + 4) else {
+            return false;
+        };
+        let sum = sctp_checksum(packet);
+        packet[PLACE..PLACE + 4].copy_from_slice(&sum);
+        true
+    }
+
+    /// Inserts a tag, of the type that DMATXCTL.VT says (section 7.4.3).
+    fn tag(&mut self, hw: &Hardware, tag: u16) -> bool {
         if self.frame.len() < 14 {
             return false;
         }
-        let [high, low] = tag.to_be_bytes();
-        self.frame.splice(12..12, [0x81, 0x00, high, low]);
+        let mut kind = 0x8100;
+        if Behaviour::TransmitVlanType.on() {
+            kind = DMATXCTL::VT.read(hw.regs.load(names::DMATXCTL)) as u16;
+        }
+        let ([kind_high, kind_low], [high, low]) = (kind.to_be_bytes(), tag.to_be_bytes());
+        self.frame.splice(12..12, [kind_high, kind_low, high, low]);
         true
     }
 }
@@ -537,6 +557,13 @@ impl Report {
         }
         self.any
     }
+}
+
+/// Whether the device takes a frame of `bytes` so far, of whose descriptors `parts` came before (section 7.2.3.3).
+#[inline(always)]
+fn fits(bytes: usize, parts: usize) -> bool {
+    let most = if Behaviour::TransmitLimits.on() { 1 } else { 4 };
+    bytes <= LONGEST_FRAME * most && parts < MOST_DESCRIPTORS * most
 }
 
 /// The numbers of the bits that are set.

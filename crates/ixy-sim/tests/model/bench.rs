@@ -214,7 +214,7 @@ impl Bench {
         let rx = bench.rx_ring(0, 32);
         let tx = bench.tx_ring(0, 32);
         bench.write(RXCTRL, 1);
-        bench.write(DMATXCTL, 1);
+        bench.set(DMATXCTL, 1);
         bench.poll();
         (bench, rx, tx)
     }

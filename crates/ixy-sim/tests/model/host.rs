@@ -40,7 +40,7 @@ fn start(bench: &Bench) -> (RxRing, TxRing) {
     bench.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
     let rings = (bench.rx_ring(0, 64), bench.tx_ring(0, 64));
     bench.write(RXCTRL, 1);
-    bench.write(DMATXCTL, 1);
+    bench.set(DMATXCTL, 1);
     rings
 }
 

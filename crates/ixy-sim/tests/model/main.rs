@@ -13,6 +13,7 @@ mod filter;
 mod host;
 mod interrupt;
 mod link;
+mod offload;
 mod receive;
 mod register;
 mod reset;

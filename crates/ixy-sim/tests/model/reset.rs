@@ -18,7 +18,7 @@ const AFTER_RESET: [(u32, u32); 21] = [
     (TDT, 0),
     (TXDCTL, 0),
     (RXCTRL, 0),
-    (DMATXCTL, 0),
+    (DMATXCTL, 0x8100 << 16),
     (FCTRL, 0),
     (MRQC, 0),
     (RETA, 0),
