@@ -47,7 +47,8 @@ Examples:
   ixy-info sim --registers
 
 A software card (sim) is made for the occasion, driven, and its registers are read then; addresses that would make a file,
-a socket or an interface are refused. Any user may run this; what only root may see is said to be so.
+a socket or an interface are refused, and those of another process (`ixy-serve --trace` shows these).
+Any user may run this; what only root may see is said to be so.
 Exit code 0: all went well; 1: an error, told in one line; 2: the arguments are wrong.";
 
 fn run(args: Args) -> Result<String, Error> {
@@ -62,6 +63,11 @@ fn run(args: Args) -> Result<String, Error> {
             true => maps::with_simulated(address, &spec, |maps| decode::print(maps, &filter, args.json)),
             false => Ok(show::simulated(address, args.json)),
         };
+    }
+    if address.starts_with("vfio-user:") {
+        return Err(Error::Usage(format!(
+            "{address} is refused, as its server takes one program at a time: `ixy-serve --trace` shows what that does to the registers"
+        )));
     }
     let place = address.parse::<ixy_pci::Address>();
     let place = place.map_err(|_| ixy::Error::BadAddress { text: address.clone() })?;

@@ -411,6 +411,7 @@ fn wrong_arguments_and_missing_devices_are_one_line() {
     fails(&tree, &["eth7"], 1, &["`eth7` is no device address"]);
     fails(&tree, &["09:00.0"], 1, &["there is no PCI device 0000:09:00.0"]);
     fails(&tree, &["sim:speed=3"], 1, &["speed"]);
+    fails(&tree, &["vfio-user:/run/x"], 2, &["vfio-user:/run/x", "ixy-serve --trace"]);
     fails(&tree, &["--registers"], 2, &["<ADDRESS>"]);
     fails(&tree, &[CARD, "--all"], 2, &["--registers"]);
     fails(&tree, &[CARD, "--only", "CTRL"], 2, &["--registers"]);
