@@ -13,6 +13,7 @@ mod receive;
 mod rss;
 mod segmentation;
 mod sfp;
+mod spi;
 mod statistics;
 mod storage;
 mod transmit;
@@ -39,6 +40,7 @@ use names::mask;
 use nvm::Nvm;
 use receive::{Receiver, Source};
 use sfp::Module;
+use spi::Spi;
 use statistics::Counts;
 use storage::{Outcome, Storage};
 use transmit::{Sink, Transmitter};
@@ -82,6 +84,7 @@ impl Hardware {
 pub(crate) struct Engine {
     wire: Option<Box<dyn Wire>>,
     nvm: Nvm,
+    spi: Spi,
     module: Module,
     link: Link,
     receiver: Receiver,
@@ -175,6 +178,7 @@ impl Builder {
         let mut engine = Engine {
             wire: Some(self.wire),
             nvm: Nvm::new(self.mac),
+            spi: Spi::new(),
             module: Module::new(),
             link: Link::default(),
             receiver: Receiver::new(),

@@ -28,6 +28,22 @@ behaviours! {
     SemaphoreSetsOnRead "semaphore-sets-on-read"
     /// Statistics clear when they are read.
     StatisticsClearOnRead "statistics-clear-on-read"
+    /// The EEPROM's pins can be driven only while access is granted.
+    SpiGrant "spi-grant"
+    /// The EEPROM is read by driving its pins.
+    SpiRead "spi-read"
+    /// It is written by driving its pins.
+    SpiWrite "spi-write"
+    /// Its status is read by driving its pins.
+    SpiStatus "spi-status"
+    /// It has to be enabled for each write.
+    SpiWriteEnable "spi-write-enable"
+    /// A write goes round in its page.
+    SpiPageWraps "spi-page-wraps"
+    /// A write takes a while, in which only the status can be read.
+    SpiBusy "spi-busy"
+    /// Its status protects parts of it.
+    SpiProtection "spi-protection"
     /// CRC32c is inserted into SCTP packets.
     SctpInsertion "sctp-insertion"
     /// It is checked on receive.

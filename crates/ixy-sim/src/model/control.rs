@@ -33,7 +33,10 @@ impl Engine {
                 let read = self.module.drive(value);
                 hw.regs.store(offset, read);
             }
-            names::EEC => hw.regs.store(offset, eeprom_control(value)),
+            names::EEC => {
+                let read = self.eeprom_pins(hw, value);
+                hw.regs.store(offset, read);
+            }
             names::EERD => {
                 let read = self.nvm.read_register(value, hw.faults.is(Fault::EepromChecksum));
                 hw.regs.store(offset, read);
@@ -90,6 +93,17 @@ impl Engine {
         hw.regs.assign(names::STATUS, mask(STATUS::GIO), !disabled);
     }
 
+    /// EEC after software wrote `value` to it: while access is granted, that drives the EEPROM's pins.
+    fn eeprom_pins(&mut self, hw: &Hardware, value: u32) -> u32 {
+        let read = eeprom_control(value);
+        if !EEC::GNT.is_set(read) && Behaviour::SpiGrant.on() {
+            self.spi.release();
+            return read;
+        }
+        let out = self.spi.drive(&mut self.nvm, value, || hw.now());
+        read | if out { mask(EEC::DO) } else { 0 }
+    }
+
     /// MDIO without a device behind it: the command is done at once and reads all ones (section 8.2.3.22.11).
     fn mdio(&self, hw: &Hardware, value: u32) {
         hw.regs.store(names::MSCA, value & !mask(MSCA::MDICMD));
@@ -103,6 +117,7 @@ impl Engine {
     pub(crate) fn reset(&mut self, hw: &Hardware) {
         let regs = &hw.regs;
         regs.clear();
+        self.spi.release();
         let mac = self.nvm.mac();
         let resets = [
             (names::STATUS, mask(STATUS::GIO)),

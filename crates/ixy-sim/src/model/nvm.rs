@@ -1,5 +1,5 @@
-//! The EEPROM: an image that is plausible for a card with one SFP+ cage (sections 6.1 to 6.4), and EERD, through which
-//! software reads it word by word.
+//! The EEPROM's content: an image that is plausible for a card with one SFP+ cage (sections 6.1 to 6.4), and EERD, through
+//! which software reads it word by word.
 
 use ixy_regs::ixgbe::fields::EERD;
 
@@ -30,6 +30,9 @@ pub(crate) struct Nvm {
 }
 
 impl Nvm {
+    /// Its size.
+    pub(crate) const BYTES: usize = WORDS * 2;
+
     /// An image for a card with the Ethernet address `mac`.
     pub(crate) fn new(mac: [u8; 6]) -> Self {
         let mut words = vec![0xffff_u16; WORDS].into_boxed_slice();
@@ -80,6 +83,20 @@ impl Nvm {
     /// The word at `at`; past the end all ones, as erased.
     pub(crate) fn word(&self, at: usize) -> u16 {
         self.words.get(at).copied().unwrap_or(0xffff)
+    }
+
+    /// The byte at `at`, the low one of a word first. The part has no more address bits than it needs.
+    pub(crate) fn byte(&self, at: usize) -> u8 {
+        self.word(at / 2 % WORDS).to_le_bytes()[at % 2]
+    }
+
+    /// Changes the byte at `at`.
+    pub(crate) fn set_byte(&mut self, at: usize, byte: u8) {
+        if let Some(word) = self.words.get_mut(at / 2 % WORDS) {
+            let mut bytes = word.to_le_bytes();
+            bytes[at % 2] = byte;
+            *word = u16::from_le_bytes(bytes);
+        }
     }
 
     /// The address that is loaded into RAL\[0\] and RAH\[0\].

@@ -21,6 +21,7 @@ mod rss;
 mod segmentation;
 mod semaphore;
 mod sfp;
+mod spi;
 mod statistics;
 mod survival;
 mod transmit;

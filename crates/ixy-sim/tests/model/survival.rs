@@ -31,7 +31,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]);
     let gate = prop::sample::select(vec![
         CTRL, RXCTRL, DMATXCTL, FCTRL, HLREG0, MAXFRS, RXPBSIZE, MRQC, VLNCTRL, GPIE, EIMS, EICS, AUTOC,
-        I2CCTL, RDRXCTL,
+        I2CCTL, RDRXCTL, EEC,
     ]);
     prop_oneof![
         3 => (gate, value()).prop_map(|(register, value)| Act::Write(register, value)),
