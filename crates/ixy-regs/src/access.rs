@@ -26,6 +26,9 @@ pub mod kind {
     /// Reading clears, and writing ones clears those bits (EICR).
     #[derive(Debug, Clone, Copy)]
     pub enum RC_W1C {}
+    /// Reading clears some bits, and writing sets the value (a virtual function's mailbox).
+    #[derive(Debug, Clone, Copy)]
+    pub enum RC_RW {}
     /// Writing ones sets those bits, zeros are ignored (EICS, EIMS). Reading has no effect.
     #[derive(Debug, Clone, Copy)]
     pub enum W1S {}
@@ -40,7 +43,7 @@ pub mod kind {
     pub struct Dma<A>(A);
 }
 
-use kind::{Dma, RC, RC_W1C, RO, RS, RW, W1C, W1S, WO};
+use kind::{Dma, RC, RC_RW, RC_W1C, RO, RS, RW, W1C, W1S, WO};
 
 /// Kinds that can be read without an effect.
 pub trait Readable {}
@@ -54,11 +57,13 @@ pub trait Writable {}
 impl Writable for RW {}
 impl Writable for WO {}
 impl Writable for RS {}
+impl Writable for RC_RW {}
 
 /// Kinds that reading clears.
 pub trait ReadClears {}
 impl ReadClears for RC {}
 impl ReadClears for RC_W1C {}
+impl ReadClears for RC_RW {}
 
 /// Kinds where writing ones clears bits.
 pub trait WriteClears {}

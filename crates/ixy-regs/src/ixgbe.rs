@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`registers`] | the registers that drivers use: [`Registers`], and per queue [`RxQueue`] and [`TxQueue`] |
 //! | [`rest`] | the rest of the map: [`Rest`] |
+//! | [`vf`] | what a virtual function sees: a map of its own |
 //! | [`fields`], [`rest_fields`] | what the bits of these registers mean |
 //! | [`descriptors`] | what driver and device write into rings |
 //!
@@ -30,6 +31,7 @@ pub mod fields;
 pub mod registers;
 pub mod rest;
 pub mod rest_fields;
+pub mod vf;
 
 #[doc(no_inline)]
 pub use fields::*;
@@ -59,12 +61,16 @@ pub fn all() -> impl Iterator<Item = &'static Register> {
 
 /// The register that the datasheet calls `name`, in upper case.
 pub const fn find(name: &str) -> Option<&'static Register> {
+    find_in(&TABLES, name)
+}
+
+const fn find_in(tables: &[&'static [Register]], name: &str) -> Option<&'static Register> {
     let mut table = 0;
-    while table < TABLES.len() {
+    while table < tables.len() {
         let mut row = 0;
-        while row < TABLES[table].len() {
-            if same(TABLES[table][row].name, name) {
-                return Some(&TABLES[table][row]);
+        while row < tables[table].len() {
+            if same(tables[table][row].name, name) {
+                return Some(&tables[table][row]);
             }
             row += 1;
         }

@@ -19,6 +19,8 @@ pub enum Access {
     RC,
     /// Reading clears, writing ones clears.
     RC_W1C,
+    /// Reading clears some bits, writing sets the value.
+    RC_RW,
     /// Writing ones sets.
     W1S,
     /// Writing ones clears.
@@ -30,7 +32,7 @@ pub enum Access {
 impl Access {
     /// Whether reading changes the device, or gives nothing that is defined.
     pub const fn reading_has_effect(self) -> bool {
-        matches!(self, Self::RC | Self::RC_W1C | Self::RS)
+        matches!(self, Self::RC | Self::RC_W1C | Self::RC_RW | Self::RS)
     }
 
     /// Whether reading gives a defined value.
@@ -46,6 +48,7 @@ impl Access {
             Self::RW => "RW",
             Self::RC => "RC",
             Self::RC_W1C => "RC_W1C",
+            Self::RC_RW => "RC_RW",
             Self::W1S => "W1S",
             Self::W1C => "W1C",
             Self::RS => "RS",

@@ -72,6 +72,8 @@ fn differences(markdown: &str, code: impl Iterator<Item = &'static Register>) ->
 fn the_notes_and_the_code_have_the_same_registers() {
     let report = differences(&page("82599-registers.md"), ixgbe::all());
     assert!(report.is_empty(), "\n{report}");
+    let report = differences(&page("82599-vf-registers.md"), ixgbe::vf::all());
+    assert!(report.is_empty(), "\n{report}");
     let report = differences(&page("82576-registers.md"), igb::all());
     assert!(report.is_empty(), "\n{report}");
 }
@@ -128,7 +130,7 @@ where
 
 #[test]
 fn every_register_of_the_notes_has_a_reset_value_and_a_meaning() {
-    let pages = ["82599-registers.md", "82576-registers.md"];
+    let pages = ["82599-registers.md", "82599-vf-registers.md", "82576-registers.md"];
     for (name, facts) in pages.iter().flat_map(|name| registers_of_notes(&page(name))) {
         let reset = &facts["reset"];
         let is_hex = reset.strip_prefix("0x").is_some_and(|digits| u32::from_str_radix(digits, 16).is_ok());
@@ -139,7 +141,7 @@ fn every_register_of_the_notes_has_a_reset_value_and_a_meaning() {
 
 #[test]
 fn every_section_stands_under_the_heading_that_it_belongs_to() {
-    let pages = ["82599-registers.md", "82576-registers.md"];
+    let pages = ["82599-registers.md", "82599-vf-registers.md", "82576-registers.md"];
     let tables = pages.iter().flat_map(|name| tables(&page(name)));
     for table in tables.filter(|table| table.columns == REGISTER_COLUMNS) {
         let section = table.heading.split(' ').next().unwrap();
