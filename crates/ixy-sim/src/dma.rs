@@ -23,6 +23,15 @@ pub trait Dma: Send + Sync {
 /// Memory while a device works on it. What is not mapped, or not to be accessed in that way, is a fault: it has no effect,
 /// and the memory counts it.
 pub trait DmaView {
+    /// The memory that queue `queue` of a device reaches: that of the virtual function which it belongs to, or else this.
+    #[inline(always)]
+    fn of_queue(&self, _queue: u32) -> &Self
+    where
+        Self: Sized,
+    {
+        self
+    }
+
     /// Reads `into.len()` bytes at `iova`; `false` when that is a fault.
     fn read(&self, iova: Iova, into: &mut [u8]) -> bool;
 

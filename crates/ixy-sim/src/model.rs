@@ -7,6 +7,7 @@ mod filter;
 mod headers;
 mod interrupt;
 mod link;
+mod mailbox;
 mod names;
 mod nvm;
 mod receive;
@@ -17,6 +18,7 @@ mod spi;
 mod statistics;
 mod storage;
 mod transmit;
+mod vf;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -29,6 +31,7 @@ use ixy_regs::ixgbe::fields::{CTRL, EICR, HLREG0};
 
 pub use faults::{Fault, Faults};
 pub use interrupt::{Irq, NoIrq};
+pub use vf::Vf;
 
 use crate::alarm::Alarm;
 use crate::dma::{Dma, DmaView};
@@ -44,6 +47,7 @@ use spi::Spi;
 use statistics::Counts;
 use storage::{Outcome, Storage};
 use transmit::{Sink, Transmitter};
+use vf::{Functions, Memories};
 
 /// Polls without work after which the wire writes out what it buffers.
 const IDLE_FLUSH: u32 = 256;
@@ -55,6 +59,9 @@ pub(crate) struct Hardware {
     pub(crate) regs: Storage,
     pub(crate) faults: Faults,
     mastering: AtomicBool,
+    /// Virtual functions that are plugged in, and those whose bus mastering is on.
+    vfs: AtomicU64,
+    vf_mastering: AtomicU64,
     link_delay: AtomicU64,
     clock: Clock,
 }
@@ -76,7 +83,14 @@ impl Hardware {
     /// Whether the device may do DMA: bus mastering is on and software did not disable it (section 5.2.5.3.2).
     fn may_dma(&self) -> bool {
         let disabled = CTRL::GIO_DIS.is_set(self.regs.load(names::CTRL)) && Behaviour::MasterDisable.on();
-        self.mastering.load(Ordering::Acquire) && !disabled
+        let functions = self.vf_mastering.load(Ordering::Acquire);
+        (self.mastering.load(Ordering::Acquire) || functions != 0) && !disabled
+    }
+
+    /// The queues that may do DMA, each by the bus mastering of the function that it belongs to.
+    #[inline]
+    fn dma_queues(&self) -> u128 {
+        if self.vfs.load(Ordering::Relaxed) == 0 { u128::MAX } else { vf::dma_queues(self) }
     }
 }
 
@@ -90,6 +104,7 @@ pub(crate) struct Engine {
     receiver: Receiver,
     transmitter: Transmitter,
     interrupts: Interrupts,
+    functions: Functions,
     counts: Counts,
     loopback: Loopback,
     closing: bool,
@@ -172,6 +187,8 @@ impl Builder {
             regs: Storage::new(),
             faults: Faults::default(),
             mastering: AtomicBool::new(false),
+            vfs: AtomicU64::new(0),
+            vf_mastering: AtomicU64::new(0),
             link_delay: AtomicU64::new(u64::try_from(self.link_delay.as_nanos()).unwrap_or(u64::MAX)),
             clock: self.clock,
         };
@@ -184,6 +201,7 @@ impl Builder {
             receiver: Receiver::new(),
             transmitter: Transmitter::new(),
             interrupts: Interrupts::default(),
+            functions: Functions::new(),
             counts: Counts::default(),
             loopback: Loopback::default(),
             closing: false,
@@ -299,6 +317,7 @@ impl Nic82599 {
     /// Unlocks the engine and then raises its interrupts, whose receiver may access registers at once.
     fn release(&self, mut engine: MutexGuard<'_, Engine>) {
         let mut raised = std::mem::take(&mut engine.interrupts.raised);
+        let functions = engine.functions.take_raised();
         drop(engine);
         if self.hw.faults.any() && self.hw.faults.is(Fault::InterruptsLost) {
             return;
@@ -306,6 +325,9 @@ impl Nic82599 {
         while raised != 0 {
             self.irq.raise(raised.trailing_zeros());
             raised &= raised - 1;
+        }
+        for (irq, vector) in functions {
+            irq.raise(vector);
         }
     }
 
@@ -409,12 +431,21 @@ impl Engine {
         if self.link.update(hw, light) {
             self.link_changed(hw);
         }
-        let (received, sent) = if hw.may_dma() { memory.frames(self, hw, light) } else { (0, 0) };
+        let (received, sent) = if !hw.may_dma() {
+            (0, 0)
+        } else if hw.vfs.load(Ordering::Relaxed) == 0 {
+            memory.frames(self, hw, light)
+        } else {
+            self.frames_of_functions(hw, memory, light)
+        };
         self.end_transmit(hw);
         if received == 0 {
             self.look_for_end(input_ended);
         }
         self.interrupts.tick(hw);
+        if hw.vfs.load(Ordering::Relaxed) != 0 {
+            self.functions.tick(hw);
+        }
         if received + sent > 0 {
             self.report(hw);
             self.idle = 0;
@@ -455,6 +486,34 @@ impl Engine {
         (received, sent)
     }
 
+    /// As [`frames`](Self::frames), where queues of virtual functions reach memory of their own.
+    #[cold]
+    fn frames_of_functions(&mut self, hw: &Hardware, own: &dyn Reach, light: bool) -> (usize, usize) {
+        let memories = self.functions.memories();
+        if let Some(counts) = &mut self.counts.functions {
+            counts.queues = vf::queues(hw);
+        }
+        // A memory that several functions reach is looked at once: its view may hold a lock.
+        let address = |memory: &dyn Reach| std::ptr::from_ref(memory).cast::<()>();
+        let mut kinds: Vec<&dyn Reach> = vec![own];
+        let mut kind_of = [0; vf::FUNCTIONS as usize];
+        for (n, memory) in &memories {
+            let kind =
+                kinds.iter().position(|kind| address(*kind) == address(&**memory)).unwrap_or(kinds.len());
+            if kind == kinds.len() {
+                kinds.push(&**memory);
+            }
+            kind_of[*n as usize] = if Behaviour::VfMemory.on() { kind } else { 0 };
+        }
+        // SAFETY: ARMED-ONLY, promised to `write32` and `start_bus_mastering` of the device and of its functions: what
+        // registers and descriptors name is their drivers' to give, and the engine accesses descriptors as words and
+        // buffers as bytes.
+        let views: Vec<_> = kinds.iter().map(|kind| unsafe { kind.any_view() }).collect();
+        let of_function = kind_of.map(|kind| views.get(kind).filter(|_| kind > 0).map(|view| &**view));
+        let Some(own) = views.first() else { return (0, 0) };
+        self.frames(hw, &Memories::new(hw, &**own, &of_function), light)
+    }
+
     /// How long nothing will happen by itself.
     fn rest(&self, hw: &Hardware, mut watch: impl FnMut(BorrowedFd<'_>) -> bool) -> Duration {
         let mut rest = Wakes::NEVER.within;
@@ -465,7 +524,7 @@ impl Engine {
                 rest = rest.min(Wakes::SOON.within);
             }
         }
-        if let Some(due) = self.interrupts.due(hw) {
+        if let Some(due) = self.interrupts.due(hw).into_iter().chain(self.functions.due()).min() {
             rest = rest.min(due.saturating_sub(hw.now()));
         }
         rest.min(self.link.comes_up_in(hw))
@@ -477,6 +536,9 @@ impl Engine {
         let rx = std::mem::take(&mut self.receiver.touched);
         let tx = std::mem::take(&mut self.transmitter.touched);
         self.interrupts.queues(hw, rx, tx);
+        if hw.vfs.load(Ordering::Relaxed) != 0 {
+            self.functions.queues(hw, rx, tx);
+        }
         if std::mem::take(&mut self.receiver.missed) {
             self.interrupts.raise(hw, 0, receive::MISSED);
         }
@@ -513,6 +575,12 @@ impl Engine {
 /// Memory of any kind. What works on it is compiled for each kind.
 trait Reach: Send + Sync {
     fn frames(&self, engine: &mut Engine, hw: &Hardware, light: bool) -> (usize, usize);
+
+    /// The memory as it is now, of any kind.
+    ///
+    /// # Safety
+    /// As for [`Dma::view`].
+    unsafe fn any_view(&self) -> Box<dyn DmaView + '_>;
 }
 
 impl<M: Dma> Reach for M {
@@ -521,6 +589,11 @@ impl<M: Dma> Reach for M {
         // the driver's to give, and the engine accesses descriptors as words and buffers as bytes.
         let view = unsafe { self.view() };
         engine.frames(hw, &view, light)
+    }
+
+    unsafe fn any_view(&self) -> Box<dyn DmaView + '_> {
+        // SAFETY: as the caller promises.
+        Box::new(unsafe { self.view() })
     }
 }
 

@@ -70,6 +70,50 @@ behaviours! {
     SegmentFlags "segment-flags"
     /// The length of each segment is added to the pseudo header's sum.
     SegmentSeed "segment-seed"
+    /// A virtual function's window has the registers of its queues.
+    VfQueues "vf-queues"
+    /// A virtual function reaches no queue of others.
+    VfOwnQueuesOnly "vf-own-queues-only"
+    /// A virtual function has a bus mastering of its own.
+    VfMastering "vf-bus-mastering"
+    /// Requests of a virtual function's queues are its own, and reach its memory.
+    VfMemory "vf-memory"
+    /// A virtual function sees the link and the status.
+    VfStatus "vf-status"
+    /// A virtual function has counters.
+    VfStatistics "vf-statistics"
+    /// A virtual function raises its vectors.
+    VfInterrupts "vf-interrupts"
+    /// Reading VTEICR clears it.
+    VfCausesClearOnRead "vf-causes-clear-on-read"
+    /// The message clears causes that VTEIAC names.
+    VfAutoClear "vf-auto-clear"
+    /// The message masks causes that VTEIAM names.
+    VfAutoMask "vf-auto-mask"
+    /// VTEITR throttles.
+    VfThrottle "vf-throttle"
+    /// VFCTRL.RST and a function level reset stop queues and interrupts of the function.
+    VfReset "vf-reset"
+    /// After its reset a virtual function needs the physical function's permission to receive and send.
+    VfResetBlocks "vf-reset-blocks"
+    /// The physical function learns of resets of virtual functions.
+    VfResetReported "vf-reset-reported"
+    /// Virtual functions learn of resets of the physical function.
+    ResetIndication "reset-indication"
+    /// A mailbox's buffer has one owner at most.
+    MailboxOwner "mailbox-owner"
+    /// VFMAILBOX.REQ rings at the physical function.
+    MailboxRequest "mailbox-request"
+    /// PFMAILBOX.STS rings at the virtual function.
+    MailboxStatus "mailbox-status"
+    /// ACK tells the other side that its message was taken.
+    MailboxAcknowledge "mailbox-acknowledge"
+    /// Reading VFMAILBOX clears what rang.
+    MailboxClearsOnRead "mailbox-clears-on-read"
+    /// PFMBIMR masks the interrupts of mailboxes.
+    MailboxMask "mailbox-mask"
+    /// PFMAILBOX.RVFU takes the buffer from the virtual function.
+    MailboxTakenBack "mailbox-taken-back"
 }
 
 impl Behaviour {

@@ -1,8 +1,8 @@
 //! Registers where writing does something at once: reset, EEPROM, SFP+ module, link, queue enables.
 
 use ixy_regs::ixgbe::fields::{
-    AUTOC, CTRL, EEC, EERD, ESDP, FWSM, HLREG0, MAXFRS, MSCA, MSRWD, RAH, RDRXCTL, RXPBSIZE, SECRXSTAT,
-    SECTXSTAT, SRRCTL, STATUS, TXPBSIZE, VLNCTRL,
+    AUTOC, CTRL, CTRL_EXT, EEC, EERD, ESDP, FWSM, HLREG0, MAXFRS, MSCA, MSRWD, RAH, RDRXCTL, RXPBSIZE,
+    SECRXSTAT, SECTXSTAT, SRRCTL, STATUS, TXPBSIZE, VLNCTRL,
 };
 use ixy_regs::ixgbe::rest_fields::FDIRCTRL;
 use ixy_regs::ixgbe::{QUEUES, fields};
@@ -10,6 +10,7 @@ use ixy_regs::ixgbe::{QUEUES, fields};
 use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::names::{self, mask, rx, tx};
+use super::statistics::FunctionCounts;
 use super::{Engine, Hardware, nvm};
 
 /// AUTOC of a card with an SFP+ cage, as its EEPROM sets it: 10 Gbit/s serial link.
@@ -42,6 +43,12 @@ impl Engine {
                 hw.regs.store(offset, read);
             }
             names::MSCA => self.mdio(hw, value),
+            names::CTRL_EXT => {
+                hw.regs.store(offset, value & !mask(CTRL_EXT::PFRSTD));
+                if CTRL_EXT::PFRSTD.is_set(value) {
+                    self.reset_done();
+                }
+            }
             names::AUTOC => {
                 hw.regs.store(offset, value & !mask(AUTOC::RESTART_AN));
                 if AUTOC::RESTART_AN.is_set(value) && self.link.restart(hw) {
@@ -50,6 +57,7 @@ impl Engine {
             }
             names::FDIRCTRL => hw.regs.store(offset, value | mask(FDIRCTRL::INIT_DONE)),
             names::EICR | names::EICS | names::EIMS | names::EIMC => self.interrupts.write(hw, offset, value),
+            _ if self.write_mailbox(hw, offset, value) => {}
             _ if names::eitr_at(offset).is_some() => self.interrupts.write(hw, offset, value),
             _ if (names::EICS_EX..names::EICS_EX + 8).contains(&offset)
                 || (names::EIMS_EX..names::EIMS_EX + 8).contains(&offset)
@@ -152,6 +160,9 @@ impl Engine {
             (names::rxpbsize(0), RXPBSIZE::SIZE.val(0x200).modify(0)),
             (names::txpbsize(0), TXPBSIZE::SIZE.val(0xa0).modify(0)),
             (names::txpbthresh(0), 0x96),
+            // Drivers of the physical function count on interrupts of mailboxes and never permit them.
+            (names::pfmbimr(0), u32::MAX),
+            (names::pfmbimr(1), u32::MAX),
             (names::ral(0), u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]])),
             (names::rah(0), u32::from(u16::from_le_bytes([mac[4], mac[5]])) | mask(RAH::AV)),
             (
@@ -169,6 +180,10 @@ impl Engine {
         self.receiver.reset();
         self.transmitter.reset();
         self.interrupts.reset();
+        self.functions.reset();
+        if let Some(counts) = &mut self.counts.functions {
+            **counts = FunctionCounts::default();
+        }
         self.loopback.clear();
         self.link.restart(hw);
     }

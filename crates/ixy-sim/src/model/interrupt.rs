@@ -28,7 +28,7 @@ const QUEUES: u32 = mask(EICR::RTXQ);
 /// Causes of queues, and vectors.
 const VECTORS: usize = 64;
 /// What EITR counts in at 1 and 10 Gbit/s (section 8.2.3.5.12).
-const UNIT: Duration = Duration::from_nanos(2048);
+pub(crate) const UNIT: Duration = Duration::from_nanos(2048);
 /// EITR shows the upper 7 of the counter's 9 bits.
 const COUNTER_SHIFT: u32 = 2;
 

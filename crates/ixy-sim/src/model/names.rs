@@ -44,11 +44,12 @@ macro_rules! arrays {
 }
 
 registers! {
-    CTRL, STATUS, ESDP, I2CCTL, EEC, EERD, SWSM, FWSM,
+    CTRL, STATUS, CTRL_EXT, FRTIMER, ESDP, I2CCTL, EEC, EERD, SWSM, FWSM,
     EICR, EICS, EIMS, EIMC, EIAC, EIAM, EICS_EX, EIMS_EX, EIMC_EX, EIAM_EX, IVAR_MISC, GPIE,
     FCTRL, VLNCTRL, MCSTCTRL, RXCSUM, MRQC, RDRXCTL, RXCTRL, DMATXCTL, DTXTCPFLGL, DTXTCPFLGH, DTXMXSZRQ,
     SECTXSTAT, SECRXCTRL, SECRXSTAT, HLREG0, MSCA, MSRWD, MAXFRS, AUTOC, LINKS, AUTOC2, ANLP1, FDIRCTRL,
     CRCERRS, RUC, ROC, BPRC, MPRC, GPRC, GORCL, GORCH, GPTC, GOTCL, GOTCH,
+    GCR_EXT, RXMEMWRAP,
     TORL, TORH, TPR, TPT, MPTC, BPTC, PRC64, PRC127, PRC255, PRC511, PRC1023, PRC1522,
     PTC64, PTC127, PTC255, PTC511, PTC1023, PTC1522,
 }
@@ -59,6 +60,20 @@ arrays! {
     rqsmr = "RQSMR", tqsm = "TQSM",
     qprc = "QPRC", qprdc = "QPRDC", qbrc_l = "QBRC_L", qbrc_h = "QBRC_H",
     qptc = "QPTC", qbtc_l = "QBTC_L", qbtc_h = "QBTC_H",
+    psrtype = "PSRTYPE", pfmailbox = "PFMAILBOX", pfmbmem = "PFMBMEM", pfmbicr = "PFMBICR", pfmbimr = "PFMBIMR",
+    pfvflrec = "PFVFLREC", pfvfre = "PFVFRE", pfvfte = "PFVFTE",
+}
+
+/// PFVFLRE of functions `32 * n` to `32 * n + 31` (section 8.2.3.27.5).
+pub(crate) const fn pfvflre(n: u32) -> u32 {
+    const SPANS: &[ixy_regs::map::Span] = match ixgbe::find("PFVFLRE") {
+        Some(register) => register.spans,
+        None => panic!("ixy-regs has no PFVFLRE"),
+    };
+    match ixy_regs::map::Span::locate(SPANS, n) {
+        Some(offset) => offset,
+        None => SPANS[0].base,
+    }
 }
 
 const EITRS: &[ixy_regs::map::Span] = match ixgbe::find("EITR") {

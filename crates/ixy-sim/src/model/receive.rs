@@ -69,6 +69,8 @@ struct Config {
     strip_crc: bool,
     save_bad: bool,
     capacity: usize,
+    /// Queues that may do DMA.
+    queues: u128,
 }
 
 impl Config {
@@ -83,6 +85,7 @@ impl Config {
             strip_crc: strip || RDRXCTL::CRCSTRIP.is_set(regs.load(names::RDRXCTL)),
             save_bad: ixy_regs::ixgbe::fields::FCTRL::SBP.is_set(regs.load(names::FCTRL)),
             capacity: RXPBSIZE::SIZE.read(regs.load(names::rxpbsize(0))) as usize * 1024,
+            queues: hw.dma_queues(),
         }
     }
 }
@@ -318,9 +321,11 @@ impl Receiver {
             if let Some(ring) = current.take() {
                 ring.close(hw);
             }
-            *current = Ring::open(hw, view, passed.queue);
+            let may = config.queues >> passed.queue & 1 == 1;
+            *current = if may { Ring::open(hw, view.of_queue(passed.queue), passed.queue) } else { None };
         }
         let Some(ring) = current else { return Delivery::NoDescriptor };
+        let view = view.of_queue(ring.queue);
         let strip_vlan = ring.strip_vlan && passed.headers.vlan.is_some();
         let whole = frame;
         let frame = if strip_vlan || !config.strip_crc {
@@ -366,6 +371,7 @@ impl Receiver {
         }
         self.touched |= 1 << ring.queue;
         counts.received(rx_set(hw, ring.queue), frame.len());
+        counts.received_of(ring.queue, frame);
         Delivery::Done
     }
 }

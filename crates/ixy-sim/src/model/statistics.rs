@@ -77,6 +77,31 @@ pub(crate) struct Counts {
     dropped: [u64; 16],
     /// Whether there is anything to flush.
     any: bool,
+    /// What virtual functions count, once there is one.
+    pub(crate) functions: Option<Box<FunctionCounts>>,
+}
+
+/// What virtual functions count, by function. Their registers have 32 or 36 bits of it (section 8.3).
+#[derive(Debug)]
+pub(crate) struct FunctionCounts {
+    /// Queues of one function; 0 while virtualization is off.
+    pub(crate) queues: u32,
+    pub(crate) received: [Tally; 64],
+    pub(crate) multicast: [u64; 64],
+    pub(crate) sent: [Tally; 64],
+}
+
+impl Default for FunctionCounts {
+    fn default() -> Self {
+        let none = [Tally::default(); 64];
+        Self { queues: 0, received: none, multicast: [0; 64], sent: none }
+    }
+}
+
+impl FunctionCounts {
+    fn function(&self, queue: u32) -> Option<usize> {
+        queue.checked_div(self.queues).map(|n| n as usize & 63)
+    }
 }
 
 impl Counts {
@@ -110,6 +135,27 @@ impl Counts {
         self.rx_queues[set & 15].add(bytes as u64);
     }
 
+    /// A frame that was written to memory for queue `queue`, to which a virtual function may belong.
+    #[inline(always)]
+    pub(crate) fn received_of(&mut self, queue: u32, frame: &[u8]) {
+        if let Some(functions) = &mut self.functions
+            && let Some(n) = functions.function(queue)
+        {
+            functions.received[n].add(frame.len() as u64);
+            functions.multicast[n] += u64::from(frame[0] & 1);
+        }
+    }
+
+    /// A frame that queue `queue` sent, of `bytes` as they were in memory.
+    #[inline(always)]
+    pub(crate) fn sent_of(&mut self, queue: u32, bytes: usize) {
+        if let Some(functions) = &mut self.functions
+            && let Some(n) = functions.function(queue)
+        {
+            functions.sent[n].add(bytes as u64);
+        }
+    }
+
     /// A frame that a queue dropped for want of a descriptor.
     pub(crate) fn dropped(&mut self, set: usize) {
         self.any = true;
@@ -130,7 +176,9 @@ impl Counts {
         if !self.any {
             return;
         }
+        let functions = self.functions.take();
         let counts = std::mem::take(self);
+        self.functions = functions;
         let add = |register: u32, n: u64| {
             if n > 0 {
                 regs.count(register, n);

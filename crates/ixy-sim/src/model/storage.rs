@@ -54,7 +54,8 @@ static RULES: LazyLock<Box<[Rule]>> = LazyLock::new(rules);
 fn special(register: &Register) -> Option<Kind> {
     Some(match register.name {
         "CTRL" | "ESDP" | "I2CCTL" | "EEC" | "EERD" | "MSCA" | "AUTOC" | "AUTOC2" | "RXCTRL" | "DMATXCTL"
-        | "RXDCTL" | "TXDCTL" | "RAL" | "RAH" | "RSSRK" | "RETA" | "FDIRCTRL" | "GPIE" => Kind::Acts,
+        | "RXDCTL" | "TXDCTL" | "RAL" | "RAH" | "RSSRK" | "RETA" | "FDIRCTRL" | "GPIE" | "CTRL_EXT"
+        | "PFMAILBOX" | "PFMBICR" | "PFVFLREC" => Kind::Acts,
         "EICR" | "EICS" | "EIMS" | "EIMC" | "EICS_EX" | "EIMS_EX" | "EIMC_EX" | "EITR" => Kind::ActsRead,
         "SWSM" if Behaviour::SemaphoreSetsOnRead.on() => Kind::Semaphore,
         "RDT" => Kind::Tail,

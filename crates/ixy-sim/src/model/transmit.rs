@@ -171,10 +171,11 @@ impl Transmitter {
         counts: &mut Counts,
     ) -> usize {
         let mut work = 0;
+        let enabled = self.enabled & hw.dma_queues();
         // First the queues from `next` on, then those before it.
-        let first = self.enabled >> self.next << self.next;
-        for queue in bits(first).chain(bits(self.enabled & !first)) {
-            work += self.queue(hw, view, sink, counts, queue);
+        let first = enabled >> self.next << self.next;
+        for queue in bits(first).chain(bits(enabled & !first)) {
+            work += self.queue(hw, view.of_queue(queue), sink, counts, queue);
         }
         self.next = (self.next + 1) % QUEUES;
         work
@@ -219,6 +220,7 @@ impl Transmitter {
                         self.bad += 1;
                     } else if sink.send(&self.frame) {
                         counts.sent(set, &self.frame, bytes);
+                        counts.sent_of(queue, bytes);
                     } else {
                         // No room on the wire: the descriptors stay as they are.
                         break;
@@ -364,6 +366,7 @@ impl Transmitter {
                 return Progress::Later;
             }
             counts.sent(set, &self.frame, bytes);
+            counts.sent_of(queue, bytes);
             rest.advance(after);
             *frames += 1;
         }

@@ -10,6 +10,7 @@ mod bench;
 mod eeprom;
 mod fault;
 mod filter;
+mod function;
 mod host;
 mod interrupt;
 mod link;

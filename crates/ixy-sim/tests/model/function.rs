@@ -1,0 +1,563 @@
+//! Virtual functions: their register windows, queues, interrupts, resets and mailboxes (sections 7.10.2, 8.2.3.27 and 8.3).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ixy_dma::{DmaDomain, DmaSlice, Iova, SimulatedDomain};
+use ixy_sim::Vf;
+
+use crate::bench::*;
+
+/// Registers of the physical function.
+const CTRL_EXT: u32 = 0x00018;
+const GCR_EXT: u32 = 0x11050;
+const PSRTYPE: u32 = 0x0EA00;
+const PFMAILBOX: u32 = 0x04B00;
+const PFMBMEM: u32 = 0x13000;
+const PFMBICR: u32 = 0x00710;
+const PFMBIMR: u32 = 0x00720;
+const PFVFLRE: [u32; 2] = [0x00600, 0x001C0];
+const PFVFLREC: u32 = 0x00700;
+const PFVFRE: u32 = 0x051E0;
+const PFVFTE: u32 = 0x08110;
+const MAILBOX: u32 = 1 << 19;
+
+/// Registers of a virtual function.
+const VFCTRL: u32 = 0x00000;
+const VFSTATUS: u32 = 0x00008;
+const VFLINKS: u32 = 0x00010;
+const VTEICR: u32 = 0x00100;
+const VTEICS: u32 = 0x00104;
+const VTEIMS: u32 = 0x00108;
+const VTEIMC: u32 = 0x0010C;
+const VTEIAC: u32 = 0x00110;
+const VTEIAM: u32 = 0x00114;
+const VTIVAR: u32 = 0x00120;
+const VTIVAR_MISC: u32 = 0x00140;
+const VFMBMEM: u32 = 0x00200;
+const VFMAILBOX: u32 = 0x002FC;
+const VFPSRTYPE: u32 = 0x00300;
+const VTEITR: u32 = 0x00820;
+const VFRDBAL: u32 = 0x01000;
+const VFTDBAL: u32 = 0x02000;
+const VFGPRC: u32 = 0x0101C;
+const VFGORC: u32 = 0x01020;
+const VFMPRC: u32 = 0x01034;
+const VFGPTC: u32 = 0x0201C;
+const VFGOTC: u32 = 0x02020;
+/// From the base of a queue's registers.
+const BAL: u32 = 0x00;
+const BAH: u32 = 0x04;
+const LEN: u32 = 0x08;
+const HEAD: u32 = 0x10;
+const SPLIT: u32 = 0x14;
+const TAIL: u32 = 0x18;
+const DCTL: u32 = 0x28;
+
+const REQ: u32 = 1;
+const ACK: u32 = 2;
+const VFU: u32 = 4;
+const PFU: u32 = 8;
+const PFSTS: u32 = 16;
+const PFACK: u32 = 32;
+const RSTI: u32 = 64;
+const RSTD: u32 = 128;
+
+const VALID: u32 = 0x80;
+
+/// A virtual function with memory of its own.
+struct Function {
+    vf: Vf,
+    vectors: Vectors,
+    domain: Arc<SimulatedDomain>,
+}
+
+impl Function {
+    /// Function `n`, with bus mastering on.
+    fn new(bench: &Bench, n: u32) -> Self {
+        let (vectors, domain) = (Vectors::default(), Arc::new(SimulatedDomain::default()));
+        let vf = bench.nic.vf(n, domain.clone(), Box::new(vectors.clone())).unwrap();
+        // SAFETY: ARMED-ONLY: no ring of it is enabled yet.
+        unsafe { vf.start_bus_mastering() };
+        Self { vf, vectors, domain }
+    }
+
+    fn read(&self, offset: u32) -> u32 {
+        self.vf.read32(offset)
+    }
+
+    fn write(&self, offset: u32, value: u32) {
+        // SAFETY: the device reaches only memory of this test's own domains, which the test touches as atomics or
+        // through a view.
+        unsafe { self.vf.write32(offset, value) }
+    }
+
+    fn memory(&self, bytes: usize) -> DmaSlice {
+        self.domain.clone().allocate(bytes).unwrap().cut(&[bytes], 128).unwrap().remove(0)
+    }
+
+    /// A ring of 8 descriptors at queue `q`, on, with buffers of 2 KB where frames are received.
+    fn ring(&self, base: u32, q: u32) -> (DmaSlice, DmaSlice) {
+        let (ring, buffers) = (self.memory(8 * 16), self.memory(8 * 2048));
+        for n in 0..8 {
+            ring.words()[n * 2].store(buffers.iova().0 + n as u64 * 2048, Ordering::Relaxed);
+            ring.words()[n * 2 + 1].store(0, Ordering::Release);
+        }
+        let at = base + 0x40 * q;
+        self.write(at + BAL, ring.iova().0 as u32);
+        self.write(at + BAH, (ring.iova().0 >> 32) as u32);
+        self.write(at + LEN, 8 * 16);
+        self.write(at + HEAD, 0);
+        if base == VFRDBAL {
+            self.write(at + SPLIT, ONE_BUFFER);
+        }
+        self.write(at + DCTL, ENABLE);
+        if base == VFRDBAL {
+            self.write(at + TAIL, 7);
+        }
+        (ring, buffers)
+    }
+
+    fn bytes(&self, buffers: &DmaSlice, n: u64, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        // SAFETY: OWNED-BUFFER: the device has given the buffer back with its descriptor.
+        assert!(unsafe { self.domain.view() }.read(Iova(buffers.iova().0 + n * 2048), &mut bytes));
+        bytes
+    }
+
+    /// Announces one frame at descriptor 0 of transmit queue `q`.
+    fn send(&self, ring: &(DmaSlice, DmaSlice), q: u32, frame: &[u8]) {
+        // SAFETY: OWNED-BUFFER: the buffer was not announced yet.
+        assert!(unsafe { self.domain.view() }.write(ring.1.iova(), frame));
+        let len = frame.len() as u64;
+        ring.0.words()[0].store(ring.1.iova().0, Ordering::Relaxed);
+        ring.0.words()[1].store(DATA | EOP | IFCS | RS | len | len << 46, Ordering::Release);
+        self.write(VFTDBAL + 0x40 * q + TAIL, 1);
+    }
+}
+
+/// A device with 64 pools.
+fn device() -> Bench {
+    let bench = Bench::new();
+    bench.write(GCR_EXT, 3);
+    bench
+}
+
+/// A device with 64 pools that receives everything at queue 0, which is that of the function that is given.
+fn running() -> (Bench, Function) {
+    let bench = device();
+    let function = Function::new(&bench, 0);
+    bench.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
+    bench.write(RXCTRL, 1);
+    bench.write(DMATXCTL, 1);
+    bench.poll();
+    (bench, function)
+}
+
+#[test]
+fn a_function_reaches_the_queues_of_its_pool_and_no_others() {
+    let bench = device();
+    for (mode, queues) in [(3, 2), (2, 4), (1, 8)] {
+        bench.write(GCR_EXT, mode);
+        let function = Function::new(&bench, 5);
+        for q in 0..8 {
+            function.write(VFRDBAL + 0x40 * q + BAL, 0x1000 * (q + 1));
+            function.write(VFTDBAL + 0x40 * q + LEN, 0x80 * (q + 1));
+            let there = q < queues;
+            let own = 5 * queues + q;
+            let shown = (function.read(VFRDBAL + 0x40 * q), function.read(VFTDBAL + 0x40 * q + LEN));
+            if there {
+                assert_eq!(shown, (0x1000 * (q + 1), 0x80 * (q + 1)), "mode {mode}, queue {q}");
+                assert_eq!(bench.read(rx(RDBAL, own)), 0x1000 * (q + 1), "mode {mode}, queue {q}");
+                assert_eq!(bench.read(tx(TDLEN, own)), 0x80 * (q + 1), "mode {mode}, queue {q}");
+            } else {
+                assert_eq!(shown, (0, 0), "mode {mode}, queue {q}");
+                assert_eq!(bench.read(rx(RDBAL, own)), 0, "mode {mode}, queue {q}");
+            }
+            bench.write(rx(RDBAL, own), 0);
+            bench.write(tx(TDLEN, own), 0);
+        }
+    }
+}
+
+#[test]
+fn without_virtualization_or_beyond_the_last_pool_a_function_has_no_queues() {
+    let bench = device();
+    let function = Function::new(&bench, 16);
+    for (mode, there) in [(0, false), (1, false), (2, true)] {
+        bench.write(GCR_EXT, mode);
+        function.write(VFRDBAL, 0x80);
+        assert_eq!(function.read(VFRDBAL) != 0, there, "mode {mode}");
+    }
+    assert!(bench.nic.vf(64, bench.domain.clone(), Box::new(Vectors::default())).is_none(), "there are 64");
+    assert!(
+        bench.nic.vf(16, bench.domain.clone(), Box::new(Vectors::default())).is_none(),
+        "it is there already"
+    );
+    drop(function);
+    assert!(bench.nic.vf(16, bench.domain.clone(), Box::new(Vectors::default())).is_some());
+}
+
+#[test]
+fn a_function_sees_link_and_status_but_cannot_change_them() {
+    let (bench, function) = running();
+    assert_eq!(function.read(VFLINKS), bench.read(LINKS));
+    assert_eq!(function.read(VFLINKS) >> 30 & 1, 1);
+    assert_eq!(function.read(VFSTATUS), 1 << 7 | 1 << 19);
+    bench.far(|far| far.dark = true);
+    bench.poll();
+    function.write(VFLINKS, u32::MAX);
+    assert_eq!((function.read(VFLINKS), function.read(VFSTATUS)), (0, 1 << 19));
+    function.write(VFPSRTYPE, 1 << 29);
+    assert_eq!(bench.read(PSRTYPE), 1 << 29, "the split type is its pool's");
+}
+
+#[test]
+fn offsets_without_a_register_read_zero_and_those_outside_all_ones() {
+    let function = Function::new(&device(), 3);
+    assert_eq!(function.read(0x0000C), 0);
+    assert_eq!(function.read(0x03000), 0);
+    assert_eq!(function.read(0x04000), u32::MAX);
+    assert_eq!(function.read(0x00102), u32::MAX);
+    function.write(0x04000, 1);
+    function.write(0x00102, 1);
+}
+
+#[test]
+fn a_function_receives_into_its_own_memory_and_sends_from_it() {
+    let (bench, function) = running();
+    let (ring, buffers) = function.ring(VFRDBAL, 0);
+    let sends = function.ring(VFTDBAL, 1);
+    bench.arrives(&own(300, 7));
+    function.send(&sends, 1, &own(90, 8));
+    bench.poll();
+    assert_eq!(ring.words()[1].load(Ordering::Acquire) & 3, 3, "DD and EOP");
+    assert_eq!(function.bytes(&buffers, 0, 300), own(300, 7));
+    assert_eq!(bench.sent(), [own(90, 8)]);
+    assert_eq!((bench.domain.faults(), function.domain.faults()), (0, 0));
+}
+
+#[test]
+fn two_functions_and_the_device_reach_only_what_is_theirs() {
+    let (bench, first) = running();
+    let second = Function::new(&bench, 1);
+    let mut plain = bench.tx_ring(64, 8);
+    let (ours, theirs) = (first.ring(VFTDBAL, 0), second.ring(VFTDBAL, 0));
+    first.send(&ours, 0, &own(60, 1));
+    second.send(&theirs, 0, &own(60, 2));
+    plain.send(&bench, &own(60, 3));
+    bench.poll();
+    let mut sent = bench.sent();
+    sent.sort();
+    let mut expected = [own(60, 1), own(60, 2), own(60, 3)];
+    expected.sort();
+    assert_eq!(sent, expected);
+    let faults = || (bench.domain.faults(), first.domain.faults(), second.domain.faults());
+    assert_eq!(faults(), (0, 0, 0));
+    theirs.0.words()[2].store(0x10, Ordering::Relaxed);
+    theirs.0.words()[3].store(DATA | EOP | IFCS | RS | 60, Ordering::Release);
+    second.write(VFTDBAL + TAIL, 2);
+    bench.poll();
+    assert_eq!(faults(), (0, 0, 1), "a fault is that of the function's memory");
+}
+
+#[test]
+fn a_function_without_bus_mastering_does_no_dma_and_others_go_on() {
+    let (bench, function) = running();
+    let sends = function.ring(VFTDBAL, 0);
+    let mut plain = bench.tx_ring(64, 8);
+    function.vf.stop_bus_mastering();
+    function.send(&sends, 0, &own(60, 1));
+    plain.send(&bench, &own(60, 2));
+    bench.poll();
+    assert_eq!(bench.sent(), [own(60, 2)]);
+    // And the other way round.
+    bench.nic.stop_bus_mastering();
+    // SAFETY: ARMED-ONLY: its rings hold addresses of its own memory.
+    unsafe { function.vf.start_bus_mastering() };
+    plain.send(&bench, &own(60, 3));
+    bench.poll();
+    assert_eq!(bench.sent(), [own(60, 1)]);
+}
+
+#[test]
+fn queues_raise_the_vectors_that_vtivar_names() {
+    let (bench, function) = running();
+    let (_ring, _buffers) = function.ring(VFRDBAL, 0);
+    let sends = function.ring(VFTDBAL, 1);
+    function.write(VTIVAR, VALID | (VALID | 1) << 24);
+    function.write(VTEIMS, 7);
+    bench.arrives(&own(60, 1));
+    bench.poll();
+    assert_eq!(function.vectors.take(), [0], "receive queue 0");
+    function.send(&sends, 1, &own(60, 1));
+    bench.poll();
+    assert_eq!(function.vectors.take(), [1], "transmit queue 1");
+    assert_eq!(bench.vectors.take(), [], "the device's own vectors are another matter");
+    assert_eq!(function.read(VTEICR), 3);
+    assert_eq!(function.read(VTEICR), 0, "reading clears");
+}
+
+#[test]
+fn causes_that_are_masked_or_pending_do_not_interrupt_until_they_are_let_through() {
+    let bench = device();
+    let function = Function::new(&bench, 9);
+    function.write(VTEICS, 0xff);
+    assert_eq!(function.vectors.take(), [], "nothing is enabled");
+    assert_eq!(function.read(VTEICS), 7, "there are three, and reading VTEICS leaves them");
+    function.write(VTEIMS, 5);
+    assert_eq!(function.vectors.take(), [0, 2]);
+    function.write(VTEICS, 5);
+    assert_eq!(function.vectors.take(), [], "they are pending already");
+    function.write(VTEICR, 4);
+    assert_eq!(function.read(VTEICS), 3, "writing ones clears");
+    function.write(VTEIMC, 1);
+    assert_eq!(function.read(VTEIMS), 4);
+    function.write(VTEICR, 7);
+    function.write(VTEICS, 5);
+    assert_eq!(function.vectors.take(), [2]);
+}
+
+#[test]
+fn a_message_clears_and_masks_its_cause_where_the_function_wants_that() {
+    let bench = device();
+    let function = Function::new(&bench, 9);
+    function.write(VTEIAC, 1);
+    function.write(VTEIAM, 2);
+    function.write(VTEIMS, 7);
+    function.write(VTEICS, 3);
+    assert_eq!(function.vectors.take(), [0, 1]);
+    assert_eq!((function.read(VTEICS), function.read(VTEIMS)), (2, 7), "auto mask is off in GPIE");
+    bench.write(GPIE, 1 << 4 | 1 << 30);
+    function.read(VTEICR);
+    function.write(VTEICS, 3);
+    assert_eq!((function.read(VTEICS), function.read(VTEIMS)), (2, 5));
+    assert_eq!((function.read(VTEIAC), function.read(VTEIAM)), (1, 2));
+}
+
+#[test]
+fn an_interval_in_vteitr_holds_messages_back() {
+    let time = Arc::new(AtomicU64::new(1000));
+    let clock = time.clone();
+    let bench =
+        Bench::with(|builder| builder.clock(move || Duration::from_micros(clock.load(Ordering::Relaxed))));
+    let function = Function::new(&bench, 2);
+    function.write(VTEIAC, 7);
+    function.write(VTEIMS, 7);
+    // 49 units of 2.048 us.
+    function.write(VTEITR, 49 << 3);
+    assert_eq!(function.read(VTEITR), 49 << 3);
+    function.write(VTEICS, 5);
+    assert_eq!(function.vectors.take(), [0, 2]);
+    function.write(VTEICS, 5);
+    assert_eq!(function.vectors.take(), [2], "the third vector has no throttle");
+    time.store(1099, Ordering::Relaxed);
+    bench.poll();
+    assert_eq!(function.vectors.take(), []);
+    time.store(1101, Ordering::Relaxed);
+    bench.poll();
+    assert_eq!(function.vectors.take(), [0]);
+}
+
+#[test]
+fn a_function_counts_its_packets_and_bytes_and_reading_leaves_them() {
+    let (bench, function) = running();
+    let (_ring, _buffers) = function.ring(VFRDBAL, 0);
+    let sends = function.ring(VFTDBAL, 0);
+    bench.arrives(&own(300, 7));
+    bench.arrives(&frame([1, 0, 0x5e, 0, 0, 1], 100, 1));
+    function.send(&sends, 0, &own(90, 8));
+    bench.poll();
+    for _ in 0..2 {
+        assert_eq!([VFGPRC, VFGORC, VFMPRC, VFGPTC, VFGOTC].map(|n| function.read(n)), [2, 400, 1, 1, 90]);
+    }
+    function.write(VFCTRL, 1 << 26);
+    assert_eq!(function.read(VFGPRC), 2, "a reset of the function leaves them");
+    let other = Function::new(&bench, 1);
+    assert_eq!([VFGPRC, VFGORC, VFMPRC, VFGPTC, VFGOTC].map(|n| other.read(n)), [0; 5]);
+}
+
+/// What a reset of the function itself does, by VFCTRL or from its configuration space.
+fn reset_of_a_function(reset: impl Fn(&Function)) -> (Bench, Function) {
+    let bench = device();
+    let function = Function::new(&bench, 33);
+    bench.write(GPIE, 1 << 4);
+    bench.write(IVAR_MISC, (VALID | 5) << 8);
+    bench.write(EIMS, MAILBOX);
+    for n in [0, 4] {
+        bench.write(PFVFRE + n, u32::MAX);
+        bench.write(PFVFTE + n, u32::MAX);
+    }
+    function.ring(VFRDBAL, 1);
+    function.ring(VFTDBAL, 1);
+    function.write(VFTDBAL + 0x40 + TAIL, 3);
+    bench.rx_ring(64, 8);
+    function.write(VTIVAR, VALID);
+    function.write(VTEIMS, 7);
+    function.write(VTEIAC, 7);
+    function.write(VFMAILBOX, VFU);
+    reset(&function);
+    assert_eq!(function.read(VFRDBAL + 0x40 + DCTL) & ENABLE, 0, "its queues are off");
+    assert_eq!(function.read(VFTDBAL + 0x40 + DCTL) & ENABLE, 0);
+    assert_eq!(bench.read(rx(RXDCTL, 64)) & ENABLE, ENABLE, "another's is not");
+    assert_eq!(function.read(VFRDBAL + 0x40 + TAIL), 7, "other registers of queues keep their values");
+    assert_eq!(function.read(VFTDBAL + 0x40 + TAIL), 3);
+    assert_eq!([VTIVAR, VTEIMS, VTEIAC].map(|n| function.read(n)), [0; 3]);
+    assert_eq!(function.read(VFMAILBOX) & VFU, 0);
+    (bench, function)
+}
+
+#[test]
+fn a_reset_of_a_function_stops_its_queues_and_is_reported() {
+    for by_register in [true, false] {
+        let (bench, _function) = reset_of_a_function(|function| {
+            if by_register {
+                function.write(VFCTRL, 1 << 26);
+            } else {
+                function.vf.reset();
+            }
+        });
+        assert_eq!([bench.read(PFVFRE), bench.read(PFVFRE + 4)], [u32::MAX, !2]);
+        assert_eq!([bench.read(PFVFTE), bench.read(PFVFTE + 4)], [u32::MAX, !2]);
+        assert_eq!(PFVFLRE.map(|offset| bench.read(offset)), [0, 2]);
+        assert_eq!(bench.vectors.take(), [5]);
+        assert_eq!(bench.read(EICR), MAILBOX);
+        bench.write(PFVFLREC, u32::MAX);
+        assert_eq!(bench.read(PFVFLRE[1]), 2, "the other half is another register");
+        bench.write(PFVFLREC + 4, 2);
+        assert_eq!(bench.read(PFVFLRE[1]), 0);
+    }
+}
+
+#[test]
+fn a_function_level_reset_takes_the_bus_mastering_away() {
+    let (bench, function) = running();
+    function.vf.reset();
+    let sends = function.ring(VFTDBAL, 0);
+    function.send(&sends, 0, &own(60, 1));
+    bench.poll();
+    assert!(bench.sent().is_empty());
+}
+
+#[test]
+fn functions_learn_of_a_reset_of_the_device_and_of_its_end() {
+    let bench = device();
+    let function = Function::new(&bench, 40);
+    assert_eq!(function.read(VFMAILBOX), RSTI, "from power on until the driver says that it is done");
+    assert_eq!(function.read(VFMAILBOX), RSTI, "reading does not clear it");
+    bench.set(CTRL_EXT, 1 << 14 | 1 << 28);
+    assert_eq!(bench.read(CTRL_EXT), 1 << 28, "PFRSTD clears itself");
+    assert_eq!(function.read(VFMAILBOX), RSTD);
+    assert_eq!(function.read(VFMAILBOX), 0, "reading clears it");
+    bench.set(CTRL_EXT, 0);
+    assert_eq!(function.read(VFMAILBOX), 0);
+    function.write(VTEIMS, 7);
+    function.write(VFMBMEM, 7);
+    bench.write(CTRL, 1 << 26);
+    assert_eq!(function.read(VFMAILBOX), RSTI);
+    assert_eq!((function.read(VTEIMS), function.read(VFMBMEM)), (0, 0));
+}
+
+#[test]
+fn a_message_and_its_acknowledgement_go_from_the_function_to_the_device() {
+    let bench = device();
+    bench.write(GPIE, 1 << 4);
+    bench.write(IVAR_MISC, (VALID | 3) << 8);
+    bench.write(EIMS, MAILBOX);
+    bench.write(CTRL_EXT, 1 << 14);
+    let function = Function::new(&bench, 21);
+    function.read(VFMAILBOX);
+    function.write(VTIVAR_MISC, VALID | 2);
+    function.write(VTEIMS, 7);
+
+    function.write(VFMAILBOX, VFU);
+    assert_eq!((function.read(VFMAILBOX), bench.read(PFMAILBOX + 4 * 21)), (VFU, VFU));
+    for n in 0..16 {
+        function.write(VFMBMEM + 4 * n, 0x1000 + n);
+    }
+    assert_eq!(bench.vectors.take(), []);
+    function.write(VFMAILBOX, REQ);
+    assert_eq!(function.read(VFMAILBOX), 0, "REQ reads as zero, and the buffer was given back");
+    assert_eq!(bench.vectors.take(), [3]);
+    assert_eq!(bench.read(EICR), MAILBOX);
+    assert_eq!([0, 1, 2, 3].map(|n| bench.read(PFMBICR + 4 * n)), [0, 1 << 5, 0, 0]);
+    bench.write(PFMBICR + 4, 1 << 5);
+    assert_eq!(bench.read(PFMBICR + 4), 0, "writing ones clears");
+    assert_eq!([0, 15].map(|n| bench.read(PFMBMEM + 64 * 21 + 4 * n)), [0x1000, 0x100f]);
+
+    bench.write(PFMAILBOX + 4 * 21, ACK);
+    assert_eq!(function.vectors.take(), [2]);
+    assert_eq!(function.read(VFMAILBOX), PFACK);
+    assert_eq!(function.read(VFMAILBOX), 0, "reading clears it");
+}
+
+#[test]
+fn a_message_and_its_acknowledgement_go_from_the_device_to_the_function() {
+    let bench = device();
+    bench.write(CTRL_EXT, 1 << 14);
+    let function = Function::new(&bench, 63);
+    function.read(VFMAILBOX);
+    function.write(VTIVAR_MISC, VALID | 1);
+    function.write(VTEIMS, 7);
+
+    bench.write(PFMAILBOX + 4 * 63, PFU);
+    assert_eq!((function.read(VFMAILBOX), bench.read(PFMAILBOX + 4 * 63)), (PFU, PFU));
+    bench.write(PFMBMEM + 64 * 63, 0xabcd);
+    bench.write(PFMAILBOX + 4 * 63, 1);
+    assert_eq!(bench.read(PFMAILBOX + 4 * 63), 0, "STS reads as zero, and the buffer was given back");
+    assert_eq!(function.vectors.take(), [1]);
+    assert_eq!(function.read(VFMBMEM), 0xabcd);
+    assert_eq!(function.read(VFMAILBOX), PFSTS);
+    assert_eq!(function.read(VFMAILBOX), 0, "reading clears it");
+
+    function.write(VFMAILBOX, ACK);
+    assert_eq!(bench.read(PFMBICR + 12), 1 << 31);
+    assert_eq!(bench.read(EICS) & MAILBOX, MAILBOX);
+}
+
+#[test]
+fn the_buffer_has_one_owner_and_the_device_can_take_it_back() {
+    let bench = device();
+    bench.write(CTRL_EXT, 1 << 14);
+    let function = Function::new(&bench, 1);
+    function.read(VFMAILBOX);
+    let register = PFMAILBOX + 4;
+    bench.write(register, PFU);
+    function.write(VFMAILBOX, VFU);
+    assert_eq!((function.read(VFMAILBOX), bench.read(register)), (PFU, PFU), "it is taken");
+    bench.write(register, 0);
+    function.write(VFMAILBOX, VFU);
+    bench.write(register, PFU);
+    assert_eq!((function.read(VFMAILBOX), bench.read(register)), (VFU, VFU));
+    function.write(VFMAILBOX, REQ | ACK | VFU);
+    assert_eq!(bench.read(PFMBICR), 1 << 1 | 1 << 17);
+    bench.write(register, 1 << 4);
+    assert_eq!((function.read(VFMAILBOX), bench.read(register)), (0, 0), "RVFU");
+    assert_eq!(bench.read(PFMBICR), 0);
+}
+
+#[test]
+fn the_device_can_mask_the_mailbox_of_a_function() {
+    let bench = device();
+    let (quiet, loud) = (Function::new(&bench, 34), Function::new(&bench, 35));
+    assert_eq!(bench.read(PFMBIMR + 4), u32::MAX, "all may interrupt");
+    bench.write(PFMBIMR + 4, !(1 << 2));
+    quiet.write(VFMAILBOX, REQ);
+    assert_eq!((bench.read(PFMBICR + 8), bench.read(EICR)), (1 << 2, 0));
+    loud.write(VFMAILBOX, REQ);
+    assert_eq!((bench.read(PFMBICR + 8), bench.read(EICR)), (3 << 2, MAILBOX));
+}
+
+#[test]
+fn a_function_that_is_unplugged_stops_and_leaves_its_queues_to_the_device() {
+    let (bench, function) = running();
+    let _sends = function.ring(VFTDBAL, 0);
+    assert_eq!(bench.read(tx(TXDCTL, 0)) & ENABLE, ENABLE);
+    drop(function);
+    assert_eq!(bench.read(tx(TXDCTL, 0)) & ENABLE, 0);
+    let mut ring = bench.tx_ring(0, 8);
+    ring.send(&bench, &own(60, 1));
+    bench.poll();
+    assert_eq!(bench.sent(), [own(60, 1)]);
+}
