@@ -103,7 +103,7 @@ mod tests {
     fn a_sleep_lasts_as_long_as_its_limit() {
         let alarm = Alarm::new().unwrap();
         let start = Instant::now();
-        assert_eq!(alarm.sleep(Duration::from_millis(20), || false), []);
+        assert_eq!(alarm.sleep(Duration::from_millis(20), || false), [0_u32; 0]);
         assert!(start.elapsed() >= Duration::from_millis(20), "{:?}", start.elapsed());
         alarm.sleep(LONG, || true);
         assert!(start.elapsed() < SOON, "it slept although there was something to do");
@@ -169,10 +169,10 @@ mod tests {
         for (mark, file) in (7..).zip(&files) {
             assert!(alarm.watch(file.as_fd(), mark));
         }
-        assert_eq!(alarm.sleep(short, || false), []);
+        assert_eq!(alarm.sleep(short, || false), [0_u32; 0]);
         signal(&files[1]);
         assert_eq!(alarm.sleep(LONG, || false), [8]);
-        assert_eq!(alarm.sleep(short, || false), [], "it is not watched any more");
+        assert_eq!(alarm.sleep(short, || false), [0_u32; 0], "it is not watched any more");
         assert!(alarm.watch(files[1].as_fd(), 9));
         assert_eq!(alarm.sleep(LONG, || false), [9], "it can still be read");
     }

@@ -374,7 +374,7 @@ mod tests {
         let short = Duration::from_millis(5);
         for _ in 0..2 {
             assert_eq!(polled.rest(&alarm, 5), Duration::from_millis(1));
-            assert_eq!(alarm.sleep(short, || false), []);
+            assert_eq!(alarm.sleep(short, || false), [0_u32; 0]);
         }
         assert_eq!(polled.rest(&alarm, 5), Duration::MAX);
         assert_eq!(alarm.sleep(LONG, || false), [5]);

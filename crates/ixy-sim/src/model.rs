@@ -318,8 +318,14 @@ impl Nic82599 {
     fn release(&self, mut engine: MutexGuard<'_, Engine>) {
         let mut raised = std::mem::take(&mut engine.interrupts.raised);
         let functions = engine.functions.take_raised();
+        let lost = self.hw.faults.any() && self.hw.faults.is(Fault::InterruptsLost);
+        if let Some(asserted) = engine.interrupts.line()
+            && !lost
+        {
+            self.irq.line(asserted);
+        }
         drop(engine);
-        if self.hw.faults.any() && self.hw.faults.is(Fault::InterruptsLost) {
+        if lost {
             return;
         }
         while raised != 0 {
@@ -361,6 +367,11 @@ impl Nic82599 {
     /// ARMED-ONLY: every ring that is enabled reaches only memory of its domain that its driver has given to it.
     pub unsafe fn start_bus_mastering(&self) {
         self.act(|_| self.hw.mastering.store(true, Ordering::Release));
+    }
+
+    /// Resets the port, as CTRL.RST does.
+    pub fn reset(&self) {
+        self.act(|engine| engine.reset(&self.hw));
     }
 
     /// Whether no frame will come from the wire any more, and all that came are in memory with their descriptors written

@@ -2,18 +2,19 @@
 #![cfg(all(feature = "vfio-user", feature = "sim"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-#[allow(unsafe_code, reason = "a card for tests")]
 mod served;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ixy::{Address, Device, Options};
 use ixy_core::{Batch, WaitMode, Waiter};
+use ixy_vfio_user::message::{Errno, pci};
+use ixy_vfio_user::server::{self, Layout, Listener, Region, Server, ServerLimits, Stop};
 
 use served::Served;
 
-const I82599: u16 = 0x10fb;
 const LIMIT: Duration = Duration::from_secs(20);
 
 struct Sockets {
@@ -33,10 +34,48 @@ impl Sockets {
         format!("vfio-user:{}", self.path(name).display()).parse().unwrap()
     }
 
-    fn serve(&self, device: u16, ports: &[(&str, &str)]) -> Served {
+    fn serve(&self, ports: &[(&str, &str)]) -> Served {
         let paths: Vec<_> = ports.iter().map(|(name, wire)| (self.path(name), *wire)).collect();
         let ports: Vec<_> = paths.iter().map(|(path, wire)| (path.as_path(), *wire)).collect();
-        Served::start(device, &ports)
+        Served::start(&ports)
+    }
+}
+
+/// A device that no driver here knows, with ids and nothing else.
+struct Other(Stop, Option<JoinHandle<()>>);
+
+impl server::Device for Other {
+    fn read(&mut self, _region: u32, _offset: u64, into: &mut [u8]) -> Result<(), Errno> {
+        into.copy_from_slice(&[0x86, 0x80, 0x33, 0x15]);
+        Ok(())
+    }
+
+    fn write(&mut self, _region: u32, _offset: u64, _bytes: &[u8]) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn reset(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
+}
+
+impl Other {
+    fn serve(path: &Path) -> Self {
+        let regions = (0..pci::REGIONS).map(|_| Region::new(4096)).collect();
+        let server = Server::new(Layout { regions, ..Layout::default() }, ServerLimits::default()).unwrap();
+        let (listener, stop) = (Listener::bind(path).unwrap(), Stop::new().unwrap());
+        let own = stop.clone();
+        let run = move || server.serve(&listener, &mut Self(own.clone(), None), &own).unwrap();
+        Self(stop, Some(std::thread::spawn(run)))
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        if let Some(thread) = self.1.take() {
+            self.0.stop();
+            thread.join().unwrap();
+        }
     }
 }
 
@@ -61,7 +100,7 @@ fn forward(cards: &mut [Device], mode: WaitMode, count: usize) -> Waiter {
 #[test]
 fn frames_go_from_one_card_of_another_process_to_the_other() {
     let sockets = Sockets::new();
-    let served = sockets.serve(I82599, &[("a", "flood"), ("b", "flood")]);
+    let served = sockets.serve(&[("a", "flood"), ("b", "flood")]);
     let addresses = ["a", "b"].map(|name| sockets.address(name));
     // Each time by a new connection to the same servers.
     for interrupts in [None, Some(0), Some(20_000)] {
@@ -85,7 +124,7 @@ fn frames_go_from_one_card_of_another_process_to_the_other() {
 #[test]
 fn packets_of_a_software_card_of_this_process_go_to_one_of_another() {
     let sockets = Sockets::new();
-    let served = sockets.serve(I82599, &[("a", "flood")]);
+    let served = sockets.serve(&[("a", "flood")]);
     let addresses = ["sim".parse().unwrap(), sockets.address("a")];
     let mut cards = ixy::open(&addresses, &Options::default()).unwrap();
     forward(&mut cards, WaitMode::Poll, 10_000);
@@ -95,7 +134,7 @@ fn packets_of_a_software_card_of_this_process_go_to_one_of_another() {
 #[test]
 fn a_server_that_goes_away_is_a_lost_device_and_its_next_one_is_opened_again() {
     let sockets = Sockets::new();
-    let served = sockets.serve(I82599, &[("a", "flood"), ("b", "flood")]);
+    let served = sockets.serve(&[("a", "flood"), ("b", "flood")]);
     let addresses = ["a", "b"].map(|name| sockets.address(name));
     let mut cards = ixy::open(&addresses, &Options::default()).unwrap();
     forward(&mut cards, WaitMode::Poll, 1000);
@@ -113,7 +152,7 @@ fn a_server_that_goes_away_is_a_lost_device_and_its_next_one_is_opened_again() {
     cards.truncate(0);
     assert!(start.elapsed() < Duration::from_secs(5), "closing took {:?}", start.elapsed());
 
-    let served = sockets.serve(I82599, &[("a", "flood"), ("b", "flood")]);
+    let served = sockets.serve(&[("a", "flood"), ("b", "flood")]);
     let mut cards = ixy::open(&addresses, &Options::default()).unwrap();
     forward(&mut cards, WaitMode::Poll, 1000);
     assert_eq!(served.faults(), 0);
@@ -136,10 +175,10 @@ fn what_cannot_be_opened_is_said_in_one_line_that_names_it() {
     check("nobody", &["No such file", "is the server running"]);
     std::fs::write(sockets.path("file"), "").unwrap();
     check("file", &["refused"]);
-    let _served = sockets.serve(0x1533, &[("other", "flood")]);
+    let _other = Other::serve(&sockets.path("other"));
     check("other", &["8086:1533"]);
 
-    let _busy = sockets.serve(I82599, &[("busy", "flood")]);
+    let _busy = sockets.serve(&[("busy", "flood")]);
     let first = ixy::open(&[sockets.address("busy")], &Options::default()).unwrap();
     check("busy", &["closed by the other side"]);
     drop(first);

@@ -13,6 +13,10 @@ use super::names::*;
 pub trait Irq: Send + Sync {
     /// The device raises `vector`.
     fn raise(&self, vector: u32);
+
+    /// Without MSI-X: there are causes that are let through, or there are none any more, as the level of an interrupt pin.
+    /// Each change is told in its order, with the device locked: registers cannot be accessed from here.
+    fn line(&self, _asserted: bool) {}
 }
 
 /// Interrupts that nobody wants.
@@ -47,6 +51,8 @@ pub(crate) struct Interrupts {
     line_held: bool,
     /// Without MSI-X: there were causes all the time since the last interrupt, for which there is no other one.
     asserted: bool,
+    /// What was told of that last.
+    shown: bool,
     /// Until when each vector does not interrupt, in the time of the device's clock.
     quiet: [Duration; VECTORS],
     /// Vectors to raise once the engine is no longer locked.
@@ -64,6 +70,7 @@ impl Default for Interrupts {
             other_held: 0,
             line_held: false,
             asserted: false,
+            shown: false,
             quiet: [Duration::ZERO; VECTORS],
             raised: 0,
         }
@@ -120,6 +127,7 @@ impl Interrupts {
             self.assert_line(hw);
             return;
         }
+        self.asserted = false;
         if queues == 0 && other == 0 {
             return;
         }
@@ -176,6 +184,13 @@ impl Interrupts {
             || self.other_pending & self.other_enabled != 0;
         self.line_held = causes && !self.asserted && !self.message(hw, 0);
         self.asserted = causes && !self.line_held;
+    }
+
+    /// The level of the pin, if it changed since it was asked for.
+    pub(crate) fn line(&mut self) -> Option<bool> {
+        let changed = self.asserted != self.shown;
+        self.shown = self.asserted;
+        changed.then_some(self.asserted)
     }
 
     /// Time has passed: interrupts for what waited for that.
@@ -306,6 +321,6 @@ impl Interrupts {
 
     /// Forgets everything, as a reset does.
     pub(crate) fn reset(&mut self) {
-        *self = Self { raised: self.raised, ..Self::default() };
+        *self = Self { raised: self.raised, shown: self.shown, ..Self::default() };
     }
 }

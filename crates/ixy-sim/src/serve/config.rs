@@ -1,0 +1,213 @@
+//! The configuration space of the card (section 9): [`Config`].
+
+/// Bytes of it, with the extended part of PCI Express.
+pub(crate) const SIZE: usize = 4096;
+/// Bytes of the I/O BAR, which reaches the registers through IOADDR and IODATA (section 8.1.1.3).
+pub(crate) const PORTS: u64 = 32;
+/// Bytes of BAR 4, with the MSI-X table and its pending bits.
+pub(crate) const MESSAGES: u64 = 0x4000;
+
+/// Where the registers are that do something.
+const COMMAND: usize = 0x04;
+const STATUS: usize = 0x06;
+const POWER: usize = 0x40;
+const MSI: usize = 0x50;
+const MSIX: usize = 0x70;
+const EXPRESS: usize = 0xa0;
+const ERRORS: usize = 0x100;
+const SERIAL: usize = 0x140;
+
+const COMMAND_PORTS: u16 = 1 << 0;
+const COMMAND_MEMORY: u16 = 1 << 1;
+const COMMAND_MASTER: u16 = 1 << 2;
+const COMMAND_NO_PIN: u16 = 1 << 10;
+const STATUS_PIN: u8 = 1 << 3;
+const MSI_ENABLE: u16 = 1 << 0;
+const MSIX_ENABLE: u16 = 1 << 15;
+const MSIX_MASK: u16 = 1 << 14;
+const RESET_FUNCTION: u16 = 1 << 15;
+
+/// What a write to the configuration space makes of the function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    /// Accesses to the I/O BAR are answered.
+    pub(crate) ports: bool,
+    /// Accesses to the memory BARs are answered.
+    pub(crate) memory: bool,
+    /// It may do DMA and send messages.
+    pub(crate) mastering: bool,
+    /// It may assert its interrupt pin.
+    pub(crate) pin: bool,
+    pub(crate) msi: bool,
+    pub(crate) msix: bool,
+    /// All MSI-X messages are held back.
+    pub(crate) msix_masked: bool,
+    /// It sleeps (D3hot).
+    pub(crate) asleep: bool,
+}
+
+/// A reset that a write asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reset {
+    /// Of the function: its configuration, too (function level reset).
+    Function,
+    /// Of what is behind the configuration, as it wakes up from D3hot.
+    Device,
+}
+
+/// Values, and for each bit whether software can change it, by writing it or by writing one (which clears it).
+#[derive(Clone)]
+pub(crate) struct Config {
+    bytes: Box<[u8; SIZE]>,
+    writable: Box<[u8; SIZE]>,
+    clears: Box<[u8; SIZE]>,
+    initial: Box<[u8; SIZE]>,
+}
+
+impl Config {
+    /// That of an 82599 with an SFP+ cage whose Ethernet address is `mac`.
+    pub(crate) fn new(mac: [u8; 6]) -> Self {
+        let zero = || Box::new([0; SIZE]);
+        let mut config = Self { bytes: zero(), writable: zero(), clears: zero(), initial: zero() };
+        config.header();
+        config.capabilities();
+        config.extended(mac);
+        config.initial = config.bytes.clone();
+        config
+    }
+
+    /// Section 9.3: ids, command, status, BARs.
+    fn header(&mut self) {
+        self.word(0x00, 0x8086, 0);
+        self.word(0x02, 0x10fb, 0);
+        let command = COMMAND_PORTS | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_PIN;
+        // Parity and SERR are kept as well, and have no effect.
+        self.word(COMMAND, 0, command | 1 << 6 | 1 << 8);
+        // A list of capabilities; errors clear when they are written.
+        self.word(STATUS, 1 << 4, 0);
+        self.clears[STATUS + 1] = 0xf9;
+        self.word(0x08, 0x0001, 0); // revision 1
+        self.word(0x0a, 0x0200, 0); // an Ethernet controller
+        self.word(0x0c, 0, 0x00ff); // cache line size, kept for old software
+        // BAR 0: registers, prefetchable memory at a 64-bit address. A size is told by the address bits that stay zero.
+        self.dword(0x10, 0xc, !(crate::Nic82599::WINDOW - 1));
+        self.dword(0x14, 0, u32::MAX);
+        // BAR 2: ports. BAR 4: MSI-X, memory as BAR 0.
+        self.dword(0x18, 1, !(PORTS as u32 - 1));
+        self.dword(0x20, 0xc, !(MESSAGES as u32 - 1));
+        self.dword(0x24, 0, u32::MAX);
+        self.word(0x2c, 0x8086, 0);
+        self.word(0x2e, 0x0003, 0);
+        self.word(0x34, POWER as u16, 0);
+        self.word(0x3c, 0x0100, 0x00ff); // interrupt line, kept for firmware; pin A
+    }
+
+    /// Section 9.3.8 to 9.3.10.
+    fn capabilities(&mut self) {
+        self.word(POWER, (MSI as u16) << 8 | 0x01, 0);
+        self.word(POWER + 2, 0x0003, 0); // version 1.2; D0 and D3 only
+        self.word(POWER + 4, 0, 0x0003); // the power state
+        self.word(MSI, (MSIX as u16) << 8 | 0x05, 0);
+        self.word(MSI + 2, 0x0180, MSI_ENABLE); // one message, a 64-bit address, a mask
+        self.dword(MSI + 4, 0, !3);
+        self.dword(MSI + 8, 0, u32::MAX);
+        self.word(MSI + 12, 0, u16::MAX);
+        self.dword(MSI + 16, 0, 1);
+        self.word(MSIX, (EXPRESS as u16) << 8 | 0x11, 0);
+        self.word(MSIX + 2, super::messages::VECTORS as u16 - 1, MSIX_ENABLE | MSIX_MASK);
+        self.dword(MSIX + 4, 4, 0); // the table: BAR 4, at 0
+        self.dword(MSIX + 8, super::messages::PENDING as u32 | 4, 0);
+        self.word(EXPRESS, 0x0010, 0); // the last one
+        self.word(EXPRESS + 2, 0x0002, 0); // an endpoint, version 2
+        // Payloads up to 512 bytes, role-based errors, function level reset.
+        self.dword(EXPRESS + 4, 0x1000_8cc2, 0);
+        self.word(EXPRESS + 8, 0x2810, 0x7fff & !0x0700);
+        self.clears[EXPRESS + 10] = 0x0f;
+        // Eight lanes at 5 GT/s.
+        self.dword(EXPRESS + 0x0c, 0x0001_f482, 0);
+        self.word(EXPRESS + 0x10, 0, 0x01c3);
+        self.word(EXPRESS + 0x12, 0x0082, 0);
+        self.dword(EXPRESS + 0x24, 0x1f, 0); // completion timeouts from 50 us to 64 s
+        self.word(EXPRESS + 0x28, 0, 0x001f);
+    }
+
+    /// Section 9.4: advanced error reporting, and the serial number, which comes from the address.
+    fn extended(&mut self, mac: [u8; 6]) {
+        self.dword(ERRORS, 0x0001 | 1 << 16 | (SERIAL as u32) << 20, 0);
+        const UNCORRECTABLE: u32 = 0x001f_f010;
+        const CORRECTABLE: u32 = 0x0000_31c1;
+        self.clears[ERRORS + 0x04..ERRORS + 0x08].copy_from_slice(&UNCORRECTABLE.to_le_bytes());
+        self.dword(ERRORS + 0x08, 0, UNCORRECTABLE);
+        self.dword(ERRORS + 0x0c, 0x0006_2010, UNCORRECTABLE);
+        self.clears[ERRORS + 0x10..ERRORS + 0x14].copy_from_slice(&CORRECTABLE.to_le_bytes());
+        self.dword(ERRORS + 0x14, 0x2000, CORRECTABLE);
+        self.dword(SERIAL, 0x0003 | 1 << 16, 0);
+        let [a, b, c, d, e, f] = mac;
+        self.bytes[SERIAL + 4..SERIAL + 12].copy_from_slice(&[f, e, d, 0xff, 0xff, c, b, a]);
+    }
+
+    fn word(&mut self, at: usize, value: u16, writable: u16) {
+        self.bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+        self.writable[at..at + 2].copy_from_slice(&writable.to_le_bytes());
+    }
+
+    fn dword(&mut self, at: usize, value: u32, writable: u32) {
+        self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        self.writable[at..at + 4].copy_from_slice(&writable.to_le_bytes());
+    }
+
+    fn at(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
+    }
+
+    /// Reads; `false` when some of it is outside.
+    pub(crate) fn read(&self, offset: usize, into: &mut [u8]) -> bool {
+        let bytes = offset.checked_add(into.len()).and_then(|end| self.bytes.get(offset..end));
+        bytes.map(|bytes| into.copy_from_slice(bytes)).is_some()
+    }
+
+    /// Writes what can be written; `None` when some of it is outside, and else the reset that it asks for, if any.
+    pub(crate) fn write(&mut self, offset: usize, from: &[u8]) -> Option<Option<Reset>> {
+        let end = offset.checked_add(from.len()).filter(|end| *end <= SIZE)?;
+        let asleep = self.state().asleep;
+        for (at, byte) in (offset..end).zip(from) {
+            let kept = self.bytes[at] & !self.writable[at] & !(self.clears[at] & byte);
+            self.bytes[at] = kept | byte & self.writable[at];
+        }
+        let control = EXPRESS + 9;
+        let asks =
+            (offset..end).contains(&control) && from[control - offset] & (RESET_FUNCTION >> 8) as u8 != 0;
+        Some(if asks {
+            Some(Reset::Function)
+        } else {
+            (asleep && !self.state().asleep).then_some(Reset::Device)
+        })
+    }
+
+    /// What it is set to.
+    pub(crate) fn state(&self) -> State {
+        let (command, msix) = (self.at(COMMAND), self.at(MSIX + 2));
+        let asleep = self.at(POWER + 4) & 3 == 3;
+        State {
+            ports: command & COMMAND_PORTS != 0 && !asleep,
+            memory: command & COMMAND_MEMORY != 0 && !asleep,
+            mastering: command & COMMAND_MASTER != 0 && !asleep,
+            pin: command & COMMAND_NO_PIN == 0,
+            msi: self.at(MSI + 2) & MSI_ENABLE != 0,
+            msix: msix & MSIX_ENABLE != 0,
+            msix_masked: msix & MSIX_ENABLE != 0 && msix & MSIX_MASK != 0,
+            asleep,
+        }
+    }
+
+    /// Shows in the status register whether the pin is asserted.
+    pub(crate) fn show_pin(&mut self, asserted: bool) {
+        let others = self.bytes[STATUS] & !STATUS_PIN;
+        self.bytes[STATUS] = others | if asserted { STATUS_PIN } else { 0 };
+    }
+
+    /// Back to the initial values, as a function level reset does.
+    pub(crate) fn reset(&mut self) {
+        self.bytes = self.initial.clone();
+    }
+}

@@ -1,0 +1,130 @@
+//! The MSI-X table and its pending bits (section 9.3.9): [`Messages`].
+
+/// How many vectors there are.
+pub(crate) const VECTORS: u32 = 64;
+/// Where in the BAR the pending bits are.
+pub(crate) const PENDING: u64 = 0x2000;
+
+const ENTRY: usize = 16;
+const TABLE: usize = VECTORS as usize * ENTRY;
+/// The mask bit, in the last word of an entry.
+const CONTROL: usize = 12;
+
+/// The table. Addresses and data are kept, and say nothing here: a message goes to the client's event for its vector.
+///
+/// A client such as QEMU keeps the table for itself, and does not send what is written to it; what masks there, it does by
+/// itself, too. So masks of the table count once something has been written to it.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    table: Box<[u8; TABLE]>,
+    used: bool,
+    /// All are held back.
+    masked: bool,
+    /// Those that were held back.
+    pending: u64,
+}
+
+impl Messages {
+    pub(crate) fn new() -> Self {
+        let mut table = Box::new([0; TABLE]);
+        table.iter_mut().skip(CONTROL).step_by(ENTRY).for_each(|control| *control = 1);
+        Self { table, used: false, masked: false, pending: 0 }
+    }
+
+    /// Reads from the BAR: what is neither table nor pending bits is zero.
+    pub(crate) fn read(&self, offset: u64, into: &mut [u8]) {
+        let pending = self.pending.to_le_bytes();
+        for (at, byte) in (offset..).zip(into) {
+            let entry = usize::try_from(at).ok().and_then(|at| self.table.get(at));
+            let bit = || at.checked_sub(PENDING).and_then(|at| pending.get(usize::try_from(at).ok()?));
+            *byte = entry.or_else(bit).copied().unwrap_or(0);
+        }
+    }
+
+    /// Writes to the table.
+    pub(crate) fn write(&mut self, offset: u64, from: &[u8]) {
+        for (at, byte) in (offset..).zip(from) {
+            if let Some(entry) = usize::try_from(at).ok().and_then(|at| self.table.get_mut(at)) {
+                // Of the control word only the mask bit is there.
+                *entry = match at as usize % ENTRY {
+                    CONTROL => byte & 1,
+                    13.. => 0,
+                    _ => *byte,
+                };
+                self.used = true;
+            }
+        }
+    }
+
+    /// Holds all messages back, or not.
+    pub(crate) fn mask(&mut self, all: bool) {
+        self.masked = all;
+    }
+
+    fn is_masked(&self, vector: u32) -> bool {
+        let control = self.table.get(vector as usize * ENTRY + CONTROL);
+        self.masked || self.used && control.is_some_and(|control| control & 1 != 0)
+    }
+
+    /// The device sends message `vector`: whether it goes out now.
+    pub(crate) fn send(&mut self, vector: u32) -> bool {
+        let masked = self.is_masked(vector);
+        if masked && vector < VECTORS {
+            self.pending |= 1 << vector;
+        }
+        !masked && vector < VECTORS
+    }
+
+    /// Messages that were held back and are not any more, as bits.
+    pub(crate) fn released(&mut self) -> u64 {
+        let vectors =
+            (0..VECTORS).filter(|vector| self.pending >> vector & 1 != 0 && !self.is_masked(*vector));
+        let released = vectors.fold(0, |bits, vector| bits | 1 << vector);
+        self.pending &= !released;
+        released
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_go_out_until_the_table_is_written_to_and_then_as_its_masks_say() {
+        let mut messages = Messages::new();
+        assert!(messages.send(0) && messages.send(63) && !messages.send(64));
+        messages.write(16 + 12, &[0, 0, 0, 0]);
+        assert!(!messages.send(0) && messages.send(1), "entry 0 is still masked, as after a reset");
+        let mut pending = [0xff; 12];
+        messages.read(PENDING, &mut pending);
+        assert_eq!(pending, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(messages.released(), 0);
+        messages.write(12, &[0]);
+        assert_eq!((messages.released(), messages.released()), (1, 0), "once");
+    }
+
+    #[test]
+    fn the_mask_of_all_holds_back_and_lets_go() {
+        let mut messages = Messages::new();
+        messages.mask(true);
+        assert!(!messages.send(5) && !messages.send(7));
+        assert_eq!(messages.released(), 0);
+        messages.mask(false);
+        assert_eq!(messages.released(), 1 << 5 | 1 << 7);
+    }
+
+    #[test]
+    fn the_table_keeps_addresses_and_data_and_of_the_control_word_the_mask() {
+        let mut messages = Messages::new();
+        messages.write(16, &[0xff; 16]);
+        let mut entry = [0; 16];
+        messages.read(16, &mut entry);
+        assert_eq!(entry, [255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0, 0, 0]);
+        messages.read(32, &mut entry);
+        assert_eq!(entry, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], "masked after a reset");
+        messages.write(PENDING, &[0xff; 8]);
+        messages.write(0x3ff8, &[0xff; 16]);
+        messages.read(PENDING, &mut entry);
+        assert_eq!(entry, [0; 16], "software cannot write pending bits");
+    }
+}
