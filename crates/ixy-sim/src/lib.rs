@@ -30,8 +30,8 @@
 //!
 //! In a program, [`Sim`] is such a device opened by its address, [`SimBus`] and [`SimBusMaster`] are what a driver wants of
 //! it, and one [`PollThread`] polls all that the process opened, and sleeps when they are idle. [`Events`] are interrupts on
-//! which a thread can sleep. With the feature `serve`, which is on by default, the module `serve` makes it a PCI device for drivers of
-//! other processes and of virtual machines.
+//! which a thread can sleep. With the feature `serve`, which is on by default, the module `serve` makes it a PCI device for
+//! drivers of other processes and of virtual machines.
 //!
 //! # What is modelled
 //!
