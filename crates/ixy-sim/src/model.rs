@@ -17,6 +17,7 @@ mod sfp;
 mod spi;
 mod statistics;
 mod storage;
+mod time;
 mod transmit;
 mod vf;
 
@@ -46,6 +47,7 @@ use sfp::Module;
 use spi::Spi;
 use statistics::Counts;
 use storage::{Outcome, Storage};
+use time::Time;
 use transmit::{Sink, Transmitter};
 use vf::{Functions, Memories};
 
@@ -63,10 +65,11 @@ pub(crate) struct Hardware {
     vfs: AtomicU64,
     vf_mastering: AtomicU64,
     link_delay: AtomicU64,
+    time: Time,
     clock: Clock,
 }
 
-/// What throttles measure time with.
+/// What the device measures time with.
 type Clock = Box<dyn Fn() -> Duration + Send + Sync>;
 
 impl Hardware {
@@ -174,8 +177,9 @@ impl Builder {
         self
     }
 
-    /// The clock by which interrupts are throttled, as the time since any moment; it must not go back. The system's own
-    /// unless it is given. It is read only for vectors that have an interval in EITR.
+    /// The clock by which the device measures time, as the time since any moment; it must not go back. The system's own
+    /// unless it is given. It is read only where time matters: for vectors that have an interval in EITR, for the clock of
+    /// IEEE 1588, and when the EEPROM is written.
     pub fn clock(mut self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         self.clock = Box::new(now);
         self
@@ -190,6 +194,7 @@ impl Builder {
             vfs: AtomicU64::new(0),
             vf_mastering: AtomicU64::new(0),
             link_delay: AtomicU64::new(u64::try_from(self.link_delay.as_nanos()).unwrap_or(u64::MAX)),
+            time: Time::default(),
             clock: self.clock,
         };
         let mut engine = Engine {

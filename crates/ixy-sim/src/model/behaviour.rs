@@ -28,6 +28,20 @@ behaviours! {
     SemaphoreSetsOnRead "semaphore-sets-on-read"
     /// Statistics clear when they are read.
     StatisticsClearOnRead "statistics-clear-on-read"
+    /// SYSTIM counts as TIMINCA says.
+    ClockRuns "clock-runs"
+    /// Reading SYSTIML keeps SYSTIMH for the read after it.
+    ClockLatches "clock-latches"
+    /// Writing TIMADJH moves the clock.
+    ClockAdjusts "clock-adjusts"
+    /// Frames that ask for it are stamped when they are sent.
+    TransmitStamp "transmit-stamp"
+    /// Messages of IEEE 1588 are stamped when they arrive.
+    ReceiveStamp "receive-stamp"
+    /// Which ones say TSYNCRXCTL and RXMTRL.
+    ReceiveStampKinds "receive-stamp-kinds"
+    /// A stamp is held until its upper half is read.
+    StampsAreHeld "stamps-are-held"
     /// The EEPROM's pins can be driven only while access is granted.
     SpiGrant "spi-grant"
     /// The EEPROM is read by driving its pins.

@@ -11,7 +11,7 @@ use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::names::{self, mask, rx, tx};
 use super::statistics::FunctionCounts;
-use super::{Engine, Hardware, nvm};
+use super::{Engine, Hardware, nvm, time};
 
 /// AUTOC of a card with an SFP+ cage, as its EEPROM sets it: 10 Gbit/s serial link.
 pub(crate) const AUTOC_RESET: u32 = 0xc09c_6004;
@@ -21,7 +21,7 @@ pub(crate) const AUTOC2_RESET: u32 = 0x000a_0000;
 impl Engine {
     /// Software reads a register whose reading does something.
     pub(crate) fn read(&mut self, hw: &Hardware, offset: u32) -> u32 {
-        self.interrupts.read(hw, offset)
+        time::read(hw, offset).unwrap_or_else(|| self.interrupts.read(hw, offset))
     }
 
     /// Software writes a register whose writing does something.
@@ -57,7 +57,7 @@ impl Engine {
             }
             names::FDIRCTRL => hw.regs.store(offset, value | mask(FDIRCTRL::INIT_DONE)),
             names::EICR | names::EICS | names::EIMS | names::EIMC => self.interrupts.write(hw, offset, value),
-            _ if self.write_mailbox(hw, offset, value) => {}
+            _ if self.write_mailbox(hw, offset, value) || time::write(hw, offset, value) => {}
             _ if names::eitr_at(offset).is_some() => self.interrupts.write(hw, offset, value),
             _ if (names::EICS_EX..names::EICS_EX + 8).contains(&offset)
                 || (names::EIMS_EX..names::EIMS_EX + 8).contains(&offset)
@@ -126,6 +126,7 @@ impl Engine {
         let regs = &hw.regs;
         regs.clear();
         self.spi.release();
+        hw.time.reset();
         let mac = self.nvm.mac();
         let resets = [
             (names::STATUS, mask(STATUS::GIO)),

@@ -50,6 +50,8 @@ registers! {
     SECTXSTAT, SECRXCTRL, SECRXSTAT, HLREG0, MSCA, MSRWD, MAXFRS, AUTOC, LINKS, AUTOC2, ANLP1, FDIRCTRL,
     CRCERRS, RUC, ROC, BPRC, MPRC, GPRC, GORCL, GORCH, GPTC, GOTCL, GOTCH,
     GCR_EXT, RXMEMWRAP,
+    TSYNCRXCTL, RXSTMPL, RXSTMPH, RXSATRL, RXSATRH, RXMTRL, TSYNCTXCTL, TXSTMPL, TXSTMPH,
+    SYSTIML, SYSTIMH, TIMINCA, TIMADJL, TIMADJH,
     TORL, TORH, TPR, TPT, MPTC, BPTC, PRC64, PRC127, PRC255, PRC511, PRC1023, PRC1522,
     PTC64, PTC127, PTC255, PTC511, PTC1023, PTC1522,
 }
@@ -57,7 +59,7 @@ registers! {
 arrays! {
     ivar = "IVAR", mta = "MTA", ral = "RAL", rah = "RAH", vfta = "VFTA", rssrk = "RSSRK", reta = "RETA",
     rxpbsize = "RXPBSIZE", txpbsize = "TXPBSIZE", txpbthresh = "TXPBTHRESH", mpc = "MPC",
-    rqsmr = "RQSMR", tqsm = "TQSM",
+    etqf = "ETQF", rqsmr = "RQSMR", tqsm = "TQSM",
     qprc = "QPRC", qprdc = "QPRDC", qbrc_l = "QBRC_L", qbrc_h = "QBRC_H",
     qptc = "QPTC", qbtc_l = "QBTC_L", qbtc_h = "QBTC_H",
     psrtype = "PSRTYPE", pfmailbox = "PFMAILBOX", pfmbmem = "PFMBMEM", pfmbicr = "PFMBICR", pfmbimr = "PFMBIMR",

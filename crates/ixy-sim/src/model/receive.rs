@@ -6,13 +6,13 @@ use ixy_dma::Iova;
 use ixy_regs::ixgbe::descriptors::receive::{PacketType, RssType, Status, legacy, write_back as fields_of};
 use ixy_regs::ixgbe::fields::{EICR, HLREG0, RDRXCTL, RXCSUM, RXCTRL, RXDCTL, RXPBSIZE, SECRXCTRL, SRRCTL};
 
-use super::Hardware;
 use super::faults::Fault;
 use super::filter::{Addresses, Settings};
 use super::headers::{Headers, Network, Transport, frame_check};
 use super::names::{self, mask, rx};
 use super::rss::Rss;
 use super::statistics::{Counts, Damage, set_of};
+use super::{Hardware, time};
 use crate::dma::{DmaView, Words};
 
 /// Frames taken in one poll.
@@ -26,6 +26,8 @@ struct Passed {
     headers: Headers,
     /// It arrived damaged, and FCTRL.SBP wants it all the same.
     damaged: bool,
+    /// The time of its arrival was taken.
+    stamped: bool,
 }
 
 /// What became of a frame.
@@ -71,6 +73,8 @@ struct Config {
     capacity: usize,
     /// Queues that may do DMA.
     queues: u128,
+    /// Times of arrival are taken.
+    stamps: bool,
 }
 
 impl Config {
@@ -86,6 +90,7 @@ impl Config {
             save_bad: ixy_regs::ixgbe::fields::FCTRL::SBP.is_set(regs.load(names::FCTRL)),
             capacity: RXPBSIZE::SIZE.read(regs.load(names::rxpbsize(0))) as usize * 1024,
             queues: hw.dma_queues(),
+            stamps: time::stamps_received(hw),
         }
     }
 }
@@ -225,6 +230,9 @@ impl Receiver {
                 Delivery::NoDescriptor
             };
             if delivery == Delivery::NoDescriptor && waits {
+                if passed.stamped {
+                    time::take_back(hw);
+                }
                 break;
             }
             counts.arrived(frame);
@@ -278,7 +286,8 @@ impl Receiver {
             return None;
         }
         let (queue, hash) = self.rss.choose(&hw.regs, config.mrqc, &headers, frame);
-        Some(Passed { queue, hash, headers, damaged: damage.is_some() })
+        let stamped = config.stamps && time::stamp_received(hw, frame, &headers);
+        Some(Passed { queue, hash, headers, damaged: damage.is_some(), stamped })
     }
 
     /// A frame that found no descriptor, on a wire that does not wait (section 7.1.9, and DROP_EN in 8.2.3.8.7).
@@ -458,6 +467,9 @@ fn write_back(config: &Config, frame: &[u8], passed: &Passed, stripped: bool) ->
     }
     if passed.damaged {
         status |= Status::RXE;
+    }
+    if passed.stamped {
+        status |= Status::TS;
     }
     let mut high = 0;
     if stripped {

@@ -55,7 +55,10 @@ fn special(register: &Register) -> Option<Kind> {
     Some(match register.name {
         "CTRL" | "ESDP" | "I2CCTL" | "EEC" | "EERD" | "MSCA" | "AUTOC" | "AUTOC2" | "RXCTRL" | "DMATXCTL"
         | "RXDCTL" | "TXDCTL" | "RAL" | "RAH" | "RSSRK" | "RETA" | "FDIRCTRL" | "GPIE" | "CTRL_EXT"
-        | "PFMAILBOX" | "PFMBICR" | "PFVFLREC" => Kind::Acts,
+        | "PFMAILBOX" | "PFMBICR" | "PFVFLREC" | "TSYNCTXCTL" | "TSYNCRXCTL" | "TIMINCA" | "TIMADJH" => {
+            Kind::Acts
+        }
+        "SYSTIML" | "SYSTIMH" | "TXSTMPH" | "RXSTMPH" => Kind::ActsRead,
         "EICR" | "EICS" | "EIMS" | "EIMC" | "EICS_EX" | "EIMS_EX" | "EIMC_EX" | "EITR" => Kind::ActsRead,
         "SWSM" if Behaviour::SemaphoreSetsOnRead.on() => Kind::Semaphore,
         "RDT" => Kind::Tail,
@@ -71,6 +74,8 @@ fn writable(register: &Register) -> u32 {
         "RDH" | "RDT" | "TDH" | "TDT" => 0xffff,
         "RAH" => 0x803f_ffff,
         "SWSM" => 3,
+        "TSYNCTXCTL" | "TSYNCRXCTL" => !1,
+        "TXSTMPH" | "RXSTMPH" => 0,
         "RDRXCTL" => !mask(fields::RDRXCTL::DMAIDONE),
         "SECRXCTRL" => mask(fields::SECRXCTRL::RX_DIS) | mask(fields::SECRXCTRL::SECRX_DIS),
         _ => u32::MAX,

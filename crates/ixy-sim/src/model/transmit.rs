@@ -7,13 +7,13 @@ use ixy_regs::ixgbe::descriptors::transmit::{
 };
 use ixy_regs::ixgbe::fields::{DMATXCTL, HLREG0, TDWBAL, TXDCTL};
 
-use super::Hardware;
 use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::headers::{checksum, frame_check, sctp_checksum};
 use super::names::{self, mask, tx};
 use super::segmentation::{Segmentation, Start};
 use super::statistics::{Counts, set_of};
+use super::{Hardware, time};
 use crate::dma::{DmaView, Words};
 
 /// Frames sent from one queue in one poll.
@@ -105,6 +105,13 @@ pub(crate) struct Command {
     /// The second word of the first descriptor.
     pub(crate) first: u64,
     pub(crate) context: Context,
+}
+
+impl Command {
+    #[inline(always)]
+    fn wants_stamp(&self) -> bool {
+        !self.legacy && self.first & data_read::MAC_1588.mask() != 0
+    }
 }
 
 /// How far the segments of a frame got.
@@ -219,6 +226,9 @@ impl Transmitter {
                     if !self.finish(hw, &command) {
                         self.bad += 1;
                     } else if sink.send(&self.frame) {
+                        if command.wants_stamp() {
+                            time::stamp_sent(hw);
+                        }
                         counts.sent(set, &self.frame, bytes);
                         counts.sent_of(queue, bytes);
                     } else {
@@ -364,6 +374,9 @@ impl Transmitter {
             if !sink.send(&self.frame) {
                 self.queues[queue as usize].segmentation = Some(rest);
                 return Progress::Later;
+            }
+            if rest.command.wants_stamp() {
+                time::stamp_sent(hw);
             }
             counts.sent(set, &self.frame, bytes);
             counts.sent_of(queue, bytes);

@@ -25,4 +25,5 @@ mod sfp;
 mod spi;
 mod statistics;
 mod survival;
+mod time;
 mod transmit;
