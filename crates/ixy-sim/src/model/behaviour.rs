@@ -64,6 +64,8 @@ behaviours! {
     SctpVerdict "sctp-verdict"
     /// Tags are inserted with the type that DMATXCTL.VT says.
     TransmitVlanType "transmit-vlan-type"
+    /// TXDCTL.SWFLSH writes back what WTHRESH holds back.
+    TransmitFlush "transmit-flush"
     /// Frames to send have at most 15,872 bytes and 40 descriptors.
     TransmitLimits "transmit-limits"
     /// A frame with TSE is cut into segments.

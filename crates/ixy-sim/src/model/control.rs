@@ -70,13 +70,13 @@ impl Engine {
                 let value =
                     if stuck { value | hw.regs.load(offset) & mask(fields::RXDCTL::ENABLE) } else { value };
                 hw.regs.store(offset, value);
-                self.stored(offset, value);
+                self.stored(hw, offset, value);
             }
         }
     }
 
     /// A register was stored that something else was prepared from.
-    fn stored(&mut self, offset: u32, value: u32) {
+    fn stored(&mut self, hw: &Hardware, offset: u32, value: u32) {
         if (names::ral(0)..=names::rah(127)).contains(&offset) {
             self.receiver.addresses.changed();
         } else if (names::reta(0)..=names::reta(31)).contains(&offset)
@@ -84,7 +84,7 @@ impl Engine {
         {
             self.receiver.rss.changed();
         } else if offset >= tx(names::TXDCTL, 0) && offset <= tx(names::TXDCTL, QUEUES - 1) {
-            self.transmitter.control((offset - names::TXDCTL) / tx(0, 1), value);
+            self.transmitter.control(hw, (offset - names::TXDCTL) / tx(0, 1), value);
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) struct Transmitter {
     /// Queues that are enabled.
     pub(crate) enabled: u128,
     queues: Box<[Queue]>,
+    /// Queues whose write-backs are not to be held back any longer (TXDCTL.SWFLSH).
+    flushing: u128,
     frame: Vec<u8>,
     /// The queue that is served first next time.
     next: u32,
@@ -82,6 +84,24 @@ impl<V: DmaView> Ring<'_, V> {
     pub(crate) fn descriptor(&self, at: u32) -> Option<(u64, u64)> {
         Some((self.words.load(at * 2)?, self.words.load(at * 2 + 1)?))
     }
+}
+
+/// The ring of a queue as its registers describe it; `None` when head or tail are outside.
+#[inline(always)]
+fn open<'v, V: DmaView>(
+    hw: &Hardware,
+    view: &'v V,
+    queue: u32,
+    (head, tail): (u32, u32),
+) -> Option<Ring<'v, V>> {
+    let regs = &hw.regs;
+    let count = regs.load(tx(names::TDLEN, queue)) / 16;
+    if head >= count || tail >= count {
+        return None;
+    }
+    let base =
+        u64::from(regs.load(tx(names::TDBAL, queue))) | u64::from(regs.load(tx(names::TDBAH, queue))) << 32;
+    Some(Ring { words: Words::new(view, base, count as usize * 2), count, tail })
 }
 
 /// A frame's descriptors, from the ring's head on.
@@ -129,6 +149,7 @@ impl Transmitter {
         Self {
             enabled: 0,
             queues: vec![Queue::default(); QUEUES as usize].into(),
+            flushing: 0,
             frame: Vec::with_capacity(LONGEST_FRAME + 64),
             next: 0,
             touched: 0,
@@ -139,13 +160,18 @@ impl Transmitter {
     /// Forgets all queues, as a reset does.
     pub(crate) fn reset(&mut self) {
         self.enabled = 0;
+        self.flushing = 0;
         self.queues.fill(Queue::default());
         self.touched = 0;
     }
 
     /// A queue was enabled or disabled, or its write-backs were flushed (TXDCTL, section 8.2.3.9.10).
-    pub(crate) fn control(&mut self, queue: u32, control: u32) {
+    pub(crate) fn control(&mut self, hw: &Hardware, queue: u32, control: u32) {
         let bit = 1_u128 << (queue & 127);
+        if TXDCTL::SWFLSH.is_set(control) && Behaviour::TransmitFlush.on() {
+            self.flushing |= bit;
+            hw.regs.assign(tx(names::TXDCTL, queue & 127), mask(TXDCTL::SWFLSH), false);
+        }
         if TXDCTL::ENABLE.is_set(control) {
             if self.enabled & bit == 0
                 && let Some(state) = self.queues.get_mut(queue as usize)
@@ -178,6 +204,9 @@ impl Transmitter {
         counts: &mut Counts,
     ) -> usize {
         let mut work = 0;
+        if self.flushing != 0 {
+            work += self.flush(hw, view);
+        }
         let enabled = self.enabled & hw.dma_queues();
         // First the queues from `next` on, then those before it.
         let first = enabled >> self.next << self.next;
@@ -202,13 +231,7 @@ impl Transmitter {
         if head == tail && held == 0 {
             return 0;
         }
-        let count = regs.load(tx(names::TDLEN, queue)) / 16;
-        if head >= count || tail >= count {
-            return 0;
-        }
-        let base = u64::from(regs.load(tx(names::TDBAL, queue)))
-            | u64::from(regs.load(tx(names::TDBAH, queue))) << 32;
-        let ring = Ring { words: Words::new(view, base, count as usize * 2), count, tail };
+        let Some(ring) = open(hw, view, queue, (head, tail)) else { return 0 };
         let mut report = Report::new(hw, queue);
         let set = set_of(regs.load(names::tqsm(queue / 4)), queue);
         let mut work = 0;
@@ -268,6 +291,27 @@ impl Transmitter {
         state.idle = idle;
         if report.finish(view, head) {
             self.touched |= 1 << queue;
+        }
+        work
+    }
+
+    /// Writes back what queues hold back, also those that were disabled; returns for how many it did.
+    #[cold]
+    fn flush<V: DmaView>(&mut self, hw: &Hardware, view: &V) -> usize {
+        let queues = std::mem::take(&mut self.flushing) & hw.dma_queues();
+        let mut work = 0;
+        for queue in bits(queues) {
+            if self.queues[queue as usize].held == 0 {
+                continue;
+            }
+            let (head, tail) = (hw.regs.load(tx(names::TDH, queue)), hw.regs.load(tx(names::TDT, queue)));
+            let Some(ring) = open(hw, view.of_queue(queue), queue, (head, tail)) else { continue };
+            let mut report = Report::new(hw, queue);
+            report.flush(&ring, &mut self.queues[queue as usize], head);
+            if report.finish(view.of_queue(queue), head) {
+                self.touched |= 1 << queue;
+            }
+            work += 1;
         }
         work
     }

@@ -15,6 +15,7 @@ mod host;
 mod interrupt;
 mod link;
 mod offload;
+mod piecewise;
 mod receive;
 mod register;
 mod reset;

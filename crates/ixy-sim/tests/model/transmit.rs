@@ -313,6 +313,49 @@ fn what_wthresh_holds_back_comes_when_nothing_follows() {
 }
 
 #[test]
+fn what_wthresh_holds_back_comes_when_it_is_flushed() {
+    const SWFLSH: u32 = 1 << 26;
+    let (bench, _, mut tx) = Bench::running();
+    for control in [ENABLE, 0] {
+        bench.write(TXDCTL, ENABLE | 8 << 16);
+        let at = tx.send(&bench, &own(60, 1));
+        bench.nic.poll();
+        bench.write(TXDCTL, control | 8 << 16 | SWFLSH);
+        assert_eq!(bench.read(TXDCTL), control | 8 << 16, "the bit clears itself");
+        assert!(!tx.done(at));
+        assert!(bench.nic.poll() > 0);
+        assert!(tx.done(at), "also of a queue that is disabled");
+    }
+}
+
+#[test]
+fn write_backs_in_groups_come_only_where_rs_asks_for_them() {
+    let (bench, _, mut tx) = Bench::running();
+    bench.write(TXDCTL, ENABLE | 4 << 16);
+    let flags = [RS, 0, RS, 0];
+    let all = flags.map(|rs| tx.data(&bench, &own(60, 1), EOP | IFCS | rs));
+    tx.ring(&bench);
+    bench.nic.poll();
+    assert_eq!(all.map(|at| tx.done(at)), flags.map(|rs| rs != 0));
+}
+
+#[test]
+fn a_group_of_write_backs_goes_round_the_ring_and_over_the_parts_of_frames() {
+    let (bench, _, mut tx) = Bench::running();
+    bench.write(TXDCTL, ENABLE | 3 << 16);
+    // Frames of two descriptors each, of which the last asks for a report.
+    for n in 0..40_u8 {
+        tx.data(&bench, &own(60, n)[..30], IFCS);
+        let last = tx.data(&bench, &own(60, n)[30..], EOP | RS);
+        tx.ring(&bench);
+        bench.nic.poll();
+        let descriptors = (u32::from(n) + 1) * 2;
+        assert_eq!(tx.done(last), descriptors % 3 == 0, "frame {n}");
+    }
+    assert_eq!(bench.sent().len(), 40);
+}
+
+#[test]
 fn the_head_is_written_to_memory_instead_of_descriptors() {
     let (bench, _, mut tx) = Bench::running();
     let memory = bench.memory(64);

@@ -1,0 +1,143 @@
+//! Memory in which no ring is in one piece: the device looks up each descriptor, and does all the same things.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use ixy_dma::{Iova, SimulatedDomain, View};
+use ixy_sim::{Dma, DmaView, Nic82599};
+
+use crate::bench::*;
+
+/// A domain without whole rings.
+struct Piecewise(Arc<SimulatedDomain>);
+
+struct Pieces<'a>(View<'a>);
+
+impl Dma for Piecewise {
+    type View<'a> = Pieces<'a>;
+
+    unsafe fn view(&self) -> Pieces<'_> {
+        // SAFETY: as the caller promises.
+        Pieces(unsafe { Dma::view(&*self.0) })
+    }
+}
+
+impl DmaView for Pieces<'_> {
+    fn read(&self, iova: Iova, into: &mut [u8]) -> bool {
+        DmaView::read(&self.0, iova, into)
+    }
+    fn write(&self, iova: Iova, bytes: &[u8]) -> bool {
+        DmaView::write(&self.0, iova, bytes)
+    }
+    fn load64(&self, iova: Iova) -> Option<u64> {
+        self.0.load64(iova)
+    }
+    fn store64(&self, iova: Iova, value: u64) -> bool {
+        self.0.store64(iova, value)
+    }
+    fn store32(&self, iova: Iova, value: u32) -> bool {
+        self.0.store32(iova, value)
+    }
+    fn words(&self, _: Iova, _: usize) -> Option<&[AtomicU64]> {
+        None
+    }
+}
+
+/// A device that sees its memory whole, or in pieces.
+fn bench(whole: bool) -> Bench {
+    let domain = Arc::new(SimulatedDomain::default());
+    let wire = Cable::default();
+    let builder = if whole {
+        Nic82599::builder(Box::new(wire.clone()), Arc::clone(&domain))
+    } else {
+        Nic82599::builder(Box::new(wire.clone()), Arc::new(Piecewise(Arc::clone(&domain))))
+    };
+    let nic = Arc::new(builder.mac(MAC).build());
+    // SAFETY: ARMED-ONLY: no ring is enabled yet.
+    unsafe { nic.start_bus_mastering() };
+    Bench { nic, wire, vectors: Vectors::default(), domain }
+}
+
+/// All that is to be seen of a device after some traffic in both directions.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    sent: Vec<Vec<u8>>,
+    received: Vec<([u64; 2], Vec<u8>)>,
+    done: Vec<bool>,
+    words: Vec<u64>,
+    head: u64,
+    registers: Vec<u32>,
+    bad: u64,
+    faults: u64,
+}
+
+fn seen(whole: bool) -> Seen {
+    const TSE: u64 = 1 << 31;
+    const TXSM: u64 = 1 << 41;
+    const VLE: u64 = 1 << 30;
+    let bench = bench(whole);
+    bench.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
+    let mut rx = bench.rx_ring(0, 32);
+    let mut tx = bench.tx_ring(0, 32);
+    let mut grouped = bench.tx_ring(1, 32);
+    bench.write(TXDCTL + 0x40, ENABLE | 3 << 16);
+    let mut heads = bench.tx_ring(2, 32);
+    let head = bench.memory(64);
+    bench.write(TDWBAH + 0x80, (head.iova().0 >> 32) as u32);
+    bench.write(TDWBAL + 0x80, head.iova().0 as u32 | 1);
+    bench.write(RXCTRL, 1);
+    bench.set(DMATXCTL, 1);
+    let (mut done, mut received) = (Vec::new(), Vec::new());
+    for n in 0..40_u8 {
+        let mut reports = Vec::new();
+        // A whole frame, one of three parts, one that makes no sense, and now and then one that is segmented.
+        reports.push(tx.send(&bench, &own(60 + usize::from(n), n)));
+        let frame = own(300, n);
+        tx.data(&bench, &frame[..100], IFCS);
+        tx.data(&bench, &frame[100..200], RS);
+        reports.push(tx.data(&bench, &frame[200..], EOP | RS));
+        reports.push(tx.put(0x1000, DATA | EOP | IFCS | RS | 60));
+        if n % 4 == 0 {
+            tx.put(20 | 14 << 9 | 5 << 16, CONTEXT | 1 << 10 | 1 << 11 | 20 << 40 | 100 << 48);
+            let payload = (900 - 54) << 46;
+            let iova = tx.buffers.iova().0;
+            assert!(bench.view().write(Iova(iova), &own(900, n)));
+            reports.push(tx.put(iova, DATA | EOP | IFCS | RS | TSE | TXSM | VLE | payload | 900));
+        }
+        tx.ring(&bench);
+        grouped.send(&bench, &own(61, n));
+        heads.send(&bench, &own(62, n));
+        bench.arrives(&own(70 + usize::from(n), n));
+        bench.far(|far| far.room = Some(usize::from(n) % 5 * 4));
+        bench.nic.poll();
+        bench.far(|far| far.room = None);
+        bench.poll();
+        done.extend(reports.into_iter().map(|at| tx.done(at)));
+        received.extend(std::iter::from_fn(|| rx.take(&bench)));
+    }
+    let words = [&tx.ring, &grouped.ring, &heads.ring].into_iter().flat_map(|ring| ring.words());
+    // Addresses of buffers are the same in both: memory is given out in the same order.
+    let load = |word: &AtomicU64| word.load(std::sync::atomic::Ordering::Acquire);
+    Seen {
+        sent: bench.sent(),
+        received,
+        done,
+        words: words.map(load).collect(),
+        head: load(&head.words()[0]),
+        registers: [TDH, TDT, RDH, GPTC, GOTCL, GPRC, QPTC, QBTC_L].map(|offset| bench.read(offset)).to_vec(),
+        bad: bench.nic.bad_descriptors(),
+        faults: bench.domain.faults(),
+    }
+}
+
+#[test]
+fn a_device_does_the_same_whether_its_rings_are_in_one_piece_or_not() {
+    let (whole, pieces) = (seen(true), seen(false));
+    assert_eq!(whole, pieces);
+    assert_eq!((whole.received.len(), whole.bad), (40, 40));
+    assert!(whole.done.iter().all(|&done| done));
+    assert_eq!(whole.head, 40 % 32);
+    // Four frames a round, and nine segments in each fourth.
+    assert_eq!(whole.sent.len(), 40 * 4 + 10 * 9);
+    assert_eq!(whole.faults, 40, "of the frames that are nowhere");
+}
