@@ -47,6 +47,11 @@
 //!   one for a queue that is off too, and all behind it.
 //! - Without MSI-X one interrupt comes with the first of the causes that are let through, and another only after there was
 //!   none of them: as a pin that is asserted, and as the stricter reading for MSI.
+//! - On such a wire a frame for one pool waits as well, but not for a queue that is off; one for several pools does not.
+//! - Without replication a frame whose address is that of several pools goes to the first of them.
+//! - Counters of virtual functions count bytes as those of queues do, and resets of the device clear them.
+//! - PFMBIMR permits all mailboxes to interrupt after a reset, since drivers never write it.
+//! - A virtual function's reset gives its mailbox's buffer back.
 //! - EITR shows the upper 7 of 9 bits of what is left of an interval. A unit of it is 2.048 us, as at 1 and 10 Gbit/s.
 //! - Frames that are sent after the other end left for good go nowhere; a real card would keep them for ever.
 //!

@@ -10,6 +10,7 @@ mod link;
 mod mailbox;
 mod names;
 mod nvm;
+mod pools;
 mod receive;
 mod rss;
 mod segmentation;
@@ -42,13 +43,14 @@ use interrupt::Interrupts;
 use link::Link;
 use names::mask;
 use nvm::Nvm;
+use pools::{Outgoing, Switch};
 use receive::{Receiver, Source};
 use sfp::Module;
 use spi::Spi;
 use statistics::Counts;
 use storage::{Outcome, Storage};
 use time::Time;
-use transmit::{Sink, Transmitter};
+use transmit::{Sent, Sink, Transmitter};
 use vf::{Functions, Memories};
 
 /// Polls without work after which the wire writes out what it buffers.
@@ -110,6 +112,7 @@ pub(crate) struct Engine {
     functions: Functions,
     counts: Counts,
     loopback: Loopback,
+    switch: Switch,
     closing: bool,
     closed_transmit: bool,
     /// Polls without work in a row.
@@ -209,6 +212,7 @@ impl Builder {
             functions: Functions::new(),
             counts: Counts::default(),
             loopback: Loopback::default(),
+            switch: Switch::default(),
             closing: false,
             closed_transmit: false,
             idle: 0,
@@ -476,13 +480,20 @@ impl Engine {
 
     /// Moves frames in both directions; returns how much was received and sent.
     fn frames(&mut self, hw: &Hardware, view: &impl DmaView, light: bool) -> (usize, usize) {
-        let Self { wire, receiver, transmitter, counts, loopback, link, .. } = self;
+        let Self { wire, receiver, transmitter, counts, loopback, switch, link, .. } = self;
+        let pools = Outgoing::queues(hw);
         let (may_send, may_receive) = (Transmitter::is_on(hw), Receiver::is_on(hw));
         let (mut received, mut sent) = (0, 0);
         if HLREG0::LPBK.is_set(hw.regs.load(names::HLREG0)) {
             // MAC loopback: the wire is cut off (section 8.2.3.22.8).
             if may_send {
-                sent = transmitter.poll(hw, view, loopback, counts);
+                sent = match pools {
+                    None => transmitter.poll(hw, view, loopback, counts),
+                    Some(queues) => {
+                        let mut out = Outgoing::new(hw, &mut receiver.addresses, queues, switch, loopback);
+                        transmitter.poll(hw, view, &mut out, counts)
+                    }
+                };
             }
             if may_receive {
                 received = receiver.poll(hw, view, loopback, counts);
@@ -493,11 +504,20 @@ impl Engine {
             // that nobody waits for it.
             let gone = !light && !Link::is_held(hw);
             if may_send && (link.is_up() || gone && port.0.ended()) {
-                sent = transmitter.poll(hw, view, &mut port, counts);
+                sent = match pools {
+                    None => transmitter.poll(hw, view, &mut port, counts),
+                    Some(queues) => {
+                        let mut out = Outgoing::new(hw, &mut receiver.addresses, queues, switch, &mut port);
+                        transmitter.poll(hw, view, &mut out, counts)
+                    }
+                };
             }
             if may_receive && (link.is_up() || gone) {
                 received = receiver.poll(hw, view, &mut port, counts);
             }
+        }
+        if !switch.frames.is_empty() {
+            received += if may_receive { receiver.poll_inside(hw, view, switch, counts) } else { 0 };
         }
         (received, sent)
     }
@@ -573,8 +593,13 @@ impl Engine {
     /// Nothing was received: sees whether anything ever will be.
     fn look_for_end(&mut self, input_ended: &AtomicBool) {
         let ended = self.wire.as_mut().is_none_or(|wire| wire.ended() && wire.front().is_none());
-        input_ended
-            .store(ended && self.receiver.is_empty() && self.loopback.frames.is_empty(), Ordering::Release);
+        input_ended.store(
+            ended
+                && self.receiver.is_empty()
+                && self.loopback.frames.is_empty()
+                && self.switch.frames.is_empty(),
+            Ordering::Release,
+        );
     }
 
     /// Has the wire write out what it buffers, so that a capture can be followed while it grows.
@@ -634,8 +659,8 @@ impl Source for Port<'_> {
 
 impl Sink for Port<'_> {
     #[inline]
-    fn send(&mut self, frame: &[u8]) -> bool {
-        self.0.transmit(frame)
+    fn send(&mut self, _queue: u32, frame: &[u8]) -> Sent {
+        if self.0.transmit(frame) { Sent::Out } else { Sent::NoRoom }
     }
 }
 
@@ -666,11 +691,11 @@ impl Source for Loopback {
 }
 
 impl Sink for Loopback {
-    fn send(&mut self, frame: &[u8]) -> bool {
-        let room = self.frames.len() < LOOPBACK;
-        if room {
-            self.frames.push_back(frame.to_vec());
+    fn send(&mut self, _queue: u32, frame: &[u8]) -> Sent {
+        if self.frames.len() >= LOOPBACK {
+            return Sent::NoRoom;
         }
-        room
+        self.frames.push_back(frame.to_vec());
+        Sent::Out
     }
 }

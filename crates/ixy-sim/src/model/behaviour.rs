@@ -128,6 +128,46 @@ behaviours! {
     MailboxClearsOnRead "mailbox-clears-on-read"
     /// PFMBIMR masks the interrupts of mailboxes.
     MailboxMask "mailbox-mask"
+    /// With PFVTCTL.VT_ENA frames go to pools.
+    Pools "pools"
+    /// MPSAR names the pools of an exact address.
+    PoolsExact "pools-exact"
+    /// Broadcast goes to pools with BAM.
+    PoolsBroadcast "pools-broadcast"
+    /// Unicast that no exact filter knows goes by PFUTA to pools with ROPE.
+    PoolsUnicastHash "pools-unicast-hash"
+    /// Multicast that no exact filter knows goes by MTA to pools with ROMPE.
+    PoolsMulticastHash "pools-multicast-hash"
+    /// All multicast goes to pools with MPE.
+    PoolsMulticastPromiscuous "pools-multicast-promiscuous"
+    /// Only members of a frame's VLAN get it, or pools with AUPE one without a tag.
+    PoolsVlan "pools-vlan"
+    /// What no pool wants goes to the default pool.
+    PoolsDefault "pools-default"
+    /// Without RPL_EN a frame goes to one pool.
+    PoolsReplication "pools-replication"
+    /// PFVFRE lets a pool receive.
+    PoolsReceiveEnable "pools-receive-enable"
+    /// PFVFTE lets a pool send.
+    PoolsTransmitEnable "pools-transmit-enable"
+    /// RSS chooses among the queues of a pool.
+    PoolsRss "pools-rss"
+    /// PFQDE has a queue drop frames for want of a descriptor.
+    QueueDropEnable "queue-drop-enable"
+    /// PFVMVIR overrides tags of descriptors.
+    PortVlan "port-vlan"
+    /// Frames with a source address that is not the pool's are dropped.
+    SpoofMac "spoof-mac"
+    /// Frames with a VLAN that the pool is no member of are dropped.
+    SpoofVlan "spoof-vlan"
+    /// SSVPC counts them where PFVMECM says so.
+    SpoofCounted "spoof-counted"
+    /// With PFDTXGSWC.LBE pools get frames that other pools send.
+    LocalSwitch "local-switch"
+    /// Unicast to an exact address of this port does not leave it.
+    LocalSwitchKeeps "local-switch-keeps"
+    /// A pool gets its own frames only with PFVMTXSW.
+    LocalSwitchSelf "local-switch-self"
     /// PFMAILBOX.RVFU takes the buffer from the virtual function.
     MailboxTakenBack "mailbox-taken-back"
 }

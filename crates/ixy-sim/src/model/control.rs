@@ -11,7 +11,7 @@ use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::names::{self, mask, rx, tx};
 use super::statistics::FunctionCounts;
-use super::{Engine, Hardware, nvm, time};
+use super::{Engine, Hardware, nvm, pools, time};
 
 /// AUTOC of a card with an SFP+ cage, as its EEPROM sets it: 10 Gbit/s serial link.
 pub(crate) const AUTOC_RESET: u32 = 0xc09c_6004;
@@ -43,6 +43,10 @@ impl Engine {
                 hw.regs.store(offset, read);
             }
             names::MSCA => self.mdio(hw, value),
+            names::PFQDE => {
+                let value = pools::queue_drop_enable(&mut self.receiver.drops, value);
+                hw.regs.store(offset, value);
+            }
             names::CTRL_EXT => {
                 hw.regs.store(offset, value & !mask(CTRL_EXT::PFRSTD));
                 if CTRL_EXT::PFRSTD.is_set(value) {
@@ -186,6 +190,7 @@ impl Engine {
             **counts = FunctionCounts::default();
         }
         self.loopback.clear();
+        self.switch.clear();
         self.link.restart(hw);
     }
 }

@@ -1,6 +1,6 @@
 //! Which frames the device takes: lengths, addresses, VLANs (sections 7.1.1 and 8.2.3.7).
 
-use ixy_regs::ixgbe::fields::{FCTRL, HLREG0, MAXFRS, MCSTCTRL, RAH, VLNCTRL};
+use ixy_regs::ixgbe::fields::{FCTRL, HLREG0, MAXFRS, MCSTCTRL, PFVTCTL, RAH, VLNCTRL};
 
 use super::names::{self, mta, rah, ral, vfta};
 use super::statistics::{Damage, FCS};
@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     vlnctrl: u32,
     /// Longest frame, with check sequence and without a tag.
     longest: usize,
+    /// Whether the table of unicast addresses is in use: with pools.
+    unicast_table: bool,
 }
 
 impl Settings {
@@ -32,7 +34,24 @@ impl Settings {
             mcstctrl: regs.load(names::MCSTCTRL),
             vlnctrl: regs.load(names::VLNCTRL),
             longest: if jumbo { longest } else { LONGEST },
+            unicast_table: PFVTCTL::VT_ENA.is_set(regs.load(names::PFVTCTL)),
         }
+    }
+
+    /// Whether a destination address's hash is in the table whose words `table` gives.
+    pub(crate) fn in_table(&self, regs: &Storage, table: fn(u32) -> u32, destination: &[u8]) -> bool {
+        let hash = multicast_hash(MCSTCTRL::MO.read(self.mcstctrl), destination);
+        regs.load(table(hash >> 5)) >> (hash & 31) & 1 == 1
+    }
+
+    /// Whether a multicast address is in the multicast table, and that is in use.
+    pub(crate) fn multicast_table(&self, regs: &Storage, destination: &[u8]) -> bool {
+        MCSTCTRL::MFE.is_set(self.mcstctrl) && self.in_table(regs, mta, destination)
+    }
+
+    /// Whether the VLAN filter is on.
+    pub(crate) fn filters_vlans(&self) -> bool {
+        VLNCTRL::VFE.is_set(self.vlnctrl)
     }
 
     /// What is wrong with a frame's length.
@@ -55,12 +74,14 @@ impl Settings {
 /// The exact addresses that are valid.
 pub(crate) struct Addresses {
     valid: Vec<[u8; 6]>,
+    /// Which entries they are.
+    entries: Vec<u32>,
     stale: bool,
 }
 
 impl Addresses {
     pub(crate) fn new() -> Self {
-        Self { valid: Vec::new(), stale: true }
+        Self { valid: Vec::new(), entries: Vec::new(), stale: true }
     }
 
     /// Says that RAL or RAH changed.
@@ -70,14 +91,29 @@ impl Addresses {
 
     fn prepare(&mut self, regs: &Storage) {
         self.valid.clear();
+        self.entries.clear();
         for n in 0..ADDRESSES {
             let high = regs.load(rah(n));
             if RAH::AV.is_set(high) {
                 let (low, high) = (regs.load(ral(n)).to_le_bytes(), high.to_le_bytes());
+                self.entries.push(n);
                 self.valid.push([low[0], low[1], low[2], low[3], high[0], high[1]]);
             }
         }
         self.stale = false;
+    }
+
+    /// Looks at the table again if it changed.
+    pub(crate) fn refresh(&mut self, regs: &Storage) {
+        if self.stale {
+            self.prepare(regs);
+        }
+    }
+
+    /// The entries that have this address, as the table was when it was last looked at.
+    pub(crate) fn entries(&self, address: &[u8]) -> impl Iterator<Item = u32> {
+        let pairs = self.valid.iter().zip(&self.entries);
+        pairs.filter(move |(valid, _)| *valid == address).map(|(_, n)| *n)
     }
 
     /// Whether a frame of good length passes the address and VLAN filters.
@@ -89,9 +125,7 @@ impl Addresses {
         frame: &[u8],
         vlan: Option<u16>,
     ) -> bool {
-        if self.stale {
-            self.prepare(regs);
-        }
+        self.refresh(regs);
         let Some(destination) = frame.get(..6) else { return false };
         self.address_passes(regs, settings, destination) && vlan_passes(regs, settings, vlan)
     }
@@ -107,10 +141,10 @@ impl Addresses {
         if all.is_set(settings.fctrl) || self.valid.iter().any(|address| address == destination) {
             return true;
         }
-        multicast && MCSTCTRL::MFE.is_set(settings.mcstctrl) && {
-            let hash = multicast_hash(MCSTCTRL::MO.read(settings.mcstctrl), destination);
-            regs.load(mta(hash >> 5)) >> (hash & 31) & 1 == 1
+        if multicast {
+            return settings.multicast_table(regs, destination);
         }
+        settings.unicast_table && settings.in_table(regs, names::pfuta, destination)
     }
 }
 

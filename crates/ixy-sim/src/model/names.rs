@@ -49,7 +49,7 @@ registers! {
     FCTRL, VLNCTRL, MCSTCTRL, RXCSUM, MRQC, RDRXCTL, RXCTRL, DMATXCTL, DTXTCPFLGL, DTXTCPFLGH, DTXMXSZRQ,
     SECTXSTAT, SECRXCTRL, SECRXSTAT, HLREG0, MSCA, MSRWD, MAXFRS, AUTOC, LINKS, AUTOC2, ANLP1, FDIRCTRL,
     CRCERRS, RUC, ROC, BPRC, MPRC, GPRC, GORCL, GORCH, GPTC, GOTCL, GOTCH,
-    GCR_EXT, RXMEMWRAP,
+    GCR_EXT, RXMEMWRAP, PFVTCTL, PFQDE, PFDTXGSWC, MTQC, SSVPC,
     TSYNCRXCTL, RXSTMPL, RXSTMPH, RXSATRL, RXSATRH, RXMTRL, TSYNCTXCTL, TXSTMPL, TXSTMPH,
     SYSTIML, SYSTIMH, TIMINCA, TIMADJL, TIMADJH,
     TORL, TORH, TPR, TPT, MPTC, BPTC, PRC64, PRC127, PRC255, PRC511, PRC1023, PRC1522,
@@ -63,6 +63,8 @@ arrays! {
     qprc = "QPRC", qprdc = "QPRDC", qbrc_l = "QBRC_L", qbrc_h = "QBRC_H",
     qptc = "QPTC", qbtc_l = "QBTC_L", qbtc_h = "QBTC_H",
     psrtype = "PSRTYPE", pfmailbox = "PFMAILBOX", pfmbmem = "PFMBMEM", pfmbicr = "PFMBICR", pfmbimr = "PFMBIMR",
+    mpsar_lo = "MPSAR_LO", mpsar_hi = "MPSAR_HI", pfuta = "PFUTA", pfvml2flt = "PFVML2FLT", pfvlvf = "PFVLVF",
+    pfvlvfb = "PFVLVFB", pfvmvir = "PFVMVIR", pfvfspoof = "PFVFSPOOF", pfvmecm = "PFVMECM", pfvmtxsw = "PFVMTXSW",
     pfvflrec = "PFVFLREC", pfvfre = "PFVFRE", pfvfte = "PFVFTE",
 }
 

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 
 use ixy_dma::Iova;
 use ixy_regs::ixgbe::descriptors::receive::{PacketType, RssType, Status, legacy, write_back as fields_of};
-use ixy_regs::ixgbe::fields::{EICR, HLREG0, RDRXCTL, RXCSUM, RXCTRL, RXDCTL, RXPBSIZE, SECRXCTRL, SRRCTL};
+use ixy_regs::ixgbe::fields::{
+    EICR, HLREG0, MRQC, RDRXCTL, RXCSUM, RXCTRL, RXDCTL, RXPBSIZE, SECRXCTRL, SRRCTL,
+};
 
 use super::faults::Fault;
 use super::filter::{Addresses, Settings};
 use super::headers::{Headers, Network, Transport, frame_check};
 use super::names::{self, mask, rx};
+use super::pools::{self, Pools, Switch};
 use super::rss::Rss;
 use super::statistics::{Counts, Damage, set_of};
 use super::{Hardware, time};
@@ -52,6 +55,8 @@ pub(crate) struct Receiver {
     pub(crate) touched: u128,
     /// A frame was lost as the packet buffer was full.
     pub(crate) missed: bool,
+    /// Queues that drop frames for want of a descriptor, whatever DROP_EN says (PFQDE).
+    pub(crate) drops: u128,
 }
 
 /// Where frames come from: the wire, or the transmitter in MAC loopback.
@@ -75,15 +80,24 @@ struct Config {
     queues: u128,
     /// Times of arrival are taken.
     stamps: bool,
+    /// How frames are spread over pools, while virtualization is on.
+    pools: Option<Pools>,
 }
 
 impl Config {
     fn load(hw: &Hardware) -> Self {
         let regs = &hw.regs;
+        let pools = Pools::load(regs);
+        let mut mrqc = regs.load(names::MRQC);
+        if pools.is_some_and(|pools| pools.hash) {
+            // The hash is the same as without pools.
+            mrqc = MRQC::MRQE::RSS.modify(mrqc);
+        }
         let strip = HLREG0::RXCRCSTRP.is_set(regs.load(names::HLREG0));
         Self {
             filter: Settings::load(regs),
-            mrqc: regs.load(names::MRQC),
+            mrqc,
+            pools,
             hash: RXCSUM::PCSD.is_set(regs.load(names::RXCSUM)),
             // Both switches have to say the same (section 8.2.3.8.8); the model strips when either does.
             strip_crc: strip || RDRXCTL::CRCSTRIP.is_set(regs.load(names::RDRXCTL)),
@@ -162,6 +176,7 @@ impl Receiver {
             scratch: Vec::new(),
             touched: 0,
             missed: false,
+            drops: 0,
         }
     }
 
@@ -170,6 +185,7 @@ impl Receiver {
         self.buffer.clear();
         self.buffered = 0;
         self.touched = 0;
+        self.drops = 0;
         self.addresses.changed();
         self.rss.changed();
     }
@@ -204,7 +220,9 @@ impl Receiver {
                 Delivery::TooLong => counts.dropped(rx_set(hw, passed.queue)),
                 Delivery::NoDescriptor => {
                     // DROP_EN may have been set since (section 8.2.3.8.7).
-                    if !ring.as_ref().is_some_and(|r| r.queue == passed.queue && r.drop) {
+                    // A pool whose queue went off must not hold up the others.
+                    let off = ring.is_none() && config.pools.is_some();
+                    if !off && !ring.as_ref().is_some_and(|r| r.queue == passed.queue && r.drop) {
                         self.buffer.push_front((frame, passed));
                         break;
                     }
@@ -224,6 +242,31 @@ impl Receiver {
                 work += 1;
                 continue;
             };
+            if let Some(pools) = &config.pools {
+                let destination = frame.get(..6).unwrap_or_default();
+                let vlan = passed.headers.vlan;
+                let all = pools.of_arriving(&hw.regs, &self.addresses, &config.filter, destination, vlan);
+                let mut rest = all;
+                if self.buffer.is_empty() {
+                    self.replicate(hw, view, &mut ring, &config, frame, passed, &mut rest, counts);
+                }
+                // Only a frame that is for one pool can wait outside.
+                if waits && rest != 0 && rest == all && all.is_power_of_two() {
+                    if passed.stamped {
+                        time::take_back(hw);
+                    }
+                    break;
+                }
+                counts.arrived(frame);
+                counts.passed(frame);
+                for pool in pools::each(rest) {
+                    let queue = pools.queue(&hw.regs, pool, passed.queue);
+                    self.miss::<V>(hw, &config, None, frame, Passed { queue, ..passed }, counts);
+                }
+                source.consume();
+                work += 1;
+                continue;
+            }
             let delivery = if self.buffer.is_empty() {
                 self.deliver(hw, view, &mut ring, &config, frame, &passed, counts)
             } else {
@@ -243,6 +286,72 @@ impl Receiver {
                 Delivery::NoDescriptor => self.miss(hw, &config, ring.as_ref(), frame, passed, counts),
             }
             source.consume();
+            work += 1;
+        }
+        if let Some(ring) = ring {
+            ring.close(hw);
+        }
+        work
+    }
+
+    /// Gives a frame to a queue of each pool in `pools`, of which those remain that have no descriptor and want to wait for
+    /// one.
+    #[allow(clippy::too_many_arguments)] // the parts of a poll
+    fn replicate<'v, V: DmaView>(
+        &mut self,
+        hw: &Hardware,
+        view: &'v V,
+        ring: &mut Option<Ring<'v, V>>,
+        config: &Config,
+        frame: &[u8],
+        passed: Passed,
+        pools: &mut u64,
+        counts: &mut Counts,
+    ) {
+        let Some(rules) = &config.pools else { return };
+        for pool in pools::each(*pools) {
+            let queue = rules.queue(&hw.regs, pool, passed.queue);
+            let dropped =
+                match self.deliver(hw, view, ring, config, frame, &Passed { queue, ..passed }, counts) {
+                    Delivery::Done => false,
+                    Delivery::TooLong => true,
+                    // A queue that is off has no ring.
+                    Delivery::NoDescriptor if ring.as_ref().is_none_or(|ring| ring.drop) => true,
+                    Delivery::NoDescriptor => continue,
+                };
+            if dropped {
+                counts.dropped(rx_set(hw, queue));
+            }
+            *pools &= !(1 << pool);
+        }
+    }
+
+    /// Moves frames that pools send to each other into rings; returns how many.
+    pub(crate) fn poll_inside<V: DmaView>(
+        &mut self,
+        hw: &Hardware,
+        view: &V,
+        switch: &mut Switch,
+        counts: &mut Counts,
+    ) -> usize {
+        let config = Config::load(hw);
+        if config.pools.is_none() {
+            switch.clear();
+            return 0;
+        }
+        let mut ring: Option<Ring<'_, V>> = None;
+        let mut work = 0;
+        while work < BURST
+            && let Some(inside) = switch.frames.front_mut()
+        {
+            let headers = Headers::of(&inside.bytes);
+            let (queue, hash) = self.rss.choose(&hw.regs, config.mrqc, &headers, &inside.bytes);
+            let passed = Passed { queue, hash, headers, damaged: false, stamped: false };
+            self.replicate(hw, view, &mut ring, &config, &inside.bytes, passed, &mut inside.pools, counts);
+            if inside.pools != 0 {
+                break;
+            }
+            switch.frames.pop_front();
             work += 1;
         }
         if let Some(ring) = ring {
@@ -332,6 +441,9 @@ impl Receiver {
             }
             let may = config.queues >> passed.queue & 1 == 1;
             *current = if may { Ring::open(hw, view.of_queue(passed.queue), passed.queue) } else { None };
+            if let Some(ring) = current {
+                ring.drop |= self.drops >> ring.queue & 1 == 1;
+            }
         }
         let Some(ring) = current else { return Delivery::NoDescriptor };
         let view = view.of_queue(ring.queue);

@@ -171,6 +171,12 @@ impl Counts {
         self.tx_queues[set & 15].add(bytes as u64);
     }
 
+    /// A frame of `bytes` that was sent to other pools only, and not to the wire.
+    pub(crate) fn sent_inside(&mut self, set: usize, bytes: usize) {
+        self.any = true;
+        self.tx_queues[set & 15].add(bytes as u64);
+    }
+
     /// Adds everything to the registers.
     pub(crate) fn flush(&mut self, regs: &Storage) {
         if !self.any {

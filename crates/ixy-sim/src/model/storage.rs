@@ -55,9 +55,8 @@ fn special(register: &Register) -> Option<Kind> {
     Some(match register.name {
         "CTRL" | "ESDP" | "I2CCTL" | "EEC" | "EERD" | "MSCA" | "AUTOC" | "AUTOC2" | "RXCTRL" | "DMATXCTL"
         | "RXDCTL" | "TXDCTL" | "RAL" | "RAH" | "RSSRK" | "RETA" | "FDIRCTRL" | "GPIE" | "CTRL_EXT"
-        | "PFMAILBOX" | "PFMBICR" | "PFVFLREC" | "TSYNCTXCTL" | "TSYNCRXCTL" | "TIMINCA" | "TIMADJH" => {
-            Kind::Acts
-        }
+        | "PFMAILBOX" | "PFMBICR" | "PFVFLREC" | "PFQDE" | "TSYNCTXCTL" | "TSYNCRXCTL" | "TIMINCA"
+        | "TIMADJH" => Kind::Acts,
         "SYSTIML" | "SYSTIMH" | "TXSTMPH" | "RXSTMPH" => Kind::ActsRead,
         "EICR" | "EICS" | "EIMS" | "EIMC" | "EICS_EX" | "EIMS_EX" | "EIMC_EX" | "EITR" => Kind::ActsRead,
         "SWSM" if Behaviour::SemaphoreSetsOnRead.on() => Kind::Semaphore,

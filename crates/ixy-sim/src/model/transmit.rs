@@ -11,6 +11,7 @@ use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::headers::{checksum, frame_check, sctp_checksum};
 use super::names::{self, mask, tx};
+use super::pools::{self, PortVlan};
 use super::segmentation::{Segmentation, Start};
 use super::statistics::{Counts, set_of};
 use super::{Hardware, time};
@@ -47,8 +48,21 @@ struct Queue {
 
 /// Where frames go: the wire, or the receiver in MAC loopback.
 pub(crate) trait Sink {
-    /// `false`: no room now.
-    fn send(&mut self, frame: &[u8]) -> bool;
+    /// Sends a frame of queue `queue`.
+    fn send(&mut self, queue: u32, frame: &[u8]) -> Sent;
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is on the wire.
+    Out,
+    /// It goes to other queues of this device only.
+    Inside,
+    /// Its queue may not send it: it is dropped.
+    Nowhere,
+    /// There is no room for it now.
+    NoRoom,
 }
 
 /// The transmit side of the device.
@@ -65,6 +79,8 @@ pub(crate) struct Transmitter {
     pub(crate) touched: u128,
     /// Descriptors that made no sense, since the device was made.
     pub(crate) bad: u64,
+    /// What holds for tags of the queue that is worked on.
+    port_vlan: PortVlan,
 }
 
 /// A ring while a poll works on it.
@@ -132,6 +148,25 @@ impl Command {
     fn wants_stamp(&self) -> bool {
         !self.legacy && self.first & data_read::MAC_1588.mask() != 0
     }
+
+    /// The command as the pool's VLAN changes it.
+    fn with_port_vlan(mut self, vlan: PortVlan) -> Self {
+        match vlan {
+            PortVlan::Descriptor => return self,
+            PortVlan::Never => self.first &= !data_read::VLE.mask(),
+            PortVlan::Always(tag) => {
+                self.first |= data_read::VLE.mask();
+                let tag = u64::from(tag);
+                if self.legacy {
+                    self.first = self.first & !legacy::VLAN.mask() | legacy::VLAN.place(tag);
+                } else {
+                    self.context.low =
+                        self.context.low & !context_read::VLAN.mask() | context_read::VLAN.place(tag);
+                }
+            }
+        }
+        self
+    }
 }
 
 /// How far the segments of a frame got.
@@ -154,6 +189,7 @@ impl Transmitter {
             next: 0,
             touched: 0,
             bad: 0,
+            port_vlan: PortVlan::Descriptor,
         }
     }
 
@@ -207,7 +243,7 @@ impl Transmitter {
         if self.flushing != 0 {
             work += self.flush(hw, view);
         }
-        let enabled = self.enabled & hw.dma_queues();
+        let enabled = self.enabled & hw.dma_queues() & pools::may_send(&hw.regs);
         // First the queues from `next` on, then those before it.
         let first = enabled >> self.next << self.next;
         for queue in bits(first).chain(bits(enabled & !first)) {
@@ -232,6 +268,7 @@ impl Transmitter {
             return 0;
         }
         let Some(ring) = open(hw, view, queue, (head, tail)) else { return 0 };
+        self.port_vlan = PortVlan::load(regs, queue);
         let mut report = Report::new(hw, queue);
         let set = set_of(regs.load(names::tqsm(queue / 4)), queue);
         let mut work = 0;
@@ -248,13 +285,7 @@ impl Transmitter {
                     let bytes = self.frame.len();
                     if !self.finish(hw, &command) {
                         self.bad += 1;
-                    } else if sink.send(&self.frame) {
-                        if command.wants_stamp() {
-                            time::stamp_sent(hw);
-                        }
-                        counts.sent(set, &self.frame, bytes);
-                        counts.sent_of(queue, bytes);
-                    } else {
+                    } else if !self.send(hw, sink, counts, (queue, set), bytes, &command) {
                         // No room on the wire: the descriptors stay as they are.
                         break;
                     }
@@ -326,7 +357,7 @@ impl Transmitter {
             return Gathered::Context;
         }
         let context = self.queues[queue as usize].contexts[data_read::IDX.of(high) as usize & 1];
-        let command = Command { legacy, first: high, context };
+        let command = Command { legacy, first: high, context }.with_port_vlan(self.port_vlan);
         if !legacy && high & data_read::TSE.mask() != 0 {
             return self.start_segments(view, ring, queue, head, command);
         }
@@ -415,19 +446,41 @@ impl Transmitter {
             if !self.finish(hw, &rest.command) {
                 return Progress::Bad { end: rest.end };
             }
-            if !sink.send(&self.frame) {
+            if !self.send(hw, sink, counts, (queue, set), bytes, &rest.command) {
                 self.queues[queue as usize].segmentation = Some(rest);
                 return Progress::Later;
             }
-            if rest.command.wants_stamp() {
-                time::stamp_sent(hw);
-            }
-            counts.sent(set, &self.frame, bytes);
-            counts.sent_of(queue, bytes);
             rest.advance(after);
             *frames += 1;
         }
         Progress::Done { end: rest.end }
+    }
+
+    /// Sends the frame, which had `bytes` in memory, and counts it; `false` when there is no room.
+    #[inline]
+    #[allow(clippy::too_many_arguments)] // the parts of a poll
+    fn send(
+        &mut self,
+        hw: &Hardware,
+        sink: &mut dyn Sink,
+        counts: &mut Counts,
+        (queue, set): (u32, usize),
+        bytes: usize,
+        command: &Command,
+    ) -> bool {
+        match sink.send(queue, &self.frame) {
+            Sent::Out => {
+                if command.wants_stamp() {
+                    time::stamp_sent(hw);
+                }
+                counts.sent(set, &self.frame, bytes);
+            }
+            Sent::Inside => counts.sent_inside(set, bytes),
+            Sent::Nowhere => return true,
+            Sent::NoRoom => return false,
+        }
+        counts.sent_of(queue, bytes);
+        true
     }
 
     /// Does to the frame what its descriptors ask for; `false` when it cannot be sent.

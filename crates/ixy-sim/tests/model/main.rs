@@ -16,6 +16,7 @@ mod interrupt;
 mod link;
 mod offload;
 mod piecewise;
+mod pool;
 mod receive;
 mod register;
 mod reset;
