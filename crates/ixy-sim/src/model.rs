@@ -17,9 +17,11 @@ mod segmentation;
 mod sfp;
 mod spi;
 mod statistics;
+mod steering;
 mod storage;
 mod time;
 mod transmit;
+mod tuples;
 mod vf;
 
 use std::collections::VecDeque;

@@ -86,6 +86,22 @@ behaviours! {
     SegmentFlags "segment-flags"
     /// The length of each segment is added to the pseudo header's sum.
     SegmentSeed "segment-seed"
+    /// EtherType filters choose a queue.
+    EtherTypeFilter "ether-type-filter"
+    /// They look at the priority of a VLAN tag, if they are to.
+    EtherTypePriority "ether-type-priority"
+    /// The descriptor says which of them matched.
+    EtherTypeReported "ether-type-reported"
+    /// TCP packets with SYN have a queue of their own.
+    SynFilter "syn-filter"
+    /// SYNQF.SYNQFP says whether that filter comes before the 5-tuple filters.
+    SynFilterPriority "syn-filter-priority"
+    /// 5-tuple filters choose a queue.
+    TupleFilter "tuple-filter"
+    /// They do not compare what FTQF masks.
+    TupleMasks "tuple-masks"
+    /// The one with the highest priority wins.
+    TuplePriority "tuple-priority"
     /// A virtual function's window has the registers of its queues.
     VfQueues "vf-queues"
     /// A virtual function reaches no queue of others.

@@ -86,9 +86,11 @@ impl Engine {
         } else if (names::reta(0)..=names::reta(31)).contains(&offset)
             || (names::rssrk(0)..=names::rssrk(9)).contains(&offset)
         {
-            self.receiver.rss.changed();
+            self.receiver.steering.rss.changed();
         } else if offset >= tx(names::TXDCTL, 0) && offset <= tx(names::TXDCTL, QUEUES - 1) {
             self.transmitter.control(hw, (offset - names::TXDCTL) / tx(0, 1), value);
+        } else {
+            self.receiver.steering.stored(offset);
         }
     }
 

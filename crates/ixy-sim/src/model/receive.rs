@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use ixy_dma::Iova;
-use ixy_regs::ixgbe::descriptors::receive::{PacketType, RssType, Status, legacy, write_back as fields_of};
+use ixy_regs::ixgbe::descriptors::receive::{PacketType, Status, legacy, write_back as fields_of};
 use ixy_regs::ixgbe::fields::{
     EICR, HLREG0, MRQC, RDRXCTL, RXCSUM, RXCTRL, RXDCTL, RXPBSIZE, SECRXCTRL, SRRCTL,
 };
@@ -13,8 +13,8 @@ use super::filter::{Addresses, Settings};
 use super::headers::{Headers, Network, Transport, frame_check};
 use super::names::{self, mask, rx};
 use super::pools::{self, Pools, Switch};
-use super::rss::Rss;
 use super::statistics::{Counts, Damage, set_of};
+use super::steering::{Choice, Steering};
 use super::{Hardware, time};
 use crate::dma::{DmaView, Words};
 
@@ -25,7 +25,8 @@ const BURST: usize = 64;
 #[derive(Debug, Clone, Copy)]
 struct Passed {
     queue: u32,
-    hash: Option<(u32, RssType)>,
+    /// How the queue was chosen.
+    choice: Choice,
     headers: Headers,
     /// It arrived damaged, and FCTRL.SBP wants it all the same.
     damaged: bool,
@@ -46,7 +47,7 @@ enum Delivery {
 /// The receive side of the device.
 pub(crate) struct Receiver {
     pub(crate) addresses: Addresses,
-    pub(crate) rss: Rss,
+    pub(crate) steering: Steering,
     /// The packet buffer, in use only while its first frame waits for a descriptor.
     buffer: VecDeque<(Vec<u8>, Passed)>,
     buffered: usize,
@@ -170,7 +171,7 @@ impl Receiver {
     pub(crate) fn new() -> Self {
         Self {
             addresses: Addresses::new(),
-            rss: Rss::new(),
+            steering: Steering::new(),
             buffer: VecDeque::new(),
             buffered: 0,
             scratch: Vec::new(),
@@ -187,7 +188,7 @@ impl Receiver {
         self.touched = 0;
         self.drops = 0;
         self.addresses.changed();
-        self.rss.changed();
+        self.steering.reset();
     }
 
     /// Whether no frame is inside the device.
@@ -210,6 +211,7 @@ impl Receiver {
         counts: &mut Counts,
     ) -> usize {
         let config = Config::load(hw);
+        self.steering.refresh(&hw.regs);
         let mut ring: Option<Ring<'_, V>> = None;
         let mut work = 0;
         // What waits in the packet buffer comes first.
@@ -260,8 +262,8 @@ impl Receiver {
                 counts.arrived(frame);
                 counts.passed(frame);
                 for pool in pools::each(rest) {
-                    let queue = pools.queue(&hw.regs, pool, passed.queue);
-                    self.miss::<V>(hw, &config, None, frame, Passed { queue, ..passed }, counts);
+                    let passed = self.of_pool(hw, &config, pools, pool, frame, passed);
+                    self.miss::<V>(hw, &config, None, frame, passed, counts);
                 }
                 source.consume();
                 work += 1;
@@ -310,20 +312,34 @@ impl Receiver {
     ) {
         let Some(rules) = &config.pools else { return };
         for pool in pools::each(*pools) {
-            let queue = rules.queue(&hw.regs, pool, passed.queue);
-            let dropped =
-                match self.deliver(hw, view, ring, config, frame, &Passed { queue, ..passed }, counts) {
-                    Delivery::Done => false,
-                    Delivery::TooLong => true,
-                    // A queue that is off has no ring.
-                    Delivery::NoDescriptor if ring.as_ref().is_none_or(|ring| ring.drop) => true,
-                    Delivery::NoDescriptor => continue,
-                };
+            let passed = self.of_pool(hw, config, rules, pool, frame, passed);
+            let dropped = match self.deliver(hw, view, ring, config, frame, &passed, counts) {
+                Delivery::Done => false,
+                Delivery::TooLong => true,
+                // A queue that is off has no ring.
+                Delivery::NoDescriptor if ring.as_ref().is_none_or(|ring| ring.drop) => true,
+                Delivery::NoDescriptor => continue,
+            };
             if dropped {
-                counts.dropped(rx_set(hw, queue));
+                counts.dropped(rx_set(hw, passed.queue));
             }
             *pools &= !(1 << pool);
         }
+    }
+
+    /// A frame as a pool gets it: with the queue that a filter or the pool chooses.
+    fn of_pool(
+        &mut self,
+        hw: &Hardware,
+        config: &Config,
+        rules: &Pools,
+        pool: u32,
+        frame: &[u8],
+        passed: Passed,
+    ) -> Passed {
+        let choice = self.steering.choose(&hw.regs, config.mrqc, pool, &passed.headers, frame);
+        let queue = if choice.by_filter { choice.queue } else { rules.queue(&hw.regs, pool, choice.queue) };
+        Passed { queue, choice, ..passed }
     }
 
     /// Moves frames that pools send to each other into rings; returns how many.
@@ -339,14 +355,15 @@ impl Receiver {
             switch.clear();
             return 0;
         }
+        self.steering.refresh(&hw.regs);
         let mut ring: Option<Ring<'_, V>> = None;
         let mut work = 0;
         while work < BURST
             && let Some(inside) = switch.frames.front_mut()
         {
             let headers = Headers::of(&inside.bytes);
-            let (queue, hash) = self.rss.choose(&hw.regs, config.mrqc, &headers, &inside.bytes);
-            let passed = Passed { queue, hash, headers, damaged: false, stamped: false };
+            let passed =
+                Passed { queue: 0, choice: Choice::default(), headers, damaged: false, stamped: false };
             self.replicate(hw, view, &mut ring, &config, &inside.bytes, passed, &mut inside.pools, counts);
             if inside.pools != 0 {
                 break;
@@ -394,9 +411,13 @@ impl Receiver {
             counts.arrived(frame);
             return None;
         }
-        let (queue, hash) = self.rss.choose(&hw.regs, config.mrqc, &headers, frame);
+        // With pools each of them has its own choice.
+        let choice = match config.pools {
+            None => self.steering.choose(&hw.regs, config.mrqc, 0, &headers, frame),
+            Some(_) => Choice::default(),
+        };
         let stamped = config.stamps && time::stamp_received(hw, frame, &headers);
-        Some(Passed { queue, hash, headers, damaged: damage.is_some(), stamped })
+        Some(Passed { queue: choice.queue, choice, headers, damaged: damage.is_some(), stamped })
     }
 
     /// A frame that found no descriptor, on a wire that does not wait (section 7.1.9, and DROP_EN in 8.2.3.8.7).
@@ -558,8 +579,11 @@ fn write_back(config: &Config, frame: &[u8], passed: &Passed, stripped: bool) ->
         Some((Transport::Sctp, _)) => PacketType::SCTP,
         None => PacketType::empty(),
     };
+    if let Some(n) = passed.choice.ether_type {
+        kind = PacketType::ETHERTYPE_FILTER | PacketType::from_bits_retain(u16::from(n));
+    }
     let mut low = fields_of::PACKET_TYPE.place(u64::from(kind.bits()));
-    if let Some((hash, kind)) = passed.hash {
+    if let Some((hash, kind)) = passed.choice.hash {
         low |= fields_of::RSS_TYPE.place(kind as u64);
         if config.hash {
             low |= fields_of::HASH.place(u64::from(hash));

@@ -26,6 +26,7 @@ mod semaphore;
 mod sfp;
 mod spi;
 mod statistics;
+mod steering;
 mod survival;
 mod time;
 mod transmit;

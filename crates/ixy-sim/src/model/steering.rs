@@ -1,0 +1,166 @@
+//! Which receive queue a frame goes to: EtherType, SYN and 5-tuple filters, and RSS for what none of them takes (section
+//! 7.1.2).
+
+use ixy_regs::ixgbe::descriptors::receive::RssType;
+use ixy_regs::ixgbe::fields::{ETQF, ETQS};
+use ixy_regs::ixgbe::rest_fields::SYNQF;
+
+use super::behaviour::Behaviour;
+use super::headers::{Headers, Transport};
+use super::names::{self, daqf, etqf, etqs, ftqf, l34timir, sdpqf};
+use super::rss::Rss;
+use super::storage::Storage;
+use super::tuples::Tuples;
+
+/// EtherType filters.
+const ETHER_TYPES: u32 = 8;
+/// The bit of SYN in the byte of a TCP header that has the flags, and where that is.
+const SYN: u8 = 1 << 1;
+const FLAGS: usize = 13;
+
+/// The queue of a frame, and what its descriptor says of how it was chosen.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Choice {
+    pub(crate) queue: u32,
+    /// A filter names the queue: neither RSS nor the pool has a say in it.
+    pub(crate) by_filter: bool,
+    pub(crate) hash: Option<(u32, RssType)>,
+    /// Number of the EtherType filter that the frame matched.
+    pub(crate) ether_type: Option<u8>,
+}
+
+/// An EtherType filter that is on.
+#[derive(Debug, Clone, Copy)]
+struct EtherType {
+    n: u8,
+    filter: u32,
+    action: u32,
+}
+
+impl EtherType {
+    fn matches(&self, headers: &Headers, kind: u32) -> bool {
+        let priority = || headers.vlan.map(|tag| u32::from(tag >> 13));
+        ETQF::ETYPE.read(self.filter) == kind
+            && (!ETQF::UP_EN.is_set(self.filter)
+                || priority() == Some(ETQF::UP.read(self.filter))
+                || !Behaviour::EtherTypePriority.on())
+    }
+}
+
+/// The filters, prepared for use.
+pub(crate) struct Steering {
+    pub(crate) rss: Rss,
+    ether_types: Vec<EtherType>,
+    synqf: u32,
+    tuples: Tuples,
+    /// Whether any filter is on.
+    any: bool,
+    stale: bool,
+}
+
+impl Steering {
+    pub(crate) fn new() -> Self {
+        Self {
+            rss: Rss::new(),
+            ether_types: Vec::new(),
+            synqf: 0,
+            tuples: Tuples::default(),
+            any: false,
+            stale: true,
+        }
+    }
+
+    /// Forgets what was prepared, as a reset does.
+    pub(crate) fn reset(&mut self) {
+        self.stale = true;
+        self.rss.changed();
+    }
+
+    /// The register at `offset` changed: one of a filter?
+    pub(crate) fn stored(&mut self, offset: u32) {
+        let filters = [
+            (etqf(0), etqf(ETHER_TYPES - 1)),
+            (etqs(0), etqs(ETHER_TYPES - 1)),
+            (names::SYNQF, names::SYNQF),
+            (names::saqf(0), names::saqf(127)),
+            (daqf(0), daqf(127)),
+            (sdpqf(0), sdpqf(127)),
+            (ftqf(0), ftqf(127)),
+            (l34timir(0), l34timir(127)),
+        ];
+        self.stale |= filters.iter().any(|&(first, last)| (first..=last).contains(&offset));
+    }
+
+    /// Looks at the registers again if they changed: to be called before frames are looked at.
+    #[inline]
+    pub(crate) fn refresh(&mut self, regs: &Storage) {
+        if self.stale {
+            self.prepare(regs);
+        }
+    }
+
+    #[cold]
+    fn prepare(&mut self, regs: &Storage) {
+        let on = |n: &u32| ETQF::FILTER_EN.is_set(regs.load(etqf(*n))) && Behaviour::EtherTypeFilter.on();
+        let filter = |n| EtherType { n: n as u8, filter: regs.load(etqf(n)), action: regs.load(etqs(n)) };
+        self.ether_types = (0..ETHER_TYPES).filter(on).map(filter).collect();
+        self.synqf = if Behaviour::SynFilter.on() { regs.load(names::SYNQF) } else { 0 };
+        self.tuples.prepare(regs);
+        let syn = SYNQF::QUEUE_ENABLE.is_set(self.synqf);
+        self.any = syn || !self.ether_types.is_empty() || !self.tuples.is_empty();
+        self.stale = false;
+    }
+
+    /// The queue of a frame for pool `pool` (0 without virtualization) that the filters of the port let through. `mrqc` is
+    /// the register's value.
+    #[inline]
+    pub(crate) fn choose(
+        &mut self,
+        regs: &Storage,
+        mrqc: u32,
+        pool: u32,
+        headers: &Headers,
+        frame: &[u8],
+    ) -> Choice {
+        let mut choice = Choice::default();
+        if self.any && self.filter(pool, headers, frame, &mut choice) {
+            return choice;
+        }
+        (choice.queue, choice.hash) = self.rss.choose(regs, mrqc, headers, frame);
+        choice
+    }
+
+    /// Whether a filter has made the choice.
+    #[cold]
+    fn filter(&self, pool: u32, headers: &Headers, frame: &[u8], choice: &mut Choice) -> bool {
+        let queue = self.by_ether_type(headers, frame, choice).or_else(|| {
+            let (syn, tuple) = (|| self.by_syn(headers, frame), || self.tuples.queue(pool, headers, frame));
+            if SYNQF::SYNQFP.is_set(self.synqf) || !Behaviour::SynFilterPriority.on() {
+                syn().or_else(tuple)
+            } else {
+                tuple().or_else(syn)
+            }
+        });
+        choice.by_filter = queue.is_some();
+        choice.queue = queue.unwrap_or(0);
+        choice.by_filter
+    }
+
+    /// The queue of an EtherType filter (section 7.1.2.3). A filter without a queue leaves that to others.
+    fn by_ether_type(&self, headers: &Headers, frame: &[u8], choice: &mut Choice) -> Option<u32> {
+        let at = if headers.vlan.is_some() { 16 } else { 12 };
+        let kind = u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]);
+        let found = self.ether_types.iter().find(|filter| filter.matches(headers, u32::from(kind)))?;
+        if Behaviour::EtherTypeReported.on() {
+            choice.ether_type = Some(found.n);
+        }
+        ETQS::QUEUE_EN.is_set(found.action).then(|| ETQS::RX_QUEUE.read(found.action))
+    }
+
+    /// The queue of TCP packets with SYN (section 7.1.2.4).
+    fn by_syn(&self, headers: &Headers, frame: &[u8]) -> Option<u32> {
+        let (Transport::Tcp, at) = headers.transport? else { return None };
+        let syn = SYNQF::QUEUE_ENABLE.is_set(self.synqf) && frame.get(at + FLAGS)? & SYN != 0;
+        syn.then(|| SYNQF::RX_QUEUE.read(self.synqf))
+    }
+}

@@ -1,0 +1,112 @@
+//! Filters of IPv4 packets by addresses, ports and protocol (section 7.1.2.5).
+
+use ixy_regs::ixgbe::rest_fields::{FTQF, L34TIMIR, SDPQF};
+
+use super::behaviour::Behaviour;
+use super::headers::{Headers, Network, Transport};
+use super::names::{daqf, ftqf, l34timir, saqf, sdpqf};
+use super::storage::Storage;
+
+/// How many filters there are.
+const FILTERS: u32 = 128;
+
+/// A filter that is on.
+#[derive(Debug, Clone, Copy)]
+struct Filter {
+    /// FTQF: protocol, priority, and what is compared.
+    control: u32,
+    source: [u8; 4],
+    destination: [u8; 4],
+    source_port: u16,
+    destination_port: u16,
+    queue: u32,
+}
+
+impl Filter {
+    fn load(regs: &Storage, n: u32) -> Option<Self> {
+        let control = regs.load(ftqf(n));
+        if !FTQF::QUEUE_ENABLE.is_set(control) || !Behaviour::TupleFilter.on() {
+            return None;
+        }
+        let ports = regs.load(sdpqf(n));
+        Some(Self {
+            control,
+            // The byte that is first on the wire is the lowest one of the register, also of ports.
+            source: regs.load(saqf(n)).to_le_bytes(),
+            destination: regs.load(daqf(n)).to_le_bytes(),
+            source_port: (SDPQF::SRC_PORT.read(ports) as u16).swap_bytes(),
+            destination_port: (SDPQF::DST_PORT.read(ports) as u16).swap_bytes(),
+            queue: L34TIMIR::RX_QUEUE.read(regs.load(l34timir(n))),
+        })
+    }
+
+    fn matches(&self, pool: u32, packet: &Packet) -> bool {
+        let masked = |field: tock_registers::fields::Field<u32, FTQF::Register>| {
+            field.is_set(self.control) && Behaviour::TupleMasks.on()
+        };
+        let port = |at: usize| packet.ports.map(|ports| ports[at]);
+        (masked(FTQF::MASK_PROTOCOL) || FTQF::PROTOCOL.read(self.control) == packet.protocol)
+            && (masked(FTQF::MASK_SRC_ADDR) || self.source == packet.source)
+            && (masked(FTQF::MASK_DST_ADDR) || self.destination == packet.destination)
+            && (masked(FTQF::MASK_SRC_PORT) || port(0) == Some(self.source_port))
+            && (masked(FTQF::MASK_DST_PORT) || port(1) == Some(self.destination_port))
+            && (masked(FTQF::MASK_POOL) || FTQF::POOL.read(self.control) == pool)
+    }
+}
+
+/// What is compared of a packet.
+struct Packet {
+    protocol: u32,
+    source: [u8; 4],
+    destination: [u8; 4],
+    ports: Option<[u16; 2]>,
+}
+
+impl Packet {
+    /// `None` for packets that the filters do not look at: all but whole ones of IPv4.
+    fn of(headers: &Headers, frame: &[u8]) -> Option<Self> {
+        let (Network::V4, ip) = headers.network? else { return None };
+        if headers.fragment {
+            return None;
+        }
+        let bytes = |at: usize| frame.get(at..at + 4).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok());
+        let ports = headers.transport.and_then(|(_, at)| bytes(at));
+        Some(Self {
+            protocol: match headers.transport {
+                Some((Transport::Tcp, _)) => 0,
+                Some((Transport::Udp, _)) => 1,
+                Some((Transport::Sctp, _)) => 2,
+                None => 3,
+            },
+            source: bytes(ip + 12)?,
+            destination: bytes(ip + 16)?,
+            ports: ports.map(|b| [u16::from_be_bytes([b[0], b[1]]), u16::from_be_bytes([b[2], b[3]])]),
+        })
+    }
+}
+
+/// The filters that are on, those with the highest priority first. Among equals the first one wins.
+#[derive(Debug, Default)]
+pub(crate) struct Tuples(Vec<Filter>);
+
+impl Tuples {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn prepare(&mut self, regs: &Storage) {
+        self.0 = (0..FILTERS).filter_map(|n| Filter::load(regs, n)).collect();
+        if Behaviour::TuplePriority.on() {
+            self.0.sort_by_key(|filter| std::cmp::Reverse(FTQF::PRIORITY.read(filter.control)));
+        }
+    }
+
+    /// The queue of the filter that a frame matches.
+    pub(crate) fn queue(&self, pool: u32, headers: &Headers, frame: &[u8]) -> Option<u32> {
+        if self.is_empty() {
+            return None;
+        }
+        let packet = Packet::of(headers, frame)?;
+        self.0.iter().find(|filter| filter.matches(pool, &packet)).map(|filter| filter.queue)
+    }
+}

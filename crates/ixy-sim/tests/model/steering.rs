@@ -1,0 +1,229 @@
+//! Filters that choose the queue of a frame before RSS does (section 7.1.2).
+
+use crate::bench::*;
+
+pub(crate) const ETQF: u32 = 0x05128;
+const ETQS: u32 = 0x0EC00;
+const SYNQF: u32 = 0x0EC30;
+const SAQF: u32 = 0x0E000;
+const DAQF: u32 = 0x0E200;
+const SDPQF: u32 = 0x0E400;
+const FTQF: u32 = 0x0E600;
+const L34TIMIR: u32 = 0x0E800;
+
+const ON: u32 = 1 << 31;
+const SYN: u8 = 2;
+const ACK: u8 = 16;
+
+/// A device with queues 0 to 15, where RSS hashes everything to queue 15.
+pub(crate) fn bench() -> (Bench, Vec<RxRing>) {
+    let (bench, first, _) = Bench::running();
+    for n in 0..32 {
+        bench.write(RETA + 4 * n, 0x0f0f_0f0f);
+    }
+    bench.write(MRQC, 1 | 0x00f3_0000);
+    bench.write(RXCSUM, 1 << 13);
+    let rings = std::iter::once(first).chain((1..16).map(|q| bench.rx_ring(q, 32))).collect();
+    (bench, rings)
+}
+
+/// The queue that a frame arrives at, with its descriptor.
+pub(crate) fn arrives(bench: &Bench, rings: &mut [RxRing], frame: &[u8]) -> (usize, [u64; 2]) {
+    bench.arrives(frame);
+    bench.poll();
+    let mut found = rings.iter_mut().enumerate().filter_map(|(q, ring)| Some((q, ring.take(bench)?)));
+    let (q, (words, bytes)) = found.next().expect("the frame is in a queue");
+    assert!(found.next().is_none(), "and in one only");
+    assert_eq!(bytes, frame);
+    (q, words)
+}
+
+pub(crate) const SOURCE: [u8; 4] = [10, 1, 2, 3];
+pub(crate) const DESTINATION: [u8; 4] = [192, 168, 4, 5];
+
+fn ethernet() -> etherparse::PacketBuilderStep<etherparse::Ethernet2Header> {
+    etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], MAC)
+}
+
+pub(crate) fn tcp(flags: u8, ports: (u16, u16)) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let tcp = ethernet().ipv4(SOURCE, DESTINATION, 64).tcp(ports.0, ports.1, 7, 100);
+    let tcp = if flags & SYN != 0 { tcp.syn() } else { tcp };
+    let tcp = if flags & ACK != 0 { tcp.ack(9) } else { tcp };
+    tcp.write(&mut frame, &[0; 20]).unwrap();
+    frame
+}
+
+pub(crate) fn udp(ports: (u16, u16)) -> Vec<u8> {
+    let mut frame = Vec::new();
+    ethernet().ipv4(SOURCE, DESTINATION, 64).udp(ports.0, ports.1).write(&mut frame, &[0; 20]).unwrap();
+    frame
+}
+
+/// An IPv4 packet of a protocol that the device does not know.
+fn other() -> Vec<u8> {
+    let mut frame = Vec::new();
+    let protocol = etherparse::IpNumber::from(89);
+    ethernet().ipv4(SOURCE, DESTINATION, 64).write(&mut frame, protocol, &[0; 40]).unwrap();
+    frame
+}
+
+fn v6() -> Vec<u8> {
+    let mut frame = Vec::new();
+    ethernet().ipv6([1; 16], [2; 16], 64).tcp(80, 81, 7, 100).syn().write(&mut frame, &[0; 20]).unwrap();
+    frame
+}
+
+fn of_type(kind: u16, tag: Option<u16>) -> Vec<u8> {
+    let mut frame = own(64, 1);
+    frame[12..14].copy_from_slice(&kind.to_be_bytes());
+    if let Some(tag) = tag {
+        let tag = tag.to_be_bytes();
+        frame.splice(12..12, [0x81, 0, tag[0], tag[1]]);
+    }
+    frame
+}
+
+#[test]
+fn an_ethertype_filter_sends_its_frames_to_its_queue_and_says_so() {
+    let (bench, mut rings) = bench();
+    bench.write(ETQF + 4 * 5, ON | 0x88cc);
+    bench.write(ETQS + 4 * 5, ON | 6 << 16);
+    let (q, words) = arrives(&bench, &mut rings, &of_type(0x88cc, None));
+    assert_eq!(q, 6);
+    assert_eq!(words[0] >> 4 & 0x1fff, 1 << 11 | 5, "packet type: the number of the filter");
+    assert_eq!(words[0] & 0xf, 0, "no hash");
+    assert_eq!(arrives(&bench, &mut rings, &of_type(0x88cc, Some(5))).0, 6, "behind a tag");
+    assert_eq!(arrives(&bench, &mut rings, &of_type(0x88cd, None)).0, 0, "another type");
+    bench.write(ETQF + 4 * 5, 0x88cc);
+    let (q, words) = arrives(&bench, &mut rings, &of_type(0x88cc, None));
+    assert_eq!((q, words[0] >> 4 & 0x1fff), (0, 0), "FILTER_EN is off");
+}
+
+#[test]
+fn an_ethertype_filter_without_a_queue_only_says_that_it_matched() {
+    let (bench, mut rings) = bench();
+    bench.write(ETQF + 4 * 3, ON | 1 << 30 | 0x88f7);
+    bench.write(ETQS + 4 * 3, 6 << 16);
+    let (q, words) = arrives(&bench, &mut rings, &of_type(0x88f7, None));
+    assert_eq!((q, words[0] >> 4 & 0x1fff), (0, 1 << 11 | 3));
+}
+
+#[test]
+fn an_ethertype_filter_can_ask_for_a_priority() {
+    let (bench, mut rings) = bench();
+    bench.write(ETQF, ON | 1 << 19 | 3 << 16 | 0x8906);
+    bench.write(ETQS, ON | 2 << 16);
+    assert_eq!(arrives(&bench, &mut rings, &of_type(0x8906, Some(3 << 13 | 9))).0, 2);
+    assert_eq!(arrives(&bench, &mut rings, &of_type(0x8906, Some(4 << 13 | 9))).0, 0);
+    assert_eq!(arrives(&bench, &mut rings, &of_type(0x8906, None)).0, 0, "without a tag");
+}
+
+#[test]
+fn packets_with_syn_have_a_queue_of_their_own() {
+    let (bench, mut rings) = bench();
+    bench.write(SYNQF, 1 | 9 << 1);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(SYN, (5, 6))).0, 9);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(SYN | ACK, (5, 6))).0, 9);
+    assert_eq!(arrives(&bench, &mut rings, &v6()).0, 9);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, (5, 6))).0, 15);
+    let mut datagram = udp((5, 6));
+    // Where TCP has its flags.
+    datagram[14 + 20 + 13] = 2;
+    assert_eq!(arrives(&bench, &mut rings, &datagram).0, 15);
+    bench.write(SYNQF, 9 << 1);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(SYN, (5, 6))).0, 15, "off");
+}
+
+/// Writes 5-tuple filter `n` for packets from [`SOURCE`]:1000 to [`DESTINATION`]:2000.
+fn tuple(bench: &Bench, n: u32, control: u32, queue: u32) {
+    bench.write(SAQF + 4 * n, u32::from_le_bytes(SOURCE));
+    bench.write(DAQF + 4 * n, u32::from_le_bytes(DESTINATION));
+    // Ports lie there as they do on the wire: 1000 is 0x03e8, 2000 is 0x07d0.
+    bench.write(SDPQF + 4 * n, 0xd007_e803);
+    bench.write(L34TIMIR + 4 * n, queue << 21 | 0x8_0000);
+    bench.write(FTQF + 4 * n, ON | control);
+}
+
+const PORTS: (u16, u16) = (1000, 2000);
+
+#[test]
+fn a_5_tuple_filter_sends_what_it_matches_to_its_queue() {
+    let (bench, mut rings) = bench();
+    tuple(&bench, 127, 1 << 2, 7);
+    let (q, words) = arrives(&bench, &mut rings, &tcp(ACK, PORTS));
+    assert_eq!((q, words[0]), (7, (1 | 1 << 4) << 4), "no hash, and the packet's own type");
+    assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, (1000, 2001))).0, 15, "destination port");
+    assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, (1001, 2000))).0, 15, "source port");
+    assert_eq!(arrives(&bench, &mut rings, &udp(PORTS)).0, 15, "protocol");
+    bench.write(SAQF + 4 * 127, u32::from_le_bytes([10, 1, 2, 4]));
+    assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, PORTS)).0, 15, "source");
+    tuple(&bench, 127, 1 << 2, 7);
+    bench.write(DAQF + 4 * 127, u32::from_le_bytes([192, 168, 4, 6]));
+    assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, PORTS)).0, 15, "destination");
+    tuple(&bench, 127, 1 << 2, 7);
+    bench.clear(FTQF + 4 * 127, ON);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, PORTS)).0, 15, "off");
+}
+
+#[test]
+fn what_a_5_tuple_filter_masks_it_does_not_compare() {
+    let (bench, mut rings) = bench();
+    for (control, frame) in [
+        (1, udp(PORTS)),
+        (1 << 28, tcp(ACK, (1000, 2001))),
+        (1 << 27, tcp(ACK, (1001, 2000))),
+        (1 << 29, udp(PORTS)),
+        (3 | 1 << 27 | 1 << 28, other()),
+    ] {
+        tuple(&bench, 0, control, 7);
+        assert_eq!(arrives(&bench, &mut rings, &frame).0, 7, "{control:#x}");
+    }
+    tuple(&bench, 0, 3, 7);
+    assert_eq!(arrives(&bench, &mut rings, &other()).0, 15, "it has no ports");
+    for (mask, register) in [(1 << 25, SAQF), (1 << 26, DAQF)] {
+        tuple(&bench, 0, mask, 7);
+        bench.write(register, 0);
+        assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, PORTS)).0, 7, "{mask:#x}");
+    }
+    tuple(&bench, 0, 5 << 8, 7);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, PORTS)).0, 15, "of another pool");
+    tuple(&bench, 0, 5 << 8 | 1 << 30, 7);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, PORTS)).0, 7, "of any pool");
+}
+
+#[test]
+fn fragments_and_ipv6_are_not_for_5_tuple_filters() {
+    let (bench, mut rings) = bench();
+    let everything = 0x1f << 25 | 1 << 30;
+    tuple(&bench, 0, everything, 7);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, (1, 2))).0, 7);
+    assert_eq!(arrives(&bench, &mut rings, &v6()).0, 15);
+    let mut fragment = udp(PORTS);
+    fragment[20] = 0x20; // more fragments
+    assert_eq!(arrives(&bench, &mut rings, &fragment).0, 15);
+}
+
+#[test]
+fn the_5_tuple_filter_with_the_highest_priority_wins_and_the_first_among_equals() {
+    let (bench, mut rings) = bench();
+    tuple(&bench, 1, 2 << 2, 1);
+    tuple(&bench, 2, 6 << 2, 2);
+    tuple(&bench, 3, 6 << 2, 3);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(ACK, PORTS)).0, 2);
+}
+
+#[test]
+fn ethertype_filters_come_first_then_syn_or_5_tuple_filters() {
+    let (bench, mut rings) = bench();
+    tuple(&bench, 0, 1 << 2, 7);
+    bench.write(SYNQF, 1 | 9 << 1);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(SYN, PORTS)).0, 7);
+    bench.write(SYNQF, 1 | 9 << 1 | 1 << 31);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(SYN, PORTS)).0, 9, "SYNQFP");
+    bench.write(ETQS, ON | 4 << 16);
+    bench.write(ETQF, ON | 0x0800);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(SYN, PORTS)).0, 4);
+    bench.write(CTRL, 1 << 26);
+    assert_eq!([ETQF, ETQS, SYNQF, FTQF].map(|register| bench.read(register)), [0; 4], "off after a reset");
+}
