@@ -64,13 +64,15 @@ impl Alarm {
         }
     }
 
-    /// Sleeps until the alarm is rung, a file can be read, or `limit` is over; returns the marks of the files. Before that,
-    /// `look` looks for the last time whether there is something to do; if so, it does not sleep.
-    pub(crate) fn sleep(&self, limit: Duration, look: impl FnOnce() -> bool) -> Vec<u32> {
+    /// Sleeps until the alarm is rung, a file can be read, or a time is over; returns the marks of the files. Before that,
+    /// `look` looks for the last time whether there is something to do, in which case it does not sleep, and otherwise
+    /// says for how long. That is said no earlier, as what is rung for before this, and what the look itself does, can
+    /// be due before anything that was there.
+    pub(crate) fn sleep(&self, look: impl FnOnce() -> Option<Duration>) -> Vec<u32> {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         let mut marks = Vec::new();
-        if !look() {
+        if let Some(limit) = look() {
             let limit = Timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos().into() };
             let mut events = [std::mem::MaybeUninit::uninit(); EVENTS];
             match epoll::wait(&self.epoll, &mut events, Some(&limit)) {
@@ -103,19 +105,19 @@ mod tests {
     fn a_sleep_lasts_as_long_as_its_limit() {
         let alarm = Alarm::new().unwrap();
         let start = Instant::now();
-        assert_eq!(alarm.sleep(Duration::from_millis(20), || false), [0_u32; 0]);
+        assert_eq!(alarm.sleep(|| Some(Duration::from_millis(20))), [0_u32; 0]);
         assert!(start.elapsed() >= Duration::from_millis(20), "{:?}", start.elapsed());
-        alarm.sleep(LONG, || true);
+        alarm.sleep(|| None);
         assert!(start.elapsed() < SOON, "it slept although there was something to do");
     }
 
     #[test]
     fn a_thread_that_is_awake_gets_no_signal() {
         let alarm = Alarm::new().unwrap();
-        alarm.sleep(Duration::from_millis(1), || false);
+        alarm.sleep(|| Some(Duration::from_millis(1)));
         alarm.ring();
         let start = Instant::now();
-        alarm.sleep(Duration::from_millis(20), || false);
+        alarm.sleep(|| Some(Duration::from_millis(20)));
         assert!(start.elapsed() >= Duration::from_millis(20), "an old signal ended the sleep");
     }
 
@@ -129,7 +131,9 @@ mod tests {
                 let mut longest = Duration::ZERO;
                 while seen.load(Ordering::Relaxed) < ROUNDS {
                     let start = Instant::now();
-                    alarm.sleep(LONG, || work.load(Ordering::Relaxed) != seen.load(Ordering::Relaxed));
+                    alarm.sleep(|| {
+                        (work.load(Ordering::Relaxed) == seen.load(Ordering::Relaxed)).then_some(LONG)
+                    });
                     longest = longest.max(start.elapsed());
                     seen.store(work.load(Ordering::Relaxed), Ordering::Relaxed);
                 }
@@ -154,9 +158,9 @@ mod tests {
     #[test]
     fn a_ring_during_the_last_look_ends_the_sleep() {
         let (alarm, start) = (Alarm::new().unwrap(), Instant::now());
-        alarm.sleep(LONG, || {
+        alarm.sleep(|| {
             alarm.ring();
-            false
+            Some(LONG)
         });
         assert!(start.elapsed() < SOON, "it was lost");
     }
@@ -169,11 +173,11 @@ mod tests {
         for (mark, file) in (7..).zip(&files) {
             assert!(alarm.watch(file.as_fd(), mark));
         }
-        assert_eq!(alarm.sleep(short, || false), [0_u32; 0]);
+        assert_eq!(alarm.sleep(|| Some(short)), [0_u32; 0]);
         signal(&files[1]);
-        assert_eq!(alarm.sleep(LONG, || false), [8]);
-        assert_eq!(alarm.sleep(short, || false), [0_u32; 0], "it is not watched any more");
+        assert_eq!(alarm.sleep(|| Some(LONG)), [8]);
+        assert_eq!(alarm.sleep(|| Some(short)), [0_u32; 0], "it is not watched any more");
         assert!(alarm.watch(files[1].as_fd(), 9));
-        assert_eq!(alarm.sleep(LONG, || false), [9], "it can still be read");
+        assert_eq!(alarm.sleep(|| Some(LONG)), [9], "it can still be read");
     }
 }

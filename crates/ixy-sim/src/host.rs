@@ -164,20 +164,23 @@ impl Shared {
 
     /// Sleeps until there may be something to do. When there is, it is no longer idle.
     fn sleep(&self, devices: &mut [Polled], seen: u64, idle: &mut u32) {
-        let rests = (0..).zip(&mut *devices).map(|(mark, device)| device.rest(&self.alarm, mark));
-        let limit = rests.min().unwrap_or(LONGEST).min(LONGEST);
-        if limit < SHORTEST {
-            std::thread::yield_now();
-            return;
-        }
         let look = || {
             let work: usize = devices.iter().map(Polled::poll).sum();
             if work > 0 {
                 *idle = 0;
             }
-            work > 0 || self.stop.load(Ordering::Acquire) || self.changes.load(Ordering::Acquire) != seen
+            if work > 0 || self.stop.load(Ordering::Acquire) || self.changes.load(Ordering::Acquire) != seen {
+                return None;
+            }
+            let rests = (0..).zip(&mut *devices).map(|(mark, device)| device.rest(&self.alarm, mark));
+            let limit = rests.min().unwrap_or(LONGEST).min(LONGEST);
+            if limit < SHORTEST {
+                std::thread::yield_now();
+                return None;
+            }
+            Some(limit)
         };
-        for mark in self.alarm.sleep(limit, look) {
+        for mark in self.alarm.sleep(look) {
             let Some(device) = devices.get_mut(mark as usize) else { continue };
             if device.poll() > 0 {
                 *idle = 0;
@@ -296,6 +299,7 @@ mod tests {
 
     use super::*;
     use crate::Fault;
+    use crate::wire::Wire;
 
     const LONG: Duration = Duration::from_secs(20);
     const SOON: Duration = Duration::from_secs(5);
@@ -313,9 +317,9 @@ mod tests {
         let own_looks = Arc::clone(&looks);
         let sleeper = std::thread::spawn(move || {
             let start = Instant::now();
-            let marks = own.sleep(LONG, || {
+            let marks = own.sleep(|| {
                 own_looks.fetch_add(1, Ordering::Release);
-                false
+                Some(LONG)
             });
             (start.elapsed(), marks)
         });
@@ -374,10 +378,93 @@ mod tests {
         let short = Duration::from_millis(5);
         for _ in 0..2 {
             assert_eq!(polled.rest(&alarm, 5), Duration::from_millis(1));
-            assert_eq!(alarm.sleep(short, || false), [0_u32; 0]);
+            assert_eq!(alarm.sleep(|| Some(short)), [0_u32; 0]);
         }
         assert_eq!(polled.rest(&alarm, 5), Duration::MAX);
-        assert_eq!(alarm.sleep(LONG, || false), [5]);
+        assert_eq!(alarm.sleep(|| Some(LONG)), [5]);
+    }
+
+    /// A wire whose frames take [`Self::DELAY`], as those of one with faults do. One comes each time just before the last look
+    /// that the thread takes before it sleeps, which is one without a sleep since the look before.
+    #[derive(Default)]
+    struct Delayed {
+        looked: Option<Instant>,
+        slept: bool,
+        due: Option<Instant>,
+        late: Arc<Mutex<Vec<Duration>>>,
+    }
+
+    impl Delayed {
+        const DELAY: Duration = Duration::from_millis(2);
+    }
+
+    impl Wire for Delayed {
+        fn link_up(&mut self) -> bool {
+            let now = Instant::now();
+            let since = self.looked.replace(now).map_or(Duration::ZERO, |looked| now - looked);
+            match self.due {
+                Some(due) if now >= due => {
+                    self.late.lock().unwrap().push(now - due);
+                    self.due = None;
+                }
+                None if self.slept => self.due = Some(now + Self::DELAY),
+                _ => {}
+            }
+            // The thread's sleep is a hundred times as long as what it naps.
+            self.slept = self.due.is_none() && since >= LONGEST / 2;
+            true
+        }
+
+        fn front(&mut self) -> Option<&[u8]> {
+            None
+        }
+
+        fn consume(&mut self) {}
+
+        fn transmit(&mut self, _frame: &[u8]) -> bool {
+            true
+        }
+
+        fn close_transmit(&mut self) {}
+
+        fn waits(&self) -> bool {
+            true
+        }
+
+        fn ended(&mut self) -> bool {
+            false
+        }
+
+        fn flush(&mut self) -> Result<(), WireError> {
+            Ok(())
+        }
+
+        fn error(&self) -> Option<String> {
+            None
+        }
+
+        fn wakes(&self) -> Wakes<'_> {
+            let within = |due: Instant| due.saturating_duration_since(Instant::now());
+            Wakes { readable: None, within: self.due.map_or(Duration::MAX, within) }
+        }
+    }
+
+    #[test]
+    fn what_the_last_look_before_a_sleep_begins_is_waited_for() {
+        let wire = Box::<Delayed>::default();
+        let late = Arc::clone(&wire.late);
+        let nic = Arc::new(Nic82599::builder(wire, Arc::<SimulatedDomain>::default()).build());
+        let thread = PollThread::start().unwrap();
+        thread.add(&nic);
+        let start = Instant::now();
+        while late.lock().unwrap().len() < 5 {
+            assert!(start.elapsed() < LONG, "{:?}", late.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // A machine that stops this thread for long can make one look late.
+        let late = late.lock().unwrap();
+        let over = late.iter().filter(|late| **late >= LONGEST / 2).count();
+        assert!(over <= 1, "{late:?}");
     }
 
     #[test]
