@@ -40,13 +40,13 @@ impl Cables {
             state.first.wake();
             let event = state.second.event.clone();
             drop(state);
-            return Ok(CableEnd { cable, second: true, arrived: Frames::default(), event });
+            return Ok(CableEnd { cable, second: true, arrived: Frames::default(), event, blocked: false });
         }
         let first = End::plugged_in();
         let event = first.event.clone();
         let cable = Arc::new(Mutex::new(Cable { first, second: End::default() }));
         names.insert(name.into(), Arc::downgrade(&cable));
-        Ok(CableEnd { cable, second: false, arrived: Frames::default(), event })
+        Ok(CableEnd { cable, second: false, arrived: Frames::default(), event, blocked: false })
     }
 
     /// Checks that each cable has both its ends; to be called when all addresses were opened.
@@ -76,6 +76,8 @@ pub struct CableEnd {
     arrived: Frames,
     /// What the other end signals when this one waits for it; none if the system had none to spare.
     event: Option<Arc<OwnedFd>>,
+    /// The other end had no room for the last frame. Nothing tells when it has.
+    blocked: bool,
 }
 
 #[derive(Default)]
@@ -162,7 +164,8 @@ impl Wire for CableEnd {
             Presence::NotYet => false,
             Presence::Here => {
                 other.wake();
-                other.incoming.push(frame)
+                self.blocked = !other.incoming.push(frame);
+                !self.blocked
             }
             Presence::Gone => true,
         }
@@ -200,6 +203,7 @@ impl Wire for CableEnd {
         let mut cable = lock(&self.cable);
         let (this, _) = cable.ends(self.second);
         match &self.event {
+            _ if self.blocked => Wakes::SOON,
             // What is here already waits for a descriptor.
             _ if !self.arrived.is_empty() || !this.incoming.is_empty() => Wakes::NEVER,
             None => Wakes::SOON,
@@ -373,6 +377,21 @@ mod tests {
         assert!(!read(), "an event of an earlier time");
         by();
         read()
+    }
+
+    #[test]
+    fn an_end_whose_frame_had_no_room_is_looked_at_again_soon() {
+        let cables = Cables::default();
+        let [mut first, mut second] = [(); 2].map(|()| cables.connect("a").unwrap());
+        while first.transmit(&[1; 60]) {
+            assert_eq!(first.wakes().within, Duration::MAX);
+        }
+        // What waits for its own device changes nothing in that.
+        assert!(second.transmit(&[2; 60]));
+        assert_eq!(first.wakes().within, Wakes::SOON.within, "nobody says when there is room again");
+        second.consume();
+        assert!(first.transmit(&[1; 60]));
+        assert_eq!(first.wakes().within, Duration::MAX);
     }
 
     #[test]

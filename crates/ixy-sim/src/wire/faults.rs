@@ -56,6 +56,8 @@ pub struct Faulty {
     faults: Faults,
     received: Direction,
     sent: Direction,
+    /// As many frames were taken in one call as may be, and there may be more.
+    more: bool,
     /// The other end is to be told once nothing is held any more.
     closing: bool,
     transmit_closed: bool,
@@ -72,7 +74,7 @@ impl Faulty {
         let received = Direction::new(faults.seed);
         // Far from the other direction's part of the generator's cycle.
         let sent = Direction::new(!faults.seed);
-        Faulty { wire, faults, received, sent, closing: false, transmit_closed: false }
+        Faulty { wire, faults, received, sent, more: false, closing: false, transmit_closed: false }
     }
 
     /// What was spoilt so far.
@@ -89,15 +91,17 @@ impl Faulty {
     /// Takes frames off the wire as long as there is room for them.
     fn take_received(&mut self) {
         let room = if self.faults.delay.is_zero() { 1 } else { HELD };
+        self.more = false;
         for _ in 0..FRAMES_PER_CALL {
             if self.received.held.len() >= room {
-                break;
+                return;
             }
-            let Some(frame) = self.wire.front() else { break };
+            let Some(frame) = self.wire.front() else { return };
             let fate = self.received.fate(&self.faults, frame.len());
             self.received.admit(&self.faults, frame, fate);
             self.wire.consume();
         }
+        self.more = true;
     }
 
     /// Gives the wire what is due.
@@ -187,6 +191,9 @@ impl Wire for Faulty {
 
     fn wakes(&self) -> Wakes<'_> {
         let mut wakes = self.wire.wakes();
+        if self.more {
+            wakes.within = wakes.within.min(Wakes::SOON.within);
+        }
         for direction in [&self.received, &self.sent] {
             if let Some((Some(due), _)) = direction.held.front() {
                 // What is due and could not be passed on is offered again soon.
@@ -518,6 +525,19 @@ mod tests {
             faulty.consume();
         }
         assert!(faulty.ended());
+    }
+
+    #[test]
+    fn frames_behind_many_that_were_lost_at_once_are_looked_for_soon() {
+        let faults = Faults { loss: 1.0, ..Faults::default() };
+        let (mut faulty, mut plain) = faulty_cable(faults);
+        for n in 0..FRAMES_PER_CALL as u32 + 1 {
+            assert!(plain.transmit(&frame(n)));
+        }
+        assert!(faulty.front().is_none());
+        assert_eq!(faulty.wakes().within, Wakes::SOON.within, "one is left");
+        assert!(faulty.front().is_none());
+        assert_eq!(faulty.wakes().within, Duration::MAX);
     }
 
     #[test]
