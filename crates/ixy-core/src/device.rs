@@ -75,6 +75,12 @@ pub trait RxQueue: Send {
         received
     }
 
+    /// Whether the last [`receive`](Self::receive) left a frame where it is, or the device without a place for one, as the
+    /// pool had no buffers. Nothing interrupts when it has some again, so who sleeps looks again soon.
+    fn is_starved(&self) -> bool {
+        false
+    }
+
     /// Its interrupt, for who wants to sleep until a frame arrives; `None` when it was opened without.
     fn interrupt(&mut self) -> Option<&mut dyn Interrupt> {
         None

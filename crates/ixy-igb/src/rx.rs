@@ -33,6 +33,8 @@ pub struct IgbRxQueue<B: Bus> {
     next: usize,
     /// In the middle of a frame of several descriptors, which is dropped whole.
     in_long_frame: bool,
+    /// The last look left a frame where it is, as the pool had no fresh buffer.
+    starved: bool,
     /// `None` when it is only polled.
     interrupt: Option<QueueInterrupt<B>>,
     card: Arc<Card<B>>,
@@ -74,6 +76,7 @@ impl<B: Bus> IgbRxQueue<B> {
             ring: Some(Ring { descriptors, buffers }),
             next: 0,
             in_long_frame: false,
+            starved: false,
             interrupt,
             card: Arc::clone(card),
         };
@@ -160,6 +163,7 @@ impl<B: Bus> IgbRxQueue<B> {
         let received = unsafe { buffers.exchange(ring, first, ready, batch, take) };
         self.next = (first + received) & mask;
         // Without a fresh buffer a frame stays where it is, and what is behind it waits.
+        self.starved = received < ready;
         let dropped = received == ready && batch.room() > 0 && {
             let word = second_word(&ring[self.next & mask]);
             self.drop_bad(word)
@@ -218,6 +222,10 @@ impl<B: Bus> RxQueue for IgbRxQueue<B> {
             (0, true) => self.look_behind(batch),
             (received, _) => received,
         }
+    }
+
+    fn is_starved(&self) -> bool {
+        self.starved
     }
 
     fn interrupt(&mut self) -> Option<&mut dyn Interrupt> {

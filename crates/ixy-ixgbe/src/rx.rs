@@ -33,6 +33,8 @@ pub struct IxgbeRxQueue<B: Bus> {
     next: usize,
     /// In the middle of a frame of several descriptors, which is dropped whole.
     in_long_frame: bool,
+    /// The last look left a frame where it is, as the pool had no fresh buffer.
+    starved: bool,
     interrupt: Option<QueueInterrupt<B>>,
     card: Arc<Card<B>>,
 }
@@ -71,6 +73,7 @@ impl<B: Bus> IxgbeRxQueue<B> {
             ring: Some(Ring { descriptors, buffers }),
             next: 0,
             in_long_frame: false,
+            starved: false,
             interrupt,
             card: Arc::clone(card),
         };
@@ -149,6 +152,7 @@ impl<B: Bus> IxgbeRxQueue<B> {
         let received = unsafe { buffers.exchange(ring, first, ready, batch, take) };
         self.next = (first + received) & mask;
         // Without a fresh buffer a frame stays where it is, and what is behind it waits.
+        self.starved = received < ready;
         let dropped = received == ready && batch.room() > 0 && {
             let word = second_word(&ring[self.next & mask]);
             self.drop_bad(word)
@@ -207,6 +211,10 @@ impl<B: Bus> RxQueue for IxgbeRxQueue<B> {
             (0, true) => self.look_behind(batch),
             (received, _) => received,
         }
+    }
+
+    fn is_starved(&self) -> bool {
+        self.starved
     }
 
     fn interrupt(&mut self) -> Option<&mut dyn Interrupt> {

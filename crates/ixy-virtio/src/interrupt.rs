@@ -115,6 +115,10 @@ impl<B: Bus> RxQueue for InterruptingRxQueue<B> {
         self.queue.receive_with(batch, checksums)
     }
 
+    fn is_starved(&self) -> bool {
+        self.queue.is_starved()
+    }
+
     fn interrupt(&mut self) -> Option<&mut dyn Interrupt> {
         Some(self)
     }

@@ -304,6 +304,11 @@ impl<B: Bus> RxQueue for VirtioRxQueue<B> {
             true
         })
     }
+
+    /// Without any buffer the device has nowhere to put a frame, and is told of new ones by the next look.
+    fn is_starved(&self) -> bool {
+        !self.broken && self.ring.as_ref().is_some_and(|filled| filled.running.ring.in_flight() == 0)
+    }
 }
 
 impl<B: Bus> Drop for VirtioRxQueue<B> {

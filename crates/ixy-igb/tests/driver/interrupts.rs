@@ -63,6 +63,32 @@ fn a_queue_interrupts_from_arm_until_disarm() {
 }
 
 #[test]
+fn a_queue_says_when_frames_wait_for_buffers() {
+    let (bench, _events, _card, mut rx) = open(1, VectorKind::MsiX, 1, 0);
+    let mut held = Vec::new();
+    while bench.pool.free() > 0 {
+        let mut batch = Batch::new(64);
+        bench.pool.allocate_batch(&mut batch, 64);
+        held.push(batch);
+    }
+    // The queue has some in its cache.
+    loop {
+        bench.device.arrive(frames(1, |_| 60));
+        bench.device.poll();
+        let mut batch = Batch::new(64);
+        if rx[0].receive(&mut batch) == 0 {
+            break;
+        }
+        assert!(!rx[0].is_starved());
+        held.push(batch);
+    }
+    assert!(rx[0].is_starved());
+    held.clear();
+    assert_eq!(rx[0].receive(&mut Batch::new(64)), 1);
+    assert!(!rx[0].is_starved());
+}
+
+#[test]
 fn however_often_a_queue_is_armed_the_next_frame_interrupts() {
     for kind in KINDS {
         let (bench, events, _card, mut rx) = open(1, kind, 1, 0);

@@ -69,6 +69,34 @@ fn multiqueue(interface: Interface, pairs: u16) -> Bench {
 }
 
 #[test]
+fn a_queue_says_when_its_ring_has_no_buffers_left() {
+    for agreement in agreements() {
+        let bench = Bench::of(&agreement);
+        let (_device, mut rx, _events) = open_one(&bench, VectorKind::MsiX);
+        let mut held = Vec::new();
+        while bench.pool.free() > 0 {
+            let mut batch = Batch::new(64);
+            bench.pool.allocate_batch(&mut batch, 64);
+            held.push(batch);
+        }
+        // Those in the queue's cache, then those in its ring.
+        loop {
+            arrive(&bench.device, 0, 1);
+            let mut batch = Batch::new(1);
+            if rx.receive(&mut batch) == 0 {
+                break;
+            }
+            held.push(batch);
+        }
+        assert!(rx.is_starved(), "{agreement:?}");
+        held.clear();
+        assert_eq!((drain(&mut rx), rx.is_starved()), (0, false), "{agreement:?}");
+        bench.device.poll();
+        assert_eq!(drain(&mut rx), 1, "{agreement:?}");
+    }
+}
+
+#[test]
 fn an_armed_queue_interrupts_for_the_next_frame_and_another_for_none() {
     for agreement in agreements() {
         let bench = Bench::of(&agreement);
