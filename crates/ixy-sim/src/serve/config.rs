@@ -169,10 +169,14 @@ impl Config {
     /// Writes what can be written; `None` when some of it is outside, and else the reset that it asks for, if any.
     pub(crate) fn write(&mut self, offset: usize, from: &[u8]) -> Option<Option<Reset>> {
         let end = offset.checked_add(from.len()).filter(|end| *end <= SIZE)?;
-        let asleep = self.state().asleep;
+        let (asleep, power) = (self.state().asleep, self.bytes[POWER + 4]);
         for (at, byte) in (offset..end).zip(from) {
             let kept = self.bytes[at] & !self.writable[at] & !(self.clears[at] & byte);
             self.bytes[at] = kept | byte & self.writable[at];
+        }
+        if matches!(self.bytes[POWER + 4] & 3, 1 | 2) {
+            // A state that it does not have.
+            self.bytes[POWER + 4] = power;
         }
         let control = EXPRESS + 9;
         let asks =
