@@ -99,6 +99,7 @@ impl Waiter {
     pub const LIMIT: Duration = Duration::from_millis(100);
 
     /// The longest sleep while packets wait to be sent, or [for buffers](RxQueue::is_starved), for which nothing interrupts.
+    /// The system rounds it up to a millisecond.
     pub const NAP: Duration = Duration::from_micros(500);
 
     /// Passes without work, some ten microseconds, before the processor is offered to others.
