@@ -10,6 +10,7 @@ mod link;
 mod mailbox;
 mod names;
 mod nvm;
+mod pause;
 mod pools;
 mod receive;
 mod rss;
@@ -505,7 +506,11 @@ impl Engine {
             // The other end may be gone while its last frames are still under way. What is sent then goes nowhere, so
             // that nobody waits for it.
             let gone = !light && !Link::is_held(hw);
-            if may_send && (link.is_up() || gone && port.0.ended()) {
+            if !link.is_up() {
+                receiver.pause.reset();
+            }
+            let paused = receiver.pause.is_on(hw);
+            if may_send && !paused && (link.is_up() || gone && port.0.ended()) {
                 sent = match pools {
                     None => transmitter.poll(hw, view, &mut port, counts),
                     Some(queues) => {
@@ -516,6 +521,9 @@ impl Engine {
             }
             if may_receive && (link.is_up() || gone) {
                 received = receiver.poll(hw, view, &mut port, counts);
+            }
+            if link.is_up() {
+                sent += receiver.ask_for_pause(hw, &mut port, counts);
             }
         }
         if !switch.frames.is_empty() {
@@ -562,7 +570,8 @@ impl Engine {
                 rest = rest.min(Wakes::SOON.within);
             }
         }
-        if let Some(due) = self.interrupts.due(hw).into_iter().chain(self.functions.due()).min() {
+        let due = [self.interrupts.due(hw), self.functions.due(), self.receiver.pause.due()];
+        if let Some(due) = due.into_iter().flatten().min() {
             rest = rest.min(due.saturating_sub(hw.now()));
         }
         rest.min(self.link.comes_up_in(hw))

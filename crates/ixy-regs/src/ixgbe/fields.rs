@@ -1240,9 +1240,9 @@ register_bitfields! { u32,
 
     /// Which pause frames are obeyed and which are passed on.
     pub MFLCN [
-        /// MAC control frames are passed to the host.
+        /// MAC control frames that are no pause frames are passed to the host.
         PMCF OFFSET(0) NUMBITS(1) [],
-        /// Pause frames with another unicast address are dropped.
+        /// Pause frames that are obeyed are dropped, and not passed to the host.
         DPF OFFSET(1) NUMBITS(1) [],
         /// Priority pause frames are obeyed.
         RPFCE OFFSET(2) NUMBITS(1) [],

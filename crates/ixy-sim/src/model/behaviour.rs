@@ -28,6 +28,20 @@ behaviours! {
     SemaphoreSetsOnRead "semaphore-sets-on-read"
     /// Statistics clear when they are read.
     StatisticsClearOnRead "statistics-clear-on-read"
+    /// A pause frame stops the transmitter for a while.
+    PauseObeyed "pause-obeyed"
+    /// One without time lets it go on.
+    PauseTakenBack "pause-taken-back"
+    /// The host gets no pause frames with MFLCN.DPF.
+    PauseDropped "pause-dropped"
+    /// Other MAC control frames reach the host only with MFLCN.PMCF.
+    ControlFramesDropped "control-frames-dropped"
+    /// A full packet buffer asks for a pause.
+    PauseSent "pause-sent"
+    /// It does so again when FCRTV says.
+    PauseRefreshed "pause-refreshed"
+    /// An empty one takes it back.
+    PauseTakesBack "pause-takes-back"
     /// SYSTIM counts as TIMINCA says.
     ClockRuns "clock-runs"
     /// Reading SYSTIML keeps SYSTIMH for the read after it.

@@ -50,6 +50,7 @@ registers! {
     SECTXSTAT, SECRXCTRL, SECRXSTAT, HLREG0, MSCA, MSRWD, MAXFRS, AUTOC, LINKS, AUTOC2, ANLP1, FDIRCTRL,
     CRCERRS, RUC, ROC, BPRC, MPRC, GPRC, GORCL, GORCH, GPTC, GOTCL, GOTCH,
     GCR_EXT, RXMEMWRAP, PFVTCTL, PFQDE, PFDTXGSWC, MTQC, SSVPC, SYNQF,
+    MFLCN, FCCFG, FCRTV, LXONTXC, LXOFFTXC, LXONRXCNT, LXOFFRXCNT,
     TSYNCRXCTL, RXSTMPL, RXSTMPH, RXSATRL, RXSATRH, RXMTRL, TSYNCTXCTL, TXSTMPL, TXSTMPH,
     SYSTIML, SYSTIMH, TIMINCA, TIMADJL, TIMADJH,
     TORL, TORH, TPR, TPT, MPTC, BPTC, PRC64, PRC127, PRC255, PRC511, PRC1023, PRC1522,
@@ -59,7 +60,7 @@ registers! {
 arrays! {
     ivar = "IVAR", mta = "MTA", ral = "RAL", rah = "RAH", vfta = "VFTA", rssrk = "RSSRK", reta = "RETA",
     rxpbsize = "RXPBSIZE", txpbsize = "TXPBSIZE", txpbthresh = "TXPBTHRESH", mpc = "MPC",
-    rqsmr = "RQSMR", tqsm = "TQSM",
+    fcttv = "FCTTV", fcrtl = "FCRTL", fcrth = "FCRTH", rqsmr = "RQSMR", tqsm = "TQSM",
     qprc = "QPRC", qprdc = "QPRDC", qbrc_l = "QBRC_L", qbrc_h = "QBRC_H",
     qptc = "QPTC", qbtc_l = "QBTC_L", qbtc_h = "QBTC_H",
     etqf = "ETQF", etqs = "ETQS", saqf = "SAQF", daqf = "DAQF", sdpqf = "SDPQF", ftqf = "FTQF",

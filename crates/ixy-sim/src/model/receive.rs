@@ -12,9 +12,11 @@ use super::faults::Fault;
 use super::filter::{Addresses, Settings};
 use super::headers::{Headers, Network, Transport, frame_check};
 use super::names::{self, mask, rx};
+use super::pause::{Control, Pause, control_of};
 use super::pools::{self, Pools, Switch};
 use super::statistics::{Counts, Damage, set_of};
 use super::steering::{Choice, Steering};
+use super::transmit::Sink;
 use super::{Hardware, time};
 use crate::dma::{DmaView, Words};
 
@@ -30,6 +32,8 @@ struct Passed {
     headers: Headers,
     /// It arrived damaged, and FCTRL.SBP wants it all the same.
     damaged: bool,
+    /// It is a pause frame, of as many slots.
+    pause: Option<u16>,
     /// The time of its arrival was taken.
     stamped: bool,
 }
@@ -52,6 +56,7 @@ pub(crate) struct Receiver {
     buffer: VecDeque<(Vec<u8>, Passed)>,
     buffered: usize,
     scratch: Vec<u8>,
+    pub(crate) pause: Pause,
     /// Queues that got frames since the causes were raised last.
     pub(crate) touched: u128,
     /// A frame was lost as the packet buffer was full.
@@ -175,6 +180,7 @@ impl Receiver {
             buffer: VecDeque::new(),
             buffered: 0,
             scratch: Vec::new(),
+            pause: Pause::default(),
             touched: 0,
             missed: false,
             drops: 0,
@@ -185,10 +191,17 @@ impl Receiver {
     pub(crate) fn reset(&mut self) {
         self.buffer.clear();
         self.buffered = 0;
+        self.pause.reset();
         self.touched = 0;
         self.drops = 0;
         self.addresses.changed();
         self.steering.reset();
+    }
+
+    /// Asks the other end for a pause while the packet buffer is full, where software wants that; returns how many frames
+    /// that took.
+    pub(crate) fn ask_for_pause(&mut self, hw: &Hardware, sink: &mut dyn Sink, counts: &mut Counts) -> usize {
+        self.pause.update(hw, self.buffered, sink, counts)
     }
 
     /// Whether no frame is inside the device.
@@ -261,6 +274,9 @@ impl Receiver {
                 }
                 counts.arrived(frame);
                 counts.passed(frame);
+                if let Some(time) = passed.pause {
+                    self.pause.obey(hw, time);
+                }
                 for pool in pools::each(rest) {
                     let passed = self.of_pool(hw, &config, pools, pool, frame, passed);
                     self.miss::<V>(hw, &config, None, frame, passed, counts);
@@ -282,6 +298,9 @@ impl Receiver {
             }
             counts.arrived(frame);
             counts.passed(frame);
+            if let Some(time) = passed.pause {
+                self.pause.obey(hw, time);
+            }
             match delivery {
                 Delivery::Done => {}
                 Delivery::TooLong => counts.dropped(rx_set(hw, passed.queue)),
@@ -362,8 +381,14 @@ impl Receiver {
             && let Some(inside) = switch.frames.front_mut()
         {
             let headers = Headers::of(&inside.bytes);
-            let passed =
-                Passed { queue: 0, choice: Choice::default(), headers, damaged: false, stamped: false };
+            let passed = Passed {
+                queue: 0,
+                choice: Choice::default(),
+                headers,
+                damaged: false,
+                pause: None,
+                stamped: false,
+            };
             self.replicate(hw, view, &mut ring, &config, &inside.bytes, passed, &mut inside.pools, counts);
             if inside.pools != 0 {
                 break;
@@ -407,7 +432,26 @@ impl Receiver {
             }
         }
         let headers = Headers::of(frame);
+        let control =
+            if headers.network.is_none() && damage.is_none() { control_of(hw, frame) } else { None };
+        let mut pause = None;
+        match control {
+            None | Some(Control::Host) => {}
+            Some(Control::Pause { slots, host: true }) => pause = Some(slots),
+            Some(Control::Pause { slots, host: false }) => {
+                self.pause.obey(hw, slots);
+                counts.arrived(frame);
+                return None;
+            }
+            Some(Control::Dropped) => {
+                counts.arrived(frame);
+                return None;
+            }
+        }
         if !self.addresses.pass(&hw.regs, &config.filter, frame, headers.vlan) {
+            if let Some(time) = pause {
+                self.pause.obey(hw, time);
+            }
             counts.arrived(frame);
             return None;
         }
@@ -417,7 +461,7 @@ impl Receiver {
             Some(_) => Choice::default(),
         };
         let stamped = config.stamps && time::stamp_received(hw, frame, &headers);
-        Some(Passed { queue: choice.queue, choice, headers, damaged: damage.is_some(), stamped })
+        Some(Passed { queue: choice.queue, choice, headers, damaged: damage.is_some(), pause, stamped })
     }
 
     /// A frame that found no descriptor, on a wire that does not wait (section 7.1.9, and DROP_EN in 8.2.3.8.7).

@@ -177,6 +177,13 @@ impl Counts {
         self.tx_queues[set & 15].add(bytes as u64);
     }
 
+    /// A frame that the MAC sent by itself. The 82599 counts it as any other, but to no queue.
+    pub(crate) fn sent_control(&mut self, frame: &[u8]) {
+        self.any = true;
+        self.tx.total.add(frame.len() as u64 + FCS);
+        self.tx.good(frame);
+    }
+
     /// Adds everything to the registers.
     pub(crate) fn flush(&mut self, regs: &Storage) {
         if !self.any {

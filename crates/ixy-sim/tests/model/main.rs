@@ -15,6 +15,7 @@ mod host;
 mod interrupt;
 mod link;
 mod offload;
+mod pause;
 mod piecewise;
 mod pool;
 mod receive;

@@ -1,0 +1,304 @@
+//! Flow control with pause frames (sections 3.7.7, 8.2.3.3 and 8.2.3.22.34).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::bench::*;
+
+const FCTTV: u32 = 0x03200;
+const FCRTL: u32 = 0x03220;
+const FCRTH: u32 = 0x03260;
+const FCRTV: u32 = 0x032A0;
+const FCCFG: u32 = 0x03D00;
+const LXONTXC: u32 = 0x03F60;
+const LXOFFTXC: u32 = 0x03F68;
+const LXONRXCNT: u32 = 0x041A4;
+const LXOFFRXCNT: u32 = 0x041A8;
+const MFLCN: u32 = 0x04294;
+const PTC64: u32 = 0x040D8;
+const MPTC: u32 = 0x040F0;
+
+const PMCF: u32 = 1;
+const DPF: u32 = 1 << 1;
+const RFCE: u32 = 1 << 3;
+const FCEN: u32 = 1 << 31;
+const XONE: u32 = 1 << 31;
+
+const GROUP: [u8; 6] = [0x01, 0x80, 0xc2, 0, 0, 1];
+
+/// A MAC control frame with an operation code and a time.
+fn control(destination: [u8; 6], source: [u8; 6], code: u16, time: u16) -> Vec<u8> {
+    let mut frame = [destination, source].concat();
+    frame.extend_from_slice(&[0x88, 0x08]);
+    frame.extend_from_slice(&code.to_be_bytes());
+    frame.extend_from_slice(&time.to_be_bytes());
+    frame.resize(60, 0);
+    frame
+}
+
+fn pause(time: u16) -> Vec<u8> {
+    control(GROUP, [2, 0, 0, 0, 0, 9], 1, time)
+}
+
+/// A device whose clock, in nanoseconds, moves only when it is told to.
+fn running() -> (Bench, RxRing, TxRing, Arc<AtomicU64>) {
+    let clock = Arc::new(AtomicU64::new(1_000_000));
+    let shared = Arc::clone(&clock);
+    let now = move || Duration::from_nanos(shared.load(Ordering::Relaxed));
+    let (bench, rx, tx) = Bench::running_with(|builder| builder.clock(now));
+    (bench, rx, tx, clock)
+}
+
+fn received(bench: &Bench) -> (u32, u32) {
+    (bench.read(LXONRXCNT), bench.read(LXOFFRXCNT))
+}
+
+#[test]
+fn a_pause_stops_the_transmitter_for_its_time() {
+    for destination in [GROUP, MAC] {
+        let (bench, mut ring, mut tx, clock) = running();
+        bench.write(MFLCN, RFCE | DPF);
+        bench.arrives(&control(destination, [2, 0, 0, 0, 0, 9], 1, 100));
+        bench.poll();
+        let at = tx.send(&bench, &own(60, 1));
+        bench.poll();
+        // 100 times 512 bits at 10 Gbit/s.
+        clock.fetch_add(5119, Ordering::Relaxed);
+        bench.poll();
+        assert!(bench.sent().is_empty() && !tx.done(at));
+        clock.fetch_add(1, Ordering::Relaxed);
+        bench.poll();
+        assert_eq!(bench.sent(), [own(60, 1)]);
+        assert_eq!(received(&bench), (0, 1));
+        assert!(ring.take(&bench).is_none(), "the host does not get it");
+        assert_eq!((bench.read(TPR), bench.read(GPRC)), (1, 0), "it is counted in the totals");
+    }
+}
+
+#[test]
+fn a_pause_without_time_ends_it_and_another_one_prolongs_it() {
+    let (bench, _, mut tx, clock) = running();
+    bench.write(MFLCN, RFCE | DPF);
+    bench.arrives(&pause(100));
+    bench.poll();
+    tx.send(&bench, &own(60, 1));
+    clock.fetch_add(5000, Ordering::Relaxed);
+    bench.arrives(&pause(0xffff));
+    bench.poll();
+    clock.fetch_add(65535 * 512 / 10 - 1, Ordering::Relaxed);
+    bench.poll();
+    assert!(bench.sent().is_empty());
+    bench.arrives(&pause(0));
+    bench.poll();
+    bench.poll();
+    assert_eq!(bench.sent().len(), 1);
+    assert_eq!(received(&bench), (1, 2));
+}
+
+#[test]
+fn a_frame_that_is_segmented_is_paused_in_the_middle() {
+    const TSE: u64 = 1 << 31;
+    let (bench, _, mut tx, clock) = running();
+    bench.write(MFLCN, RFCE | DPF);
+    tx.put(20 | 14 << 9, CONTEXT | 1 << 10 | 1 << 11 | 20 << 40 | 10 << 48);
+    assert!(bench.view().write(tx.buffers.iova(), &own(1054, 1)));
+    let at = tx.put(tx.buffers.iova().0, DATA | EOP | IFCS | RS | TSE | 1000 << 46 | 1054);
+    tx.ring(&bench);
+    bench.arrives(&pause(1));
+    bench.nic.poll();
+    let before = bench.sent().len();
+    assert!((1..100).contains(&before));
+    bench.poll();
+    assert!(bench.sent().is_empty());
+    clock.fetch_add(52, Ordering::Relaxed);
+    bench.poll();
+    assert_eq!(before + bench.sent().len(), 100);
+    assert!(tx.done(at));
+}
+
+#[test]
+fn without_rfce_a_pause_is_a_frame_as_any_other() {
+    let (bench, mut ring, mut tx, _) = running();
+    bench.write(MFLCN, DPF);
+    bench.arrives(&pause(100));
+    bench.poll();
+    tx.send(&bench, &own(60, 1));
+    bench.poll();
+    assert_eq!(bench.sent().len(), 1);
+    assert_eq!(ring.drain(&bench), [pause(100)]);
+    assert_eq!(received(&bench), (0, 0));
+}
+
+#[test]
+fn without_dpf_the_host_gets_the_pause_that_is_obeyed() {
+    let (bench, mut ring, mut tx, _) = running();
+    bench.write(MFLCN, RFCE);
+    bench.arrives(&pause(100));
+    bench.poll();
+    tx.send(&bench, &own(60, 1));
+    bench.poll();
+    assert!(bench.sent().is_empty());
+    assert_eq!(ring.drain(&bench), [pause(100)]);
+    bench.write(FCTRL, 0);
+    bench.arrives(&pause(0));
+    bench.poll();
+    bench.poll();
+    assert!(ring.drain(&bench).is_empty(), "the address filter does not want it");
+    assert_eq!(bench.sent().len(), 1, "but the MAC does");
+    assert_eq!(received(&bench), (1, 1));
+}
+
+#[test]
+fn a_pause_for_the_host_that_waits_on_the_wire_is_counted_once() {
+    let (bench, _, _, _) = running();
+    bench.write(MFLCN, RFCE);
+    bench.write(RXDCTL, 0);
+    bench.far(|far| far.waits = true);
+    bench.arrives(&pause(100));
+    bench.poll();
+    bench.poll();
+    assert_eq!(received(&bench), (0, 0));
+    bench.rx_ring(0, 32);
+    bench.poll();
+    assert_eq!(received(&bench), (0, 1));
+}
+
+#[test]
+fn other_mac_control_frames_come_only_with_pmcf() {
+    let (bench, mut ring, _, _) = running();
+    let other = control(GROUP, [2, 0, 0, 0, 0, 9], 0x0101, 5);
+    let elsewhere = control([2, 9, 9, 9, 9, 9], [2, 0, 0, 0, 0, 9], 0x0101, 5);
+    bench.arrives(&other);
+    bench.arrives(&elsewhere);
+    bench.poll();
+    assert_eq!(ring.drain(&bench), [elsewhere], "the other is not for this MAC");
+    bench.write(MFLCN, PMCF);
+    bench.arrives(&other);
+    bench.poll();
+    assert_eq!(ring.drain(&bench), [other]);
+}
+
+#[test]
+fn a_pause_ends_with_the_link() {
+    let (bench, _, mut tx, _) = running();
+    bench.write(MFLCN, RFCE | DPF);
+    bench.arrives(&pause(0xffff));
+    bench.poll();
+    tx.send(&bench, &own(60, 1));
+    bench.far(|far| far.dark = true);
+    bench.poll();
+    bench.far(|far| far.dark = false);
+    bench.poll();
+    bench.poll();
+    assert_eq!(bench.sent().len(), 1);
+}
+
+/// A device that asks for pauses from 1024 bytes on, and takes them back at 512, with no descriptor to receive into. Frames of
+/// 128 bytes arrive.
+fn filling() -> (Bench, RxRing, Arc<AtomicU64>) {
+    let (bench, ring, _, clock) = running();
+    bench.write(FCCFG, 1 << 3);
+    bench.write(FCTTV, 0xeeee_0000 | 1000);
+    bench.write(FCRTH, FCEN | 1024);
+    bench.write(FCRTL, XONE | 512);
+    bench.write(RDT, bench.read(RDH));
+    (bench, ring, clock)
+}
+
+fn fill(bench: &Bench, frames: usize) {
+    for n in 0..frames {
+        bench.arrives(&own(128, n as u8));
+    }
+    bench.poll();
+}
+
+/// Lets `frames` of those that wait come in.
+fn drain(bench: &Bench, frames: u32) {
+    bench.write(RDT, (bench.read(RDH) + frames) % 32);
+    bench.poll();
+}
+
+#[test]
+fn a_full_packet_buffer_asks_for_a_pause_and_takes_it_back_when_it_is_empty() {
+    let (bench, _ring, _) = filling();
+    fill(&bench, 7);
+    assert!(bench.sent().is_empty(), "896 bytes");
+    fill(&bench, 1);
+    assert_eq!(bench.sent(), [control(GROUP, MAC, 1, 1000)]);
+    fill(&bench, 5);
+    assert!(bench.sent().is_empty(), "once");
+    drain(&bench, 8);
+    assert!(bench.sent().is_empty(), "640 bytes");
+    drain(&bench, 1);
+    assert_eq!(bench.sent(), [control(GROUP, MAC, 1, 0)]);
+    fill(&bench, 4);
+    assert_eq!(bench.sent(), [control(GROUP, MAC, 1, 1000)], "again");
+    assert_eq!((bench.read(LXONTXC), bench.read(LXOFFTXC)), (1, 2));
+    assert_eq!((bench.read(GPTC), bench.read(PTC64), bench.read(MPTC)), (3, 3, 3), "counted as any other");
+    assert_eq!((bench.read(GOTCL), bench.read(QPTC)), (3 * 64, 0));
+}
+
+#[test]
+fn a_pause_is_asked_for_again_in_time() {
+    let (bench, _ring, clock) = filling();
+    bench.write(FCRTV, 400);
+    fill(&bench, 8);
+    assert_eq!(bench.sent().len(), 1);
+    // 600 of 1000 times 51.2 ns.
+    clock.fetch_add(30_719, Ordering::Relaxed);
+    bench.poll();
+    assert!(bench.sent().is_empty());
+    for _ in 0..2 {
+        clock.fetch_add(1, Ordering::Relaxed);
+        bench.poll();
+        assert_eq!(bench.sent(), [control(GROUP, MAC, 1, 1000)]);
+        clock.fetch_add(30_719, Ordering::Relaxed);
+    }
+    drain(&bench, 8);
+    bench.sent();
+    clock.fetch_add(100_000, Ordering::Relaxed);
+    bench.poll();
+    assert!(bench.sent().is_empty(), "no more");
+}
+
+#[test]
+fn without_fcrtv_a_pause_is_not_asked_for_again_and_without_xone_not_taken_back() {
+    let (bench, _ring, clock) = filling();
+    bench.write(FCRTL, 512);
+    fill(&bench, 8);
+    clock.fetch_add(10_000_000, Ordering::Relaxed);
+    bench.poll();
+    drain(&bench, 8);
+    assert_eq!(bench.sent().len(), 1);
+    fill(&bench, 8);
+    assert_eq!(bench.sent().len(), 1, "the buffer was empty in between");
+}
+
+#[test]
+fn nothing_is_asked_for_where_that_is_off() {
+    for (register, value) in [(FCCFG, 0), (FCCFG, 2 << 3), (FCRTH, 1024)] {
+        let (bench, _ring, _) = filling();
+        bench.write(register, value);
+        fill(&bench, 16);
+        assert!(bench.sent().is_empty(), "{register:#x}: {value:#x}");
+    }
+    let (bench, _ring, _) = filling();
+    bench.far(|far| far.waits = true);
+    fill(&bench, 16);
+    assert!(bench.sent().is_empty(), "frames wait on the wire instead");
+}
+
+#[test]
+fn a_pause_frame_waits_for_room_and_goes_out_in_a_pause() {
+    let (bench, _ring, _) = filling();
+    bench.write(MFLCN, RFCE | DPF);
+    bench.arrives(&pause(0xffff));
+    bench.far(|far| far.room = Some(0));
+    fill(&bench, 8);
+    assert_eq!(bench.read(LXOFFTXC), 0);
+    bench.far(|far| far.room = None);
+    bench.poll();
+    assert_eq!(bench.sent(), [control(GROUP, MAC, 1, 1000)]);
+    assert_eq!(bench.read(LXOFFTXC), 1);
+}
