@@ -69,6 +69,8 @@ pub(crate) struct Hardware {
     /// Virtual functions that are plugged in, and those whose bus mastering is on.
     vfs: AtomicU64,
     vf_mastering: AtomicU64,
+    /// How many its configuration space wants.
+    wanted_vfs: AtomicU32,
     link_delay: AtomicU64,
     time: Time,
     clock: Clock,
@@ -199,6 +201,7 @@ impl Builder {
             mastering: AtomicBool::new(false),
             vfs: AtomicU64::new(0),
             vf_mastering: AtomicU64::new(0),
+            wanted_vfs: AtomicU32::new(0),
             link_delay: AtomicU64::new(u64::try_from(self.link_delay.as_nanos()).unwrap_or(u64::MAX)),
             time: Time::default(),
             clock: self.clock,

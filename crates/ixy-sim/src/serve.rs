@@ -1,5 +1,7 @@
 //! A software 82599 as a PCI device of its own, for drivers of other processes and of virtual machines: [`Port`].
 //!
+//! Its virtual functions can be served as devices of their own, too: [`VfPort`].
+//!
 //! What a card has besides its registers is here: the configuration space (power management, MSI, MSI-X, PCI Express with
 //! function level reset, error reporting, serial number), the MSI-X table with its pending bits, and the I/O BAR. It is served
 //! over vfio-user (crate `ixy-vfio-user`): our own driver opens it by the path of its socket, and QEMU gives it to a guest.
@@ -41,6 +43,7 @@
 mod config;
 mod memory;
 mod messages;
+mod vf;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +57,8 @@ use crate::model::{Irq, Nic82599};
 use crate::wire::Wire;
 use config::{Config, Reset, State};
 use messages::Messages;
+
+pub use vf::{VfFunction, VfPort};
 
 /// The number of the I/O BAR's region, and of that with the MSI-X table.
 const PORTS: u32 = 2;
@@ -159,8 +164,11 @@ impl Port {
         let Settings { mac, limits, trace } = settings;
         let mac = mac.unwrap_or([0x02, 0x1b, 0x21, 0x00, 0x00, 0x01]);
         let server = Server::new(layout(), limits)?;
-        let gate =
-            Mutex::new(Gate { messages: Messages::new(), state: Config::new(mac).state(), line: false });
+        let gate = Mutex::new(Gate {
+            messages: Messages::new(messages::VECTORS),
+            state: Config::new(mac).state(),
+            line: false,
+        });
         let slot = Arc::new(Slot { client: Arc::clone(server.interrupts()), gate, trace });
         let irq = Box::new(Arc::clone(&slot));
         let nic = Nic82599::builder(wire, Arc::clone(server.memory())).mac(mac).irq(irq).build();
@@ -323,6 +331,7 @@ impl Function<'_> {
             self.port.nic.stop_bus_mastering();
         }
         self.mastering = state.mastering;
+        self.port.nic.set_vfs(state.functions.into());
         let slot = &self.port.slot;
         let mut gate = slot.gate();
         gate.state = state;
@@ -335,7 +344,7 @@ impl Function<'_> {
         self.port.slot.tell(&Event::Reset);
         self.config.reset();
         self.address = 0;
-        self.port.slot.gate().messages = Messages::new();
+        self.port.slot.gate().messages = Messages::new(messages::VECTORS);
         self.apply();
         self.port.nic.reset();
     }

@@ -158,6 +158,10 @@ behaviours! {
     MailboxClearsOnRead "mailbox-clears-on-read"
     /// PFMBIMR masks the interrupts of mailboxes.
     MailboxMask "mailbox-mask"
+    /// STATUS shows how many virtual functions there are to be.
+    IovStatus "iov-status"
+    /// Disabling virtual functions resets them.
+    IovDisableResets "iov-disable-resets"
     /// With PFVTCTL.VT_ENA frames go to pools.
     Pools "pools"
     /// MPSAR names the pools of an exact address.

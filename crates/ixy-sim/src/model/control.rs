@@ -11,7 +11,7 @@ use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::names::{self, mask, rx, tx};
 use super::statistics::FunctionCounts;
-use super::{Engine, Hardware, nvm, pools, time};
+use super::{Engine, Hardware, nvm, pools, time, vf};
 
 /// AUTOC of a card with an SFP+ cage, as its EEPROM sets it: 10 Gbit/s serial link.
 pub(crate) const AUTOC_RESET: u32 = 0xc09c_6004;
@@ -180,6 +180,7 @@ impl Engine {
         for (offset, value) in resets {
             regs.store(offset, value);
         }
+        vf::show_wanted(hw);
         for queue in 0..QUEUES {
             let sizes = SRRCTL::BSIZEPACKET.val(2) + SRRCTL::BSIZEHEADER.val(4);
             regs.store(rx(names::SRRCTL, queue), sizes.modify(0));

@@ -241,6 +241,36 @@ impl Nic82599 {
     }
 }
 
+impl Nic82599 {
+    /// How many virtual functions the SR-IOV capability of its configuration space wants: 0 while they are not enabled.
+    /// STATUS shows it (section 8.2.3.1.2). Those that are plugged in are there anyway; that they are enabled no more is as a
+    /// function level reset to each (section 4.2.2.2).
+    pub fn set_vfs(&self, count: u32) {
+        let count = count.min(FUNCTIONS);
+        if self.hw.wanted_vfs.swap(count, Ordering::AcqRel) == count {
+            return;
+        }
+        self.act(|engine| {
+            show_wanted(&self.hw);
+            let gone = if count == 0 && Behaviour::IovDisableResets.on() { FUNCTIONS } else { 0 };
+            for n in (0..gone).filter(|n| self.hw.vfs.load(Ordering::Acquire) >> n & 1 == 1) {
+                self.hw.vf_mastering.fetch_and(!(1 << n), Ordering::AcqRel);
+                engine.reset_function(&self.hw, n);
+            }
+        });
+    }
+}
+
+/// Shows in STATUS how many virtual functions are wanted, also after a reset.
+pub(crate) fn show_wanted(hw: &Hardware) {
+    if !Behaviour::IovStatus.on() {
+        return;
+    }
+    let count = hw.wanted_vfs.load(Ordering::Acquire);
+    let value = STATUS::NUM_VFS.val(count) + STATUS::IOV_ACTIVE.val(u32::from(count > 0));
+    hw.regs.store(names::STATUS, value.modify(hw.regs.load(names::STATUS)));
+}
+
 /// What a function is plugged into.
 struct Plug {
     memory: Arc<dyn Reach>,

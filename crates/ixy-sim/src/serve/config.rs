@@ -16,6 +16,10 @@ const MSIX: usize = 0x70;
 const EXPRESS: usize = 0xa0;
 const ERRORS: usize = 0x100;
 const SERIAL: usize = 0x140;
+const SRIOV: usize = 0x160;
+/// From the start of the SR-IOV capability.
+const VF_CONTROL: usize = 0x08;
+const VF_COUNT: usize = 0x10;
 
 const COMMAND_PORTS: u16 = 1 << 0;
 const COMMAND_MEMORY: u16 = 1 << 1;
@@ -26,6 +30,13 @@ const MSI_ENABLE: u16 = 1 << 0;
 const MSIX_ENABLE: u16 = 1 << 15;
 const MSIX_MASK: u16 = 1 << 14;
 const RESET_FUNCTION: u16 = 1 << 15;
+const VF_ENABLE: u16 = 1 << 0;
+const VF_MEMORY: u16 = 1 << 3;
+const VF_HIERARCHY: u16 = 1 << 4;
+/// How many virtual functions there can be.
+const VFS: u16 = 64;
+const VF_DEVICE: u16 = 0x10ed;
+const VF_WINDOW: u32 = crate::Vf::WINDOW;
 
 /// What a write to the configuration space makes of the function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +55,8 @@ pub(crate) struct State {
     pub(crate) msix_masked: bool,
     /// It sleeps (D3hot).
     pub(crate) asleep: bool,
+    /// Virtual functions that are there.
+    pub(crate) functions: u16,
 }
 
 /// A reset that a write asks for.
@@ -72,6 +85,32 @@ impl Config {
         config.header();
         config.capabilities();
         config.extended(mac);
+        config.initial = config.bytes.clone();
+        config
+    }
+
+    /// That of a virtual function, as a virtual machine monitor shows it (section 9.5): the ids and the memory decoding that
+    /// the function itself leaves to its card are here.
+    pub(crate) fn virtual_function() -> Self {
+        let zero = || Box::new([0; SIZE]);
+        let mut config = Self { bytes: zero(), writable: zero(), clears: zero(), initial: zero() };
+        config.word(0x00, 0x8086, 0);
+        config.word(0x02, VF_DEVICE, 0);
+        config.word(COMMAND, 0, COMMAND_MEMORY | COMMAND_MASTER);
+        config.word(STATUS, 1 << 4, 0);
+        config.word(0x08, 0x0001, 0);
+        config.word(0x0a, 0x0200, 0);
+        // BAR 0: registers. BAR 3: MSI-X. Both prefetchable memory at 64-bit addresses.
+        config.dword(0x10, 0xc, !(VF_WINDOW - 1));
+        config.dword(0x14, 0, u32::MAX);
+        config.dword(0x1c, 0xc, !(MESSAGES as u32 - 1));
+        config.dword(0x20, 0, u32::MAX);
+        config.word(0x2c, 0x8086, 0);
+        config.word(0x2e, 0x0003, 0);
+        config.word(0x34, MSIX as u16, 0);
+        config.messages(crate::Vf::VECTORS, 3);
+        config.express();
+        config.errors(0);
         config.initial = config.bytes.clone();
         config
     }
@@ -113,10 +152,20 @@ impl Config {
         self.dword(MSI + 8, 0, u32::MAX);
         self.word(MSI + 12, 0, u16::MAX);
         self.dword(MSI + 16, 0, 1);
+        self.messages(super::messages::VECTORS, 4);
+        self.express();
+    }
+
+    /// MSI-X, with its table at the start of BAR `bar`.
+    fn messages(&mut self, vectors: u32, bar: u32) {
         self.word(MSIX, (EXPRESS as u16) << 8 | 0x11, 0);
-        self.word(MSIX + 2, super::messages::VECTORS as u16 - 1, MSIX_ENABLE | MSIX_MASK);
-        self.dword(MSIX + 4, 4, 0); // the table: BAR 4, at 0
-        self.dword(MSIX + 8, super::messages::PENDING as u32 | 4, 0);
+        self.word(MSIX + 2, vectors as u16 - 1, MSIX_ENABLE | MSIX_MASK);
+        self.dword(MSIX + 4, bar, 0);
+        self.dword(MSIX + 8, super::messages::PENDING as u32 | bar, 0);
+    }
+
+    /// PCI Express.
+    fn express(&mut self) {
         self.word(EXPRESS, 0x0010, 0); // the last one
         self.word(EXPRESS + 2, 0x0002, 0); // an endpoint, version 2
         // Payloads up to 512 bytes, role-based errors, function level reset.
@@ -133,7 +182,16 @@ impl Config {
 
     /// Section 9.4: advanced error reporting, and the serial number, which comes from the address.
     fn extended(&mut self, mac: [u8; 6]) {
-        self.dword(ERRORS, 0x0001 | 1 << 16 | (SERIAL as u32) << 20, 0);
+        self.errors(SERIAL as u32);
+        self.dword(SERIAL, 0x0003 | 1 << 16 | (SRIOV as u32) << 20, 0);
+        let [a, b, c, d, e, f] = mac;
+        self.bytes[SERIAL + 4..SERIAL + 12].copy_from_slice(&[f, e, d, 0xff, 0xff, c, b, a]);
+        self.virtualization();
+    }
+
+    /// Advanced error reporting; the next extended capability is at `next`.
+    fn errors(&mut self, next: u32) {
+        self.dword(ERRORS, 0x0001 | 1 << 16 | next << 20, 0);
         const UNCORRECTABLE: u32 = 0x001f_f010;
         const CORRECTABLE: u32 = 0x0000_31c1;
         self.clears[ERRORS + 0x04..ERRORS + 0x08].copy_from_slice(&UNCORRECTABLE.to_le_bytes());
@@ -141,9 +199,25 @@ impl Config {
         self.dword(ERRORS + 0x0c, 0x0006_2010, UNCORRECTABLE);
         self.clears[ERRORS + 0x10..ERRORS + 0x14].copy_from_slice(&CORRECTABLE.to_le_bytes());
         self.dword(ERRORS + 0x14, 0x2000, CORRECTABLE);
-        self.dword(SERIAL, 0x0003 | 1 << 16, 0);
-        let [a, b, c, d, e, f] = mac;
-        self.bytes[SERIAL + 4..SERIAL + 12].copy_from_slice(&[f, e, d, 0xff, 0xff, c, b, a]);
+    }
+
+    /// Section 9.4.4: the virtual functions that there can be, what they look like, and how many are to be there.
+    fn virtualization(&mut self) {
+        self.dword(SRIOV, 0x0010 | 1 << 16, 0);
+        self.word(SRIOV + VF_CONTROL, 0, VF_ENABLE | VF_MEMORY | VF_HIERARCHY);
+        self.word(SRIOV + 0x0c, VFS, 0); // at first, and
+        self.word(SRIOV + 0x0e, VFS, 0); // in all
+        self.word(SRIOV + VF_COUNT, 0, u16::MAX);
+        self.word(SRIOV + 0x14, 0x80, 0); // the first one's distance, in routing ids
+        self.word(SRIOV + 0x16, 2, 0); // that of the next
+        self.word(SRIOV + 0x1a, VF_DEVICE, 0);
+        self.dword(SRIOV + 0x1c, 0x553, 0); // page sizes from 4 KB to 4 MB, and
+        self.dword(SRIOV + 0x20, 1, 0x553); // the one in use
+        // BARs 0 and 3 of all functions together.
+        self.dword(SRIOV + 0x24, 0xc, !(VF_WINDOW - 1));
+        self.dword(SRIOV + 0x28, 0, u32::MAX);
+        self.dword(SRIOV + 0x30, 0xc, !(MESSAGES as u32 - 1));
+        self.dword(SRIOV + 0x34, 0, u32::MAX);
     }
 
     fn word(&mut self, at: usize, value: u16, writable: u16) {
@@ -201,6 +275,11 @@ impl Config {
             msix: msix & MSIX_ENABLE != 0,
             msix_masked: msix & MSIX_ENABLE != 0 && msix & MSIX_MASK != 0,
             asleep,
+            functions: if self.at(SRIOV + VF_CONTROL) & VF_ENABLE != 0 {
+                self.at(SRIOV + VF_COUNT).min(VFS)
+            } else {
+                0
+            },
         }
     }
 

@@ -1,6 +1,6 @@
 //! The MSI-X table and its pending bits (section 9.3.9): [`Messages`].
 
-/// How many vectors there are.
+/// How many vectors the card has. A virtual function has fewer.
 pub(crate) const VECTORS: u32 = 64;
 /// Where in the BAR the pending bits are.
 pub(crate) const PENDING: u64 = 0x2000;
@@ -17,6 +17,7 @@ const CONTROL: usize = 12;
 #[derive(Debug)]
 pub(crate) struct Messages {
     table: Box<[u8; TABLE]>,
+    vectors: u32,
     used: bool,
     /// All are held back.
     masked: bool,
@@ -25,10 +26,13 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    pub(crate) fn new() -> Self {
+    /// A table of so many vectors, 64 at most.
+    pub(crate) fn new(vectors: u32) -> Self {
+        let vectors = vectors.min(VECTORS);
         let mut table = Box::new([0; TABLE]);
-        table.iter_mut().skip(CONTROL).step_by(ENTRY).for_each(|control| *control = 1);
-        Self { table, used: false, masked: false, pending: 0 }
+        let controls = table.iter_mut().skip(CONTROL).step_by(ENTRY);
+        controls.take(vectors as usize).for_each(|control| *control = 1);
+        Self { table, vectors, used: false, masked: false, pending: 0 }
     }
 
     /// Reads from the BAR: what is neither table nor pending bits is zero.
@@ -44,7 +48,8 @@ impl Messages {
     /// Writes to the table.
     pub(crate) fn write(&mut self, offset: u64, from: &[u8]) {
         for (at, byte) in (offset..).zip(from) {
-            if let Some(entry) = usize::try_from(at).ok().and_then(|at| self.table.get_mut(at)) {
+            let inside = usize::try_from(at).ok().filter(|at| *at < self.vectors as usize * ENTRY);
+            if let Some(entry) = inside.and_then(|at| self.table.get_mut(at)) {
                 // Of the control word only the mask bit is there.
                 *entry = match at as usize % ENTRY {
                     CONTROL => byte & 1,
@@ -69,16 +74,17 @@ impl Messages {
     /// The device sends message `vector`: whether it goes out now.
     pub(crate) fn send(&mut self, vector: u32) -> bool {
         let masked = self.is_masked(vector);
-        if masked && vector < VECTORS {
+        let there = vector < self.vectors;
+        if masked && there {
             self.pending |= 1 << vector;
         }
-        !masked && vector < VECTORS
+        !masked && there
     }
 
     /// Messages that were held back and are not any more, as bits.
     pub(crate) fn released(&mut self) -> u64 {
         let vectors =
-            (0..VECTORS).filter(|vector| self.pending >> vector & 1 != 0 && !self.is_masked(*vector));
+            (0..self.vectors).filter(|vector| self.pending >> vector & 1 != 0 && !self.is_masked(*vector));
         let released = vectors.fold(0, |bits, vector| bits | 1 << vector);
         self.pending &= !released;
         released
@@ -91,7 +97,7 @@ mod tests {
 
     #[test]
     fn messages_go_out_until_the_table_is_written_to_and_then_as_its_masks_say() {
-        let mut messages = Messages::new();
+        let mut messages = Messages::new(VECTORS);
         assert!(messages.send(0) && messages.send(63) && !messages.send(64));
         messages.write(16 + 12, &[0, 0, 0, 0]);
         assert!(!messages.send(0) && messages.send(1), "entry 0 is still masked, as after a reset");
@@ -104,8 +110,19 @@ mod tests {
     }
 
     #[test]
+    fn a_shorter_table_has_no_more_vectors_and_ends_earlier() {
+        let mut messages = Messages::new(3);
+        assert!(messages.send(2) && !messages.send(3));
+        let mut entries = [0; 32];
+        messages.write(3 * 16, &[0xff; 16]);
+        messages.read(2 * 16, &mut entries);
+        assert_eq!(entries.iter().position(|byte| *byte != 0), Some(12), "the mask of the last");
+        assert_eq!(entries[13..], [0; 19]);
+    }
+
+    #[test]
     fn the_mask_of_all_holds_back_and_lets_go() {
-        let mut messages = Messages::new();
+        let mut messages = Messages::new(VECTORS);
         messages.mask(true);
         assert!(!messages.send(5) && !messages.send(7));
         assert_eq!(messages.released(), 0);
@@ -115,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_table_keeps_addresses_and_data_and_of_the_control_word_the_mask() {
-        let mut messages = Messages::new();
+        let mut messages = Messages::new(VECTORS);
         messages.write(16, &[0xff; 16]);
         let mut entry = [0; 16];
         messages.read(16, &mut entry);

@@ -550,6 +550,27 @@ fn the_device_can_mask_the_mailbox_of_a_function() {
 }
 
 #[test]
+fn the_status_says_how_many_functions_are_wanted_and_their_end_resets_them() {
+    let (bench, function) = running();
+    let status = || bench.read(STATUS) >> 10 & 0x1ff;
+    assert_eq!(status(), 0);
+    bench.nic.set_vfs(5);
+    assert_eq!(status(), 5 | 1 << 8);
+    bench.write(CTRL, 1 << 26);
+    assert_eq!(status(), 5 | 1 << 8, "a reset of the port leaves its configuration space alone");
+    let _ring = function.ring(VFTDBAL, 0);
+    bench.nic.set_vfs(5);
+    assert_eq!(function.read(VTEIMS), 0);
+    function.write(VTEIMS, 7);
+    bench.nic.set_vfs(4);
+    assert_eq!(function.read(VTEIMS), 7);
+    bench.nic.set_vfs(0);
+    assert_eq!((status(), function.read(VTEIMS), bench.read(PFVFLRE[0])), (0, 0, 1));
+    bench.nic.set_vfs(u32::MAX);
+    assert_eq!(status(), 64 | 1 << 8);
+}
+
+#[test]
 fn a_function_that_is_unplugged_stops_and_leaves_its_queues_to_the_device() {
     let (bench, function) = running();
     let _sends = function.ring(VFTDBAL, 0);
