@@ -19,6 +19,9 @@ enum Act {
     Poll,
     Read(u32),
     Fault(usize, bool),
+    /// What the driver of a virtual function writes.
+    Function(u32, u32),
+    FunctionMastering(bool),
 }
 
 fn value() -> impl Strategy<Value = u32> {
@@ -31,7 +34,8 @@ fn act() -> impl Strategy<Value = Act> {
     ]);
     let gate = prop::sample::select(vec![
         CTRL, RXCTRL, DMATXCTL, FCTRL, HLREG0, MAXFRS, RXPBSIZE, MRQC, VLNCTRL, GPIE, EIMS, EICS, AUTOC,
-        I2CCTL, RDRXCTL, EEC,
+        I2CCTL, RDRXCTL, EEC, 0x00018, 0x11050, 0x051B0, 0x08120, 0x08220, 0x051E0, 0x08110, 0x02F04,
+        0x0F000, 0x08000,
     ]);
     prop_oneof![
         3 => (gate, value()).prop_map(|(register, value)| Act::Write(register, value)),
@@ -41,6 +45,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => prop::collection::vec(any::<u8>(), 1..2000).prop_map(Act::Arrive),
         4 => Just(Act::Poll),
         1 => (0..0x8000_u32).prop_map(|word| Act::Read(word * 4)),
+        2 => (0..0x1000_u32, value()).prop_map(|(word, value)| Act::Function(word * 4, value)),
+        1 => any::<bool>().prop_map(Act::FunctionMastering),
         1 => (0..18_usize, any::<bool>()).prop_map(|(fault, on)| Act::Fault(fault, on)),
     ]
 }
@@ -51,6 +57,7 @@ proptest! {
     #[test]
     fn nothing_a_driver_does_breaks_the_device(acts in prop::collection::vec(act(), 1..120)) {
         let (bench, rx, tx) = Bench::running();
+        let function = bench.nic.vf(0, bench.domain.clone(), Box::new(Vectors::default())).unwrap();
         let start = Instant::now();
         for act in acts {
             match act {
@@ -67,11 +74,20 @@ proptest! {
                 Act::Arrive(bytes) => bench.arrives(&bytes),
                 Act::Poll => { bench.nic.poll(); }
                 Act::Read(register) => { bench.read(register); }
+                Act::Function(register, value) => {
+                    // SAFETY: as for `Bench::write`.
+                    unsafe { function.write32(register, value) };
+                    function.read32(register);
+                }
+                // SAFETY: as for `Bench::write`.
+                Act::FunctionMastering(true) => unsafe { function.start_bus_mastering() },
+                Act::FunctionMastering(false) => function.stop_bus_mastering(),
                 Act::Fault(fault, on) => bench.nic.faults().set(ixy_sim::Fault::ALL[fault], on),
             }
         }
         prop_assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
         // Whatever state that left, a reset makes it a working device again.
+        drop(function);
         bench.nic.faults().clear();
         bench.far(|far| far.arriving.clear());
         bench.write(CTRL, 1 << 26);
