@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod control;
+mod director;
 mod faults;
 mod filter;
 mod headers;

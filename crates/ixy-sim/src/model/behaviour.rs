@@ -116,6 +116,26 @@ behaviours! {
     TupleMasks "tuple-masks"
     /// The one with the highest priority wins.
     TuplePriority "tuple-priority"
+    /// Filters of the flow director choose a queue.
+    Director "director"
+    /// They compare only what the masks of the flow director leave.
+    DirectorMasks "director-masks"
+    /// FDIRCMD removes filters.
+    DirectorRemove "director-remove"
+    /// FDIRCMD tells whether there is a filter.
+    DirectorQuery "director-query"
+    /// Two filters with the same signature collide.
+    DirectorCollision "director-collision"
+    /// Filters in long lists are reported.
+    DirectorLength "director-length"
+    /// The descriptor has the filter's id, if it is to.
+    DirectorReport "director-report"
+    /// Filters can drop frames.
+    DirectorDrop "director-drop"
+    /// The flow director counts filters and frames.
+    DirectorStatistics "director-statistics"
+    /// It interrupts when its table is nearly full.
+    DirectorFull "director-full"
     /// A virtual function's window has the registers of its queues.
     VfQueues "vf-queues"
     /// A virtual function reaches no queue of others.

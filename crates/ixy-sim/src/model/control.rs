@@ -59,7 +59,13 @@ impl Engine {
                     self.link_changed(hw);
                 }
             }
-            names::FDIRCTRL => hw.regs.store(offset, value | mask(FDIRCTRL::INIT_DONE)),
+            names::FDIRCTRL => self.receiver.steering.write_director(&hw.regs, value),
+            names::FDIRCMD => {
+                let causes = self.receiver.steering.director.command(&hw.regs, value);
+                if causes != 0 {
+                    self.interrupts.raise(hw, 0, causes);
+                }
+            }
             names::EICR | names::EICS | names::EIMS | names::EIMC => self.interrupts.write(hw, offset, value),
             _ if self.write_mailbox(hw, offset, value) || time::write(hw, offset, value) => {}
             _ if names::eitr_at(offset).is_some() => self.interrupts.write(hw, offset, value),

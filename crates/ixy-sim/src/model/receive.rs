@@ -236,7 +236,7 @@ impl Receiver {
                 Delivery::NoDescriptor => {
                     // DROP_EN may have been set since (section 8.2.3.8.7).
                     // A pool whose queue went off must not hold up the others.
-                    let off = ring.is_none() && config.pools.is_some();
+                    let off = ring.is_none() && (config.pools.is_some() || passed.choice.drop);
                     if !off && !ring.as_ref().is_some_and(|r| r.queue == passed.queue && r.drop) {
                         self.buffer.push_front((frame, passed));
                         break;
@@ -279,6 +279,7 @@ impl Receiver {
                 }
                 for pool in pools::each(rest) {
                     let passed = self.of_pool(hw, &config, pools, pool, frame, passed);
+                    counts.directed(passed.choice.director);
                     self.miss::<V>(hw, &config, None, frame, passed, counts);
                 }
                 source.consume();
@@ -290,7 +291,9 @@ impl Receiver {
             } else {
                 Delivery::NoDescriptor
             };
-            if delivery == Delivery::NoDescriptor && waits {
+            // The queue of frames to be dropped is usually off.
+            let drop = passed.choice.drop && ring.is_none() && delivery == Delivery::NoDescriptor;
+            if delivery == Delivery::NoDescriptor && waits && !drop {
                 if passed.stamped {
                     time::take_back(hw);
                 }
@@ -298,11 +301,13 @@ impl Receiver {
             }
             counts.arrived(frame);
             counts.passed(frame);
+            counts.directed(passed.choice.director);
             if let Some(time) = passed.pause {
                 self.pause.obey(hw, time);
             }
             match delivery {
                 Delivery::Done => {}
+                _ if drop => counts.dropped(rx_set(hw, passed.queue)),
                 Delivery::TooLong => counts.dropped(rx_set(hw, passed.queue)),
                 Delivery::NoDescriptor => self.miss(hw, &config, ring.as_ref(), frame, passed, counts),
             }
@@ -339,6 +344,7 @@ impl Receiver {
                 Delivery::NoDescriptor if ring.as_ref().is_none_or(|ring| ring.drop) => true,
                 Delivery::NoDescriptor => continue,
             };
+            counts.directed(passed.choice.director);
             if dropped {
                 counts.dropped(rx_set(hw, passed.queue));
             }
@@ -633,7 +639,7 @@ fn write_back(config: &Config, frame: &[u8], passed: &Passed, stripped: bool) ->
             low |= fields_of::HASH.place(u64::from(hash));
         }
     }
-    let mut status = Status::empty();
+    let mut status = Status::from_bits_retain(passed.choice.status);
     match headers.network_checksum(frame) {
         Some(true) => status |= Status::IPCS,
         Some(false) => status |= Status::IPCS | Status::IPE,

@@ -75,6 +75,8 @@ pub(crate) struct Counts {
     rx_queues: [Tally; 16],
     tx_queues: [Tally; 16],
     dropped: [u64; 16],
+    /// Frames that the flow director looked at: those that matched no filter, and those that did.
+    directed: [u64; 2],
     /// Whether there is anything to flush.
     any: bool,
     /// What virtual functions count, once there is one.
@@ -116,6 +118,14 @@ impl Counts {
     #[inline(always)]
     pub(crate) fn passed(&mut self, frame: &[u8]) {
         self.rx.good(frame);
+    }
+
+    /// A frame that the flow director looked at, or not.
+    #[inline(always)]
+    pub(crate) fn directed(&mut self, matched: Option<bool>) {
+        if let Some(matched) = matched {
+            self.directed[usize::from(matched)] += 1;
+        }
     }
 
     /// A frame that was damaged.
@@ -216,6 +226,8 @@ impl Counts {
         add(RUC, counts.damage[Damage::Short as usize]);
         add(ROC, counts.damage[Damage::Long as usize]);
         add(mpc(0), counts.overflow);
+        add(FDIRMISS, counts.directed[0]);
+        add(FDIRMATCH, counts.directed[1]);
         let Direction { good, total, broadcast, multicast, sizes } = counts.tx;
         add(GPTC, good.packets);
         wide(GOTCL, GOTCH, good.bytes);

@@ -1,11 +1,12 @@
-//! Which receive queue a frame goes to: EtherType, SYN and 5-tuple filters, and RSS for what none of them takes (section
-//! 7.1.2).
+//! Which receive queue a frame goes to: EtherType, SYN and 5-tuple filters, the flow director, and RSS for what none of them
+//! takes (section 7.1.2).
 
 use ixy_regs::ixgbe::descriptors::receive::RssType;
 use ixy_regs::ixgbe::fields::{ETQF, ETQS};
 use ixy_regs::ixgbe::rest_fields::SYNQF;
 
 use super::behaviour::Behaviour;
+use super::director::Director;
 use super::headers::{Headers, Transport};
 use super::names::{self, daqf, etqf, etqs, ftqf, l34timir, sdpqf};
 use super::rss::Rss;
@@ -27,6 +28,12 @@ pub(crate) struct Choice {
     pub(crate) hash: Option<(u32, RssType)>,
     /// Number of the EtherType filter that the frame matched.
     pub(crate) ether_type: Option<u8>,
+    /// Whether a filter of the flow director matched; `None` when it did not look.
+    pub(crate) director: Option<bool>,
+    /// Such a filter wants the frame to be dropped, unless the queue for that is on.
+    pub(crate) drop: bool,
+    /// What else the descriptor has in its status and errors.
+    pub(crate) status: u32,
 }
 
 /// An EtherType filter that is on.
@@ -53,6 +60,7 @@ pub(crate) struct Steering {
     ether_types: Vec<EtherType>,
     synqf: u32,
     tuples: Tuples,
+    pub(crate) director: Director,
     /// Whether any filter is on.
     any: bool,
     stale: bool,
@@ -65,6 +73,7 @@ impl Steering {
             ether_types: Vec::new(),
             synqf: 0,
             tuples: Tuples::default(),
+            director: Director::default(),
             any: false,
             stale: true,
         }
@@ -74,6 +83,13 @@ impl Steering {
     pub(crate) fn reset(&mut self) {
         self.stale = true;
         self.rss.changed();
+        self.director.reset();
+    }
+
+    /// Software writes FDIRCTRL.
+    pub(crate) fn write_director(&mut self, regs: &Storage, value: u32) {
+        self.director.write_control(regs, value);
+        self.stale = true;
     }
 
     /// The register at `offset` changed: one of a filter?
@@ -97,6 +113,9 @@ impl Steering {
         if self.stale {
             self.prepare(regs);
         }
+        if self.director.is_on() {
+            self.director.refresh(regs);
+        }
     }
 
     #[cold]
@@ -107,7 +126,7 @@ impl Steering {
         self.synqf = if Behaviour::SynFilter.on() { regs.load(names::SYNQF) } else { 0 };
         self.tuples.prepare(regs);
         let syn = SYNQF::QUEUE_ENABLE.is_set(self.synqf);
-        self.any = syn || !self.ether_types.is_empty() || !self.tuples.is_empty();
+        self.any = syn || !self.ether_types.is_empty() || !self.tuples.is_empty() || self.director.is_on();
         self.stale = false;
     }
 
@@ -127,6 +146,14 @@ impl Steering {
             return choice;
         }
         (choice.queue, choice.hash) = self.rss.choose(regs, mrqc, headers, frame);
+        if self.any
+            && self.director.is_on()
+            && choice.ether_type.is_none()
+            && let Some(queue) = self.director.direct(pool, headers, frame, &mut choice)
+        {
+            choice.queue = queue;
+            choice.by_filter = true;
+        }
         choice
     }
 

@@ -7,6 +7,7 @@
 
 mod bench;
 
+mod director;
 mod eeprom;
 mod fault;
 mod filter;

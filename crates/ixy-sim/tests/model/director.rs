@@ -1,0 +1,341 @@
+//! The flow director (sections 7.1.2.7 and 8.2.3.21).
+//!
+//! Buckets and signatures are what drivers compute for these packets, with the keys that they use.
+
+use crate::bench::*;
+use crate::steering::{arrives, bench, tcp, udp};
+
+const FDIRCTRL: u32 = 0x0EE00;
+const FDIRIPSA: u32 = 0x0EE18;
+const FDIRIPDA: u32 = 0x0EE1C;
+const FDIRPORT: u32 = 0x0EE20;
+const FDIRVLAN: u32 = 0x0EE24;
+const FDIRHASH: u32 = 0x0EE28;
+const FDIRCMD: u32 = 0x0EE2C;
+const FDIRFREE: u32 = 0x0EE38;
+const FDIRDIP4M: u32 = 0x0EE3C;
+const FDIRSIP4M: u32 = 0x0EE40;
+const FDIRTCPM: u32 = 0x0EE44;
+const FDIRUDPM: u32 = 0x0EE48;
+const FDIRLEN: u32 = 0x0EE4C;
+const FDIRUSTAT: u32 = 0x0EE50;
+const FDIRFSTAT: u32 = 0x0EE54;
+const FDIRMATCH: u32 = 0x0EE58;
+const FDIRMISS: u32 = 0x0EE5C;
+const FDIRHKEY: u32 = 0x0EE68;
+const FDIRSKEY: u32 = 0x0EE6C;
+const FDIRM: u32 = 0x0EE70;
+
+const PORTS: (u16, u16) = (1000, 2000);
+/// Signature and hash of a TCP packet from [`SOURCE`](crate::steering::SOURCE):1000, without a tag.
+const TCP_FLOW: u32 = 0x7b13_4e4e;
+
+/// FDIRCTRL: 64 KB of memory, flexible bytes where the EtherType is, lists of up to 20, cause at 64 free filters.
+const CONTROL: u32 = 1 | 6 << 16 | 10 << 24 | 4 << 28;
+const EXACT: u32 = 1 << 4;
+const REPORT: u32 = 1 << 5;
+const REPORT_ALWAYS: u32 = 1 << 7;
+const ADD: u32 = 1;
+const REMOVE: u32 = 2;
+const QUERY: u32 = 3;
+const VALID: u32 = 1 << 2;
+const UPDATE: u32 = 1 << 3;
+const L4_TCP: u32 = 2 << 5;
+const L4_UDP: u32 = 1 << 5;
+const CLEARHT: u32 = 1 << 8;
+const DROP: u32 = 1 << 9;
+const COLLISION: u32 = 1 << 12;
+const QUEUE: u32 = 1 << 15;
+
+const FLM: u64 = 1 << 2;
+
+fn director(control: u32) -> (Bench, Vec<RxRing>) {
+    let (bench, rings) = bench();
+    bench.write(FDIRHKEY, 0x3dad_14e2);
+    bench.write(FDIRSKEY, 0x174d_3614);
+    bench.write(FDIRCTRL, control);
+    assert_eq!(bench.read(FDIRCTRL), control | 1 << 3, "INIT_DONE");
+    (bench, rings)
+}
+
+/// Gives a command for the filter that `hash` names; returns FDIRCMD after it.
+fn command(bench: &Bench, hash: u32, command: u32) -> u32 {
+    bench.write(FDIRHASH, hash);
+    bench.write(FDIRCMD, command);
+    let done = bench.read(FDIRCMD);
+    assert_eq!(done & 3, 0, "the command is done");
+    done
+}
+
+fn add(bench: &Bench, hash: u32, queue: u32) {
+    command(bench, hash, ADD | UPDATE | QUEUE | L4_TCP | queue << 16);
+}
+
+/// Masks everything but IPv4 addresses, TCP and UDP with their ports.
+fn mask_all_but_tuples(bench: &Bench) {
+    bench.write(FDIRM, 0x37);
+}
+
+/// Writes the flow of an exact filter from [`SOURCE`](crate::steering::SOURCE):1000.
+fn flow(bench: &Bench) {
+    bench.write(FDIRIPSA, u32::from_le_bytes(crate::steering::SOURCE));
+    bench.write(FDIRIPDA, u32::from_le_bytes(crate::steering::DESTINATION));
+    bench.write(FDIRPORT, 1000 | 2000 << 16);
+    bench.write(FDIRVLAN, 0);
+}
+
+#[test]
+fn a_signature_filter_sends_its_flow_to_its_queue() {
+    let (bench, mut rings) = director(CONTROL);
+    add(&bench, TCP_FLOW, 5);
+    let (q, words) = arrives(&bench, &mut rings, &tcp(0, PORTS));
+    assert_eq!((q, words[1] & FLM), (5, FLM));
+    assert_eq!(words[0] & 0xf, 1, "the hash of RSS is reported");
+    let (q, words) = arrives(&bench, &mut rings, &tcp(0, (1000, 2001)));
+    assert_eq!((q, words[1] & FLM), (15, 0), "another flow goes where RSS says");
+    assert_eq!(arrives(&bench, &mut rings, &udp(PORTS)).0, 15, "another protocol");
+    add(&bench, 0x2408_6135, 6);
+    assert_eq!(arrives(&bench, &mut rings, &udp(PORTS)).0, 6, "UDP");
+    let mut tagged = tcp(0, PORTS);
+    tagged.splice(12..12, [0x81, 0, 0x60, 5]);
+    assert_eq!(arrives(&bench, &mut rings, &tagged).0, 15);
+    add(&bench, 0x79f7_4763, 7);
+    assert_eq!(arrives(&bench, &mut rings, &tagged).0, 7, "with tag 0x6005, and 0x8100 as flexible bytes");
+    assert_eq!(arrives(&bench, &mut rings, &own(60, 1)).0, 0, "not IP");
+}
+
+#[test]
+fn the_bucket_is_as_many_bits_of_the_hash_as_there_are_buckets() {
+    for (memory, bits) in [(1, 13), (2, 14), (3, 15)] {
+        let (bench, mut rings) = director(CONTROL & !3 | memory);
+        let other_bit = 1 << (bits - 1);
+        add(&bench, TCP_FLOW ^ other_bit, 5);
+        assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 15, "{memory}: not its bucket");
+        add(&bench, TCP_FLOW ^ (0x8000 - 2 * other_bit), 6);
+        assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 6, "{memory}");
+        assert_eq!(bench.read(FDIRFREE) & 0xffff, (1 << bits) - 1 - 2);
+    }
+    let (bench, mut rings) = director(CONTROL & !3);
+    add(&bench, TCP_FLOW, 5);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 15, "without memory it is off");
+    assert_eq!((bench.read(FDIRFREE), bench.read(FDIRMISS)), (0, 0));
+}
+
+#[test]
+fn an_exact_filter_compares_the_whole_flow() {
+    let (bench, mut rings) = director(CONTROL | EXACT);
+    assert_eq!(bench.read(FDIRFREE), 2047);
+    mask_all_but_tuples(&bench);
+    flow(&bench);
+    add(&bench, 0x0123_0a3c, 5);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 5);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, (1000, 2001))).0, 15);
+    let mut tagged = tcp(0, PORTS);
+    tagged.splice(12..12, [0x81, 0, 0x60, 5]);
+    assert_eq!(arrives(&bench, &mut rings, &tagged).0, 5, "the tag is masked");
+    for (register, value) in [
+        (FDIRIPSA, u32::from_le_bytes([10, 1, 2, 4])),
+        (FDIRIPDA, u32::from_le_bytes([192, 168, 4, 6])),
+        (FDIRPORT, 1000 | 2001 << 16),
+        (FDIRPORT, 1001 | 2000 << 16),
+    ] {
+        // In the same bucket, but not the packet's flow.
+        bench.write(FDIRCMD, CLEARHT);
+        flow(&bench);
+        bench.write(register, value);
+        add(&bench, 0x0123_0a3c, 5);
+        assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 15, "{register:#x}");
+    }
+    bench.write(FDIRCMD, CLEARHT);
+    flow(&bench);
+    add(&bench, 0x0123_0a3d, 5);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 15, "in a wrong bucket it is not found");
+}
+
+#[test]
+fn exact_filters_compare_a_tag_without_its_bit_12() {
+    let (bench, mut rings) = director(CONTROL | EXACT);
+    bench.write(FDIRM, 0x34);
+    flow(&bench);
+    bench.write(FDIRVLAN, 0x6005);
+    add(&bench, 0x0123_78c5, 5);
+    let mut tagged = tcp(0, PORTS);
+    tagged.splice(12..12, [0x81, 0, 0x70, 5]);
+    assert_eq!(arrives(&bench, &mut rings, &tagged).0, 5);
+    tagged[14] = 0x60;
+    assert_eq!(arrives(&bench, &mut rings, &tagged).0, 5);
+    tagged[15] = 6;
+    assert_eq!(arrives(&bench, &mut rings, &tagged).0, 15, "another VLAN");
+}
+
+#[test]
+fn what_masks_name_is_not_compared() {
+    let (bench, mut rings) = director(CONTROL | EXACT);
+    mask_all_but_tuples(&bench);
+    flow(&bench);
+    // Only the network of the destination, and its port.
+    bench.write(FDIRSIP4M, u32::MAX);
+    bench.write(FDIRDIP4M, u32::from_le_bytes([0, 0, 0, 0xff]));
+    bench.write(FDIRTCPM, 0x0000_ffff);
+    add(&bench, 0x0123_0c38, 5);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, (77, 2000))).0, 5);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, (77, 2001))).0, 15);
+    // Bits of ports lie the other way round: the highest bit of the mask is the lowest of the port.
+    bench.write(FDIRTCPM, 0x8000_ffff);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, (77, 2001))).0, 5);
+    // Addresses only.
+    bench.write(FDIRCMD, CLEARHT);
+    bench.write(FDIRSIP4M, 0);
+    bench.write(FDIRDIP4M, 0);
+    bench.write(FDIRTCPM, u32::MAX);
+    bench.write(FDIRUDPM, u32::MAX);
+    bench.write(FDIRM, 0x3f);
+    add(&bench, 0x0123_70a4, 6);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, (77, 78))).0, 6);
+    assert_eq!(arrives(&bench, &mut rings, &udp((77, 78))).0, 6);
+}
+
+#[test]
+fn descriptors_have_the_filters_id_when_control_says_so() {
+    let (bench, mut rings) = director(CONTROL | EXACT | REPORT);
+    mask_all_but_tuples(&bench);
+    flow(&bench);
+    add(&bench, 0x0123_0a3c, 5);
+    let (_, words) = arrives(&bench, &mut rings, &tcp(0, PORTS));
+    assert_eq!(words[0] & 0xf, 15, "RSS type");
+    assert_eq!(words[0] >> 32, 0x023c_0123, "bucket and index");
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, (1, 2))).1[0] & 0xf, 1, "no match");
+    bench.write(FDIRM, 0);
+    bench.write(FDIRCTRL, CONTROL | REPORT_ALWAYS);
+    let (q, words) = arrives(&bench, &mut rings, &tcp(0, PORTS));
+    assert_eq!((q, words[0] & 0xf, words[1] & FLM), (15, 15, 0));
+    assert_eq!(words[0] >> 32, 0x0e4e_7b13, "bucket and signature");
+}
+
+#[test]
+fn filters_are_removed_and_found_by_bucket_and_id() {
+    let (bench, mut rings) = director(CONTROL);
+    assert_eq!(command(&bench, TCP_FLOW, QUERY) & VALID, 0);
+    assert_eq!(bench.read(FDIRHASH) & 0x8000, 0, "nothing is in the bucket");
+    add(&bench, TCP_FLOW, 5);
+    let found = command(&bench, TCP_FLOW, QUERY);
+    assert_eq!(found & (VALID | QUEUE | L4_TCP | L4_UDP | 0x7f << 16), VALID | QUEUE | L4_TCP | 5 << 16);
+    assert_eq!(bench.read(FDIRHASH) & 0x8000, 0x8000);
+    assert_eq!(command(&bench, TCP_FLOW ^ 1 << 16, QUERY) & VALID, 0, "another signature");
+    command(&bench, TCP_FLOW ^ 1 << 16, REMOVE);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 5);
+    command(&bench, TCP_FLOW, REMOVE);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 15);
+    assert_eq!(bench.read(FDIRFREE), 8191);
+}
+
+#[test]
+fn commands_and_packets_are_counted() {
+    let (bench, mut rings) = director(CONTROL);
+    add(&bench, TCP_FLOW, 5);
+    add(&bench, TCP_FLOW ^ 1 << 16, 5);
+    command(&bench, TCP_FLOW ^ 1 << 16, REMOVE);
+    command(&bench, TCP_FLOW ^ 1 << 16, REMOVE);
+    command(&bench, TCP_FLOW, ADD | QUEUE | L4_TCP);
+    assert_eq!([bench.read(FDIRUSTAT), bench.read(FDIRUSTAT)], [2 | 1 << 16, 0], "added and removed");
+    assert_eq!([bench.read(FDIRFSTAT), bench.read(FDIRFSTAT)], [1 | 1 << 8, 0], "not added, not removed");
+    assert_eq!(bench.read(FDIRLEN), 2 | 1 << 8 | 0x0e4e << 16, "the longest list, and the last one");
+    for port in [2000, 2001, 2002] {
+        arrives(&bench, &mut rings, &tcp(0, (1000, port)));
+    }
+    // Not counted again while it waits.
+    bench.far(|far| far.waits = true);
+    bench.write(rx(RXDCTL, 5), 0);
+    bench.arrives(&tcp(0, PORTS));
+    bench.poll();
+    bench.poll();
+    bench.write(rx(RXDCTL, 5), ENABLE);
+    bench.poll();
+    assert_eq!([bench.read(FDIRMATCH), bench.read(FDIRMISS)], [2, 2]);
+    assert_eq!([bench.read(FDIRMATCH), bench.read(FDIRMISS)], [0, 0]);
+}
+
+#[test]
+fn a_filter_that_is_there_is_updated_only_if_that_is_asked_for() {
+    let (bench, mut rings) = director(CONTROL);
+    add(&bench, TCP_FLOW, 5);
+    add(&bench, TCP_FLOW, 6);
+    assert_eq!(bench.read(FDIRFREE), 8190, "one filter");
+    let (q, words) = arrives(&bench, &mut rings, &tcp(0, PORTS));
+    assert_eq!((q, words[1] >> 20 & 7), (6, 0));
+    command(&bench, TCP_FLOW, ADD | QUEUE | L4_TCP | 7 << 16);
+    let (q, words) = arrives(&bench, &mut rings, &tcp(0, PORTS));
+    assert_eq!((q, words[1] >> 20 & 7), (6, 4), "it stays, and says that there was a collision");
+    assert_eq!(bench.read(FDIRFREE), 8190 | 1 << 16);
+    assert_eq!(command(&bench, TCP_FLOW, QUERY) & COLLISION, COLLISION);
+    command(&bench, TCP_FLOW, REMOVE);
+    assert_eq!(bench.read(FDIRFREE), 8191);
+}
+
+#[test]
+fn a_filter_at_the_end_of_a_long_list_says_so() {
+    let (bench, mut rings) = director(CONTROL & !(0xf << 24) | 1 << 24);
+    add(&bench, TCP_FLOW ^ 1 << 16, 5);
+    add(&bench, TCP_FLOW, 5);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).1[1] >> 20 & 7, 0, "the second of two");
+    command(&bench, TCP_FLOW, REMOVE);
+    add(&bench, TCP_FLOW ^ 2 << 16, 5);
+    add(&bench, TCP_FLOW, 5);
+    let (q, words) = arrives(&bench, &mut rings, &tcp(0, PORTS));
+    assert_eq!((q, words[1] >> 20 & 7), (5, 1), "the third");
+}
+
+#[test]
+fn frames_are_dropped_by_way_of_a_queue_that_is_off() {
+    for waits in [false, true] {
+        let (bench, mut rings) = director(CONTROL | 127 << 8);
+        bench.far(|far| far.waits = waits);
+        command(&bench, TCP_FLOW, ADD | QUEUE | L4_TCP | DROP | 5 << 16);
+        bench.arrives(&tcp(0, PORTS));
+        bench.poll();
+        assert!(rings.iter().all(|ring| ring.peek(&bench).is_none()));
+        assert_eq!(arrives(&bench, &mut rings, &tcp(0, (1, 2))).0, 15, "it does not hold up others");
+        assert_eq!(bench.read(FDIRMATCH), 1);
+        bench.write(FDIRCTRL, CONTROL | 9 << 8 | 1 << 3);
+        let (q, words) = arrives(&bench, &mut rings, &tcp(0, PORTS));
+        assert_eq!((q, words[1] >> 20 & 7), (9, 2), "on, it has them, with an error");
+    }
+}
+
+#[test]
+fn a_full_table_takes_no_more_and_interrupts_before() {
+    let (bench, mut rings) = director(CONTROL | EXACT);
+    mask_all_but_tuples(&bench);
+    bench.write(EIMS, 1 << 16);
+    flow(&bench);
+    for n in 0..2046 {
+        bench.write(FDIRPORT, n);
+        add(&bench, n, 5);
+        let raised = bench.read(EICR) & 1 << 16 != 0;
+        assert_eq!(raised, 2046 - n <= 64, "{n}");
+    }
+    flow(&bench);
+    add(&bench, 0x0a3c, 5);
+    assert_eq!(bench.read(FDIRFREE), 0);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 5);
+    bench.read(FDIRFSTAT);
+    bench.write(FDIRPORT, 7777);
+    add(&bench, 0x0a3c, 5);
+    assert_eq!(bench.read(FDIRFSTAT), 1);
+    bench.write(FDIRCMD, CLEARHT);
+    assert_eq!(bench.read(FDIRFREE), 2047);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 15);
+}
+
+#[test]
+fn initialisation_and_reset_empty_the_table() {
+    let (bench, mut rings) = director(CONTROL);
+    add(&bench, TCP_FLOW, 5);
+    bench.write(FDIRCTRL, CONTROL | 1 << 3);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 5, "with INIT_DONE it is not initialised");
+    bench.write(FDIRCTRL, CONTROL);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 15);
+    add(&bench, TCP_FLOW, 5);
+    bench.write(CTRL, 1 << 26);
+    assert_eq!([bench.read(FDIRCTRL), bench.read(FDIRFREE)], [1 << 3, 0]);
+}
