@@ -574,9 +574,13 @@ impl Engine {
                 rest = rest.min(Wakes::SOON.within);
             }
         }
-        let due = [self.interrupts.due(hw), self.functions.due(), self.receiver.pause.due()];
-        if let Some(due) = due.into_iter().flatten().min() {
+        if let Some(due) = self.interrupts.due(hw).into_iter().chain(self.functions.due()).min() {
             rest = rest.min(due.saturating_sub(hw.now()));
+        }
+        if let Some(due) = self.receiver.pause.due() {
+            // What is overdue waits for something else: for a link, or for bus mastering.
+            let left = due.checked_sub(hw.now()).filter(|left| !left.is_zero());
+            rest = rest.min(left.unwrap_or(Wakes::SOON.within));
         }
         rest.min(self.link.comes_up_in(hw))
     }

@@ -8,6 +8,10 @@ use proptest::prelude::*;
 
 use crate::bench::*;
 
+const MFLCN: u32 = 0x04294;
+const FCCFG: u32 = 0x03D00;
+const FCRTH: u32 = 0x03260;
+
 /// One thing that a driver, or the world, can do.
 #[derive(Debug, Clone)]
 enum Act {
@@ -35,7 +39,7 @@ fn act() -> impl Strategy<Value = Act> {
     let gate = prop::sample::select(vec![
         CTRL, RXCTRL, DMATXCTL, FCTRL, HLREG0, MAXFRS, RXPBSIZE, MRQC, VLNCTRL, GPIE, EIMS, EICS, AUTOC,
         I2CCTL, RDRXCTL, EEC, 0x00018, 0x11050, 0x051B0, 0x08120, 0x08220, 0x051E0, 0x08110, 0x02F04,
-        0x0F000, 0x08000,
+        0x0F000, 0x08000, MFLCN, FCCFG, FCRTH,
     ]);
     prop_oneof![
         3 => (gate, value()).prop_map(|(register, value)| Act::Write(register, value)),
@@ -43,12 +47,21 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (queue, 0..3_u32, value()).prop_map(|(register, q, value)| Act::Queue(register, q, value)),
         4 => (any::<bool>(), 0..32_u32, any::<u64>(), any::<u64>()).prop_map(|(t, n, a, b)| Act::Descriptor(t, n, a, b)),
         2 => prop::collection::vec(any::<u8>(), 1..2000).prop_map(Act::Arrive),
+        1 => any::<[u8; 4]>().prop_map(|rest| Act::Arrive(mac_control(rest))),
         4 => Just(Act::Poll),
         1 => (0..0x8000_u32).prop_map(|word| Act::Read(word * 4)),
         2 => (0..0x1000_u32, value()).prop_map(|(word, value)| Act::Function(word * 4, value)),
         1 => any::<bool>().prop_map(Act::FunctionMastering),
         1 => (0..18_usize, any::<bool>()).prop_map(|(fault, on)| Act::Fault(fault, on)),
     ]
+}
+
+/// A frame for the MAC itself: a pause, more often than not.
+fn mac_control(rest: [u8; 4]) -> Vec<u8> {
+    let mut frame = vec![0x01, 0x80, 0xc2, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x88, 0x08, 0];
+    frame.extend_from_slice(&[rest[0].leading_zeros() as u8 + 1, rest[1], rest[2]]);
+    frame.resize(60 - usize::from(rest[3] > 240), 0);
+    frame
 }
 
 proptest! {
@@ -98,6 +111,80 @@ proptest! {
         bench.arrives(&own(60, 1));
         bench.poll();
         prop_assert_eq!(ring.drain(&bench), [own(60, 1)]);
+    }
+}
+
+/// A frame that asks for segmentation and makes sense, but for one bit in one of its descriptors' words.
+#[derive(Debug, Clone)]
+struct Segmented {
+    ipv4: bool,
+    tcp: bool,
+    payload: u64,
+    mss: u64,
+    /// Which of the six words of context and two data descriptors, and which bit.
+    wrong: Option<(usize, u32)>,
+    room: usize,
+}
+
+fn segmented() -> impl Strategy<Value = Segmented> {
+    let wrong = prop::option::weighted(0.8, (0..6_usize, 0..64_u32));
+    (any::<bool>(), any::<bool>(), 1..1900_u64, 1..2000_u64, wrong, 0..200_usize)
+        .prop_map(|(ipv4, tcp, payload, mss, wrong, room)| Segmented { ipv4, tcp, payload, mss, wrong, room })
+}
+
+impl Segmented {
+    fn words(&self, buffer: u64) -> [u64; 6] {
+        let (ip, transport) = (if self.ipv4 { 20 } else { 40 }, if self.tcp { 20 } else { 8 });
+        let header = 14 + ip + transport;
+        let flags = IFCS | 1 << 31 | 1 << 41 | u64::from(self.ipv4) << 40;
+        let mut words = [
+            ip | 14 << 9,
+            CONTEXT
+                | u64::from(self.ipv4) << 10
+                | u64::from(self.tcp) << 11
+                | transport << 40
+                | self.mss << 48,
+            buffer,
+            DATA | flags | header | self.payload << 46,
+            buffer + header,
+            DATA | EOP | RS | self.payload,
+        ];
+        if let Some((word, bit)) = self.wrong {
+            words[word] ^= 1 << bit;
+        }
+        words
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn frames_to_segment_that_are_wrong_somewhere_become_frames_that_are_counted_or_none(
+        all in prop::collection::vec(segmented(), 1..12)
+    ) {
+        let (bench, _, mut tx) = Bench::running();
+        let start = Instant::now();
+        for segmented in all {
+            let words = segmented.words(tx.buffers.iova().0);
+            for pair in words.chunks(2) {
+                tx.put(pair[0], pair[1]);
+            }
+            tx.ring(&bench);
+            bench.far(|far| far.room = Some(segmented.room));
+            bench.poll();
+            bench.far(|far| far.room = None);
+            bench.poll();
+        }
+        prop_assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
+        let sent = bench.sent();
+        prop_assert!(sent.iter().all(|frame| (60..=15_872 + 4).contains(&frame.len())));
+        prop_assert_eq!(bench.read(GPTC) as usize, sent.len());
+        bench.write(TXDCTL, 0);
+        let mut tx = bench.tx_ring(0, 32);
+        tx.send(&bench, &own(60, 1));
+        bench.poll();
+        prop_assert_eq!(bench.sent(), [own(60, 1)]);
     }
 }
 
