@@ -44,6 +44,14 @@ pub enum Error {
         /// How long there was none.
         seconds: f64,
     },
+    /// A device cannot be served to others.
+    #[error("{path} cannot be served: {source}")]
+    Serve {
+        /// The socket.
+        path: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Nothing of a capture can be sent.
     #[error("nothing of {path} can be sent: {why}")]
     NothingToSend {

@@ -1,7 +1,7 @@
 //! What the programs ixy-fwd, ixy-pktgen, ixy-dump and ixy-info share, so that each of them is its loop and little else.
 //!
 //! - [`main`] reads the arguments and turns the outcome into one line and an exit code; [`tool`] does it for programs that
-//!   move no frames.
+//!   move no frames, and [`print()`] is how these print while they run.
 //! - [`Flags`] are the flags that all of them have; [`HELP`] explains addresses.
 //! - [`Session`] knows when to stop, and where statistics go.
 //! - [`Reporter`] prints statistics each second, progress, and the summary.
@@ -66,4 +66,4 @@ pub use json::Object;
 pub use link::{settle, wait_for_link};
 pub use report::Reporter;
 pub use session::Session;
-pub use start::{main, tool};
+pub use start::{main, print, tool};

@@ -35,7 +35,10 @@ pub fn tool<A: Parser>(run: fn(A) -> Result<String, Error>) -> ExitCode {
 }
 
 /// Writes to standard output. A reader who has seen enough is no error.
-fn print(text: &str) -> Result<(), Error> {
+///
+/// # Errors
+/// Standard output takes no more.
+pub fn print(text: &str) -> Result<(), Error> {
     let mut out = std::io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),

@@ -390,6 +390,14 @@ impl Nic82599 {
         self.act(|engine| engine.reset(&self.hw));
     }
 
+    /// Takes its power and gives it back: also what a reset leaves alone is as it was at first, but for what is in the EEPROM.
+    pub fn power_cycle(&self) {
+        self.act(|engine| {
+            self.hw.regs.forget();
+            engine.reset(&self.hw);
+        });
+    }
+
     /// Whether no frame will come from the wire any more, and all that came are in memory with their descriptors written
     /// back. Found out by [`poll`](Self::poll). Who sees it true looks at the rings once more, then has everything.
     pub fn input_ended(&self) -> bool {

@@ -46,6 +46,7 @@ mod messages;
 mod vf;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ixy_vfio_user::Error;
@@ -96,6 +97,8 @@ pub trait Trace: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// A client connected.
+    Connected,
     /// The client read these bytes of a region (numbers as in [`pci`]).
     Read {
         /// Its region.
@@ -153,6 +156,7 @@ pub struct Port {
     server: Server,
     slot: Arc<Slot>,
     mac: [u8; 6],
+    clients: AtomicU64,
 }
 
 impl Port {
@@ -172,7 +176,7 @@ impl Port {
         let slot = Arc::new(Slot { client: Arc::clone(server.interrupts()), gate, trace });
         let irq = Box::new(Arc::clone(&slot));
         let nic = Nic82599::builder(wire, Arc::clone(server.memory())).mac(mac).irq(irq).build();
-        Ok(Self { nic: Arc::new(nic), server, slot, mac })
+        Ok(Self { nic: Arc::new(nic), server, slot, mac, clients: AtomicU64::new(0) })
     }
 
     /// The card.
@@ -183,6 +187,16 @@ impl Port {
     /// Its server: what the client has mapped, and what was refused.
     pub fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Its Ethernet address.
+    pub fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// How many clients there were, with the one that is connected.
+    pub fn clients(&self) -> u64 {
+        self.clients.load(Ordering::Relaxed)
     }
 
     /// Serves the clients that connect at `listener`, one after the other, until `stop`. Each finds the card as it is after
@@ -342,11 +356,22 @@ impl Function<'_> {
     /// A function level reset.
     fn reset_function(&mut self) {
         self.port.slot.tell(&Event::Reset);
+        self.forget();
+        self.port.nic.reset();
+    }
+
+    /// The function as after power on, but for the card's registers.
+    fn forget(&mut self) {
         self.config.reset();
         self.address = 0;
         self.port.slot.gate().messages = Messages::new(messages::VECTORS);
         self.apply();
-        self.port.nic.reset();
+    }
+
+    /// All as after power on: semaphores that a killed client held are free.
+    fn power_cycle(&mut self) {
+        self.forget();
+        self.port.nic.power_cycle();
     }
 
     fn write_register(&self, offset: u32, value: u32) {
@@ -453,8 +478,14 @@ impl Device for Function<'_> {
     }
 
     fn reset(&mut self) -> Result<(), Errno> {
-        self.reset_function();
+        self.port.slot.tell(&Event::Reset);
+        self.power_cycle();
         Ok(())
+    }
+
+    fn connected(&mut self) {
+        self.port.clients.fetch_add(1, Ordering::Relaxed);
+        self.port.slot.tell(&Event::Connected);
     }
 
     fn mapped(&mut self, map: &DmaMap) {
@@ -467,6 +498,6 @@ impl Device for Function<'_> {
 
     fn disconnected(&mut self) {
         self.port.slot.tell(&Event::Gone);
-        self.reset_function();
+        self.power_cycle();
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! [`WireSpec`] is such an address, parsed; [`WireSpec::connect`] makes the wire. The options `loss= dup=
 //! delay= corrupt= seed=` wrap it in [`Faulty`], which spoils frames on purpose, and `link=down` and
-//! `pause=off` change what the MAC is told ([`Altered`]).
+//! `pause=off` change what the MAC is told ([`Altered`]). [`Counted`] counts the frames of any of them.
 //!
 //! # When nothing happens
 //! The thread that polls a device sleeps when there is nothing to do for long. A wire says with [`Wire::wakes`] what has to
@@ -45,6 +45,7 @@
 mod altered;
 mod cable;
 mod captures;
+mod counted;
 mod error;
 mod faults;
 mod flood;
@@ -61,6 +62,7 @@ use std::time::Duration;
 pub use altered::Altered;
 pub use cable::{CableEnd, Cables};
 pub use captures::Captures;
+pub use counted::{Counted, FrameCounts};
 pub use error::WireError;
 pub use faults::{FaultCounts, Faults, Faulty};
 pub use flood::Flood;

@@ -44,6 +44,9 @@ pub trait Device {
     /// The number that the client is to get.
     fn reset(&mut self) -> Result<(), Errno>;
 
+    /// A client connected: the calls that follow are its, until [`disconnected`](Self::disconnected).
+    fn connected(&mut self) {}
+
     /// The client has mapped memory, which is in [`Server::memory`] now.
     fn mapped(&mut self, _map: &DmaMap) {}
 
@@ -259,6 +262,7 @@ impl Server {
     ) -> End {
         let limits = Limits { body: self.limits.transfer + MAX_FIXED, patience: self.limits.patience };
         let mut session = Session::new(self, Connection::new(socket, limits));
+        device.connected();
         let end = session.run(device, stop, others);
         device.disconnected();
         self.memory.clear();

@@ -235,6 +235,13 @@ impl Storage {
         }
     }
 
+    /// Clears all there is, as loss of power does.
+    pub(crate) fn forget(&self) {
+        for word in &self.words {
+            word.store(0, Ordering::Release);
+        }
+    }
+
     /// What a reset does to the words: zero, except those that keep their value.
     pub(crate) fn clear(&self) {
         for (index, word) in self.words.iter().enumerate() {

@@ -1,0 +1,98 @@
+//! ixy-serve gives software 82599s to other processes and to virtual machines.
+#![forbid(unsafe_code)]
+
+mod names;
+mod ports;
+mod serving;
+mod statistics;
+mod trace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, ValueEnum};
+use ixy_cli::{Error, Session};
+
+use crate::ports::Ports;
+use crate::serving::Serving;
+use crate::trace::Trace;
+
+/// Serves software 82599 network cards over vfio-user, one at each socket: as the device vfio-user:PATH to ixy-fwd and the
+/// others, and to QEMU. All cards are in this process, with wires between them or to elsewhere. A card has one client at a
+/// time, and is as after power on for the next one. Ends by SIGINT or SIGTERM; sockets are removed then, and captures are
+/// complete.
+#[derive(Debug, Parser)]
+#[command(version, after_help = HELP)]
+struct Args {
+    #[command(flatten)]
+    ports: Ports,
+    /// Print statistics of each port every so many seconds, and at the end; 0: only then
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "0", value_parser = clap::value_parser!(u32).range(..=86_400))]
+    stats: Option<u32>,
+    /// Print what clients do: accesses to registers by name and field, configuration space, memory, interrupts
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text")]
+    trace: Option<Format>,
+    /// Write that to a file instead of standard error
+    #[arg(long, value_name = "FILE", requires = "trace")]
+    trace_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+}
+
+const HELP: &str = "\
+Wires: what `sim` addresses have behind the colon, such as loopback, cable=NAME (twice: a cable between two ports),
+socket=PATH (to another process), rx=IN.pcap,tx=OUT.pcap, tap=NAME, flood,size=BYTES. Ports without --wire are joined by
+cables, the first with the second, the third with the fourth, and so on; one that is left over is flooded with frames and
+takes all that it is sent, as plain `sim` does.
+
+A trace names registers and their fields as the datasheet does, with its sections; fields that are zero are left out of
+text. A register that is read again and again with the same value is one line, with how often that was.
+
+Examples:
+  ixy-serve --socket /tmp/a --socket /tmp/b        # what one sends, the other receives
+  ixy-serve --socket /tmp/a --wire rx=in.pcap,tx=out.pcap --stats 1
+  ixy-serve --socket /tmp/a --trace                # then: ixy-dump vfio-user:/tmp/a -w /dev/null
+
+A socket is for its owner only (mode 0600). One that a server has left behind is replaced; anything else at that path is
+left alone and is an error. IXY_LOG=info shows clients that come and go.";
+
+/// How often it is looked at whether the process is to end.
+const TICK: Duration = Duration::from_millis(50);
+
+fn run(args: Args) -> Result<String, Error> {
+    let trace = args.trace.map(|format| Trace::open(format, args.trace_file.as_deref())).transpose()?;
+    let session = Session::of_process()?;
+    let mut serving = Serving::start(args.ports.checked()?, trace.as_ref())?;
+    ixy_cli::print(&serving.announcement())?;
+    let every = args.stats.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
+    let mut due = every.map(|every| Instant::now() + every);
+    while !session.stopped() && !serving.has_failed() {
+        std::thread::sleep(TICK);
+        if let Some(trace) = &trace {
+            trace.show_what_waits();
+        }
+        if let (Some(at), Some(every)) = (due, every)
+            && Instant::now() >= at
+        {
+            ixy_cli::print(&serving.statistics())?;
+            due = Some(at + every);
+        }
+    }
+    let ended = serving.end();
+    if let Some(trace) = &trace {
+        trace.finish()?;
+    }
+    ended?;
+    Ok(args.stats.map(|_| serving.statistics()).unwrap_or_default())
+}
+
+fn main() -> ExitCode {
+    ixy_cli::tool(run)
+}

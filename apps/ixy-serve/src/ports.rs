@@ -1,0 +1,236 @@
+//! Which ports are wanted: [`Ports`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, value_parser};
+use ixy_cli::Error;
+use ixy_sim::wire::{WireKind, WireSpec};
+
+/// The name of a cable that joins ports without a wire, before its number.
+const JOINED: &str = "ixy-serve ";
+
+/// The ports in their order. Each `--wire` and `--mac` belongs to the `--socket` before it.
+#[derive(Debug, Clone)]
+pub(crate) struct Ports(Vec<Given>);
+
+#[derive(Debug, Clone)]
+struct Given {
+    socket: PathBuf,
+    wire: Option<WireSpec>,
+    mac: Option<[u8; 6]>,
+}
+
+/// A port, with nothing left open.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Port {
+    pub(crate) socket: PathBuf,
+    pub(crate) wire: WireSpec,
+    pub(crate) mac: [u8; 6],
+}
+
+impl Ports {
+    /// The ports with the wires and Ethernet addresses of those that have none.
+    ///
+    /// # Errors
+    /// A socket or an address is named twice, or a cable has one end or three.
+    pub(crate) fn checked(self) -> Result<Vec<Port>, Error> {
+        let mut unwired = 0;
+        let without = self.0.iter().filter(|given| given.wire.is_none()).count();
+        let mut ports: Vec<Port> = Vec::new();
+        for (n, Given { socket, wire, mac }) in (1_u32..).zip(self.0) {
+            let wire = wire.unwrap_or_else(|| {
+                unwired += 1;
+                let joined = unwired <= without / 2 * 2;
+                let cable = || WireKind::Cable(format!("{JOINED}{}", unwired.div_ceil(2)));
+                WireSpec { kind: if joined { cable() } else { WireKind::default() }, ..WireSpec::default() }
+            });
+            let [_, b, c, d] = n.to_be_bytes();
+            let mac = mac.unwrap_or([0x02, 0x1b, 0x21, b, c, d]);
+            if ports.iter().any(|port| port.socket == socket) {
+                return Err(usage(format!(
+                    "two ports at {}: give each a socket of its own",
+                    socket.display()
+                )));
+            }
+            if let Some(other) = ports.iter().find(|port| port.mac == mac) {
+                let (one, other) = (socket.display(), other.socket.display());
+                return Err(usage(format!("{one} and {other} have the same Ethernet address: see --mac")));
+            }
+            ports.push(Port { socket, wire, mac });
+        }
+        let mut ends: BTreeMap<String, usize> = BTreeMap::new();
+        for port in &ports {
+            if let WireKind::Cable(name) = &port.wire.kind {
+                *ends.entry(name.clone()).or_default() += 1;
+            }
+        }
+        let loose = ends.into_iter().find(|(_, count)| *count != 2).map(|(name, count)| match count {
+            1 => format!("cable={name} has one end only: give another port the same wire"),
+            _ => format!("cable={name} is named {count} times, and has two ends"),
+        });
+        loose.map_or(Ok(ports), |what| Err(usage(what)))
+    }
+}
+
+fn usage(what: String) -> Error {
+    Error::Usage(what)
+}
+
+/// An Ethernet address that one card can have.
+fn mac(text: &str) -> Result<[u8; 6], String> {
+    let byte = |part: &str| {
+        let hexadecimal = part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+        hexadecimal.then(|| u8::from_str_radix(part, 16).ok()).flatten()
+    };
+    let mac = text.split(':').map(byte).collect::<Option<Vec<u8>>>().and_then(|bytes| bytes.try_into().ok());
+    let mac: [u8; 6] = mac.ok_or("write six bytes, such as 02:00:00:00:00:07")?;
+    if mac[0] & 1 == 1 || mac == [0; 6] {
+        return Err(
+            "that is no address of a single card: the first byte has to be even, and not all zero".into()
+        );
+    }
+    Ok(mac)
+}
+
+impl clap::Args for Ports {
+    fn augment_args(command: Command) -> Command {
+        command.args([
+            Arg::new("socket")
+                .long("socket")
+                .value_name("PATH")
+                .required(true)
+                .action(ArgAction::Append)
+                .value_parser(value_parser!(PathBuf))
+                .help("Serve a port at this socket; may be repeated, for several ports"),
+            Arg::new("wire")
+                .long("wire")
+                .value_name("SPEC")
+                .action(ArgAction::Append)
+                .value_parser(value_parser!(WireSpec))
+                .help("The wire of the port before it, see below"),
+            Arg::new("mac")
+                .long("mac")
+                .value_name("ADDRESS")
+                .action(ArgAction::Append)
+                .value_parser(mac)
+                .help("The Ethernet address of the port before it [default: 02:1b:21:00:00:01, and so on]"),
+        ])
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Ports {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut ports: Vec<(usize, Given)> = placed::<PathBuf>(matches, "socket")
+            .map(|(at, socket)| (at, Given { socket, wire: None, mac: None }))
+            .collect();
+        for (at, wire) in placed::<WireSpec>(matches, "wire") {
+            let given = before(&mut ports, at, "wire")?;
+            if given.wire.replace(wire).is_some() {
+                return Err(twice("wire", given));
+            }
+        }
+        for (at, mac) in placed::<[u8; 6]>(matches, "mac") {
+            let given = before(&mut ports, at, "mac")?;
+            if given.mac.replace(mac).is_some() {
+                return Err(twice("mac", given));
+            }
+        }
+        Ok(Self(ports.into_iter().map(|(_, given)| given).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The values of an argument, with their places in the command line.
+fn placed<T: Clone + Send + Sync + 'static>(
+    matches: &ArgMatches,
+    id: &str,
+) -> impl Iterator<Item = (usize, T)> {
+    let places = matches.indices_of(id).into_iter().flatten();
+    places.zip(matches.get_many::<T>(id).into_iter().flatten().cloned()).collect::<Vec<_>>().into_iter()
+}
+
+/// The port whose socket was named last before a place.
+fn before<'p>(ports: &'p mut [(usize, Given)], at: usize, what: &str) -> Result<&'p mut Given, clap::Error> {
+    let port = ports.iter_mut().rev().find(|(socket, _)| *socket < at).map(|(_, given)| given);
+    port.ok_or_else(|| {
+        clap::Error::raw(
+            ErrorKind::ArgumentConflict,
+            format!("--{what} comes after the --socket that it is for\n"),
+        )
+    })
+}
+
+fn twice(what: &str, given: &Given) -> clap::Error {
+    let text = format!("--{what} is given twice for --socket {}\n", given.socket.display());
+    clap::Error::raw(ErrorKind::ArgumentConflict, text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Only {
+        #[command(flatten)]
+        ports: Ports,
+    }
+
+    fn ports(text: &str) -> Result<Vec<String>, String> {
+        let words = std::iter::once("test").chain(text.split(' '));
+        let ports = Only::try_parse_from(words).map_err(|error| error.to_string())?.ports.checked();
+        let ports = ports.map_err(|error| error.to_string())?;
+        Ok(ports.iter().map(|p| format!("{} {} {:x}", p.socket.display(), p.wire, p.mac[5])).collect())
+    }
+
+    #[test]
+    fn wires_and_addresses_belong_to_the_socket_before_them() {
+        let text = "--socket a --wire loopback --socket b --mac 02:00:00:00:00:aa --wire flood,size=100";
+        assert_eq!(ports(text).unwrap(), ["a loopback 1", "b flood,size=100 aa"]);
+    }
+
+    #[test]
+    fn ports_without_wires_are_joined_and_one_that_is_left_is_flooded() {
+        assert_eq!(ports("--socket a").unwrap(), ["a flood 1"]);
+        let two = ["a cable=ixy-serve 1 1", "b cable=ixy-serve 1 2"];
+        assert_eq!(ports("--socket a --socket b").unwrap(), two);
+        let five = ports("--socket a --socket b --socket x --wire loopback --socket c --socket d --socket e");
+        let more = ["x loopback 3", "c cable=ixy-serve 2 4", "d cable=ixy-serve 2 5", "e flood 6"];
+        assert_eq!(five.unwrap(), [&two[..], &more].concat());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told() {
+        for (text, why) in [
+            ("--wire loopback --socket a", "comes after the --socket"),
+            ("--socket a --wire loopback --wire flood", "--wire is given twice for --socket a"),
+            ("--socket a --socket a", "two ports at a"),
+            ("--socket a --wire cable=x", "cable=x has one end only"),
+            (
+                "--socket a --wire cable=x --socket b --wire cable=x --socket c --wire cable=x",
+                "named 3 times",
+            ),
+            ("--socket a --wire nonsense", "nonsense"),
+            ("--socket a --mac 01:00:00:00:00:01", "no address of a single card"),
+            ("--socket a --mac 02:00:00:00:01", "six bytes"),
+            ("--socket a --mac 02:1b:21:00:00:02 --socket b", "the same Ethernet address"),
+            ("--stats", "--stats"),
+        ] {
+            let told = ports(text).unwrap_err();
+            assert!(told.contains(why), "{text}: {told}");
+        }
+    }
+}

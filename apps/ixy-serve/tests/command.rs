@@ -1,0 +1,456 @@
+//! The program as a user runs it: processes and sockets.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ixy_vfio_user::client::Client;
+use ixy_vfio_user::message::pci;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// What takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+const STATUS: u64 = 0x00008;
+const CTRL: u64 = 0x00000;
+const FWSM: u64 = 0x10148;
+
+/// A server that is running, and what it has printed.
+struct Server {
+    child: Child,
+    out: BufReader<std::process::ChildStdout>,
+    announced: Vec<String>,
+}
+
+impl Server {
+    /// Starts it, and waits until it says that so many ports are served.
+    fn start(args: &[&str], ports: usize) -> Self {
+        let mut child = Command::new("timeout")
+            // In the foreground, as it would else pass a signal on twice.
+            .args([
+                "--foreground",
+                "--kill-after=5",
+                &LIMIT.as_secs().to_string(),
+                env!("CARGO_BIN_EXE_ixy-serve"),
+            ])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut announced = Vec::new();
+        for _ in 0..ports {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            if line.is_empty() {
+                let mut why = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+                panic!("it did not start: {why}");
+            }
+            announced.push(line);
+        }
+        Self { child, out, announced }
+    }
+
+    /// `timeout` passes the signal on.
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Ends it by a signal; returns exit code, output and error output.
+    fn end(mut self, signal: Signal) -> (Option<i32>, String, String) {
+        self.signal(signal);
+        let (mut out, mut err) = (String::new(), String::new());
+        self.out.read_to_string(&mut out).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        (self.child.wait().unwrap().code(), out, err)
+    }
+
+    /// The process itself, which a test may kill.
+    fn pid(&self) -> Pid {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let pid = std::fs::read_to_string(children).unwrap();
+        Pid::from_raw(pid.trim().parse().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.try_wait().unwrap().is_none() {
+            self.signal(Signal::TERM);
+            self.child.wait().unwrap();
+        }
+    }
+}
+
+/// Runs it to its end: exit code and error output.
+fn refused(args: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new("timeout")
+        .args(["20", env!("CARGO_BIN_EXE_ixy-serve")])
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn read32(client: &Client, region: u32, at: u64) -> u32 {
+    let mut bytes = [0; 4];
+    client.read(region, at, &mut bytes).unwrap();
+    u32::from_le_bytes(bytes)
+}
+
+fn write(client: &Client, region: u32, at: u64, bytes: &[u8]) {
+    // SAFETY: ARMED-ONLY: what the tests let the device reach are files, which they access by system calls.
+    unsafe { client.write(region, at, bytes) }.unwrap();
+}
+
+fn set(client: &Client, register: u64, value: u32) {
+    write(client, pci::BAR0, register, &value.to_le_bytes());
+}
+
+/// A client that has memory decoded and DMA on.
+fn connect(path: &Path) -> Client {
+    let client = Client::connect(path).unwrap();
+    write(&client, pci::CONFIG, 4, &[6, 0]);
+    client
+}
+
+fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LIMIT, "never: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Memory of 64 KiB at IOVA 0, with a transmit ring of 8 at 0, a receive ring at 0x1000, a frame at 0x2000 and a buffer at
+/// 0x3000.
+fn rings(client: &Client) -> OwnedFd {
+    let file = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    ftruncate(&file, 0x10000).unwrap();
+    fcntl_add_seals(&file, SealFlags::SHRINK).unwrap();
+    client.map(0, 0x10000, file.as_fd(), 0, true).unwrap();
+    for (at, value) in [
+        (0x06000, 0),
+        (0x06004, 0),
+        (0x06008, 128),
+        (0x06028, 1 << 25), // TXDCTL
+        (0x04A80, 1),       // DMATXCTL
+        (0x05080, 0x700),   // FCTRL
+        (0x01000, 0x1000),
+        (0x01004, 0),
+        (0x01008, 128),
+        (0x01014, 1 << 25 | 2), // SRRCTL
+        (0x01028, 1 << 25),     // RXDCTL
+        (0x03000, 1),           // RXCTRL
+    ] {
+        set(client, at, value);
+    }
+    file
+}
+
+fn put(file: &OwnedFd, at: u64, words: &[u64]) {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    assert_eq!(rustix::io::pwrite(file, &bytes, at).unwrap(), bytes.len());
+}
+
+fn word(file: &OwnedFd, at: u64) -> u64 {
+    let mut bytes = [0; 8];
+    rustix::io::pread(file, &mut bytes, at).unwrap();
+    u64::from_le_bytes(bytes)
+}
+
+fn send(client: &Client, file: &OwnedFd, frames: u64) {
+    put(file, 0x2000, &[u64::MAX; 8]);
+    for n in 0..frames {
+        put(file, 16 * n, &[0x2000, 64 | 3 << 20 | 1 << 24 | 1 << 25 | 1 << 27 | 1 << 29 | 64 << 46]);
+    }
+    set(client, 0x06018, frames as u32);
+    wait_for("frames are sent", || word(file, 16 * (frames - 1) + 8) >> 32 & 1 == 1);
+}
+
+#[test]
+fn what_one_port_sends_the_other_receives_and_all_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| directory.path().join(name));
+    let server = Server::start(&["--socket", text(&a), "--socket", text(&b), "--stats"], 2);
+    let announced = server.announced.concat();
+    assert!(
+        announced.contains(&format!("serving vfio-user:{}: 82599, 02:1b:21:00:00:01", text(&a))),
+        "{announced}"
+    );
+    let (sender, receiver) = (connect(&a), connect(&b));
+    let (from, to) = (rings(&sender), rings(&receiver));
+    put(&to, 0x1000, &[0x3000, 0]);
+    set(&receiver, 0x01018, 1);
+    send(&sender, &from, 3);
+    wait_for("the frame", || word(&to, 0x1008) & 1 == 1);
+    assert_eq!((word(&to, 0x1008) >> 32 & 0xffff, word(&to, 0x3000)), (64, u64::MAX));
+    assert_eq!(read32(&receiver, pci::CONFIG, 0), 0x10fb_8086);
+    // A descriptor that points to nowhere.
+    put(&from, 48, &[0x5555_0000, 64 | 3 << 20 | 1 << 24 | 1 << 25 | 1 << 27 | 1 << 29 | 64 << 46]);
+    set(&sender, 0x06018, 4);
+    wait_for("it was skipped", || read32(&sender, pci::BAR0, 0x06010) == 4);
+    assert!(sender.read(9, 0, &mut [0; 4]).is_err());
+    drop((sender, receiver));
+    let (code, out, err) = server.end(Signal::INT);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 2, "{out}");
+    let wanted = format!(
+        "{}: 0 frames received, 3 sent, 1 DMA faults (last at 0x55550000), 1 messages refused, 1 bad descriptors, 1 clients",
+        text(&a)
+    );
+    assert_eq!(lines[0], wanted);
+    assert!(
+        lines[1].starts_with(&format!("{}: 1 frames received, 0 sent, 0 DMA faults, 0", text(&b))),
+        "{out}"
+    );
+    assert!(!a.exists() && !b.exists(), "the sockets are removed");
+}
+
+#[test]
+fn captures_are_complete_when_a_signal_ends_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let [socket, file] = ["a", "out.pcap"].map(|name| directory.path().join(name));
+    let wire = format!("tx={}", text(&file));
+    let server = Server::start(&["--socket", text(&socket), "--wire", &wire], 1);
+    let client = connect(&socket);
+    let memory = rings(&client);
+    send(&client, &memory, 5);
+    let (code, out, err) = server.end(Signal::TERM);
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "", ""));
+    let mut reader = ixy_pcap::Reader::open(&file).unwrap();
+    let mut records = 0;
+    while let Some(record) = reader.next_record().unwrap() {
+        assert_eq!(record.data, [0xff; 64]);
+        records += 1;
+    }
+    assert_eq!(records, 5);
+    assert!(client.read(pci::CONFIG, 0, &mut [0; 4]).is_err(), "the client lost its device");
+}
+
+#[test]
+fn a_client_that_is_gone_makes_room_for_the_next_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let _server = Server::start(&["--socket", text(&socket)], 1);
+    let first = connect(&socket);
+    set(&first, 0x05080, 0x100);
+    assert!(Client::connect(&socket).is_err(), "one client at a time");
+    drop(first);
+    let mut next = None;
+    wait_for("the next client", || {
+        next = Client::connect(&socket).ok();
+        next.is_some()
+    });
+    let next = next.unwrap();
+    write(&next, pci::CONFIG, 4, &[2, 0]);
+    assert_eq!(read32(&next, pci::BAR0, 0x05080), 0, "as after power on");
+}
+
+#[test]
+fn a_client_that_is_killed_makes_room_for_the_next_one() {
+    const PATH: &str = "IXY_SERVE_CLIENT";
+    if let Some(path) = std::env::var_os(PATH) {
+        // The other process: a client whose rings run.
+        let client = connect(Path::new(&path));
+        let file = rings(&client);
+        send(&client, &file, 3);
+        println!("client ready");
+        std::thread::sleep(LIMIT);
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let server = Server::start(&["--socket", text(&socket), "--stats"], 1);
+    let mut client = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_client_that_is_killed_makes_room_for_the_next_one", "--nocapture"])
+        .env(PATH, &socket)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(client.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().ends_with("client ready")));
+    client.kill().unwrap();
+    client.wait().unwrap();
+    let mut next = None;
+    wait_for("the next client", || {
+        next = Client::connect(&socket).ok();
+        next.is_some()
+    });
+    let next = next.unwrap();
+    write(&next, pci::CONFIG, 4, &[6, 0]);
+    assert_eq!(read32(&next, pci::BAR0, 0x06028), 0, "its rings are off");
+    let file = rings(&next);
+    send(&next, &file, 2);
+    let (code, out, _) = server.end(Signal::TERM);
+    assert!(code == Some(0) && out.contains("5 sent, 0 DMA faults") && out.contains("2 clients"), "{out}");
+}
+
+#[test]
+fn a_server_that_is_killed_is_a_lost_device_and_its_socket_is_taken_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let server = Server::start(&["--socket", text(&socket)], 1);
+    let client = connect(&socket);
+    assert_ne!(read32(&client, pci::BAR0, STATUS), u32::MAX);
+    kill_process(server.pid(), Signal::KILL).unwrap();
+    drop(server);
+    assert!(client.read(pci::BAR0, STATUS, &mut [0; 4]).is_err() && client.lost().is_some());
+    assert!(socket.exists(), "nobody was there to remove it");
+    let _again = Server::start(&["--socket", text(&socket)], 1);
+    assert_ne!(read32(&connect(&socket), pci::BAR0, STATUS), u32::MAX);
+}
+
+#[test]
+fn sockets_are_for_their_owner_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let _server = Server::start(&["--socket", text(&socket)], 1);
+    let metadata = std::fs::metadata(&socket).unwrap();
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_path_that_is_taken_is_left_alone_and_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let [taken, file, other, missing] =
+        ["taken", "file", "other", "no/such"].map(|name| directory.path().join(name));
+    let _server = Server::start(&["--socket", text(&taken)], 1);
+    std::fs::write(&file, "precious").unwrap();
+    let listener = UnixListener::bind(&other).unwrap();
+    for (path, why) in [
+        (&taken, "is served by a process already"),
+        (&file, "no socket: choose another path"),
+        (&other, "is served by a process already"),
+        (&missing, "No such file or directory"),
+    ] {
+        // The second of two is the trouble: the first is not left behind.
+        let first = directory.path().join("first");
+        let (code, err) = refused(&["--socket", text(&first), "--socket", text(path)]);
+        assert_eq!(code, Some(1), "{err}");
+        assert!(err.starts_with("error: ") && err.contains(why) && err.lines().count() == 1, "{err}");
+        assert!(err.contains(text(path)), "{err}");
+        assert!(!first.exists());
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+    assert_eq!(read32(&connect(&taken), pci::CONFIG, 0), 0x10fb_8086, "the other server goes on");
+    drop(listener);
+}
+
+#[test]
+fn wrong_arguments_and_wires_are_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let missing = format!("rx={}", text(&directory.path().join("missing.pcap")));
+    for (args, code, why) in [
+        (vec![], 2, "--socket"),
+        (vec!["--socket", text(&socket), "--wire", "nonsense"], 2, "nonsense"),
+        (vec!["--socket", text(&socket), "--wire", "cable=x"], 2, "cable=x has one end only"),
+        (vec!["--socket", text(&socket), "--wire", &missing], 1, "missing.pcap"),
+        (vec!["--socket", text(&socket), "--trace", "xml"], 2, "xml"),
+    ] {
+        let (status, err) = refused(&args);
+        assert_eq!(status, Some(code), "{err}");
+        assert!(err.starts_with("error: ") && err.contains(why) && err.lines().count() == 1, "{err}");
+        assert!(!socket.exists());
+    }
+}
+
+/// What a small session leaves in a trace.
+fn traced(format: &str) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let [socket, file]: [PathBuf; 2] = ["a", "trace"].map(|name| directory.path().join(name));
+    let args = ["--socket", text(&socket), "--trace", format, "--trace-file", text(&file)];
+    let server = Server::start(&args, 1);
+    let client = connect(&socket);
+    let events = client.interrupts(pci::MSIX, 1).unwrap();
+    set(&client, CTRL, 1 << 26);
+    for _ in 0..500 {
+        read32(&client, pci::BAR0, FWSM);
+    }
+    set(&client, 0x01028 + 0x40 * 5, 1 << 25 | 3);
+    read32(&client, pci::CONFIG, 4);
+    let memory = rings(&client);
+    client.unmap(0, 0x10000).unwrap();
+    drop(memory);
+    set(&client, 0x00880, 1);
+    set(&client, 0x00808, 1);
+    assert!(client.read(pci::BAR0, 2, &mut [0; 4]).is_err());
+    client.reset().unwrap();
+    drop((events, client));
+    wait_for("the client is gone", || Client::connect(&socket).is_ok());
+    assert_eq!(server.end(Signal::TERM), (Some(0), String::new(), String::new()));
+    std::fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_trace_in_text_names_registers_fields_and_sections() {
+    let lines = traced("text");
+    let all = lines.join("\n");
+    let mut rest = lines.iter();
+    for wanted in [
+        "client connected",
+        "write config Command 0x00004 <- 0x0006  (9.3)",
+        "write register CTRL 0x00000 <- 0x04000000  (8.2.3.1.1) RST=0x1",
+        "read  register FWSM 0x10148 = 0x00008000  (",
+        "write register RXDCTL[5] 0x01168 <- 0x02000003  (8.2.3.8.6) ENABLE=0x1",
+        "read  config Command 0x00004 = 0x00100006",
+        "map    0x0 to 0xffff, read and write",
+        "unmap  0x0 to 0xffff",
+        "write register EICS 0x00808 <- 0x00000001",
+        "interrupt MSI-X 0",
+        "refused register 0x00002, 4 bytes",
+        "reset",
+        "client gone",
+        "client connected",
+    ] {
+        assert!(rest.any(|line| line.contains(wanted)), "no `{wanted}` at its place in\n{all}");
+    }
+    let reads = lines.iter().filter(|line| line.contains("read  register FWSM"));
+    // On a machine that is very busy they are more than one line: one is shown after 200 ms at the latest.
+    let times = reads.map(|line| line.split("  ").last().and_then(|last| last.strip_suffix(" times")));
+    let times: Vec<u64> = times.map(|times| times.map_or(1, |times| times.parse().unwrap())).collect();
+    assert!(times.iter().sum::<u64>() == 500 && times.len() < 50, "reads are folded: {times:?}\n{all}");
+}
+
+#[test]
+fn a_trace_in_json_is_an_object_a_line() {
+    let objects: Vec<serde_json::Value> =
+        traced("json").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let event = |name: &str| objects.iter().find(|object| object["event"] == name).unwrap();
+    let register = |event: &str, name: &str| {
+        let found = objects.iter().find(|object| object["event"] == event && object["register"] == name);
+        found.unwrap_or_else(|| panic!("no {event} of {name}"))
+    };
+    let rxdctl = register("write", "RXDCTL");
+    assert_eq!((&rxdctl["index"], &rxdctl["offset"]), (&5.into(), &0x1168.into()));
+    assert_eq!((&rxdctl["value"], &rxdctl["section"]), (&0x0200_0003.into(), &"8.2.3.8.6".into()));
+    assert_eq!(rxdctl["fields"]["ENABLE"], 1);
+    let polls = objects.iter().filter(|object| object["register"] == "FWSM");
+    assert_eq!(polls.map(|object| object["count"].as_u64().unwrap()).sum::<u64>(), 500);
+    assert_eq!(register("read", "Command")["value"], 0x0010_0006);
+    assert_eq!((&event("map")["size"], &event("map")["for"]), (&0x10000.into(), &"read and write".into()));
+    let messages = objects.iter().filter(|object| object["kind"] == "msix" && object["event"] == "interrupt");
+    assert_eq!(messages.map(|object| object["vector"].as_u64().unwrap()).collect::<Vec<_>>(), [0]);
+    for name in ["connected", "unmap", "refused", "reset", "gone"] {
+        assert!(event(name)["port"].as_str().unwrap().ends_with("/a"), "{name}");
+    }
+    let times: Vec<f64> = objects.iter().map(|object| object["time"].as_f64().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+}

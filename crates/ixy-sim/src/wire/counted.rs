@@ -1,0 +1,110 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Wakes, Wire, WireError};
+
+/// How many frames passed a [`Counted`] wire, for any thread to look at.
+#[derive(Debug, Default)]
+pub struct FrameCounts {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl FrameCounts {
+    /// Frames that arrived and that the MAC took, those included that it dropped.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Frames that the MAC sent.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// A wire whose frames are counted, which no reset and no reading clears.
+pub struct Counted {
+    wire: Box<dyn Wire>,
+    counts: Arc<FrameCounts>,
+}
+
+impl Counted {
+    /// Counts the frames of `wire`.
+    pub fn new(wire: Box<dyn Wire>) -> Self {
+        Self { wire, counts: Arc::default() }
+    }
+
+    /// What was counted so far, and will be.
+    pub fn counts(&self) -> &Arc<FrameCounts> {
+        &self.counts
+    }
+}
+
+impl Wire for Counted {
+    fn link_up(&mut self) -> bool {
+        self.wire.link_up()
+    }
+
+    fn front(&mut self) -> Option<&[u8]> {
+        self.wire.front()
+    }
+
+    fn consume(&mut self) {
+        // It is always there to be consumed: the MAC has looked at it.
+        self.counts.received.fetch_add(1, Ordering::Relaxed);
+        self.wire.consume();
+    }
+
+    fn transmit(&mut self, frame: &[u8]) -> bool {
+        let taken = self.wire.transmit(frame);
+        if taken {
+            self.counts.sent.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    fn close_transmit(&mut self) {
+        self.wire.close_transmit();
+    }
+
+    fn waits(&self) -> bool {
+        self.wire.waits()
+    }
+
+    fn ended(&mut self) -> bool {
+        self.wire.ended()
+    }
+
+    fn flush(&mut self) -> Result<(), WireError> {
+        self.wire.flush()
+    }
+
+    fn error(&self) -> Option<String> {
+        self.wire.error()
+    }
+
+    fn wakes(&self) -> Wakes<'_> {
+        self.wire.wakes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Altered, Loopback};
+    use super::*;
+
+    #[test]
+    fn frames_are_counted_once_they_are_taken() {
+        let mut wire = Counted::new(Box::new(Loopback::new()));
+        let counts = Arc::clone(wire.counts());
+        assert!(wire.transmit(&[1; 60]) && wire.transmit(&[2; 60]));
+        assert!(wire.front().is_some() && wire.front().is_some());
+        assert_eq!((counts.sent(), counts.received()), (2, 0));
+        wire.consume();
+        assert_eq!(wire.front(), Some(&[2; 60][..]));
+        assert_eq!((counts.sent(), counts.received()), (2, 1));
+        let mut down = Counted::new(Box::new(Altered::new(Box::new(wire), true, true)));
+        assert!(!down.transmit(&[3; 60]) && !down.link_up() && !down.waits());
+        assert_eq!((down.counts().sent(), counts.sent()), (0, 2), "no room");
+    }
+}
