@@ -55,6 +55,9 @@ takes all that it is sent, as plain `sim` does.
 A trace names registers and their fields as the datasheet does, with its sections; fields that are zero are left out of
 text. A register that is read again and again with the same value is one line, with how often that was.
 
+A virtual function is a device of its own, of which the client of its port says what it may do. The functions of a port
+are numbered in the order of --vf, from 0.
+
 Examples:
   ixy-serve --socket /tmp/a --socket /tmp/b        # what one sends, the other receives
   ixy-serve --socket /tmp/a --wire rx=in.pcap,tx=out.pcap --stats 1

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use ixy_regs::ixgbe;
 use ixy_regs::map::Register;
 use ixy_vfio_user::message::pci;
 
 /// Regions beside the registers and the configuration space.
 const PORTS: u32 = 2;
 const MESSAGES: u32 = 4;
+/// A virtual function has its messages there.
+const FUNCTION_MESSAGES: u32 = 3;
 const PENDING: u64 = 0x2000;
 
 /// The registers of the configuration space that drivers use, by their first and last byte.
@@ -47,6 +48,13 @@ const CONFIG: &[(u64, u64, &str)] = &[
     (0xb4, 0xdb, "PCI Express"),
     (0x100, 0x13f, "Advanced Error Reporting"),
     (0x140, 0x14b, "Serial Number"),
+    (0x160, 0x167, "SR-IOV"),
+    (0x168, 0x169, "SR-IOV Control"),
+    (0x16a, 0x16f, "SR-IOV"),
+    (0x170, 0x171, "Number of Virtual Functions"),
+    (0x172, 0x183, "SR-IOV"),
+    (0x184, 0x18b, "BAR 0 of Virtual Functions"),
+    (0x190, 0x197, "BAR 3 of Virtual Functions"),
 ];
 
 /// Where the registers are.
@@ -63,9 +71,10 @@ pub(crate) struct Place {
 }
 
 impl Names {
-    pub(crate) fn new() -> Self {
+    /// Those of a register map.
+    pub(crate) fn new(map: impl Iterator<Item = &'static Register>) -> Self {
         let mut names = HashMap::new();
-        for register in ixgbe::all() {
+        for register in map {
             for span in register.spans.iter().chain(register.aliases) {
                 for offset in span.offsets() {
                     let index = register.index_of(offset).unwrap_or(0);
@@ -99,11 +108,11 @@ impl Names {
                 4 => place("IODATA", None, "8.1.1.3"),
                 _ => place("a port without a name", None, ""),
             },
-            MESSAGES if offset < PENDING => {
+            FUNCTION_MESSAGES | MESSAGES if offset < PENDING => {
                 let word = ["address", "upper address", "data", "control"][offset as usize / 4 % 4];
                 place(&format!("MSI-X {word}"), u32::try_from(offset / 16).ok(), "9.3")
             }
-            MESSAGES => place("MSI-X pending bits", None, "9.3"),
+            FUNCTION_MESSAGES | MESSAGES => place("MSI-X pending bits", None, "9.3"),
             _ => place("a region without a name", None, ""),
         }
     }
@@ -114,7 +123,7 @@ pub(crate) fn region(region: u32) -> &'static str {
     match region {
         pci::BAR0 => "register",
         PORTS => "port",
-        MESSAGES => "message",
+        FUNCTION_MESSAGES | MESSAGES => "message",
         pci::CONFIG => "config",
         _ => "region",
     }
@@ -122,11 +131,13 @@ pub(crate) fn region(region: u32) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use ixy_regs::ixgbe;
+
     use super::*;
 
     #[test]
     fn registers_have_names_numbers_and_sections() {
-        let names = Names::new();
+        let names = Names::new(ixgbe::all());
         let name = |offset| {
             let place = names.find(pci::BAR0, offset);
             (place.name, place.index)
@@ -140,6 +151,9 @@ mod tests {
         assert_eq!(names.find(pci::CONFIG, 5).name, "Command");
         assert_eq!(names.find(4, 16 * 7 + 12).name, "MSI-X control");
         assert_eq!(names.find(4, 16 * 7 + 12).index, Some(7));
+        let names = Names::new(ixgbe::vf::all());
+        assert_eq!(names.find(pci::BAR0, 0x01068).name, "VFRXDCTL");
+        assert_eq!(names.find(3, 8).name, "MSI-X data");
     }
 
     #[test]

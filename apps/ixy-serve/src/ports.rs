@@ -1,6 +1,6 @@
 //! Which ports are wanted: [`Ports`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -8,10 +8,12 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, value_parser};
 use ixy_cli::Error;
 use ixy_sim::wire::{WireKind, WireSpec};
 
+/// How many virtual functions a card can have.
+const FUNCTIONS: usize = 64;
 /// The name of a cable that joins ports without a wire, before its number.
 const JOINED: &str = "ixy-serve ";
 
-/// The ports in their order. Each `--wire` and `--mac` belongs to the `--socket` before it.
+/// The ports in their order. Each `--wire`, `--mac` and `--vf` belongs to the `--socket` before it.
 #[derive(Debug, Clone)]
 pub(crate) struct Ports(Vec<Given>);
 
@@ -20,6 +22,7 @@ struct Given {
     socket: PathBuf,
     wire: Option<WireSpec>,
     mac: Option<[u8; 6]>,
+    functions: Vec<PathBuf>,
 }
 
 /// A port, with nothing left open.
@@ -28,6 +31,8 @@ pub(crate) struct Port {
     pub(crate) socket: PathBuf,
     pub(crate) wire: WireSpec,
     pub(crate) mac: [u8; 6],
+    /// Sockets of its virtual functions, from the first on.
+    pub(crate) functions: Vec<PathBuf>,
 }
 
 impl Ports {
@@ -39,7 +44,8 @@ impl Ports {
         let mut unwired = 0;
         let without = self.0.iter().filter(|given| given.wire.is_none()).count();
         let mut ports: Vec<Port> = Vec::new();
-        for (n, Given { socket, wire, mac }) in (1_u32..).zip(self.0) {
+        let mut sockets = BTreeSet::new();
+        for (n, Given { socket, wire, mac, functions }) in (1_u32..).zip(self.0) {
             let wire = wire.unwrap_or_else(|| {
                 unwired += 1;
                 let joined = unwired <= without / 2 * 2;
@@ -48,17 +54,23 @@ impl Ports {
             });
             let [_, b, c, d] = n.to_be_bytes();
             let mac = mac.unwrap_or([0x02, 0x1b, 0x21, b, c, d]);
-            if ports.iter().any(|port| port.socket == socket) {
+            for path in std::iter::once(&socket).chain(&functions) {
+                if !sockets.insert(path.clone()) {
+                    let path = path.display();
+                    return Err(usage(format!("two devices at {path}: give each a socket of its own")));
+                }
+            }
+            if functions.len() > FUNCTIONS {
+                let (path, count) = (socket.display(), functions.len());
                 return Err(usage(format!(
-                    "two ports at {}: give each a socket of its own",
-                    socket.display()
+                    "{path} has {count} virtual functions: a card has {FUNCTIONS} at most"
                 )));
             }
             if let Some(other) = ports.iter().find(|port| port.mac == mac) {
                 let (one, other) = (socket.display(), other.socket.display());
                 return Err(usage(format!("{one} and {other} have the same Ethernet address: see --mac")));
             }
-            ports.push(Port { socket, wire, mac });
+            ports.push(Port { socket, wire, mac, functions });
         }
         let mut ends: BTreeMap<String, usize> = BTreeMap::new();
         for port in &ports {
@@ -116,6 +128,12 @@ impl clap::Args for Ports {
                 .action(ArgAction::Append)
                 .value_parser(mac)
                 .help("The Ethernet address of the port before it [default: 02:1b:21:00:00:01, and so on]"),
+            Arg::new("vf")
+                .long("vf")
+                .value_name("PATH")
+                .action(ArgAction::Append)
+                .value_parser(value_parser!(PathBuf))
+                .help("Serve a virtual function of the port before it at this socket; may be repeated"),
         ])
     }
 
@@ -127,7 +145,7 @@ impl clap::Args for Ports {
 impl FromArgMatches for Ports {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut ports: Vec<(usize, Given)> = placed::<PathBuf>(matches, "socket")
-            .map(|(at, socket)| (at, Given { socket, wire: None, mac: None }))
+            .map(|(at, socket)| (at, Given { socket, wire: None, mac: None, functions: Vec::new() }))
             .collect();
         for (at, wire) in placed::<WireSpec>(matches, "wire") {
             let given = before(&mut ports, at, "wire")?;
@@ -140,6 +158,9 @@ impl FromArgMatches for Ports {
             if given.mac.replace(mac).is_some() {
                 return Err(twice("mac", given));
             }
+        }
+        for (at, path) in placed::<PathBuf>(matches, "vf") {
+            before(&mut ports, at, "vf")?.functions.push(path);
         }
         Ok(Self(ports.into_iter().map(|(_, given)| given).collect()))
     }
@@ -213,11 +234,27 @@ mod tests {
     }
 
     #[test]
+    fn virtual_functions_belong_to_the_socket_before_them() {
+        let words = "test --socket a --vf b --wire loopback --vf c --socket d --wire flood --vf e".split(' ');
+        let ports = Only::try_parse_from(words).unwrap().ports.checked().unwrap();
+        let functions: Vec<_> = ports.iter().map(|port| port.functions.clone()).collect();
+        assert_eq!(functions, [vec![PathBuf::from("b"), PathBuf::from("c")], vec![PathBuf::from("e")]]);
+        let many: String = (0..65).map(|n| format!(" --vf f{n}")).collect();
+        assert!(ports_of(&format!("--socket a{many}")).contains("a has 65 virtual functions"));
+        assert!(ports_of("--socket a --vf a").contains("two devices at a"));
+    }
+
+    fn ports_of(text: &str) -> String {
+        ports(text).unwrap_err()
+    }
+
+    #[test]
     fn what_makes_no_sense_is_told() {
         for (text, why) in [
             ("--wire loopback --socket a", "comes after the --socket"),
             ("--socket a --wire loopback --wire flood", "--wire is given twice for --socket a"),
-            ("--socket a --socket a", "two ports at a"),
+            ("--socket a --socket a", "two devices at a"),
+            ("--vf a --socket b", "comes after the --socket"),
             ("--socket a --wire cable=x", "cable=x has one end only"),
             (
                 "--socket a --wire cable=x --socket b --wire cable=x --socket c --wire cable=x",

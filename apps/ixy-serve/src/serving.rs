@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 
 use ixy_cli::Error;
 use ixy_sim::PollThread;
-use ixy_sim::serve::{Port, Settings};
+use ixy_sim::serve::{Port, Settings, VfPort};
 use ixy_sim::wire::{Cables, Counted, FrameCounts};
-use ixy_vfio_user::server::{Listener, Stop};
+use ixy_vfio_user::server::{Listener, ServerLimits, Stop};
 
 use crate::ports;
 use crate::statistics;
@@ -28,8 +28,19 @@ pub(crate) struct Served {
     wire: String,
     pub(crate) port: Arc<Port>,
     pub(crate) frames: Arc<FrameCounts>,
-    thread: Option<JoinHandle<Result<(), ixy_vfio_user::Error>>>,
+    thread: Option<Server>,
+    pub(crate) functions: Vec<ServedFunction>,
 }
+
+/// One of its virtual functions.
+pub(crate) struct ServedFunction {
+    pub(crate) name: String,
+    pub(crate) port: Arc<VfPort>,
+    thread: Option<Server>,
+}
+
+/// The thread that serves one device.
+type Server = JoinHandle<Result<(), ixy_vfio_user::Error>>;
 
 impl Serving {
     /// Listens at all sockets, then connects all wires, then serves.
@@ -37,7 +48,10 @@ impl Serving {
     /// # Errors
     /// A socket or a wire cannot be had. Nothing is left behind.
     pub(crate) fn start(ports: Vec<ports::Port>, trace: Option<&Trace>) -> Result<Self, Error> {
-        let listeners = ports.iter().map(|port| Listener::bind(&port.socket).map_err(failed(&port.socket)));
+        let listeners = ports.iter().map(|port| {
+            let sockets = std::iter::once(&port.socket).chain(&port.functions);
+            sockets.map(|path| Listener::bind(path).map_err(failed(path))).collect::<Result<Vec<_>, _>>()
+        });
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let cables = Cables::default();
         let mut served = Vec::new();
@@ -45,24 +59,36 @@ impl Serving {
             let wire = Counted::new(port.wire.connect(&cables).map_err(failed(&port.socket))?);
             let frames = Arc::clone(wire.counts());
             let name = port.socket.display().to_string();
-            let trace = trace.map(|trace| trace.of_port(&name));
-            let settings = Settings { mac: Some(port.mac), trace, ..Settings::default() };
+            let told = trace.map(|trace| trace.of_port(&name));
+            let settings = Settings { mac: Some(port.mac), trace: told, ..Settings::default() };
             let made = Port::new(Box::new(wire), settings).map_err(failed(&port.socket))?;
+            let functions = (0..).zip(&port.functions).map(|(n, path)| {
+                let name = path.display().to_string();
+                let trace = trace.map(|trace| trace.of_function(&name));
+                let port = VfPort::new(&made, n, ServerLimits::default(), trace).map_err(failed(path))?;
+                Ok(ServedFunction { name, port: Arc::new(port), thread: None })
+            });
+            let functions = functions.collect::<Result<Vec<_>, Error>>()?;
             let wire = port.wire.to_string();
-            served.push(Served { name, wire, port: Arc::new(made), frames, thread: None });
+            served.push(Served { name, wire, port: Arc::new(made), frames, thread: None, functions });
         }
         let first = Path::new(&served[0].name);
         let poll = PollThread::start().map_err(failed(first))?;
         let stop = Stop::new().map_err(failed(first))?;
         let mut serving = Self { ports: served, stop, poll: Some(poll) };
-        for (served, listener) in serving.ports.iter_mut().zip(listeners) {
+        for (served, listeners) in serving.ports.iter_mut().zip(listeners) {
             if let Some(poll) = &serving.poll {
                 poll.add(served.port.nic());
             }
-            let (port, stop) = (Arc::clone(&served.port), serving.stop.clone());
-            let thread = std::thread::Builder::new().name("ixy-serve".into());
-            let thread = thread.spawn(move || port.serve(&listener, &stop));
-            served.thread = Some(thread.map_err(failed(Path::new(&served.name)))?);
+            let mut listeners = listeners.into_iter();
+            if let Some(listener) = listeners.next() {
+                let (port, stop) = (Arc::clone(&served.port), serving.stop.clone());
+                served.thread = Some(start(&served.name, move || port.serve(&listener, &stop))?);
+            }
+            for (function, listener) in served.functions.iter_mut().zip(listeners) {
+                let (port, stop) = (Arc::clone(&function.port), serving.stop.clone());
+                function.thread = Some(start(&function.name, move || port.serve(&listener, &stop))?);
+            }
         }
         Ok(serving)
     }
@@ -71,19 +97,28 @@ impl Serving {
     pub(crate) fn announcement(&self) -> String {
         let line = |served: &Served| {
             let mac = served.port.mac().map(|byte| format!("{byte:02x}")).join(":");
-            format!("serving vfio-user:{}: 82599, {mac}, wire {}\n", served.name, served.wire)
+            let mut lines =
+                format!("serving vfio-user:{}: 82599, {mac}, wire {}\n", served.name, served.wire);
+            for ServedFunction { name, port, .. } in &served.functions {
+                let n = port.vf().number();
+                lines += &format!("serving vfio-user:{name}: virtual function {n} of {}\n", served.name);
+            }
+            lines
         };
         self.ports.iter().map(line).collect()
     }
 
     /// Whether a server ended by itself.
     pub(crate) fn has_failed(&self) -> bool {
-        self.ports.iter().any(|port| port.thread.as_ref().is_some_and(JoinHandle::is_finished))
+        let mut threads = self.ports.iter().flat_map(|port| {
+            std::iter::once(&port.thread).chain(port.functions.iter().map(|function| &function.thread))
+        });
+        threads.any(|thread| thread.as_ref().is_some_and(JoinHandle::is_finished))
     }
 
     /// What was counted so far.
     pub(crate) fn statistics(&self) -> String {
-        self.ports.iter().map(statistics::line).collect()
+        self.ports.iter().map(statistics::lines).collect()
     }
 
     /// Ends all servers, whose sockets are removed then, and writes out what wires buffer.
@@ -94,13 +129,10 @@ impl Serving {
         self.stop.stop();
         let mut result = Ok(());
         for served in &mut self.ports {
-            let path = Path::new(&served.name);
-            let ended = match served.thread.take().map(JoinHandle::join) {
-                None | Some(Ok(Ok(()))) => Ok(()),
-                Some(Ok(Err(error))) => Err(failed(path)(error)),
-                Some(Err(_)) => Err(failed(path)("its thread panicked")),
-            };
-            result = result.and(ended);
+            result = result.and(ended(&served.name, served.thread.take()));
+            for function in &mut served.functions {
+                result = result.and(ended(&function.name, function.thread.take()));
+            }
         }
         drop(self.poll.take());
         for served in &self.ports {
@@ -119,6 +151,23 @@ impl Drop for Serving {
         if self.poll.is_some() {
             let _ = self.end();
         }
+    }
+}
+
+/// A thread that serves the device at `name`.
+fn start(
+    name: &str,
+    serve: impl FnOnce() -> Result<(), ixy_vfio_user::Error> + Send + 'static,
+) -> Result<Server, Error> {
+    std::thread::Builder::new().name("ixy-serve".into()).spawn(serve).map_err(failed(Path::new(name)))
+}
+
+/// Waits for such a thread.
+fn ended(name: &str, thread: Option<Server>) -> Result<(), Error> {
+    match thread.map(JoinHandle::join) {
+        None | Some(Ok(Ok(()))) => Ok(()),
+        Some(Ok(Err(error))) => Err(failed(Path::new(name))(error)),
+        Some(Err(_)) => Err(failed(Path::new(name))("its thread panicked")),
     }
 }
 

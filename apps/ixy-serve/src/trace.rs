@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ixy_cli::{Error, Object};
+use ixy_regs::ixgbe;
 use ixy_sim::serve::Event;
 use ixy_vfio_user::message::DmaMap;
 
@@ -26,6 +27,7 @@ struct Sink {
     out: Mutex<Out>,
     format: Format,
     names: Names,
+    names_of_functions: Names,
     start: Instant,
 }
 
@@ -38,6 +40,8 @@ struct Out {
 struct OfPort {
     sink: Arc<Sink>,
     name: String,
+    /// It is a virtual function, which has registers of its own.
+    function: bool,
     held: Mutex<Option<Held>>,
 }
 
@@ -62,14 +66,29 @@ impl Trace {
             }
         };
         let out = Mutex::new(Out { to, failed: None });
-        let sink = Arc::new(Sink { out, format, names: Names::new(), start: Instant::now() });
+        let sink = Arc::new(Sink {
+            out,
+            format,
+            names: Names::new(ixgbe::all()),
+            names_of_functions: Names::new(ixgbe::vf::all()),
+            start: Instant::now(),
+        });
         Ok(Self { sink, ports: Mutex::default() })
     }
 
     /// The trace of a port.
     pub(crate) fn of_port(&self, name: &str) -> Arc<dyn ixy_sim::serve::Trace> {
-        let port = OfPort { sink: Arc::clone(&self.sink), name: name.to_owned(), held: Mutex::default() };
-        let port = Arc::new(port);
+        self.of(name, false)
+    }
+
+    /// The trace of a virtual function.
+    pub(crate) fn of_function(&self, name: &str) -> Arc<dyn ixy_sim::serve::Trace> {
+        self.of(name, true)
+    }
+
+    fn of(&self, name: &str, function: bool) -> Arc<OfPort> {
+        let (sink, name) = (Arc::clone(&self.sink), name.to_owned());
+        let port = Arc::new(OfPort { sink, name, function, held: Mutex::default() });
         lock(&self.ports).push(Arc::clone(&port));
         port
     }
@@ -153,7 +172,8 @@ impl OfPort {
         let words = region != ixy_vfio_user::message::pci::CONFIG && bytes.len() > 4;
         let len = if words { 4 } else { bytes.len().max(1) };
         for (offset, bytes) in (offset..).step_by(len).zip(bytes.chunks(len)) {
-            let place = self.sink.names.find(region, offset);
+            let Sink { names, names_of_functions, .. } = &*self.sink;
+            let place = if self.function { names_of_functions } else { names }.find(region, offset);
             let line = match self.sink.format {
                 Format::Text => access_text(what, region, offset, bytes, &place, count),
                 Format::Json => access_json(self.object(at, what), region, offset, bytes, &place, count),

@@ -317,6 +317,44 @@ fn a_server_that_is_killed_is_a_lost_device_and_its_socket_is_taken_over() {
 }
 
 #[test]
+fn a_virtual_function_is_a_device_at_a_socket_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let [card, first, second] = ["card", "first", "second"].map(|name| directory.path().join(name));
+    let log = directory.path().join("log");
+    let args = ["--socket", text(&card), "--wire", "loopback", "--vf", text(&first), "--vf", text(&second)];
+    let more = ["--stats", "--trace", "--trace-file", text(&log)];
+    let server = Server::start(&[&args[..], &more].concat(), 3);
+    let announced =
+        format!("serving vfio-user:{}: virtual function 1 of {}\n", second.display(), card.display());
+    assert_eq!(server.announced[2], announced);
+    let (card_client, client) = (connect(&card), connect(&second));
+    assert_eq!(read32(&client, pci::CONFIG, 0), 0x10ed_8086);
+    assert_eq!(read32(&client, pci::BAR0, 0x002FC), 0x40, "VFMAILBOX: the card has no driver yet");
+    set(&card_client, 0x00018, 1 << 14);
+    assert_eq!(read32(&client, pci::BAR0, 0x002FC), 0x80);
+    // It has its own memory: what it sends is read from there.
+    set(&card_client, 0x11050, 3); // GCR_EXT: 64 functions
+    set(&card_client, 0x04A80, 1); // DMATXCTL
+    let file = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    ftruncate(&file, 0x10000).unwrap();
+    fcntl_add_seals(&file, SealFlags::SHRINK).unwrap();
+    client.map(0, 0x10000, file.as_fd(), 0, true).unwrap();
+    set(&client, 0x02008, 128); // VFTDLEN
+    set(&client, 0x02028, 1 << 25); // VFTXDCTL
+    let command = 3 << 20 | 1 << 29 | 1 << 24 | 1 << 25 | 1 << 27;
+    put(&file, 0, &[0x2000, command | 60 | 60 << 46]);
+    set(&client, 0x02018, 1); // VFTDT
+    wait_for("the function sends", || word(&file, 8) >> 32 & 1 == 1);
+    let (code, out, err) = server.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{err}");
+    let counted = format!("{}: 0 DMA faults, 0 messages refused", second.display());
+    assert!(out.contains(&counted), "{out}");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains(&format!("{} write register VFTXDCTL[0] 0x02028", second.display())), "{log}");
+    assert!(!first.exists() && !second.exists(), "sockets are removed");
+}
+
+#[test]
 fn sockets_are_for_their_owner_only() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("a");
