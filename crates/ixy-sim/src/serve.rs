@@ -51,7 +51,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ixy_vfio_user::Error;
 use ixy_vfio_user::interrupts::Interrupts;
-use ixy_vfio_user::message::{DmaMap, DmaUnmap, Errno, pci};
+use ixy_vfio_user::message::{DmaMap, DmaUnmap, Errno, IrqInfo, pci};
 use ixy_vfio_user::server::{Device, Irq as Kind, Layout, Listener, Region, Server, ServerLimits, Stop};
 
 use crate::model::{Irq, Nic82599};
@@ -168,11 +168,7 @@ impl Port {
         let Settings { mac, limits, trace } = settings;
         let mac = mac.unwrap_or([0x02, 0x1b, 0x21, 0x00, 0x00, 0x01]);
         let server = Server::new(layout(), limits)?;
-        let gate = Mutex::new(Gate {
-            messages: Messages::new(messages::VECTORS),
-            state: Config::new(mac).state(),
-            line: false,
-        });
+        let gate = Mutex::new(Gate::new(Messages::new(messages::VECTORS), Config::new(mac).state()));
         let slot = Arc::new(Slot { client: Arc::clone(server.interrupts()), gate, trace });
         let irq = Box::new(Arc::clone(&slot));
         let nic = Nic82599::builder(wire, Arc::clone(server.memory())).mac(mac).irq(irq).build();
@@ -229,11 +225,11 @@ fn layout() -> Layout {
         size => Region::new(size),
     };
     let mut irqs = vec![Kind::default(); pci::IRQS];
-    for (kind, irq) in [
-        (pci::INTX, Kind::pin()),
-        (pci::MSI, Kind::messages(1)),
-        (pci::MSIX, Kind::messages(messages::VECTORS)),
-    ] {
+    // Clients mask messages by requests, too.
+    let maskable = |count| Kind { flags: Kind::messages(count).flags | IrqInfo::MASKABLE, count };
+    for (kind, irq) in
+        [(pci::INTX, Kind::pin()), (pci::MSI, maskable(1)), (pci::MSIX, maskable(messages::VECTORS))]
+    {
         if let Some(place) = irqs.get_mut(kind as usize) {
             *place = irq;
         }
@@ -252,8 +248,18 @@ struct Slot {
 struct Gate {
     messages: Messages,
     state: State,
+    /// The message of MSI waits for its mask, or for bus mastering.
+    waiting: bool,
     /// The card has causes for its pin.
     line: bool,
+    /// Its pin is asserted for that.
+    asserted: bool,
+}
+
+impl Gate {
+    fn new(messages: Messages, state: State) -> Self {
+        Self { messages, state, waiting: false, line: false, asserted: false }
+    }
 }
 
 impl fmt::Debug for Slot {
@@ -282,12 +288,27 @@ impl Slot {
             self.client.trigger(pci::MSIX, vector);
             released &= released - 1;
         }
-        let State { pin, msi, msix, .. } = gate.state;
-        if gate.line && pin && !msi && !msix {
-            self.client.trigger(pci::INTX, 0);
-        } else {
-            self.client.lower(pci::INTX, 0);
+        let State { pin, msi, msix, mastering, msi_masked, .. } = gate.state;
+        if gate.waiting && mastering && !msi_masked {
+            gate.waiting = false;
+            self.tell(&Event::Message { msix: false, vector: 0, held: false });
+            self.client.trigger(pci::MSI, 0);
         }
+        let assert = gate.line && pin && !msi && !msix;
+        if assert != gate.asserted {
+            gate.asserted = assert;
+            // Who has events for messages hears nothing of a pin.
+            if !self.client.is_enabled(pci::MSIX, 0) && !self.client.is_enabled(pci::MSI, 0) {
+                self.tell(&Event::Pin(assert));
+            }
+            if assert { self.client.trigger(pci::INTX, 0) } else { self.client.lower(pci::INTX, 0) }
+        }
+    }
+
+    /// Messages of MSI-X that the client holds back by requests, as bits.
+    fn held(&self) -> u64 {
+        let held = (0..messages::VECTORS).filter(|vector| self.client.is_pending(pci::MSIX, *vector));
+        held.fold(0, |bits, vector| bits | 1 << vector)
     }
 }
 
@@ -302,17 +323,17 @@ impl Irq for Arc<Slot> {
                 self.client.trigger(pci::MSIX, vector);
             }
         } else if gate.state.msi || self.client.is_enabled(pci::MSI, 0) {
-            self.tell(&Event::Message { msix: false, vector: 0, held: false });
-            self.client.trigger(pci::MSI, 0);
+            if !gate.state.mastering || gate.state.msi_masked {
+                self.tell(&Event::Message { msix: false, vector: 0, held: true });
+            }
+            gate.waiting = true;
+            self.update(&mut gate);
         }
     }
 
     fn line(&self, asserted: bool) {
         let mut gate = self.gate();
         gate.line = asserted;
-        if !gate.state.msi && !gate.state.msix {
-            self.tell(&Event::Pin(asserted));
-        }
         self.update(&mut gate);
     }
 }
@@ -349,7 +370,8 @@ impl Function<'_> {
         let slot = &self.port.slot;
         let mut gate = slot.gate();
         gate.state = state;
-        gate.messages.mask(state.msix_masked);
+        // A message is a write to memory, which takes bus mastering.
+        gate.messages.mask(state.msix_masked || !state.mastering);
         slot.update(&mut gate);
     }
 
@@ -364,7 +386,11 @@ impl Function<'_> {
     fn forget(&mut self) {
         self.config.reset();
         self.address = 0;
-        self.port.slot.gate().messages = Messages::new(messages::VECTORS);
+        {
+            let mut gate = self.port.slot.gate();
+            gate.messages = Messages::new(messages::VECTORS);
+            gate.waiting = false;
+        }
         self.apply();
     }
 
@@ -396,10 +422,20 @@ impl Function<'_> {
                 };
                 into.copy_from_slice(&value.to_le_bytes());
             }
-            MESSAGES if state.memory => self.port.slot.gate().messages.read(offset, into),
+            MESSAGES if state.memory => {
+                self.port.slot.gate().messages.read(offset, into);
+                let held =
+                    if offset >= messages::PENDING { self.port.slot.held().to_le_bytes() } else { [0; 8] };
+                for (at, byte) in (offset..).zip(into) {
+                    let held = at.checked_sub(messages::PENDING).and_then(|at| held.get(at as usize));
+                    *byte |= held.unwrap_or(&0);
+                }
+            }
             PORTS | MESSAGES => into.fill(0xff),
             pci::CONFIG => {
-                self.config.show_pin(self.port.slot.gate().line);
+                let slot = &self.port.slot;
+                let waiting = slot.gate().waiting || slot.client.is_pending(pci::MSI, 0);
+                self.config.show(slot.gate().line, waiting);
                 let at = usize::try_from(offset).map_err(|_| Errno::INVAL)?;
                 return if self.config.read(at, into) { Ok(()) } else { Err(Errno::INVAL) };
             }

@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) pin: bool,
     pub(crate) msi: bool,
     pub(crate) msix: bool,
+    /// The message of MSI is held back.
+    pub(crate) msi_masked: bool,
     /// All MSI-X messages are held back.
     pub(crate) msix_masked: bool,
     /// It sleeps (D3hot).
@@ -272,6 +274,7 @@ impl Config {
             mastering: command & COMMAND_MASTER != 0 && !asleep,
             pin: command & COMMAND_NO_PIN == 0,
             msi: self.at(MSI + 2) & MSI_ENABLE != 0,
+            msi_masked: self.at(MSI + 16) & 1 != 0,
             msix: msix & MSIX_ENABLE != 0,
             msix_masked: msix & MSIX_ENABLE != 0 && msix & MSIX_MASK != 0,
             asleep,
@@ -283,10 +286,11 @@ impl Config {
         }
     }
 
-    /// Shows in the status register whether the pin is asserted.
-    pub(crate) fn show_pin(&mut self, asserted: bool) {
+    /// Shows in the status register whether there are causes for the pin, and whether the message of MSI waits.
+    pub(crate) fn show(&mut self, line: bool, waiting: bool) {
         let others = self.bytes[STATUS] & !STATUS_PIN;
-        self.bytes[STATUS] = others | if asserted { STATUS_PIN } else { 0 };
+        self.bytes[STATUS] = others | if line { STATUS_PIN } else { 0 };
+        self.bytes[MSI + 20] = waiting.into();
     }
 
     /// Back to the initial values, as a function level reset does.

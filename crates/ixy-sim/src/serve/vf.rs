@@ -55,7 +55,7 @@ impl VfPort {
     ) -> Result<Self, Error> {
         let server = Server::new(layout(), limits)?;
         let messages = Messages::new(Vf::VECTORS);
-        let gate = Mutex::new(Gate { messages, state: Config::virtual_function().state(), line: false });
+        let gate = Mutex::new(Gate::new(messages, Config::virtual_function().state()));
         let slot = Arc::new(Slot { client: Arc::clone(server.interrupts()), gate, trace });
         let vf = port.nic().vf(n, Arc::clone(server.memory()), Box::new(Arc::clone(&slot)));
         let vf = vf.ok_or_else(|| Error::Invalid {

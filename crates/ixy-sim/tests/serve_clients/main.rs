@@ -1,0 +1,12 @@
+//! A software 82599 that a server has, as a client sees it: over a socket, with files for memory. Tests poll the device
+//! themselves unless they say otherwise.
+//!
+//! Offsets and bits are written out here and not taken from the crate: a wrong one there would agree with itself.
+
+#![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod bad_input;
+mod bench;
+mod interrupts;
+mod memory;
