@@ -597,6 +597,10 @@ impl Engine {
     fn report(&mut self, hw: &Hardware) {
         self.counts.flush(&hw.regs);
         let rx = std::mem::take(&mut self.receiver.touched);
+        let urgent = std::mem::take(&mut self.receiver.urgent);
+        if urgent != 0 {
+            self.interrupts.hurry(hw, urgent);
+        }
         let tx = std::mem::take(&mut self.transmitter.touched);
         self.interrupts.queues(hw, rx, tx);
         if hw.vfs.load(Ordering::Relaxed) != 0 {

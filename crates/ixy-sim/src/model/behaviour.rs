@@ -116,6 +116,10 @@ behaviours! {
     TupleMasks "tuple-masks"
     /// The one with the highest priority wins.
     TuplePriority "tuple-priority"
+    /// Frames that a filter marks interrupt at once.
+    LowLatency "low-latency"
+    /// Extension headers of IPv6 are passed over.
+    Ipv6Extensions "ipv6-extensions"
     /// Filters of the flow director choose a queue.
     Director "director"
     /// They compare only what the masks of the flow director leave.

@@ -309,7 +309,8 @@ impl Director {
             3 => self.query(regs, done),
             _ => {}
         }
-        let free = self.capacity() - self.filters;
+        // Software may have made the table smaller without initialising it.
+        let free = self.capacity().saturating_sub(self.filters);
         let fields = FDIRFREE::FREE.val(free) + FDIRFREE::COLL.val(self.collisions);
         regs.store(names::FDIRFREE, fields.modify(0));
         let threshold = FDIRCTRL::FULL_THRESH.read(self.control) * THRESHOLD_UNIT;
@@ -449,7 +450,10 @@ impl Director {
         choice.drop = FDIRCMD::DROP.is_set(filter.action) && Behaviour::DirectorDrop.on();
         let errors = [(filter.too_long, TOO_LONG), (choice.drop, DROPPED), (filter.collided, COLLIDED)];
         let errors = errors.into_iter().filter(|(set, _)| *set).fold(0, |all, (_, code)| all | code);
-        choice.status = Status::FLM.bits() | write_back::FDIR_ERROR.place(errors) as u32;
+        choice.status |= Status::FLM.bits() | write_back::FDIR_ERROR.place(errors) as u32;
+        if FDIRCMD::INT.is_set(filter.action) && Behaviour::LowLatency.on() {
+            choice.status |= Status::LLINT.bits();
+        }
         if choice.drop {
             return Some(FDIRCTRL::DROP_QUEUE.read(self.control));
         }

@@ -10,6 +10,11 @@ const IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const SCTP: u8 = 132;
+/// Extension headers of IPv6 that the device knows.
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const DESTINATION: u8 = 60;
 
 /// Version of the Internet protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +38,7 @@ pub(crate) struct Headers {
     pub(crate) vlan: Option<u16>,
     /// Protocol and offset of its header, which is whole.
     pub(crate) network: Option<(Network, usize)>,
-    /// IPv4 with options.
+    /// IPv4 with options, IPv6 with extension headers.
     pub(crate) options: bool,
     /// A fragment of a packet: it has no transport header of its own.
     pub(crate) fragment: bool,
@@ -92,8 +97,36 @@ impl Headers {
         }
         self.network = Some((Network::V6, at));
         self.end = at + 40 + payload;
-        // Extension headers are not followed: such a packet has no transport header for the device.
-        self.transport(header[6], at + 40);
+        let next = header[6];
+        if matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION) && Behaviour::Ipv6Extensions.on() {
+            self.extensions(frame, next, at + 40);
+        } else {
+            self.transport(next, at + 40);
+        }
+    }
+
+    /// Goes along extension headers, up to one behind which no transport header can be used: that of a fragment, and that of
+    /// a route on which the packet is not yet at its end (its checksum is over another address).
+    #[cold]
+    fn extensions(&mut self, frame: &[u8], mut next: u8, mut at: usize) {
+        self.options = true;
+        while let Some(header) = frame.get(at..at + 8).filter(|_| at + 8 <= self.end) {
+            match next {
+                HOP_BY_HOP | DESTINATION => {}
+                ROUTING if header[3] == 0 => {}
+                FRAGMENT => {
+                    self.fragment = true;
+                    return;
+                }
+                ROUTING => return,
+                _ => break,
+            }
+            next = header[0];
+            at += 8 + usize::from(header[1]) * 8;
+        }
+        if !matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION) {
+            self.transport(next, at);
+        }
     }
 
     #[inline]

@@ -111,6 +111,20 @@ impl Interrupts {
         }
     }
 
+    /// Frames that are to interrupt at once were received on queues: their vectors' throttles let the next message go, unless
+    /// that is to be moderated as well (EITR.LLI_MOD, section 7.3.2.1.1).
+    #[cold]
+    pub(crate) fn hurry(&mut self, hw: &Hardware, queues: u128) {
+        let msix = GPIE::MULTIPLE_MSIX.is_set(hw.regs.load(GPIE));
+        for queue in (0..128).filter(|queue| queues >> queue & 1 == 1) {
+            let entry = hw.regs.load(ivar(queue / 2)) >> (16 * (queue % 2));
+            let vector = if msix { entry & 0x3f } else { 0 };
+            if entry & 0x80 != 0 && !EITR::LLI_MOD.is_set(hw.regs.load(eitr(vector))) {
+                self.quiet[vector as usize % VECTORS] = Duration::ZERO;
+            }
+        }
+    }
+
     /// Sets causes, and interrupts for those that are new and enabled.
     pub(crate) fn raise(&mut self, hw: &Hardware, queues: u64, other: u32) {
         let (new, new_other) = (queues & !self.pending, other & !self.other_pending);

@@ -59,6 +59,8 @@ pub(crate) struct Receiver {
     pub(crate) pause: Pause,
     /// Queues that got frames since the causes were raised last.
     pub(crate) touched: u128,
+    /// Those among them that got one which is to interrupt at once.
+    pub(crate) urgent: u128,
     /// A frame was lost as the packet buffer was full.
     pub(crate) missed: bool,
     /// Queues that drop frames for want of a descriptor, whatever DROP_EN says (PFQDE).
@@ -182,6 +184,7 @@ impl Receiver {
             scratch: Vec::new(),
             pause: Pause::default(),
             touched: 0,
+            urgent: 0,
             missed: false,
             drops: 0,
         }
@@ -193,6 +196,7 @@ impl Receiver {
         self.buffered = 0;
         self.pause.reset();
         self.touched = 0;
+        self.urgent = 0;
         self.drops = 0;
         self.addresses.changed();
         self.steering.reset();
@@ -562,6 +566,9 @@ impl Receiver {
             }
         }
         self.touched |= 1 << ring.queue;
+        if passed.choice.status & Status::LLINT.bits() != 0 {
+            self.urgent |= 1 << ring.queue;
+        }
         counts.received(rx_set(hw, ring.queue), frame.len());
         counts.received_of(ring.queue, frame);
         Delivery::Done
@@ -618,8 +625,10 @@ fn rx_set(hw: &Hardware, queue: u32) -> usize {
 fn write_back(config: &Config, frame: &[u8], passed: &Passed, stripped: bool) -> (u64, u64) {
     let headers = &passed.headers;
     let mut kind = match headers.network {
-        Some((Network::V4, _)) if headers.options => PacketType::IPV4_OPTIONS,
+        // The plain bit is there, too.
+        Some((Network::V4, _)) if headers.options => PacketType::IPV4 | PacketType::IPV4_OPTIONS,
         Some((Network::V4, _)) => PacketType::IPV4,
+        Some((Network::V6, _)) if headers.options => PacketType::IPV6 | PacketType::IPV6_EXTENSIONS,
         Some((Network::V6, _)) => PacketType::IPV6,
         None => PacketType::empty(),
     };

@@ -1,7 +1,7 @@
 //! Which receive queue a frame goes to: EtherType, SYN and 5-tuple filters, the flow director, and RSS for what none of them
 //! takes (section 7.1.2).
 
-use ixy_regs::ixgbe::descriptors::receive::RssType;
+use ixy_regs::ixgbe::descriptors::receive::{RssType, Status};
 use ixy_regs::ixgbe::fields::{ETQF, ETQS};
 use ixy_regs::ixgbe::rest_fields::SYNQF;
 
@@ -98,6 +98,7 @@ impl Steering {
             (etqf(0), etqf(ETHER_TYPES - 1)),
             (etqs(0), etqs(ETHER_TYPES - 1)),
             (names::SYNQF, names::SYNQF),
+            (names::LLITHRESH, names::LLITHRESH),
             (names::saqf(0), names::saqf(127)),
             (daqf(0), daqf(127)),
             (sdpqf(0), sdpqf(127)),
@@ -161,7 +162,8 @@ impl Steering {
     #[cold]
     fn filter(&self, pool: u32, headers: &Headers, frame: &[u8], choice: &mut Choice) -> bool {
         let queue = self.by_ether_type(headers, frame, choice).or_else(|| {
-            let (syn, tuple) = (|| self.by_syn(headers, frame), || self.tuples.queue(pool, headers, frame));
+            let syn = || self.by_syn(headers, frame);
+            let mut tuple = || self.by_tuple(pool, headers, frame, choice);
             if SYNQF::SYNQFP.is_set(self.synqf) || !Behaviour::SynFilterPriority.on() {
                 syn().or_else(tuple)
             } else {
@@ -181,7 +183,19 @@ impl Steering {
         if Behaviour::EtherTypeReported.on() {
             choice.ether_type = Some(found.n);
         }
+        if ETQS::LLI.is_set(found.action) && Behaviour::LowLatency.on() {
+            choice.status |= Status::LLINT.bits();
+        }
         ETQS::QUEUE_EN.is_set(found.action).then(|| ETQS::RX_QUEUE.read(found.action))
+    }
+
+    /// The queue of a 5-tuple filter.
+    fn by_tuple(&self, pool: u32, headers: &Headers, frame: &[u8], choice: &mut Choice) -> Option<u32> {
+        let (queue, urgent) = self.tuples.queue(pool, headers, frame)?;
+        if urgent && Behaviour::LowLatency.on() {
+            choice.status |= Status::LLINT.bits();
+        }
+        Some(queue)
     }
 
     /// The queue of TCP packets with SYN (section 7.1.2.4).

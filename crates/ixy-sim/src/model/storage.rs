@@ -58,7 +58,8 @@ fn special(register: &Register) -> Option<Kind> {
         | "PFMAILBOX" | "PFMBICR" | "PFVFLREC" | "PFQDE" | "TSYNCTXCTL" | "TSYNCRXCTL" | "TIMINCA"
         | "TIMADJH" => Kind::Acts,
         "SYSTIML" | "SYSTIMH" | "TXSTMPH" | "RXSTMPH" => Kind::ActsRead,
-        "ETQF" | "ETQS" | "SYNQF" | "SAQF" | "DAQF" | "SDPQF" | "FTQF" | "L34TIMIR" | "FDIRCMD" => Kind::Acts,
+        "ETQF" | "ETQS" | "SYNQF" | "SAQF" | "DAQF" | "SDPQF" | "FTQF" | "L34TIMIR" | "LLITHRESH"
+        | "FDIRCMD" => Kind::Acts,
         "EICR" | "EICS" | "EIMS" | "EIMC" | "EICS_EX" | "EIMS_EX" | "EIMC_EX" | "EITR" => Kind::ActsRead,
         "SWSM" if Behaviour::SemaphoreSetsOnRead.on() => Kind::Semaphore,
         "RDT" => Kind::Tail,

@@ -1,10 +1,10 @@
 //! Filters of IPv4 packets by addresses, ports and protocol (section 7.1.2.5).
 
-use ixy_regs::ixgbe::rest_fields::{FTQF, L34TIMIR, SDPQF};
+use ixy_regs::ixgbe::rest_fields::{FTQF, L34TIMIR, LLITHRESH, SDPQF};
 
 use super::behaviour::Behaviour;
 use super::headers::{Headers, Network, Transport};
-use super::names::{daqf, ftqf, l34timir, saqf, sdpqf};
+use super::names::{LLITHRESH as LLITHRESH_AT, daqf, ftqf, l34timir, saqf, sdpqf};
 use super::storage::Storage;
 
 /// How many filters there are.
@@ -19,7 +19,8 @@ struct Filter {
     destination: [u8; 4],
     source_port: u16,
     destination_port: u16,
-    queue: u32,
+    /// L34TIMIR: the queue, and which packets interrupt at once.
+    action: u32,
 }
 
 impl Filter {
@@ -36,7 +37,7 @@ impl Filter {
             destination: regs.load(daqf(n)).to_le_bytes(),
             source_port: (SDPQF::SRC_PORT.read(ports) as u16).swap_bytes(),
             destination_port: (SDPQF::DST_PORT.read(ports) as u16).swap_bytes(),
-            queue: L34TIMIR::RX_QUEUE.read(regs.load(l34timir(n))),
+            action: regs.load(l34timir(n)),
         })
     }
 
@@ -85,9 +86,10 @@ impl Packet {
     }
 }
 
-/// The filters that are on, those with the highest priority first. Among equals the first one wins.
+/// The filters that are on, those with the highest priority first (among equals the first one wins), and the size below
+/// which frames interrupt at once.
 #[derive(Debug, Default)]
-pub(crate) struct Tuples(Vec<Filter>);
+pub(crate) struct Tuples(Vec<Filter>, u32);
 
 impl Tuples {
     pub(crate) fn is_empty(&self) -> bool {
@@ -96,17 +98,20 @@ impl Tuples {
 
     pub(crate) fn prepare(&mut self, regs: &Storage) {
         self.0 = (0..FILTERS).filter_map(|n| Filter::load(regs, n)).collect();
+        self.1 = LLITHRESH::SIZE_THRESH.read(regs.load(LLITHRESH_AT));
         if Behaviour::TuplePriority.on() {
             self.0.sort_by_key(|filter| std::cmp::Reverse(FTQF::PRIORITY.read(filter.control)));
         }
     }
 
-    /// The queue of the filter that a frame matches.
-    pub(crate) fn queue(&self, pool: u32, headers: &Headers, frame: &[u8]) -> Option<u32> {
+    /// The queue of the filter that a frame matches, and whether it is to interrupt at once.
+    pub(crate) fn queue(&self, pool: u32, headers: &Headers, frame: &[u8]) -> Option<(u32, bool)> {
         if self.is_empty() {
             return None;
         }
         let packet = Packet::of(headers, frame)?;
-        self.0.iter().find(|filter| filter.matches(pool, &packet)).map(|filter| filter.queue)
+        let action = self.0.iter().find(|filter| filter.matches(pool, &packet))?.action;
+        let small = L34TIMIR::SIZE_BP.is_set(action) || (frame.len() as u32) < self.1;
+        Some((L34TIMIR::RX_QUEUE.read(action), L34TIMIR::LLI.is_set(action) && small))
     }
 }

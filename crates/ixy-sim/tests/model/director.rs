@@ -213,6 +213,15 @@ fn descriptors_have_the_filters_id_when_control_says_so() {
 }
 
 #[test]
+fn frames_of_a_filter_with_int_are_marked() {
+    let (bench, mut rings) = director(CONTROL);
+    add(&bench, TCP_FLOW, 5);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).1[1] >> 11 & 1, 0);
+    command(&bench, TCP_FLOW, ADD | UPDATE | QUEUE | L4_TCP | 1 << 10 | 5 << 16);
+    assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).1[1] >> 11 & 1, 1);
+}
+
+#[test]
 fn filters_are_removed_and_found_by_bucket_and_id() {
     let (bench, mut rings) = director(CONTROL);
     assert_eq!(command(&bench, TCP_FLOW, QUERY) & VALID, 0);
@@ -325,6 +334,17 @@ fn a_full_table_takes_no_more_and_interrupts_before() {
     bench.write(FDIRCMD, CLEARHT);
     assert_eq!(bench.read(FDIRFREE), 2047);
     assert_eq!(arrives(&bench, &mut rings, &tcp(0, PORTS)).0, 15);
+}
+
+#[test]
+fn a_table_that_is_made_smaller_without_initialisation_has_nothing_free() {
+    let (bench, _) = director(CONTROL);
+    for n in 0..3000 {
+        add(&bench, n | n << 16, 5);
+    }
+    bench.write(FDIRCTRL, CONTROL | EXACT | 1 << 3);
+    command(&bench, 0, REMOVE);
+    assert_eq!(bench.read(FDIRFREE), 0);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod eeprom;
 mod fault;
 mod filter;
 mod function;
+mod headers;
 mod host;
 mod interrupt;
 mod link;

@@ -1,5 +1,9 @@
 //! Filters that choose the queue of a frame before RSS does (section 7.1.2).
 
+use std::time::Duration;
+
+use ixy_sim::Builder;
+
 use crate::bench::*;
 
 pub(crate) const ETQF: u32 = 0x05128;
@@ -17,7 +21,11 @@ const ACK: u8 = 16;
 
 /// A device with queues 0 to 15, where RSS hashes everything to queue 15.
 pub(crate) fn bench() -> (Bench, Vec<RxRing>) {
-    let (bench, first, _) = Bench::running();
+    bench_with(|builder| builder)
+}
+
+fn bench_with(change: impl FnOnce(Builder) -> Builder) -> (Bench, Vec<RxRing>) {
+    let (bench, first, _) = Bench::running_with(change);
     for n in 0..32 {
         bench.write(RETA + 4 * n, 0x0f0f_0f0f);
     }
@@ -226,4 +234,53 @@ fn ethertype_filters_come_first_then_syn_or_5_tuple_filters() {
     assert_eq!(arrives(&bench, &mut rings, &tcp(SYN, PORTS)).0, 4);
     bench.write(CTRL, 1 << 26);
     assert_eq!([ETQF, ETQS, SYNQF, FTQF].map(|register| bench.read(register)), [0; 4], "off after a reset");
+}
+
+/// Whether a frame that arrives for queue `q` interrupts although the throttle has just begun; it says so itself.
+fn interrupts_at_once(bench: &Bench, rings: &mut [RxRing], frame: &[u8]) -> bool {
+    const EIMS_EX: u32 = 0x00AA0;
+    const VECTOR: u32 = 3;
+    bench.write(GPIE, 1 << 4 | 1 << 30 | 1 << 31);
+    bench.write(EIAC, 0xffff);
+    bench.write(EIMS_EX, u32::MAX);
+    // Queues 6 and 7 have vector 3.
+    bench.write(IVAR + 4 * 3, 0x0083_0083);
+    bench.write(EITR + 4 * VECTOR, bench.read(EITR + 4 * VECTOR) & 1 << 15 | 100 << 3);
+    let before = bench.vectors.take();
+    arrives(bench, rings, frame);
+    let first = bench.vectors.take();
+    assert_eq!(first, [VECTOR], "the first comes at once, after {before:?}");
+    let (_, words) = arrives(bench, rings, frame);
+    let raised = !bench.vectors.take().is_empty();
+    if bench.read(EITR + 4 * VECTOR) & 1 << 15 == 0 {
+        assert_eq!(words[1] >> 11 & 1 == 1, raised, "LLINT in the status");
+    }
+    raised
+}
+
+#[test]
+fn frames_that_a_filter_marks_interrupt_at_once() {
+    const LLITHRESH: u32 = 0x0EC90;
+    let (bench, mut rings) = bench_with(|builder| builder.clock(|| Duration::from_secs(1)));
+    let frame = of_type(0x88cc, None);
+    bench.write(ETQF, ON | 0x88cc);
+    bench.write(ETQS, ON | 6 << 16);
+    assert!(!interrupts_at_once(&bench, &mut rings, &frame), "no filter marks it");
+    bench.write(ETQS, ON | 6 << 16 | 1 << 29);
+    assert!(interrupts_at_once(&bench, &mut rings, &frame), "EtherType");
+    bench.write(EITR + 4 * 3, 1 << 15);
+    assert!(!interrupts_at_once(&bench, &mut rings, &frame), "LLI_MOD: moderated, too");
+    bench.write(EITR + 4 * 3, 0);
+
+    let frame = tcp(ACK, PORTS);
+    tuple(&bench, 0, 1 << 2, 7);
+    assert!(!interrupts_at_once(&bench, &mut rings, &frame));
+    bench.write(L34TIMIR, 7 << 21 | 1 << 20 | 1 << 12);
+    assert!(interrupts_at_once(&bench, &mut rings, &frame), "of any size");
+    bench.write(L34TIMIR, 7 << 21 | 1 << 20);
+    assert!(!interrupts_at_once(&bench, &mut rings, &frame), "shorter than 0");
+    bench.write(LLITHRESH, frame.len() as u32 + 1);
+    assert!(interrupts_at_once(&bench, &mut rings, &frame), "short enough");
+    bench.write(LLITHRESH, frame.len() as u32);
+    assert!(!interrupts_at_once(&bench, &mut rings, &frame), "too long");
 }

@@ -12,6 +12,15 @@ const MFLCN: u32 = 0x04294;
 const FCCFG: u32 = 0x03D00;
 const FCRTH: u32 = 0x03260;
 
+/// Filters that choose queues.
+const ETQF: u32 = 0x05128;
+const ETQS: u32 = 0x0EC00;
+const SYNQF: u32 = 0x0EC30;
+const FTQF: u32 = 0x0E600;
+const FDIRCTRL: u32 = 0x0EE00;
+const FDIRHASH: u32 = 0x0EE28;
+const FDIRCMD: u32 = 0x0EE2C;
+
 /// One thing that a driver, or the world, can do.
 #[derive(Debug, Clone)]
 enum Act {
@@ -38,8 +47,8 @@ fn act() -> impl Strategy<Value = Act> {
     ]);
     let gate = prop::sample::select(vec![
         CTRL, RXCTRL, DMATXCTL, FCTRL, HLREG0, MAXFRS, RXPBSIZE, MRQC, VLNCTRL, GPIE, EIMS, EICS, AUTOC,
-        I2CCTL, RDRXCTL, EEC, 0x00018, 0x11050, 0x051B0, 0x08120, 0x08220, 0x051E0, 0x08110, 0x02F04,
-        0x0F000, 0x08000, MFLCN, FCCFG, FCRTH,
+        I2CCTL, RDRXCTL, EEC, ETQF, ETQS, SYNQF, FTQF, FDIRCTRL, FDIRCMD, FDIRHASH, 0x00018, 0x11050,
+        0x051B0, 0x08120, 0x08220, 0x051E0, 0x08110, 0x02F04, 0x0F000, 0x08000, MFLCN, FCCFG, FCRTH,
     ]);
     prop_oneof![
         3 => (gate, value()).prop_map(|(register, value)| Act::Write(register, value)),
