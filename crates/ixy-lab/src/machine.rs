@@ -158,6 +158,10 @@ impl Machine {
         }
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "q35"]);
         command.args(["-cpu", "max", "-smp", "2", "-m", "1024", "-monitor", "none"]);
+        if self.nics.iter().any(Nic::is_served) {
+            command.args(["-object", "memory-backend-memfd,id=memory,size=1024M,share=on"]);
+            command.args(["-machine", "memory-backend=memory"]);
+        }
         if kvm_works() {
             command.args(["-accel", "kvm"]);
         }

@@ -1,5 +1,7 @@
 //! Network devices of a machine.
 
+use std::path::{Path, PathBuf};
+
 /// Which of its interfaces a virtio device offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interface {
@@ -20,6 +22,8 @@ pub enum Backend {
     Hub(u32),
     /// To a TAP interface that QEMU makes, with so many queues; this needs the right to do so.
     Tap(String, u16),
+    /// Nowhere in QEMU: the device itself is another process's, which serves it over vfio-user at a socket.
+    Served(PathBuf),
 }
 
 /// What a device is.
@@ -27,6 +31,7 @@ pub enum Backend {
 enum Model {
     Virtio(Interface),
     Igb,
+    Served,
 }
 
 /// A network device.
@@ -54,6 +59,11 @@ impl Nic {
         Self::new(name.into(), Model::Igb, backend, true)
     }
 
+    /// A device that is served over vfio-user at `socket`, where a server has to listen before the machine is booted.
+    pub fn served(name: impl Into<String>, socket: &Path) -> Self {
+        Self::new(name.into(), Model::Served, Backend::Served(socket.to_owned()), true)
+    }
+
     fn new(name: String, model: Model, backend: Backend, behind_port: bool) -> Self {
         let (options, port_options) = (Vec::new(), String::new());
         Self { name, model, backend, options, port_options, behind_port, place: (0, 0) }
@@ -75,7 +85,7 @@ impl Nic {
     }
 
     /// QEMU's arguments, for the device `number` of a machine whose sockets are in `sockets`.
-    pub(crate) fn arguments(&self, number: usize, sockets: &std::path::Path) -> Vec<String> {
+    pub(crate) fn arguments(&self, number: usize, sockets: &Path) -> Vec<String> {
         let name = &self.name;
         let backend = match &self.backend {
             Backend::Test => {
@@ -90,17 +100,22 @@ impl Nic {
             Backend::Tap(interface, queues) => {
                 format!("tap,id=net-{name},ifname={interface},script=no,downscript=no,queues={queues}")
             }
+            Backend::Served(_) => String::new(),
         };
         let model = match self.model {
             Model::Virtio(Interface::Legacy) => "virtio-net-pci,disable-modern=on,disable-legacy=off",
             Model::Virtio(Interface::Transitional) => "virtio-net-pci,disable-modern=off,disable-legacy=off",
             Model::Virtio(Interface::Modern) => "virtio-net-pci,disable-modern=off,disable-legacy=on",
             Model::Igb => "igb",
+            Model::Served => "vfio-user-pci",
         };
         let place = format!("{:#x}.{}", self.place.0, self.place.1);
         // No boot ROM, which would only cost time.
         let mut device = format!("{model},id={name},netdev=net-{name},mac={},romfile=", mac(number));
-        let mut arguments = vec!["-netdev".into(), backend];
+        let mut arguments = match backend.is_empty() {
+            true => Vec::new(),
+            false => vec!["-netdev".into(), backend],
+        };
         if self.behind_port {
             let mut port =
                 format!("pcie-root-port,id=port-{name},chassis={},addr={place},multifunction=on", number + 1);
@@ -116,8 +131,20 @@ impl Nic {
             device = format!("{device},bus=pcie.0,addr={place}");
         }
         self.options.iter().for_each(|option| device = format!("{device},{option}"));
+        if let Backend::Served(socket) = &self.backend {
+            // An address of a socket can be given in JSON only.
+            let path = socket.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
+            device = format!(
+                r#"{{"driver":"{model}","id":"{name}","bus":"port-{name}","socket":{{"type":"unix","path":"{path}"}}}}"#
+            );
+        }
         arguments.extend(["-device".into(), device]);
         arguments
+    }
+
+    /// Whether another process has to reach the machine's memory for it.
+    pub(crate) fn is_served(&self) -> bool {
+        self.model == Model::Served
     }
 
     /// Finds the place of a device that is added to `others`. Ports share slots, whose function 0 must be there.

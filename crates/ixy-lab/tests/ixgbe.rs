@@ -1,0 +1,210 @@
+//! The cross-check of the software 82599: Linux's own driver, which nobody here wrote, runs on it, with its other end at a second
+//! such card, or at our driver.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod bench;
+#[path = "bench/served.rs"]
+mod served;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ixy::Options;
+use ixy_core::{Batch, WaitMode, Waiter};
+use ixy_lab::{Guest, Machine, Nic};
+use served::Served;
+
+/// Our driver on two cards: frames go from each to the other, as they are, until this is dropped.
+struct Forwarder {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<[u64; 2]>>,
+}
+
+impl Forwarder {
+    fn start(sockets: [&Path; 2]) -> Self {
+        let addresses = sockets.map(|path| format!("vfio-user:{}", path.display()).parse().unwrap());
+        let over = Arc::new(AtomicBool::new(false));
+        let own = Arc::clone(&over);
+        let thread = std::thread::spawn(move || {
+            let options = Options { promiscuous: true, interrupts: Some(0), ..Options::default() };
+            let mut cards = ixy::open(&addresses, &options).unwrap();
+            let mut rx = [0, 1].map(|n: usize| cards[n].rx_queue(0).unwrap());
+            let mut tx = [1, 0].map(|n: usize| cards[n].tx_queue(0).unwrap());
+            let mut batches = [0, 1].map(|_| Batch::new(32));
+            let mode = WaitMode::Adaptive(WaitMode::IDLE);
+            let mut waiter = Waiter::new(mode, rx.iter_mut().map(|rx| &mut **rx)).unwrap();
+            while !own.load(Ordering::Relaxed) {
+                let mut moved = 0;
+                for ((rx, tx), batch) in rx.iter_mut().zip(&mut tx).zip(&mut batches) {
+                    moved += rx.receive(batch);
+                    moved += tx.send(batch);
+                }
+                let left = batches.each_ref().map(|batch| batch.len());
+                waiter.after(moved, rx.iter_mut().zip(left).map(|(rx, left)| (&mut **rx, left)));
+            }
+            drop((rx, tx, batches));
+            [0, 1].map(|n: usize| cards[n].stats().unwrap().tx_packets)
+        });
+        Self { over, thread: Some(thread) }
+    }
+
+    /// Ends it, and says how many frames it sent by each card.
+    fn stop(mut self) -> [u64; 2] {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Gives the guest's shell what the scenarios are told with. `there` is a network namespace with the second interface of a pair.
+fn the_shell_knows_the_words(guest: &mut Guest) {
+    guest
+        .run(
+            r#"
+            interface() { ls /sys/bus/pci/devices/$1/net; }
+            wait_for_carrier() { # interface, 0 or 1, a command that enters its namespace
+                for attempt in $(seq 200); do
+                    [ "$($3 cat /sys/class/net/$1/carrier 2>/dev/null)" != $2 ] || return 0
+                    sleep 0.1
+                done
+                echo "the carrier of $1 did not become $2"
+                dmesg | tail -20
+                return 1
+            }
+            pair() { # two interfaces, a network: the second goes into a namespace of its own
+                here=$1 far=$2 network=$3
+                unshare -n sleep 100000 &
+                sleep 0.5
+                there="nsenter -t $! -n"
+                ip link set $far netns $! || return 1
+                ip addr add $network.1/24 dev $here && ip link set $here up &&
+                    $there ip addr add $network.2/24 dev $far && $there ip link set $far up &&
+                    wait_for_carrier $here 1
+            }
+            talk() { # count, more options
+                count=$1
+                shift
+                ping -c $count -i 0.2 -W 5 "$@" >pinged || { cat pinged; return 1; }
+                grep -q " $count packets received" pinged || { cat pinged; return 1; }
+            }
+            tagged() { # an interface, an address, a command that enters its namespace: VLAN 5 there
+                name=$1 own=$2
+                shift 2
+                "$@" ip link add link $name name tagged type vlan id 5 && "$@" ip addr add $own/24 dev tagged &&
+                    "$@" ip link set tagged up
+            }
+            copy() { # file, address to send it to, port, command that enters the receiver's namespace, and the sender's
+                rm -f copied
+                $4 nc -l -p $3 <>endless >copied &
+                listener=$!
+                sleep 0.5
+                $5 nc $2 $3 <$1 || return 1
+                wait $listener
+                [ "$(sha256sum <copied)" = "$(sha256sum <$1)" ] || { ls -l $1 copied; return 1; }
+            }
+            well() { # interfaces: nothing was wrong at any of them
+                for name in $*; do
+                    for counter in rx_errors tx_errors rx_crc_errors rx_missed_errors tx_aborted_errors; do
+                        value=$(cat /sys/class/net/$name/statistics/$counter)
+                        [ "$value" = 0 ] || { echo "$counter of $name is $value"; return 1; }
+                    done
+                done
+            }
+            spread() { # an interface: each of its queues has interrupted often
+                grep "$1-TxRx" /proc/interrupts
+                [ "$(grep "$1-TxRx" /proc/interrupts | awk '$2 + $3 > 20' | wc -l)" -ge 2 ]
+            }
+            mkfifo endless
+            "#,
+        )
+        .unwrap();
+}
+
+/// Lines of the driver in the kernel's log that tell of something wrong.
+fn complaints(guest: &mut Guest) -> String {
+    let words =
+        "fail|error|warn|timeout|timed out|hang|reset adapter|unsupported|bad|invalid|unable|stuck|lost";
+    guest.run(&format!("dmesg | grep ixgbe | grep -iE '{words}' || true")).unwrap()
+}
+
+#[test]
+fn the_kernel_s_driver_finds_nothing_wrong() {
+    let Some((parts, programs)) = bench::lab("the_kernel_s_driver_finds_nothing_wrong") else { return };
+    for kernel in 0..parts.kernels.len() {
+        let served = Served::start(&[
+            ("a", "cable=1"),
+            ("b", "cable=1"),
+            ("c", "cable=2"),
+            ("x", "cable=2"),
+            ("y", "cable=3"),
+            ("d", "cable=3"),
+        ]);
+        let sockets = ["x", "y"].map(|name| served.socket(name));
+        let forwarder = Forwarder::start([&sockets[0], &sockets[1]]);
+        let mut machine =
+            Machine::new(Duration::from_secs(400)).kernel(kernel).module("ixgbe").module("8021q");
+        for name in ["a", "b", "c", "d"] {
+            machine = machine.nic(Nic::served(name, &served.socket(name)));
+        }
+        let mut guest = machine.boot(&parts, &programs).unwrap();
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| guest.address(name).unwrap());
+        the_shell_knows_the_words(&mut guest);
+        let mut step = |script: &str| {
+            let start = std::time::Instant::now();
+            let output = guest.run(script);
+            let what = script.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
+            bench::say(&format!("{:6.1} s  {what}\n", start.elapsed().as_secs_f64()));
+            output.unwrap_or_else(|error| panic!("{error}\n{}", guest.kernel_log()))
+        };
+        step(&format!("a=$(interface {a}) b=$(interface {b}) c=$(interface {c}) d=$(interface {d})"));
+        step("pair $a $b 198.18.0 && near=$there && talk 5 198.18.0.2");
+        // Both ways, with segmentation, checksums and spreading as the driver has them on.
+        step("head -c 50000000 /dev/urandom >big");
+        step(r#"copy big 198.18.0.2 5000 "$near""#);
+        step(r#"copy big 198.18.0.1 5001 "" "$near""#);
+        step(
+            r#"tagged $a 198.18.5.1 && tagged $b 198.18.5.2 $near && talk 3 198.18.5.2 &&
+            head -c 2000000 big >small && copy small 198.18.5.2 5002 "$near""#,
+        );
+        step(
+            r#"ip link set $a mtu 9000 && $near ip link set $b mtu 9000 && wait_for_carrier $a 1 && sleep 2 &&
+            talk 3 -s 8900 198.18.0.2 && copy small 198.18.0.2 5003 "$near""#,
+        );
+        step(
+            "ip link set $a down && sleep 1 && ip link set $a up && wait_for_carrier $a 1 && sleep 2 &&
+            talk 3 198.18.0.2",
+        );
+        // Flows of several connections go to both queues.
+        step(
+            r#"copies=0; for port in 1 2 3 4 5 6 7 8; do
+                copy small 198.18.0.2 600$port "$near" && copies=$((copies + 1))
+            done; [ $copies = 8 ]"#,
+        );
+        step("spread $a && well $a");
+        step("pair $c $d 198.19.0 && far=$there && talk 5 198.19.0.2");
+        step(
+            r#"head -c 10000000 big >part && copy part 198.19.0.2 5004 "$far" &&
+            copy part 198.19.0.1 5005 "" "$far""#,
+        );
+        step("well $c");
+        // The driver goes, and comes again.
+        step("rmmod ixgbe && [ ! -e /sys/class/net/$c ] && insmod /modules/ixgbe.ko && sleep 1");
+        step(&format!("c=$(interface {c}) d=$(interface {d})"));
+        step("pair $c $d 198.19.1 && talk 3 198.19.1.2");
+        let complaints = complaints(&mut guest);
+        assert_eq!(complaints, "", "{}", guest.kernel_log());
+        bench::the_kernel_is_well(&guest);
+        assert_eq!(served.wrongs(), "");
+        drop(guest);
+        let sent = forwarder.stop();
+        assert!(sent.iter().all(|sent| *sent > 1000), "the transfer took another way: {sent:?}");
+    }
+}
