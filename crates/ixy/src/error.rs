@@ -1,5 +1,10 @@
 //! What can go wrong with opening a device.
 
+use std::sync::Arc;
+
+use ixy_core::Mempool;
+use ixy_dma::DmaDomain;
+
 use crate::card::DriverError;
 
 /// Why a device could not be opened, or failed later. Each message names the device's address.
@@ -127,6 +132,24 @@ impl Error {
     /// What the driver of `address` says.
     pub(crate) fn of_driver(address: &str, source: impl Into<DriverError>) -> Self {
         Self::Driver { address: address.to_owned(), source: source.into() }
+    }
+
+    /// Why there is no pool for the devices of all `domains`, each with its address.
+    pub(crate) fn of_pool(domains: &[(String, Arc<dyn DmaDomain>)], source: ixy_core::Error) -> Self {
+        if !matches!(source, ixy_core::Error::Dma(ixy_dma::Error::CannotShare { .. })) {
+            let devices: Vec<_> = domains.iter().map(|(name, _)| name.as_str()).collect();
+            return Self::Memory { devices: devices.join(" and "), source };
+        }
+        // Which two is it that cannot share memory?
+        let mut pairs = domains
+            .iter()
+            .enumerate()
+            .flat_map(|(n, one)| domains[..n].iter().map(move |other| (other, one)));
+        let pair = pairs
+            .find(|(one, other)| Mempool::shared_by(&[Arc::clone(&one.1), Arc::clone(&other.1)], 1).is_err());
+        let (first, second) =
+            pair.map_or_else(Default::default, |(one, other)| (one.0.clone(), other.0.clone()));
+        Self::NoSharedMemory { first, second, source }
     }
 }
 

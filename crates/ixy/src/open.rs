@@ -68,21 +68,7 @@ pub(crate) trait Ready {
 /// One pool that the devices of all `domains`, which have names for messages, reach.
 fn shared_pool(domains: &[(String, Arc<dyn DmaDomain>)], buffers: usize) -> Result<Mempool, Error> {
     let all: Vec<_> = domains.iter().map(|(_, domain)| Arc::clone(domain)).collect();
-    let source = match Mempool::shared_by(&all, buffers) {
-        Ok(pool) => return Ok(pool),
-        Err(source @ ixy_core::Error::Dma(ixy_dma::Error::CannotShare { .. })) => source,
-        Err(source) => {
-            let devices: Vec<_> = domains.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(Error::Memory { devices: devices.join(" and "), source });
-        }
-    };
-    // Which two it is that cannot share memory?
-    let mut names =
-        domains.iter().enumerate().flat_map(|(n, one)| domains[..n].iter().map(move |other| (other, one)));
-    let pair = names
-        .find(|(one, other)| Mempool::shared_by(&[Arc::clone(&one.1), Arc::clone(&other.1)], 1).is_err());
-    let (first, second) = pair.map_or_else(Default::default, |(one, other)| (one.0.clone(), other.0.clone()));
-    Err(Error::NoSharedMemory { first, second, source })
+    Mempool::shared_by(&all, buffers).map_err(|source| Error::of_pool(domains, source))
 }
 
 #[cfg(test)]
