@@ -179,20 +179,6 @@ fn memory_of_another_kind_is_refused() {
 }
 
 #[test]
-fn a_page_may_have_one_gibibyte() {
-    let path = "/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages";
-    let free = fs::read_to_string(path).unwrap_or_default();
-    let root = rustix::process::geteuid().is_root();
-    if !root || matches!(free.trim(), "" | "0") {
-        return skip("a_page_may_have_one_gibibyte", "root and a free hugepage of 1 GiB");
-    }
-    let memory = Arc::new(PhysicalDomain::new(PageSize::Gib1)).allocate(1).unwrap();
-    assert_eq!(memory.len(), 1 << 30);
-    assert_eq!(memory.segments().len(), 1);
-    assert_eq!(memory.segments()[0].iova.0 % (1 << 30), 0);
-}
-
-#[test]
 fn no_memory_at_all_is_refused() {
     for size in [0, usize::MAX] {
         assert!(matches!(domain().allocate(size), Err(Error::BadRequest { .. })));

@@ -19,6 +19,8 @@ pub struct Machine {
     modules: Vec<String>,
     kernel: usize,
     hugepages: u32,
+    /// MiB.
+    memory: u32,
     scripts: bool,
     arguments: Vec<String>,
     append: String,
@@ -35,6 +37,7 @@ impl Machine {
             modules: Vec::new(),
             kernel: 0,
             hugepages: 128,
+            memory: 1024,
             scripts: false,
             arguments: Vec::new(),
             append: String::new(),
@@ -61,6 +64,15 @@ impl Machine {
     #[must_use]
     pub fn kernel(mut self, index: usize) -> Self {
         self.kernel = index;
+        self
+    }
+
+    /// Adds 3 GiB of memory, and of that one hugepage of 1 GiB.
+    #[must_use]
+    pub fn gibibyte_page(mut self) -> Self {
+        // So much that one gibibyte stays free between what the kernel takes from the end and from the beginning.
+        self.memory += 3072;
+        self.append.push_str(" hugepagesz=1G hugepages=1");
         self
     }
 
@@ -157,9 +169,11 @@ impl Machine {
             command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
         }
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "q35"]);
-        command.args(["-cpu", "max", "-smp", "2", "-m", "1024", "-monitor", "none"]);
+        command.args(["-cpu", "max", "-smp", "2", "-monitor", "none"]);
+        command.arg("-m").arg(self.memory.to_string());
         if self.nics.iter().any(Nic::is_served) {
-            command.args(["-object", "memory-backend-memfd,id=memory,size=1024M,share=on"]);
+            command.arg("-object");
+            command.arg(format!("memory-backend-memfd,id=memory,size={}M,share=on", self.memory));
             command.args(["-machine", "memory-backend=memory"]);
         }
         if kvm_works() {

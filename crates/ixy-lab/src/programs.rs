@@ -12,7 +12,8 @@ use crate::{Error, error::at, parts::repository};
 /// What a guest finds in its path.
 const NAMES: [&str; 4] = ["ixy-fwd", "ixy-pktgen", "ixy-dump", "ixy-info"];
 /// Examples of crates, which it finds there, too.
-const EXAMPLES: [(&str, &str); 2] = [("ixy", "pass_checksums"), ("ixy-pci", "vfio")];
+const EXAMPLES: [(&str, &str); 3] =
+    [("ixy", "pass_checksums"), ("ixy-dma", "hugepages"), ("ixy-pci", "vfio")];
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 

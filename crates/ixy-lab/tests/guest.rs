@@ -62,3 +62,21 @@ fn a_guest_runs_scripts_and_its_kernel_drives_both_interfaces_of_a_device() {
     }
     bench::the_kernel_is_well(&guest);
 }
+
+#[test]
+fn a_hugepage_may_have_one_gibibyte() {
+    let Some((parts, programs)) = bench::lab("a_hugepage_may_have_one_gibibyte") else { return };
+    let machine = Machine::new(Duration::from_secs(120)).gibibyte_page();
+    let mut guest = machine.boot(&parts, &programs).unwrap();
+    let output = guest.run("hugepages 1G 1073741824").unwrap();
+    // One part, which begins where such a page may.
+    let (address, length) = output.trim().split_once(' ').unwrap_or_else(|| panic!("{output}"));
+    assert_eq!(length, "0x40000000", "{output}");
+    let address = u64::from_str_radix(address.trim_start_matches("0x"), 16).unwrap();
+    assert!(address > 0 && address % (1 << 30) == 0, "{output}");
+    // It was the only one, and is free again.
+    let message = guest.run("hugepages 1G 1073741825 2>&1").unwrap_err().to_string();
+    assert!(message.contains("2 hugepages of 1G are needed and 1 "), "{message}");
+    assert_eq!(bench::free_hugepages(&mut guest), [128, 128]);
+    bench::the_kernel_is_well(&guest);
+}
