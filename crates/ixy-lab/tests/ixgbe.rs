@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod bench;
+#[path = "bench/interfaces.rs"]
+mod interfaces;
 #[path = "bench/served.rs"]
 mod served;
 
@@ -64,75 +66,24 @@ impl Drop for Forwarder {
     }
 }
 
-/// Gives the guest's shell what the scenarios are told with. `there` is a network namespace with the second interface of a pair.
+/// Gives the guest's shell what only these scenarios are told with.
 fn the_shell_knows_the_words(guest: &mut Guest) {
     guest
         .run(
             r#"
-            interface() { ls /sys/bus/pci/devices/$1/net; }
-            wait_for_carrier() { # interface, 0 or 1, a command that enters its namespace
-                for attempt in $(seq 200); do
-                    [ "$($3 cat /sys/class/net/$1/carrier 2>/dev/null)" != $2 ] || return 0
-                    sleep 0.1
-                done
-                echo "the carrier of $1 did not become $2"
-                dmesg | tail -20
-                return 1
-            }
-            pair() { # two interfaces, a network: the second goes into a namespace of its own
-                here=$1 far=$2 network=$3
-                unshare -n sleep 100000 &
-                sleep 0.5
-                there="nsenter -t $! -n"
-                ip link set $far netns $! || return 1
-                ip addr add $network.1/24 dev $here && ip link set $here up &&
-                    $there ip addr add $network.2/24 dev $far && $there ip link set $far up &&
-                    wait_for_carrier $here 1
-            }
-            talk() { # count, more options
-                count=$1
-                shift
-                ping -c $count -i 0.2 -W 5 "$@" >pinged || { cat pinged; return 1; }
-                grep -q " $count packets received" pinged || { cat pinged; return 1; }
-            }
             tagged() { # an interface, an address, a command that enters its namespace: VLAN 5 there
                 name=$1 own=$2
                 shift 2
                 "$@" ip link add link $name name tagged type vlan id 5 && "$@" ip addr add $own/24 dev tagged &&
                     "$@" ip link set tagged up
             }
-            copy() { # file, address to send it to, port, command that enters the receiver's namespace, and the sender's
-                rm -f copied
-                $4 nc -l -p $3 <>endless >copied &
-                listener=$!
-                sleep 0.5
-                $5 nc $2 $3 <$1 || return 1
-                wait $listener
-                [ "$(sha256sum <copied)" = "$(sha256sum <$1)" ] || { ls -l $1 copied; return 1; }
-            }
-            well() { # interfaces: nothing was wrong at any of them
-                for name in $*; do
-                    for counter in rx_errors tx_errors rx_crc_errors rx_missed_errors tx_aborted_errors; do
-                        value=$(cat /sys/class/net/$name/statistics/$counter)
-                        [ "$value" = 0 ] || { echo "$counter of $name is $value"; return 1; }
-                    done
-                done
-            }
             spread() { # an interface: each of its queues has interrupted often
                 grep "$1-TxRx" /proc/interrupts
                 [ "$(grep "$1-TxRx" /proc/interrupts | awk '$2 + $3 > 20' | wc -l)" -ge 2 ]
             }
-            mkfifo endless
             "#,
         )
         .unwrap();
-}
-
-/// Lines of the driver in the kernel's log that tell of something wrong.
-fn complaints(guest: &mut Guest) -> String {
-    let words =
-        "fail|error|warn|timeout|timed out|hang|reset adapter|unsupported|bad|invalid|unable|stuck|lost";
-    guest.run(&format!("dmesg | grep ixgbe | grep -iE '{words}' || true")).unwrap()
 }
 
 #[test]
@@ -156,14 +107,9 @@ fn the_kernel_s_driver_finds_nothing_wrong() {
         }
         let mut guest = machine.boot(&parts, &programs).unwrap();
         let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| guest.address(name).unwrap());
+        interfaces::the_shell_knows_interfaces(&mut guest);
         the_shell_knows_the_words(&mut guest);
-        let mut step = |script: &str| {
-            let start = std::time::Instant::now();
-            let output = guest.run(script);
-            let what = script.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
-            bench::say(&format!("{:6.1} s  {what}\n", start.elapsed().as_secs_f64()));
-            output.unwrap_or_else(|error| panic!("{error}\n{}", guest.kernel_log()))
-        };
+        let mut step = |script: &str| interfaces::step(&mut guest, script);
         step(&format!("a=$(interface {a}) b=$(interface {b}) c=$(interface {c}) d=$(interface {d})"));
         step("pair $a $b 198.18.0 && near=$there && talk 5 198.18.0.2");
         // Both ways, with segmentation, checksums and spreading as the driver has them on.
@@ -199,7 +145,7 @@ fn the_kernel_s_driver_finds_nothing_wrong() {
         step("rmmod ixgbe && [ ! -e /sys/class/net/$c ] && insmod /modules/ixgbe.ko && sleep 1");
         step(&format!("c=$(interface {c}) d=$(interface {d})"));
         step("pair $c $d 198.19.1 && talk 3 198.19.1.2");
-        let complaints = complaints(&mut guest);
+        let complaints = interfaces::complaints(&mut guest, "ixgbe");
         assert_eq!(complaints, "", "{}", guest.kernel_log());
         bench::the_kernel_is_well(&guest);
         assert_eq!(served.wrongs(), "");

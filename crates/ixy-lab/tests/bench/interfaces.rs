@@ -1,0 +1,83 @@
+//! Interfaces of the guest's kernel: how scenarios bring them up and send through them.
+
+use std::time::Instant;
+
+use ixy_lab::Guest;
+
+/// Gives the guest's shell what scenarios with interfaces of the kernel are told with. `there` is a network namespace with the second interface of a pair.
+pub(crate) fn the_shell_knows_interfaces(guest: &mut Guest) {
+    guest
+        .run(
+            r#"
+            interface() { ls /sys/bus/pci/devices/$1/net; }
+            wait_for_carrier() { # interface, 0 or 1, a command that enters its namespace
+                for attempt in $(seq 200); do
+                    [ "$($3 cat /sys/class/net/$1/carrier 2>/dev/null)" != $2 ] || return 0
+                    sleep 0.1
+                done
+                echo "the carrier of $1 did not become $2"
+                dmesg | tail -20
+                return 1
+            }
+            pair() { # two interfaces, a network: the second goes into a namespace of its own
+                here=$1 far=$2 network=$3
+                unshare -n sleep 100000 &
+                sleep 0.5
+                there="nsenter -t $! -n"
+                ip link set $far netns $! || return 1
+                ip addr add $network.1/24 dev $here && ip link set $here up &&
+                    $there ip addr add $network.2/24 dev $far && $there ip link set $far up &&
+                    wait_for_carrier $here 1
+            }
+            arrives() { # an address: the first answer from there
+                for attempt in $(seq 30); do
+                    ! ping -c 1 -W 1 $1 >pinged || return 0
+                done
+                cat pinged
+                dmesg | tail -20
+                return 1
+            }
+            talk() { # count, more options
+                count=$1
+                shift
+                ping -c $count -i 0.2 -W 5 "$@" >pinged || { cat pinged; return 1; }
+                grep -q " $count packets received" pinged || { cat pinged; return 1; }
+            }
+            copy() { # file, address to send it to, port, command that enters the receiver's namespace, and the sender's
+                rm -f copied
+                $4 nc -l -p $3 <>endless >copied &
+                listener=$!
+                sleep 0.5
+                $5 nc $2 $3 <$1 || return 1
+                wait $listener
+                [ "$(sha256sum <copied)" = "$(sha256sum <$1)" ] || { ls -l $1 copied; return 1; }
+            }
+            well() { # interfaces: nothing was wrong at any of them
+                for name in $*; do
+                    for counter in rx_errors tx_errors rx_crc_errors rx_missed_errors tx_aborted_errors; do
+                        value=$(cat /sys/class/net/$name/statistics/$counter)
+                        [ "$value" = 0 ] || { echo "$counter of $name is $value"; return 1; }
+                    done
+                done
+            }
+            mkfifo endless
+            "#,
+        )
+        .unwrap();
+}
+
+/// Runs a part of a scenario and says how long it took.
+pub(crate) fn step(guest: &mut Guest, script: &str) -> String {
+    let start = Instant::now();
+    let output = guest.run(script);
+    let what = script.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
+    crate::bench::say(&format!("{:6.1} s  {what}\n", start.elapsed().as_secs_f64()));
+    output.unwrap_or_else(|error| panic!("{error}\n{}", guest.kernel_log()))
+}
+
+/// Lines of `driver` in the kernel's log that tell of something wrong.
+pub(crate) fn complaints(guest: &mut Guest, driver: &str) -> String {
+    let words =
+        "fail|error|warn|timeout|timed out|hang|reset adapter|unsupported|bad|invalid|unable|stuck|lost";
+    guest.run(&format!("dmesg | grep {driver} | grep -iE '{words}' || true")).unwrap()
+}
