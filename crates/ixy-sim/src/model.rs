@@ -541,6 +541,9 @@ impl Engine {
         if !switch.frames.is_empty() {
             received += if may_receive { receiver.poll_inside(hw, view, switch, counts) } else { 0 };
         }
+        if receiver.coalesces() {
+            received += receiver.complete(hw, view);
+        }
         (received, sent)
     }
 
@@ -585,7 +588,8 @@ impl Engine {
         if let Some(due) = self.interrupts.due(hw).into_iter().chain(self.functions.due()).min() {
             rest = rest.min(due.saturating_sub(hw.now()));
         }
-        if let Some(due) = self.receiver.pause.due() {
+        if let Some(due) = self.receiver.pause.due().into_iter().chain(self.receiver.coalescing.due(hw)).min()
+        {
             // What is overdue waits for something else: for a link, or for bus mastering.
             let left = due.checked_sub(hw.now()).filter(|left| !left.is_zero());
             rest = rest.min(left.unwrap_or(Wakes::SOON.within));

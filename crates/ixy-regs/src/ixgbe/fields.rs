@@ -705,7 +705,9 @@ register_bitfields! { u32,
         DMAIDONE OFFSET(3) NUMBITS(1) [],
         /// Must be set to 0 (the reset value is not).
         RSCFRSTSIZE OFFSET(17) NUMBITS(5) [],
-        /// Must be set to 1.
+        /// Packets that interrupt at once do not end coalescing.
+        RSCLLIDIS OFFSET(23) NUMBITS(1) [],
+        /// Coalescing ends where the ACK flag changes; must be set to 1.
         RSCACKC OFFSET(25) NUMBITS(1) [],
         /// Must be set to 1.
         FCOE_WRFIX OFFSET(26) NUMBITS(1) [],

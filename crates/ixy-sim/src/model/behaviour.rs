@@ -226,6 +226,52 @@ behaviours! {
     LocalSwitchKeeps "local-switch-keeps"
     /// A pool gets its own frames only with PFVMTXSW.
     LocalSwitchSelf "local-switch-self"
+    /// Headers go to buffers of their own where SRRCTL says so.
+    HeaderSplit "header-split"
+    /// With the other of its formats these are used for every frame.
+    HeaderSplitAlways "header-split-always"
+    /// Headers that do not fit are reported.
+    HeaderSplitOverflow "header-split-overflow"
+    /// PSRTYPE says after which headers.
+    HeaderSplitKinds "header-split-kinds"
+    /// Fragments are not split with RFCTL.IPFRSP_DIS.
+    HeaderSplitFragments "header-split-fragments"
+    /// Segments of a connection become one large receive.
+    Coalescing "coalescing"
+    /// Only such ones whose frame and IP header are plain and right.
+    CoalescingViability "coalescing-viability"
+    /// Only with PSRTYPE's bit of TCP.
+    CoalescingKinds "coalescing-kinds"
+    /// Only if they have no flags but ACK.
+    CoalescingFlags "coalescing-flags"
+    /// Only if they have no options but time stamps, and all or none of them these.
+    CoalescingOptions "coalescing-options"
+    /// Only if one follows the other.
+    CoalescingOrder "coalescing-order"
+    /// Only if they have payload, with RSCDBU.RSCACKDIS.
+    CoalescingAcknowledgements "coalescing-acknowledgements"
+    /// Only if all or none of them acknowledge, with RDRXCTL.RSCACKC.
+    CoalescingAcknowledgeChange "coalescing-acknowledge-change"
+    /// Only if they go to one pool.
+    CoalescingCopies "coalescing-copies"
+    /// RSCCTL.MAXDESC limits descriptors.
+    CoalescingDescriptors "coalescing-descriptors"
+    /// At most 14 segments begin in a descriptor.
+    CoalescingCount "coalescing-count"
+    /// Descriptors say which one is next.
+    CoalescingChain "coalescing-chain"
+    /// The header is that of the whole in the end.
+    CoalescingHeader "coalescing-header"
+    /// The interval of the queue's vector ends large receives.
+    CoalescingTimer "coalescing-timer"
+    /// So does a frame that interrupts at once.
+    CoalescingUrgent "coalescing-urgent"
+    /// So does a want of descriptors.
+    CoalescingFull "coalescing-full"
+    /// So does a connection too many.
+    CoalescingContexts "coalescing-contexts"
+    /// What a queue had that is switched off is gone.
+    CoalescingForgets "coalescing-forgets"
     /// PFMAILBOX.RVFU takes the buffer from the virtual function.
     MailboxTakenBack "mailbox-taken-back"
 }

@@ -76,7 +76,7 @@ impl Engine {
                 self.interrupts.write(hw, offset, value);
             }
             _ => {
-                let stuck = hw.faults.is(Fault::RxNeverDisabled) && is_receive_control(offset);
+                let stuck = hw.faults.is(Fault::RxNeverDisabled) && receive_control(offset).is_some();
                 let value =
                     if stuck { value | hw.regs.load(offset) & mask(fields::RXDCTL::ENABLE) } else { value };
                 hw.regs.store(offset, value);
@@ -95,6 +95,10 @@ impl Engine {
             self.receiver.steering.rss.changed();
         } else if offset >= tx(names::TXDCTL, 0) && offset <= tx(names::TXDCTL, QUEUES - 1) {
             self.transmitter.control(hw, (offset - names::TXDCTL) / tx(0, 1), value);
+        } else if let Some(queue) = receive_control(offset) {
+            if !fields::RXDCTL::ENABLE.is_set(value) {
+                self.receiver.coalescing.forget(queue);
+            }
         } else {
             self.receiver.steering.stored(offset);
         }
@@ -204,9 +208,9 @@ impl Engine {
     }
 }
 
-/// Whether RXDCTL of some queue is at `offset`.
-fn is_receive_control(offset: u32) -> bool {
-    (0..QUEUES).any(|queue| rx(names::RXDCTL, queue) == offset)
+/// The queue whose RXDCTL is at `offset`.
+fn receive_control(offset: u32) -> Option<u32> {
+    (0..QUEUES).find(|queue| rx(names::RXDCTL, *queue) == offset)
 }
 
 /// ESDP as it reads: the module's presence pin (SDP2) is an input that is high while a module is in the cage.

@@ -142,6 +142,66 @@ impl Headers {
         }
     }
 
+    /// The same headers where the tag was taken out of the frame.
+    #[cold]
+    pub(crate) fn without_tag(&self) -> Self {
+        let earlier = |at: usize| at.saturating_sub(4);
+        Self {
+            vlan: None,
+            network: self.network.map(|(kind, at)| (kind, earlier(at))),
+            transport: self.transport.map(|(kind, at)| (kind, earlier(at))),
+            end: earlier(self.end),
+            ..*self
+        }
+    }
+
+    /// Where the IP packet ends.
+    pub(crate) fn packet_end(&self) -> usize {
+        self.end
+    }
+
+    /// Where the Ethernet header and its tag end.
+    pub(crate) fn link_end(&self) -> usize {
+        ETHERNET + if self.vlan.is_some() { 4 } else { 0 }
+    }
+
+    /// Where the IP header ends, with its options or extension headers.
+    pub(crate) fn network_end(&self, frame: &[u8]) -> Option<usize> {
+        let (network, at) = self.network?;
+        if let Some((_, end)) = self.transport {
+            return Some(end);
+        }
+        match network {
+            Network::V4 => Some(at + usize::from(*frame.get(at)? & 0xf) * 4),
+            Network::V6 => {
+                let (mut next, mut end) = (*frame.get(at + 6)?, at + 40);
+                while matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION) && self.options {
+                    let header = frame.get(end..end + 8).filter(|_| end + 8 <= self.end)?;
+                    // A fragment's header has no length.
+                    let units = if next == FRAGMENT { 0 } else { usize::from(header[1]) };
+                    end += 8 + units * 8;
+                    if next == FRAGMENT {
+                        break;
+                    }
+                    next = header[0];
+                }
+                (end <= self.end).then_some(end)
+            }
+        }
+    }
+
+    /// Where the header of TCP or UDP ends.
+    pub(crate) fn transport_end(&self, frame: &[u8]) -> Option<usize> {
+        let (transport, at) = self.transport?;
+        let len = match transport {
+            Transport::Tcp => usize::from(*frame.get(at + 12)? >> 4) * 4,
+            Transport::Udp => 8,
+            Transport::Sctp => return None,
+        };
+        let least = if transport == Transport::Tcp { 20 } else { 8 };
+        (len >= least && at + len <= self.end).then_some(at + len)
+    }
+
     /// Whether the IPv4 header's checksum is right; `None` when there is no such header.
     #[inline]
     pub(crate) fn network_checksum(&self, frame: &[u8]) -> Option<bool> {

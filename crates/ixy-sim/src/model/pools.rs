@@ -83,6 +83,11 @@ impl Pools {
         list & self.enabled
     }
 
+    /// The pool that a queue belongs to.
+    pub(crate) fn of_queue(&self, queue: u32) -> u32 {
+        queue / self.queues.max(1)
+    }
+
     /// The queue of a pool that gets a frame, for which RSS has chosen `entry`.
     pub(crate) fn queue(&self, regs: &Storage, pool: u32, entry: u32) -> u32 {
         let bits = PSRTYPE::RQPL.read(regs.load(names::psrtype(pool))).min(3);

@@ -1,5 +1,8 @@
 //! The receive path: from the wire through the filters into descriptors (sections 7.1 and 8.2.3.8).
 
+mod coalescing;
+mod split;
+
 use std::collections::VecDeque;
 
 use ixy_dma::Iova;
@@ -8,6 +11,7 @@ use ixy_regs::ixgbe::fields::{
     EICR, HLREG0, MRQC, RDRXCTL, RXCSUM, RXCTRL, RXDCTL, RXPBSIZE, SECRXCTRL, SRRCTL,
 };
 
+use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::filter::{Addresses, Settings};
 use super::headers::{Headers, Network, Transport, frame_check};
@@ -19,6 +23,8 @@ use super::steering::{Choice, Steering};
 use super::transmit::Sink;
 use super::{Hardware, time};
 use crate::dma::{DmaView, Words};
+use coalescing::{Coalescing, Offered};
+use split::{Layout, Split};
 
 /// Frames taken in one poll.
 const BURST: usize = 64;
@@ -36,6 +42,8 @@ struct Passed {
     pause: Option<u16>,
     /// The time of its arrival was taken.
     stamped: bool,
+    /// Several pools get it.
+    copied: bool,
 }
 
 /// What became of a frame.
@@ -65,6 +73,9 @@ pub(crate) struct Receiver {
     pub(crate) missed: bool,
     /// Queues that drop frames for want of a descriptor, whatever DROP_EN says (PFQDE).
     pub(crate) drops: u128,
+    pub(crate) coalescing: Coalescing,
+    /// A large receive was completed in a poll that took no frame.
+    completed: bool,
 }
 
 /// Where frames come from: the wire, or the transmitter in MAC loopback.
@@ -90,6 +101,8 @@ struct Config {
     stamps: bool,
     /// How frames are spread over pools, while virtualization is on.
     pools: Option<Pools>,
+    /// Queues may coalesce frames.
+    coalesce: bool,
 }
 
 impl Config {
@@ -113,6 +126,7 @@ impl Config {
             capacity: RXPBSIZE::SIZE.read(regs.load(names::rxpbsize(0))) as usize * 1024,
             queues: hw.dma_queues(),
             stamps: time::stamps_received(hw),
+            coalesce: coalescing::may(hw),
         }
     }
 }
@@ -120,12 +134,15 @@ impl Config {
 /// A ring while a poll works on it.
 struct Ring<'v, V> {
     queue: u32,
+    base: u64,
     words: Words<'v, V>,
     count: u32,
     head: u32,
     tail: u32,
-    /// Bytes that one buffer takes.
+    /// Bytes that one buffer takes; 0 where frames are not written to one buffer after the other.
     buffer: usize,
+    /// Bytes of a packet buffer.
+    size: usize,
     legacy: bool,
     drop: bool,
     strip_vlan: bool,
@@ -134,7 +151,7 @@ struct Ring<'v, V> {
 
 impl<'v, V: DmaView> Ring<'v, V> {
     /// The ring of `queue` as its registers describe it, if the queue is on.
-    fn open(hw: &Hardware, view: &'v V, queue: u32) -> Option<Self> {
+    fn open(hw: &Hardware, view: &'v V, config: &Config, queue: u32) -> Option<Self> {
         let regs = &hw.regs;
         let control = regs.load(rx(names::RXDCTL, queue));
         if !RXDCTL::ENABLE.is_set(control) {
@@ -148,14 +165,19 @@ impl<'v, V: DmaView> Ring<'v, V> {
         let base = u64::from(regs.load(rx(names::RDBAL, queue)))
             | u64::from(regs.load(rx(names::RDBAH, queue))) << 32;
         let srrctl = regs.load(rx(names::SRRCTL, queue));
+        let size = SRRCTL::BSIZEPACKET.read(srrctl) as usize * 1024;
+        let legacy = SRRCTL::DESCTYPE.read(srrctl) == 0;
+        let apart = split::is_on(srrctl) || config.coalesce && !legacy && coalescing::is_on(hw, queue);
         Some(Self {
             queue,
+            base,
             words: Words::new(view, base, count as usize * 2),
             count,
             head,
             tail,
-            buffer: SRRCTL::BSIZEPACKET.read(srrctl) as usize * 1024,
-            legacy: SRRCTL::DESCTYPE.read(srrctl) == 0,
+            buffer: if apart { 0 } else { size },
+            size,
+            legacy,
             drop: SRRCTL::DROP_EN.is_set(srrctl),
             strip_vlan: RXDCTL::VME.is_set(control),
             moved: false,
@@ -164,6 +186,16 @@ impl<'v, V: DmaView> Ring<'v, V> {
 
     fn free(&self) -> u32 {
         if self.tail >= self.head { self.tail - self.head } else { self.tail + self.count - self.head }
+    }
+
+    /// Whether as many descriptors are free.
+    #[cold]
+    fn has(&mut self, hw: &Hardware, needed: u32) -> bool {
+        if self.free() < needed {
+            // The driver may have given descriptors since the ring was opened.
+            self.tail = hw.regs.load(rx(names::RDT, self.queue));
+        }
+        self.tail < self.count && self.free() >= needed
     }
 
     /// Leaves the ring: its head becomes visible.
@@ -187,6 +219,8 @@ impl Receiver {
             urgent: 0,
             missed: false,
             drops: 0,
+            coalescing: Coalescing::new(),
+            completed: false,
         }
     }
 
@@ -200,6 +234,7 @@ impl Receiver {
         self.drops = 0;
         self.addresses.changed();
         self.steering.reset();
+        self.coalescing.reset();
     }
 
     /// Asks the other end for a pause while the packet buffer is full, where software wants that; returns how many frames
@@ -210,7 +245,21 @@ impl Receiver {
 
     /// Whether no frame is inside the device.
     pub(crate) fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+        self.buffer.is_empty() && self.coalescing.is_empty()
+    }
+
+    /// Whether large receives are to be looked at.
+    #[inline]
+    pub(crate) fn coalesces(&self) -> bool {
+        !self.coalescing.is_empty() || self.completed
+    }
+
+    /// Completes the large receives whose time is over; returns how many were completed.
+    #[cold]
+    pub(crate) fn complete<V: DmaView>(&mut self, hw: &Hardware, view: &V) -> usize {
+        let (queues, work) = self.coalescing.tick(hw, view, hw.dma_queues());
+        self.touched |= queues;
+        work + usize::from(std::mem::take(&mut self.completed))
     }
 
     /// Whether the receiver is switched on (section 4.6.7).
@@ -266,6 +315,7 @@ impl Receiver {
                 let vlan = passed.headers.vlan;
                 let all = pools.of_arriving(&hw.regs, &self.addresses, &config.filter, destination, vlan);
                 let mut rest = all;
+                let passed = Passed { copied: !all.is_power_of_two(), ..passed };
                 if self.buffer.is_empty() {
                     self.replicate(hw, view, &mut ring, &config, frame, passed, &mut rest, counts);
                 }
@@ -379,7 +429,8 @@ impl Receiver {
         switch: &mut Switch,
         counts: &mut Counts,
     ) -> usize {
-        let config = Config::load(hw);
+        // What pools send to each other is not coalesced (section 7.11.1).
+        let config = Config { coalesce: false, ..Config::load(hw) };
         if config.pools.is_none() {
             switch.clear();
             return 0;
@@ -398,6 +449,7 @@ impl Receiver {
                 damaged: false,
                 pause: None,
                 stamped: false,
+                copied: false,
             };
             self.replicate(hw, view, &mut ring, &config, &inside.bytes, passed, &mut inside.pools, counts);
             if inside.pools != 0 {
@@ -471,7 +523,15 @@ impl Receiver {
             Some(_) => Choice::default(),
         };
         let stamped = config.stamps && time::stamp_received(hw, frame, &headers);
-        Some(Passed { queue: choice.queue, choice, headers, damaged: damage.is_some(), pause, stamped })
+        Some(Passed {
+            queue: choice.queue,
+            choice,
+            headers,
+            damaged: damage.is_some(),
+            pause,
+            stamped,
+            copied: false,
+        })
     }
 
     /// A frame that found no descriptor, on a wire that does not wait (section 7.1.9, and DROP_EN in 8.2.3.8.7).
@@ -515,13 +575,13 @@ impl Receiver {
                 ring.close(hw);
             }
             let may = config.queues >> passed.queue & 1 == 1;
-            *current = if may { Ring::open(hw, view.of_queue(passed.queue), passed.queue) } else { None };
+            *current =
+                if may { Ring::open(hw, view.of_queue(passed.queue), config, passed.queue) } else { None };
             if let Some(ring) = current {
                 ring.drop |= self.drops >> ring.queue & 1 == 1;
             }
         }
         let Some(ring) = current else { return Delivery::NoDescriptor };
-        let view = view.of_queue(ring.queue);
         let strip_vlan = ring.strip_vlan && passed.headers.vlan.is_some();
         let whole = frame;
         let frame = if strip_vlan || !config.strip_crc {
@@ -538,7 +598,21 @@ impl Receiver {
             frame
         };
         if ring.buffer == 0 {
-            return Delivery::TooLong;
+            let status = write_back(config, whole, passed, strip_vlan);
+            let headers = if strip_vlan { passed.headers.without_tag() } else { passed.headers };
+            let (delivery, queues) =
+                deliver_apart(hw, view, ring, config, &mut self.coalescing, frame, passed, &headers, status);
+            self.touched |= queues;
+            if delivery == Delivery::Done {
+                if passed.choice.status & Status::LLINT.bits() != 0 {
+                    self.urgent |= 1 << ring.queue;
+                }
+                counts.received(rx_set(hw, ring.queue), frame.len());
+                counts.received_of(ring.queue, frame);
+            } else {
+                self.completed |= queues != 0;
+            }
+            return delivery;
         }
         let whole_fits = frame.len() <= ring.buffer;
         let needed = if whole_fits { 1 } else { frame.len().div_ceil(ring.buffer) as u32 };
@@ -553,6 +627,7 @@ impl Receiver {
             }
         }
         let status = write_back(config, whole, passed, strip_vlan);
+        let view = view.of_queue(ring.queue);
         if whole_fits {
             ring.fill(hw, view, frame, status, true);
         } else {
@@ -573,6 +648,52 @@ impl Receiver {
         counts.received_of(ring.queue, frame);
         Delivery::Done
     }
+}
+
+/// Gives a frame to a ring that splits headers off or coalesces; also returns the queues whose rings got whole frames.
+#[cold]
+#[allow(clippy::too_many_arguments)] // the parts of a poll
+fn deliver_apart<V: DmaView>(
+    hw: &Hardware,
+    view: &V,
+    ring: &mut Ring<'_, V>,
+    config: &Config,
+    coalescing: &mut Coalescing,
+    frame: &[u8],
+    passed: &Passed,
+    headers: &Headers,
+    status: (u64, u64),
+) -> (Delivery, u128) {
+    if ring.size == 0 {
+        return (Delivery::TooLong, 0);
+    }
+    let pool = config.pools.map_or(0, |pools| pools.of_queue(ring.queue));
+    let srrctl = hw.regs.load(rx(names::SRRCTL, ring.queue));
+    let split = Split::load(hw, srrctl, pool);
+    let splits = split::is_on(srrctl);
+    let mut queues = 0;
+    if config.coalesce && coalescing::is_on(hw, ring.queue) {
+        let copied = passed.copied && Behaviour::CoalescingCopies.on();
+        let room = (config.strip_crc && !copied && split.knows_tcp()).then_some(split.room);
+        let splits = splits.then_some(&split);
+        let vlan = passed.headers.vlan;
+        match coalescing.offer(hw, view, ring, splits, frame, headers, vlan, status, room, &mut queues) {
+            Offered::Taken => return (Delivery::Done, queues),
+            Offered::NoDescriptor => return (Delivery::NoDescriptor, queues),
+            Offered::Refused => {}
+        }
+    }
+    let layout = if splits { split.layout(frame, headers) } else { Layout::default() };
+    let needed = (frame.len() - layout.header).div_ceil(ring.size).max(1) as u32;
+    if needed >= ring.count {
+        return (Delivery::TooLong, queues);
+    }
+    if !ring.has(hw, needed) {
+        queues |= coalescing.make_room(view, ring.queue);
+        return (Delivery::NoDescriptor, queues);
+    }
+    ring.fill_split(view.of_queue(ring.queue), frame, &layout, status);
+    (Delivery::Done, queues | 1 << ring.queue)
 }
 
 impl<V: DmaView> Ring<'_, V> {

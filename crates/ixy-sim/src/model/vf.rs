@@ -96,6 +96,12 @@ pub(crate) fn dma_queues(hw: &Hardware) -> u128 {
     all
 }
 
+/// Whether a queue belongs to a virtual function that is plugged in.
+pub(crate) fn owns(hw: &Hardware, queue: u32) -> bool {
+    let function = queue.checked_div(queues(hw)).filter(|n| *n < FUNCTIONS);
+    function.is_some_and(|n| hw.vfs.load(Ordering::Relaxed) >> n & 1 == 1)
+}
+
 /// The bit of function or pool `n` in a pair of registers, of which `register` gives the offsets.
 pub(crate) fn bit_of(hw: &Hardware, register: fn(u32) -> u32, n: u32) -> bool {
     hw.regs.load(register(n / 32)) >> (n % 32) & 1 == 1

@@ -316,7 +316,7 @@ pub(crate) struct RxRing {
 }
 
 impl RxRing {
-    fn arm(&self, n: u32) {
+    pub(crate) fn arm(&self, n: u32) {
         let words = self.ring.words();
         words[n as usize * 2].store(self.buffers.iova().0 + u64::from(n) * 2048, Ordering::Relaxed);
         words[n as usize * 2 + 1].store(0, Ordering::Release);

@@ -7,6 +7,7 @@
 
 mod bench;
 
+mod coalescing;
 mod director;
 mod eeprom;
 mod fault;
@@ -28,6 +29,7 @@ mod segmentation;
 mod semaphore;
 mod sfp;
 mod spi;
+mod split;
 mod statistics;
 mod steering;
 mod survival;

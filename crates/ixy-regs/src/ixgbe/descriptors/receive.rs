@@ -24,7 +24,7 @@ layout! {
         RSS_TYPE 0 3:0;
         /// What the packet is, see [`PacketType`](super::PacketType).
         PACKET_TYPE 0 16:4;
-        /// Number of segments less one that were coalesced here.
+        /// One more than the coalesced segments that begin here; 0 without coalescing.
         RSC_COUNT 0 20:17;
         /// Bytes in the header buffer.
         HEADER_LENGTH 0 30:21;

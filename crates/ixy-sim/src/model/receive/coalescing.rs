@@ -1,0 +1,535 @@
+//! Receive side coalescing (RSC): segments of a TCP connection that follow each other become one large receive, with one
+//! header and one chain of descriptors (section 7.11).
+//!
+//! The first segment is written as any frame, the payload of those after it behind it. A descriptor is written back when the
+//! next one of its chain is known; the last one, and the header as it is in the end, when the large receive is complete.
+
+use std::time::Duration;
+
+use ixy_dma::Iova;
+use ixy_regs::ixgbe::descriptors::receive::{Status, write_back as fields_of};
+use ixy_regs::ixgbe::fields::{EITR, RDRXCTL, RFCTL, RSCCTL, RSCDBU};
+
+use super::super::behaviour::Behaviour;
+use super::super::headers::{Headers, Network, Transport, checksum};
+use super::super::interrupt::UNIT;
+use super::super::names::{self, eitr, ivar, rx};
+use super::super::{Hardware, vf};
+use super::Ring;
+use super::split::{Layout, Split};
+use crate::dma::DmaView;
+
+/// Connections whose segments are coalesced at the same time.
+const CONTEXTS: usize = 32;
+/// Segments that begin in one descriptor; RSCCNT is one more.
+const SEGMENTS: u32 = 14;
+/// Interrupt vectors.
+const VECTORS: usize = 64;
+
+const IP_LENGTH: usize = 2;
+const IP_CHECKSUM: usize = 10;
+const SEQUENCE: usize = 4;
+const ACKNOWLEDGEMENT: usize = 8;
+const FLAGS: usize = 13;
+const WINDOW: usize = 14;
+const OPTIONS: usize = 20;
+/// The echoed time stamp, where the only option is time stamps.
+const ECHO: usize = OPTIONS + 8;
+const ACK: u8 = 1 << 4;
+/// How the one option begins that segments may have: two bytes of padding, kind and length of time stamps.
+const TIME_STAMPS: [u8; 4] = [1, 1, 8, 10];
+
+fn word(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+/// A TCP connection over IPv4, as far as frames of it are told from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Flow {
+    addresses: [u8; 8],
+    ports: [u8; 4],
+    vlan: Option<u16>,
+}
+
+/// What matters of one segment.
+struct Segment<'f> {
+    flow: Flow,
+    frame: &'f [u8],
+    /// Where the headers of IP and TCP begin, and the payload.
+    ip: usize,
+    tcp: usize,
+    body: usize,
+    sequence: u32,
+    acknowledges: bool,
+    /// It has time stamps.
+    stamped: bool,
+    /// It could be part of a large receive.
+    viable: bool,
+}
+
+impl<'f> Segment<'f> {
+    /// `None` when the frame belongs to no connection.
+    fn of(frame: &'f [u8], headers: &Headers, vlan: Option<u16>, status: u64) -> Option<Self> {
+        let (Some((Network::V4, ip)), Some((Transport::Tcp, tcp))) = (headers.network, headers.transport)
+        else {
+            return None;
+        };
+        let flow = Flow {
+            addresses: frame.get(ip + 12..ip + 20)?.try_into().ok()?,
+            ports: frame.get(tcp..tcp + 4)?.try_into().ok()?,
+            vlan,
+        };
+        let flags = *frame.get(tcp + FLAGS)?;
+        let mut segment = Self {
+            flow,
+            frame,
+            ip,
+            tcp,
+            body: frame.len(),
+            sequence: long(frame, tcp + SEQUENCE)?,
+            acknowledges: flags & ACK != 0,
+            stamped: false,
+            viable: false,
+        };
+        let Some(body) = headers.transport_end(frame) else { return Some(segment) };
+        segment.body = body;
+        let options = frame.get(tcp + OPTIONS..body).unwrap_or_default();
+        segment.stamped = !options.is_empty();
+        segment.viable = plain(frame, headers, status)
+            && (flags & !ACK == 0 && frame.get(tcp + FLAGS - 1).is_some_and(|byte| byte & 0xf == 0)
+                || !Behaviour::CoalescingFlags.on())
+            && (options.is_empty()
+                || options.len() == 12 && options.starts_with(&TIME_STAMPS)
+                || !Behaviour::CoalescingOptions.on());
+        Some(segment)
+    }
+
+    fn payload(&self) -> &'f [u8] {
+        self.frame.get(self.body..).unwrap_or_default()
+    }
+}
+
+/// Whether frame and IP header are such that a segment can be coalesced: right checksums, no options, no padding, no
+/// congestion (section 7.11.1).
+fn plain(frame: &[u8], headers: &Headers, status: u64) -> bool {
+    if !Behaviour::CoalescingViability.on() {
+        return true;
+    }
+    let checked = u64::from((Status::IPCS | Status::L4CS).bits());
+    let wrong = u64::from((Status::IPE | Status::L4E | Status::RXE | Status::TS).bits());
+    let congested = headers.network.and_then(|(_, at)| frame.get(at + 1)).is_none_or(|byte| byte & 3 == 3);
+    status & checked == checked
+        && status & wrong == 0
+        && !headers.options
+        && !congested
+        && headers.packet_end() == frame.len()
+}
+
+/// A large receive that is not complete.
+struct Context {
+    flow: Flow,
+    queue: u32,
+    /// Where its ring is.
+    ring: u64,
+    /// The first segment's headers as they are in memory in the end, and where that is.
+    headers: Vec<u8>,
+    at: u64,
+    ip: usize,
+    tcp: usize,
+    /// The sequence number of the segment that would continue it.
+    next: u32,
+    acknowledges: bool,
+    stamped: bool,
+    /// Bytes of payload beyond the first segment's.
+    more: usize,
+    /// The descriptor that is being filled, its packet buffer and the bytes in it.
+    descriptor: u32,
+    buffer: u64,
+    used: usize,
+    /// Segments that begin in it.
+    begun: u32,
+    /// How many descriptors came before it.
+    before: u32,
+    /// Both words of the last descriptor, but for what is counted here.
+    status: (u64, u64),
+    /// What the first one says of its header.
+    split: u64,
+    /// When a segment was added last, in segments of all contexts.
+    touched: u64,
+}
+
+impl Context {
+    /// Whether a segment of the same connection continues it.
+    fn continues(&self, hw: &Hardware, queue: u32, segment: &Segment<'_>) -> bool {
+        let change = RDRXCTL::RSCACKC.is_set(hw.regs.load(names::RDRXCTL))
+            && Behaviour::CoalescingAcknowledgeChange.on();
+        self.queue == queue
+            && (self.next == segment.sequence || !Behaviour::CoalescingOrder.on())
+            && (self.stamped == segment.stamped || !Behaviour::CoalescingOptions.on())
+            && (self.acknowledges == segment.acknowledges || !change)
+    }
+
+    /// RSCCNT: one more than the segments that begin in the descriptor, so that it is never 0.
+    fn count(&self) -> u64 {
+        fields_of::RSC_COUNT.place(u64::from(self.begun + 1))
+    }
+
+    /// The header's part of the first word of a descriptor.
+    fn header(&self) -> u64 {
+        if self.before == 0 { self.split } else { 0 }
+    }
+
+    fn post<V: DmaView>(&self, view: &V, low: u64, high: u64) {
+        let at = Iova(self.ring).offset(u64::from(self.descriptor) * 16);
+        view.store64(at, low);
+        view.store64(at.offset(8), high | fields_of::LENGTH.place(self.used as u64) | fields_of::DD.mask());
+    }
+
+    /// Adds payload to the buffer.
+    fn add<V: DmaView>(&mut self, view: &V, payload: &[u8]) {
+        if !payload.is_empty() {
+            view.write(Iova(self.buffer).offset(self.used as u64), payload);
+            self.used += payload.len();
+        }
+    }
+
+    /// Goes on in the ring's next descriptor.
+    fn go_on<V: DmaView>(&mut self, view: &V, ring: &mut Ring<'_, V>) -> Option<()> {
+        let buffer = ring.words.load(ring.head * 2)?;
+        let next = if Behaviour::CoalescingChain.on() { ring.head } else { self.descriptor + 1 };
+        self.post(view, self.count() | self.header(), fields_of::NEXT_DESCRIPTOR.place(u64::from(next)));
+        (self.descriptor, self.buffer) = (ring.head, buffer);
+        (self.used, self.begun) = (0, 0);
+        self.before += 1;
+        ring.advance();
+        Some(())
+    }
+
+    /// Takes over what the newest segment says of the other direction (section 7.11.5).
+    fn update(&mut self, segment: &Segment<'_>) {
+        let mut take = |at: usize, len: usize| {
+            let newest = segment.frame.get(segment.tcp + at..segment.tcp + at + len);
+            if let (Some(to), Some(from)) = (self.headers.get_mut(self.tcp + at..self.tcp + at + len), newest)
+            {
+                to.copy_from_slice(from);
+            }
+        };
+        take(ACKNOWLEDGEMENT, 4);
+        take(WINDOW, 2);
+        if segment.stamped {
+            take(ECHO, 4);
+        }
+    }
+
+    /// Writes the header as it is in the end: with the length of all, and the checksum of the IP header.
+    fn write_header<V: DmaView>(&mut self, view: &V) {
+        let ip = self.ip;
+        if self.more == 0 || !Behaviour::CoalescingHeader.on() {
+            return;
+        }
+        let length = word(&self.headers, ip + IP_LENGTH).unwrap_or(0);
+        // Software has to limit descriptors so that this does not overflow.
+        let length = length.wrapping_add(self.more as u16);
+        if let Some(field) = self.headers.get_mut(ip + IP_LENGTH..ip + IP_LENGTH + 2) {
+            field.copy_from_slice(&length.to_be_bytes());
+        }
+        if let Some(header) = self.headers.get_mut(ip..ip + 20) {
+            header[IP_CHECKSUM..IP_CHECKSUM + 2].fill(0);
+            let sum = checksum(header);
+            header[IP_CHECKSUM..IP_CHECKSUM + 2].copy_from_slice(&sum);
+        }
+        view.write(Iova(self.at), &self.headers);
+    }
+
+    /// Completes it.
+    fn complete<V: DmaView>(mut self, view: &V) {
+        self.write_header(view);
+        let (low, high) = self.status;
+        self.post(view, low | self.count() | self.header(), high | fields_of::EOP.mask());
+    }
+}
+
+/// What became of a segment.
+pub(super) enum Offered {
+    /// It is in a large receive.
+    Taken,
+    /// It is to be written by itself.
+    Refused,
+    /// There is no descriptor for it.
+    NoDescriptor,
+}
+
+/// All large receives that are not complete.
+pub(crate) struct Coalescing {
+    contexts: Vec<Context>,
+    segments: u64,
+    /// Until when each vector's timer runs, in the time of the device's clock.
+    timers: [Duration; VECTORS],
+}
+
+/// Whether any queue may coalesce.
+pub(super) fn may(hw: &Hardware) -> bool {
+    !RFCTL::RSC_DIS.is_set(hw.regs.load(names::RFCTL))
+}
+
+/// Whether `queue` coalesces.
+#[inline]
+pub(super) fn is_on(hw: &Hardware, queue: u32) -> bool {
+    RSCCTL::RSCEN.is_set(hw.regs.load(rx(names::RSCCTL, queue)))
+        && Behaviour::Coalescing.on()
+        && !vf::owns(hw, queue)
+}
+
+/// The vector of a queue that it is mapped to.
+fn vector(hw: &Hardware, queue: u32) -> Option<u32> {
+    let entry = hw.regs.load(ivar(queue / 2)) >> (16 * (queue % 2));
+    (entry & 0x80 != 0).then_some(entry & 0x3f)
+}
+
+impl Coalescing {
+    pub(super) fn new() -> Self {
+        Self { contexts: Vec::new(), segments: 0, timers: [Duration::ZERO; VECTORS] }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.contexts.is_empty()
+    }
+
+    pub(super) fn reset(&mut self) {
+        *self = Self::new();
+    }
+
+    /// A queue was switched off: what it had is gone, and its memory is not touched any more.
+    pub(crate) fn forget(&mut self, queue: u32) {
+        if Behaviour::CoalescingForgets.on() {
+            self.contexts.retain(|context| context.queue != queue);
+        }
+    }
+
+    /// When the next timer ends that a large receive waits for.
+    pub(crate) fn due(&self, hw: &Hardware) -> Option<Duration> {
+        let vectors = self.contexts.iter().filter_map(|context| vector(hw, context.queue));
+        vectors.map(|vector| self.timers[vector as usize % VECTORS]).min()
+    }
+
+    /// Completes what timers have ended for (section 7.3.2.1); returns the queues of that.
+    pub(super) fn tick<V: DmaView>(&mut self, hw: &Hardware, view: &V, queues: u128) -> (u128, usize) {
+        let now = hw.now();
+        let mut ended = 0_u64;
+        let (mut touched, mut work) = (0, 0);
+        let mut n = 0;
+        while let Some(context) = self.contexts.get(n) {
+            let queue = context.queue;
+            let over = vector(hw, queue).filter(|v| self.timers[*v as usize % VECTORS] <= now);
+            match over {
+                Some(vector) if Behaviour::CoalescingTimer.on() && queues >> queue & 1 == 1 => {
+                    self.contexts.remove(n).complete(view.of_queue(queue));
+                    ended |= 1 << vector;
+                    touched |= 1 << queue;
+                    work += 1;
+                }
+                _ => n += 1,
+            }
+        }
+        for vector in (0..VECTORS).filter(|vector| ended >> vector & 1 == 1) {
+            self.timers[vector] = now + UNIT * EITR::ITR_INTERVAL.read(hw.regs.load(eitr(vector as u32)));
+        }
+        (touched, work)
+    }
+
+    /// Completes all large receives of a queue that is out of descriptors: its driver waits for those that they have.
+    /// Returns the queue, if there were any.
+    pub(super) fn make_room<V: DmaView>(&mut self, all: &V, queue: u32) -> u128 {
+        if !Behaviour::CoalescingFull.on() {
+            return 0;
+        }
+        let (of_queue, others): (Vec<_>, _) =
+            self.contexts.drain(..).partition(|context| context.queue == queue);
+        self.contexts = others;
+        let found = u128::from(!of_queue.is_empty()) << queue;
+        for context in of_queue {
+            context.complete(all.of_queue(queue));
+        }
+        found
+    }
+
+    /// Offers a frame to the large receives of its queue. `vlan` is its tag, also where that was stripped, and `room` what its
+    /// header may take; `None` if it is none to be coalesced. `completed` gets the queues of those that it ends.
+    #[allow(clippy::too_many_arguments)] // the parts of a poll
+    pub(super) fn offer<V: DmaView>(
+        &mut self,
+        hw: &Hardware,
+        all: &V,
+        ring: &mut Ring<'_, V>,
+        split: Option<&Split>,
+        frame: &[u8],
+        headers: &Headers,
+        vlan: Option<u16>,
+        status: (u64, u64),
+        room: Option<usize>,
+        completed: &mut u128,
+    ) -> Offered {
+        let view = all.of_queue(ring.queue);
+        let Some(segment) = Segment::of(frame, headers, vlan, status.1) else { return Offered::Refused };
+        let empty = segment.payload().is_empty()
+            && RSCDBU::RSCACKDIS.is_set(hw.regs.load(names::RSCDBU))
+            && Behaviour::CoalescingAcknowledgements.on();
+        let viable = segment.viable && room.is_some_and(|room| segment.body <= room) && !empty;
+        let urgent = status.1 & u64::from(Status::LLINT.bits()) != 0
+            && !RDRXCTL::RSCLLIDIS.is_set(hw.regs.load(names::RDRXCTL))
+            && Behaviour::CoalescingUrgent.on();
+        let found = self.contexts.iter().position(|context| context.flow == segment.flow);
+        if let Some(n) = found {
+            let queue = self.contexts[n].queue;
+            let taken = if viable && self.contexts[n].continues(hw, ring.queue, &segment) {
+                self.append(hw, view, ring, n, &segment)
+            } else {
+                Offered::Refused
+            };
+            match taken {
+                Offered::Taken => {
+                    let full = self.contexts[n].begun >= SEGMENTS && Behaviour::CoalescingCount.on();
+                    if urgent || full {
+                        self.contexts.remove(n).complete(view);
+                        *completed |= 1 << queue;
+                    }
+                    return Offered::Taken;
+                }
+                Offered::NoDescriptor => {
+                    *completed |= self.make_room(all, ring.queue);
+                    return Offered::NoDescriptor;
+                }
+                Offered::Refused => {
+                    self.contexts.remove(n).complete(all.of_queue(queue));
+                    *completed |= 1 << queue;
+                }
+            }
+        }
+        if !viable || urgent {
+            return Offered::Refused;
+        }
+        self.open(hw, all, ring, split, &segment, status, completed)
+    }
+
+    /// Adds a segment to large receive `n`, if there is room for it.
+    fn append<V: DmaView>(
+        &mut self,
+        hw: &Hardware,
+        view: &V,
+        ring: &mut Ring<'_, V>,
+        n: usize,
+        segment: &Segment<'_>,
+    ) -> Offered {
+        let most = match RSCCTL::MAXDESC.read(hw.regs.load(rx(names::RSCCTL, ring.queue))) {
+            _ if !Behaviour::CoalescingDescriptors.on() => u32::MAX,
+            0 => 1,
+            1 => 4,
+            2 => 8,
+            _ => 16,
+        };
+        let Some(context) = self.contexts.get_mut(n) else { return Offered::Refused };
+        let payload = segment.payload();
+        let room = ring.size.saturating_sub(context.used);
+        let further = payload.len().saturating_sub(room).div_ceil(ring.size.max(1)) as u32;
+        if context.before + 1 + further > most || further >= ring.count {
+            return Offered::Refused;
+        }
+        if !ring.has(hw, further) {
+            return Offered::NoDescriptor;
+        }
+        let (first, mut rest) = payload.split_at(room.min(payload.len()));
+        let mut begins = room > 0 || payload.is_empty();
+        context.begun += u32::from(begins);
+        context.add(view, first);
+        while !rest.is_empty() && context.go_on(view, ring).is_some() {
+            context.begun = u32::from(!begins);
+            begins = true;
+            let (part, after) = rest.split_at(rest.len().min(ring.size));
+            context.add(view, part);
+            rest = after;
+        }
+        context.more += payload.len();
+        context.next = context.next.wrapping_add(payload.len() as u32);
+        context.update(segment);
+        self.segments += 1;
+        context.touched = self.segments;
+        Offered::Taken
+    }
+
+    /// Begins a large receive with a segment.
+    #[allow(clippy::too_many_arguments)] // the parts of a poll
+    fn open<V: DmaView>(
+        &mut self,
+        hw: &Hardware,
+        all: &V,
+        ring: &mut Ring<'_, V>,
+        split: Option<&Split>,
+        segment: &Segment<'_>,
+        status: (u64, u64),
+        completed: &mut u128,
+    ) -> Offered {
+        let view = all.of_queue(ring.queue);
+        let (head, body) = segment.frame.split_at(segment.body.min(segment.frame.len()));
+        // With header buffers the header is in one of its own, which is long enough for it.
+        let apart = if split.is_some() { head.len() } else { 0 };
+        let first = segment.frame.len() - apart;
+        // A segment that needs several descriptors by itself gains nothing.
+        if first > ring.size {
+            return Offered::Refused;
+        }
+        if !ring.has(hw, 1) {
+            *completed |= self.make_room(all, ring.queue);
+            return Offered::NoDescriptor;
+        }
+        let Some(buffer) = ring.words.load(ring.head * 2) else { return Offered::Refused };
+        let mut at = buffer;
+        let mut layout = Layout::default();
+        if split.is_some() {
+            let Some(address) = ring.words.load(ring.head * 2 + 1) else { return Offered::Refused };
+            at = address & !1;
+            layout = Layout::of_header(head.len());
+            view.write(Iova(at), head);
+            if !body.is_empty() {
+                view.write(Iova(buffer), body);
+            }
+        } else {
+            view.write(Iova(buffer), segment.frame);
+        }
+        if self.contexts.len() >= CONTEXTS && Behaviour::CoalescingContexts.on() {
+            // The one that has waited longest for a segment makes room.
+            let oldest = (0..self.contexts.len()).min_by_key(|n| self.contexts[*n].touched).unwrap_or(0);
+            let oldest = self.contexts.remove(oldest);
+            let queue = oldest.queue;
+            *completed |= 1 << queue;
+            oldest.complete(all.of_queue(queue));
+        }
+        self.segments += 1;
+        self.contexts.push(Context {
+            flow: segment.flow,
+            queue: ring.queue,
+            ring: ring.base,
+            headers: head.to_vec(),
+            at,
+            ip: segment.ip,
+            tcp: segment.tcp,
+            next: segment.sequence.wrapping_add(body.len() as u32),
+            acknowledges: segment.acknowledges,
+            stamped: segment.stamped,
+            more: 0,
+            descriptor: ring.head,
+            buffer,
+            used: first,
+            begun: 1,
+            before: 0,
+            status,
+            split: layout.low,
+            touched: self.segments,
+        });
+        ring.advance();
+        Offered::Taken
+    }
+}
