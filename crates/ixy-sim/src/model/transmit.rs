@@ -405,7 +405,9 @@ impl Transmitter {
     ) -> Gathered {
         let state = &mut self.queues[queue as usize];
         let resumes = Behaviour::SegmentationResumes.on();
-        if resumes && state.segmentation.as_ref().is_some_and(|frame| frame.head == head) {
+        // Software may have made the ring shorter since.
+        let same = |frame: &Segmentation| frame.head == head && frame.end < ring.count;
+        if resumes && state.segmentation.as_deref().is_some_and(same) {
             return Gathered::Segments;
         }
         state.segmentation = None;

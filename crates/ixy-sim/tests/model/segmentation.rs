@@ -373,6 +373,36 @@ fn a_queue_that_is_started_anew_forgets_a_frame_that_was_half_sent() {
 }
 
 #[test]
+fn a_ring_that_gets_shorter_than_a_frame_that_was_half_sent_does_not_hang_the_device() {
+    let (bench, _, mut tx) = Bench::running();
+    let (low, high) = TCP4.context(100);
+    tx.put(low, high);
+    let cuts: Vec<usize> = (1..=20).map(|n| n * 54).collect();
+    let _frame = put(&bench, &mut tx, &TCP4.prototype(FIRST), &payload(2000), &cuts, TCP4.flags(), 2000);
+    bench.far(|far| far.room = Some(3));
+    bench.poll();
+    assert_eq!((bench.sent().len(), bench.read(TDH)), (3, 1), "it stays at its first descriptor");
+    // Eight descriptors: the end of the frame is outside.
+    bench.write(TDLEN, 8 * 16);
+    bench.write(TDT, 7);
+    bench.far(|far| far.room = None);
+    let nic = bench.nic.clone();
+    let (done, polled) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for _ in 0..3 {
+            nic.poll();
+        }
+        done.send(()).unwrap();
+    });
+    if polled.recv_timeout(std::time::Duration::from_secs(30)).is_err() {
+        // Its end would wait for the poll.
+        std::mem::forget(bench);
+        panic!("the device polls for ever");
+    }
+    assert!(bench.read(TDH) < 8);
+}
+
+#[test]
 fn bytes_of_segments_are_counted_with_their_headers() {
     let (bench, _, mut tx) = Bench::running();
     let bytes = payload(1000);
