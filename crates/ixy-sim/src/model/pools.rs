@@ -52,7 +52,14 @@ impl Pools {
         };
         let enabled =
             if Behaviour::PoolsReceiveEnable.on() { pair(regs, names::pfvfre, 0) } else { u64::MAX };
-        Some(Self { control, enabled, queues, hash: hash && Behaviour::PoolsRss.on() })
+        // With more queues each there are fewer pools.
+        let there = u64::MAX >> (POOLS - ixy_regs::ixgbe::QUEUES / queues);
+        Some(Self { control, enabled: enabled & there, queues, hash: hash && Behaviour::PoolsRss.on() })
+    }
+
+    /// Those of `pools` that are there and may receive.
+    pub(crate) fn receiving(&self, pools: u64) -> u64 {
+        pools & self.enabled
     }
 
     /// The pools that get a frame which arrived and passed the filters of the port (section 7.10.3.3).
@@ -80,7 +87,7 @@ impl Pools {
             // One pool at most; which of several is not defined.
             list &= list.wrapping_neg();
         }
-        list & self.enabled
+        self.receiving(list)
     }
 
     /// The pool that a queue belongs to.

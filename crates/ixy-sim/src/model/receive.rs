@@ -431,16 +431,17 @@ impl Receiver {
     ) -> usize {
         // What pools send to each other is not coalesced (section 7.11.1).
         let config = Config { coalesce: false, ..Config::load(hw) };
-        if config.pools.is_none() {
+        let Some(pools) = config.pools else {
             switch.clear();
             return 0;
-        }
+        };
         self.steering.refresh(&hw.regs);
         let mut ring: Option<Ring<'_, V>> = None;
         let mut work = 0;
         while work < BURST
             && let Some(inside) = switch.frames.front_mut()
         {
+            inside.pools = pools.receiving(inside.pools);
             let headers = Headers::of(&inside.bytes);
             let passed = Passed {
                 queue: 0,

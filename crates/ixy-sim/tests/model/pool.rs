@@ -316,6 +316,25 @@ fn rss_chooses_among_the_queues_that_a_pool_has() {
 }
 
 #[test]
+fn with_32_pools_nobody_gets_what_a_filter_has_for_a_further_one() {
+    let pools = Pools::new();
+    pools.write(MRQC, 10);
+    pools.write(MTQC, 2 | 2 << 2);
+    pools.write(PFDTXGSWC, 1);
+    // As many queues further on as there are, which is where pool 8 begins.
+    let mut other = pools.bench.rx_ring(40 * 4 - 128, 8);
+    pools.bench.arrives(&frame(BOB, 80, 1));
+    pools.write(PFVTCTL, VT_ENA | RPL_EN | 40 << 7);
+    pools.bench.arrives(&frame(NOBODY, 80, 2));
+    let mut ring = pools.bench.tx_ring(4 * 2, 8);
+    let at = ring.send(&pools.bench, &from(ALICE, BOB));
+    pools.bench.poll();
+    assert!(ring.done(at));
+    assert!(other.take(&pools.bench).is_none());
+    assert!(pools.bench.sent().is_empty(), "it is an address of this port");
+}
+
+#[test]
 fn the_device_can_have_a_queue_drop_what_finds_no_descriptor() {
     let pools = Pools::new();
     pools.accepts(2, BAM);
@@ -475,6 +494,23 @@ fn the_switch_waits_for_a_pool_that_has_no_descriptor() {
         pools.bench.poll();
     }
     assert_eq!(got, 20, "nothing is lost");
+}
+
+#[test]
+fn a_pool_that_may_receive_no_longer_does_not_get_frames_inside() {
+    let mut pools = Pools::new();
+    pools.write(PFDTXGSWC, 1);
+    let mut ring = pools.bench.tx_ring(5, 32);
+    for _ in 0..10 {
+        ring.send(&pools.bench, &from(ALICE, BOB));
+    }
+    pools.bench.poll();
+    assert_eq!(pools.rings[4].1.drain(&pools.bench).len(), 7);
+    pools.write(PFVFRE + 4, 0);
+    pools.bench.poll();
+    assert_eq!(pools.rings[4].1.drain(&pools.bench).len(), 0);
+    pools.accepts(3, BAM);
+    assert_eq!(pools.sends(2, &from(ALICE, BROADCAST)).0, [3], "they hold nobody up");
 }
 
 #[test]
