@@ -257,7 +257,8 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(messages: Messages, state: State) -> Self {
+    fn new(mut messages: Messages, state: State) -> Self {
+        messages.mask(state.msix_masked || !state.mastering);
         Self { messages, state, waiting: false, line: false, asserted: false }
     }
 }

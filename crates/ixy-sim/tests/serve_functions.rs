@@ -5,14 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ixy_dma::{BusMaster, DmaDomain, DmaSlice, Iova};
 use ixy_regs::bus::Bus;
 use ixy_sim::PollThread;
-use ixy_sim::serve::{Port, Settings, VfPort};
+use ixy_sim::serve::{Event, Port, Settings, Trace, VfPort};
 use ixy_sim::wire::{Cables, WireSpec};
 use ixy_vfio_user::client::{Client, VfioUserBus, VfioUserBusMaster, VfioUserDomain};
 use ixy_vfio_user::message::pci;
@@ -242,6 +242,8 @@ fn exchange(of_card: &std::path::Path, of_function: &std::path::Path) {
     assert_eq!(function.read(0x002FC) & 0x40, 0x40, "RSTI until the card's driver is there");
     // SAFETY: ARMED-ONLY: no ring is on.
     unsafe { card.master.enable() }.unwrap();
+    // SAFETY: ARMED-ONLY: no ring of it is on.
+    unsafe { function.master.enable() }.unwrap();
     start_card(&card);
     // A reset of the function is a cause of its own.
     function.write(0x00000, 1 << 26);
@@ -265,8 +267,6 @@ fn exchange(of_card: &std::path::Path, of_function: &std::path::Path) {
     function.write(0x002FC, 2);
     wait("its acknowledgement", || (card.read(0x00710) & 1 << (16 + N) != 0).then_some(()));
 
-    // SAFETY: ARMED-ONLY: no ring of it is on.
-    unsafe { function.master.enable() }.unwrap();
     let mut receives = function.ring(0x01000, true);
     let mut sends = function.ring(0x02000, false);
     let mut card_receives = card.ring(0x0D000 + 0x40 * (2 * OWN - 64), true);
@@ -318,7 +318,11 @@ fn inspect(of_card: &std::path::Path, of_function: &std::path::Path) {
     }
     assert_eq!(list.last(), Some(&(0x160, 0x10)));
     assert_eq!(card.config(0x16C), 64 | 64 << 16, "initial and total functions");
-    assert_eq!(card.config(0x174), 0x80 | 2 << 16, "offset and stride");
+    assert_eq!(card.config(0x174), 0x180 | 2 << 16, "offset and stride");
+    card.set_config(0x168, 1 << 4);
+    assert_eq!(card.config(0x174), 0x80 | 2 << 16, "with an ARI capable hierarchy");
+    card.set_config(0x168, 0);
+    assert_eq!(card.config(0x174), 0x180 | 2 << 16);
     assert_eq!(card.config(0x178) >> 16, 0x10ed);
     for (bar, size) in [(0x184, 0x4000), (0x190, 0x4000)] {
         card.set_config(bar, u32::MAX);
@@ -350,4 +354,47 @@ fn inspect(of_card: &std::path::Path, of_function: &std::path::Path) {
     let _decoding = VfioUserBusMaster::new(&function.client).unwrap();
     assert_eq!(function.read(0x00108), 0);
     assert_eq!(card.read(0x00600), 1 << N, "PFVFLRE");
+}
+
+/// Keeps what a trace is told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Trace for Told {
+    fn event(&self, event: &Event<'_>) {
+        self.0.lock().unwrap().push(format!("{event:?}"));
+    }
+}
+
+#[test]
+fn a_functions_messages_are_writes_and_wait_for_its_bus_mastering() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("function");
+    let wire = "loopback".parse::<WireSpec>().unwrap().connect(&Cables::default()).unwrap();
+    let port = Port::new(wire, Settings::default()).unwrap();
+    let told = Told::default();
+    let trace = Arc::new(told.clone());
+    let virtual_port = VfPort::new(&port, N, ServerLimits::default(), Some(trace)).unwrap();
+    let (listener, stop) = (Listener::bind(&path).unwrap(), Stop::new().unwrap());
+    let message = |held| format!("{:?}", Event::Message { msix: true, vector: 1, held });
+    let is_told = |what: &str| told.0.lock().unwrap().iter().any(|event| event == what);
+    std::thread::scope(|scope| {
+        scope.spawn(|| virtual_port.serve(&listener, &stop).unwrap());
+        let result = std::panic::catch_unwind(|| {
+            let function = Side::connect(&path);
+            let events = function.client.interrupts(pci::MSIX, 3).unwrap();
+            function.write(0x00108, 7); // VTEIMS
+            function.write(0x00104, 2); // VTEICS
+            assert_eq!(function.read(0x00104), 2, "it is a cause");
+            assert!(is_told("Connected") && is_told(&message(true)) && !is_told(&message(false)));
+            // SAFETY: ARMED-ONLY: no ring of it is on.
+            unsafe { function.master.enable() }.unwrap();
+            sleep_on(&events[1]);
+            assert!(is_told(&message(false)));
+        });
+        stop.stop();
+        if let Err(panic) = result {
+            std::panic::resume_unwind(panic);
+        }
+    });
 }

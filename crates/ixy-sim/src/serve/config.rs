@@ -20,6 +20,7 @@ const SRIOV: usize = 0x160;
 /// From the start of the SR-IOV capability.
 const VF_CONTROL: usize = 0x08;
 const VF_COUNT: usize = 0x10;
+const VF_OFFSET: usize = 0x14;
 
 const COMMAND_PORTS: u16 = 1 << 0;
 const COMMAND_MEMORY: u16 = 1 << 1;
@@ -33,6 +34,9 @@ const RESET_FUNCTION: u16 = 1 << 15;
 const VF_ENABLE: u16 = 1 << 0;
 const VF_MEMORY: u16 = 1 << 3;
 const VF_HIERARCHY: u16 = 1 << 4;
+/// The first virtual function's distance, on buses of 32 devices and on those that know routing ids as a whole (ARI).
+const OFFSET: u16 = 0x180;
+const OFFSET_ARI: u16 = 0x80;
 /// How many virtual functions there can be.
 const VFS: u16 = 64;
 const VF_DEVICE: u16 = 0x10ed;
@@ -210,7 +214,7 @@ impl Config {
         self.word(SRIOV + 0x0c, VFS, 0); // at first, and
         self.word(SRIOV + 0x0e, VFS, 0); // in all
         self.word(SRIOV + VF_COUNT, 0, u16::MAX);
-        self.word(SRIOV + 0x14, 0x80, 0); // the first one's distance, in routing ids
+        self.word(SRIOV + VF_OFFSET, OFFSET, 0); // the first one's distance, in routing ids
         self.word(SRIOV + 0x16, 2, 0); // that of the next
         self.word(SRIOV + 0x1a, VF_DEVICE, 0);
         self.dword(SRIOV + 0x1c, 0x553, 0); // page sizes from 4 KB to 4 MB, and
@@ -253,6 +257,10 @@ impl Config {
         if matches!(self.bytes[POWER + 4] & 3, 1 | 2) {
             // A state that it does not have.
             self.bytes[POWER + 4] = power;
+        }
+        let hierarchy = self.at(SRIOV + VF_CONTROL) & VF_HIERARCHY != 0;
+        if self.at(SRIOV) != 0 {
+            self.word(SRIOV + VF_OFFSET, if hierarchy { OFFSET_ARI } else { OFFSET }, 0);
         }
         let control = EXPRESS + 9;
         let asks =

@@ -136,7 +136,8 @@ impl VfFunction<'_> {
         let slot = &self.port.slot;
         let mut gate = slot.gate();
         gate.state = state;
-        gate.messages.mask(state.msix_masked);
+        // A message is a write to memory, which takes bus mastering.
+        gate.messages.mask(state.msix_masked || !state.mastering);
         slot.update(&mut gate);
     }
 
@@ -222,6 +223,10 @@ impl Device for VfFunction<'_> {
     fn reset(&mut self) -> Result<(), Errno> {
         self.reset_function();
         Ok(())
+    }
+
+    fn connected(&mut self) {
+        self.port.slot.tell(&Event::Connected);
     }
 
     fn mapped(&mut self, map: &DmaMap) {
