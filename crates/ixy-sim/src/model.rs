@@ -1,6 +1,7 @@
 //! The software 82599: [`Nic82599`].
 
 mod behaviour;
+mod classes;
 mod control;
 mod director;
 mod faults;

@@ -272,6 +272,12 @@ behaviours! {
     CoalescingContexts "coalescing-contexts"
     /// What a queue had that is switched off is gone.
     CoalescingForgets "coalescing-forgets"
+    /// VLNCTRL.VET says which type marks the tag of a frame that arrives.
+    ReceiveVlanType "receive-vlan-type"
+    /// The queue of a frame is one of its traffic class.
+    TrafficClasses "traffic-classes"
+    /// RSS chooses among these.
+    TrafficClassesRss "traffic-classes-rss"
     /// PFMAILBOX.RVFU takes the buffer from the virtual function.
     MailboxTakenBack "mailbox-taken-back"
 }

@@ -2,6 +2,7 @@
 
 use ixy_regs::ixgbe::fields::{FCTRL, HLREG0, MAXFRS, MCSTCTRL, PFVTCTL, RAH, VLNCTRL};
 
+use super::behaviour::Behaviour;
 use super::names::{self, mta, rah, ral, vfta};
 use super::statistics::{Damage, FCS};
 use super::storage::Storage;
@@ -54,6 +55,12 @@ impl Settings {
         VLNCTRL::VFE.is_set(self.vlnctrl)
     }
 
+    /// The type that marks a VLAN tag (section 8.2.3.7.2).
+    #[inline(always)]
+    pub(crate) fn tag(&self) -> u16 {
+        if Behaviour::ReceiveVlanType.on() { VLNCTRL::VET.read(self.vlnctrl) as u16 } else { 0x8100 }
+    }
+
     /// What is wrong with a frame's length.
     #[inline(always)]
     pub(crate) fn damage(&self, frame: &[u8]) -> Option<Damage> {
@@ -62,7 +69,7 @@ impl Settings {
             return Some(Damage::Short);
         }
         if len > self.longest {
-            let tagged = frame.get(12..14) == Some(&[0x81, 0x00]);
+            let tagged = frame.get(12..14) == Some(&self.tag().to_be_bytes());
             if !tagged || len > self.longest + VLAN_TAG {
                 return Some(Damage::Long);
             }

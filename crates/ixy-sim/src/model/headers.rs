@@ -4,7 +4,6 @@ use super::behaviour::Behaviour;
 
 /// Bytes of an Ethernet header.
 const ETHERNET: usize = 14;
-const VLAN: u16 = 0x8100;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
@@ -54,13 +53,13 @@ fn word(frame: &[u8], at: usize) -> Option<u16> {
 }
 
 impl Headers {
-    /// Reads the headers of `frame`. The type that marks a tag is 0x8100, whatever VLNCTRL.VET says.
+    /// Reads the headers of `frame`; `tag` is the type that marks a VLAN tag.
     #[inline]
-    pub(crate) fn of(frame: &[u8]) -> Self {
+    pub(crate) fn of(frame: &[u8], tag: u16) -> Self {
         let mut headers = Self::default();
         let mut at = ETHERNET;
         let mut kind = word(frame, 12);
-        if kind == Some(VLAN) {
+        if kind == Some(tag) {
             headers.vlan = word(frame, 14);
             kind = word(frame, 16);
             at += 4;

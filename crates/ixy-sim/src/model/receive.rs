@@ -12,6 +12,7 @@ use ixy_regs::ixgbe::fields::{
 };
 
 use super::behaviour::Behaviour;
+use super::classes::Classes;
 use super::faults::Fault;
 use super::filter::{Addresses, Settings};
 use super::headers::{Headers, Network, Transport, frame_check};
@@ -101,6 +102,10 @@ struct Config {
     stamps: bool,
     /// How frames are spread over pools, while virtualization is on.
     pools: Option<Pools>,
+    /// How they are spread over traffic classes.
+    classes: Option<Classes>,
+    /// Neither is.
+    plain: bool,
     /// Queues may coalesce frames.
     coalesce: bool,
 }
@@ -110,8 +115,9 @@ impl Config {
         let regs = &hw.regs;
         let pools = Pools::load(regs);
         let mut mrqc = regs.load(names::MRQC);
-        if pools.is_some_and(|pools| pools.hash) {
-            // The hash is the same as without pools.
+        let classes = if pools.is_none() { Classes::load(regs, mrqc) } else { None };
+        if pools.is_some_and(|pools| pools.hash) || classes.is_some_and(|classes| classes.hash) {
+            // The hash is the same as without them.
             mrqc = MRQC::MRQE::RSS.modify(mrqc);
         }
         let strip = HLREG0::RXCRCSTRP.is_set(regs.load(names::HLREG0));
@@ -119,6 +125,8 @@ impl Config {
             filter: Settings::load(regs),
             mrqc,
             pools,
+            classes,
+            plain: pools.is_none() && classes.is_none(),
             hash: RXCSUM::PCSD.is_set(regs.load(names::RXCSUM)),
             // Both switches have to say the same (section 8.2.3.8.8); the model strips when either does.
             strip_crc: strip || RDRXCTL::CRCSTRIP.is_set(regs.load(names::RDRXCTL)),
@@ -442,7 +450,7 @@ impl Receiver {
             && let Some(inside) = switch.frames.front_mut()
         {
             inside.pools = pools.receiving(inside.pools);
-            let headers = Headers::of(&inside.bytes);
+            let headers = Headers::of(&inside.bytes, config.filter.tag());
             let passed = Passed {
                 queue: 0,
                 choice: Choice::default(),
@@ -494,7 +502,7 @@ impl Receiver {
                 return None;
             }
         }
-        let headers = Headers::of(frame);
+        let headers = Headers::of(frame, config.filter.tag());
         let control =
             if headers.network.is_none() && damage.is_none() { control_of(hw, frame) } else { None };
         let mut pause = None;
@@ -518,10 +526,10 @@ impl Receiver {
             counts.arrived(frame);
             return None;
         }
-        // With pools each of them has its own choice.
-        let choice = match config.pools {
-            None => self.steering.choose(&hw.regs, config.mrqc, 0, &headers, frame),
-            Some(_) => Choice::default(),
+        let choice = if config.plain {
+            self.steering.choose(&hw.regs, config.mrqc, 0, &headers, frame)
+        } else {
+            self.choose_of_class(hw, config, &headers, frame)
         };
         let stamped = config.stamps && time::stamp_received(hw, frame, &headers);
         Some(Passed {
@@ -533,6 +541,17 @@ impl Receiver {
             stamped,
             copied: false,
         })
+    }
+
+    /// The choice with traffic classes; with pools each of them has its own one later.
+    #[cold]
+    fn choose_of_class(&mut self, hw: &Hardware, config: &Config, headers: &Headers, frame: &[u8]) -> Choice {
+        let Some(classes) = config.classes else { return Choice::default() };
+        let mut choice = self.steering.choose(&hw.regs, config.mrqc, 0, headers, frame);
+        if !choice.by_filter {
+            choice.queue = classes.queue(headers.vlan, choice.queue);
+        }
+        choice
     }
 
     /// A frame that found no descriptor, on a wire that does not wait (section 7.1.9, and DROP_EN in 8.2.3.8.7).

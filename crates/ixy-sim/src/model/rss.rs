@@ -61,7 +61,7 @@ impl Rss {
         headers: &Headers,
         frame: &[u8],
     ) -> (u32, Option<(u32, RssType)>) {
-        // Only RSS alone is modelled: not with traffic classes, not with pools.
+        // With pools and traffic classes it is asked as if there were none.
         if MRQC::MRQE.read(mrqc) != 1 {
             return (0, None);
         }

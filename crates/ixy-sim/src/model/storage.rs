@@ -73,7 +73,7 @@ fn writable(register: &Register) -> u32 {
         "RDBAL" | "TDBAL" => !0x7f,
         "RDLEN" | "TDLEN" => 0x000f_ff80,
         "RDH" | "RDT" | "TDH" | "TDT" => 0xffff,
-        "RAH" => 0x803f_ffff,
+        "RAH" => mask(fields::RAH::RAH) | mask(fields::RAH::AV),
         "SWSM" => 3,
         "TSYNCTXCTL" | "TSYNCRXCTL" => !1,
         "TXSTMPH" | "RXSTMPH" => 0,

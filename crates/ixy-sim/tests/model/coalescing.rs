@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ixy_dma::Iova;
+use proptest::prelude::*;
 
 use crate::bench::*;
 
-const PSRTYPE: u32 = 0x0EA00;
-const RFCTL: u32 = 0x05008;
-const RSCDBU: u32 = 0x03028;
-const RSCCTL: u32 = 0x0102C;
+pub(crate) const PSRTYPE: u32 = 0x0EA00;
+pub(crate) const RFCTL: u32 = 0x05008;
+pub(crate) const RSCDBU: u32 = 0x03028;
+pub(crate) const RSCCTL: u32 = 0x0102C;
 
 /// Most descriptors of a large receive: 1, 4, 8, 16.
 const MAX: [u32; 4] = [0, 1 << 2, 2 << 2, 3 << 2];
@@ -27,7 +28,7 @@ const ACK: u8 = 16;
 
 /// A segment of a connection: who sends it, and what is in it.
 #[derive(Clone)]
-struct Segment {
+pub(crate) struct Segment {
     port: u16,
     sequence: u32,
     acknowledgement: u32,
@@ -52,7 +53,7 @@ fn sum(bytes: &[u8]) -> u32 {
 
 impl Segment {
     /// One with `len` bytes of payload at `sequence` of the connection from `port`.
-    fn new(port: u16, sequence: u32, len: usize) -> Self {
+    pub(crate) fn new(port: u16, sequence: u32, len: usize) -> Self {
         let payload = (0..len).map(|n| (sequence as usize + n) as u8).collect();
         Self {
             port,
@@ -73,7 +74,7 @@ impl Segment {
         self
     }
 
-    fn frame(&self) -> Vec<u8> {
+    pub(crate) fn frame(&self) -> Vec<u8> {
         let mut options = self.options.clone();
         if let Some((value, echo)) = self.stamps {
             options.extend([1, 1, 8, 10]);
@@ -126,6 +127,7 @@ impl Large {
 struct Coalescing {
     bench: Bench,
     ring: RxRing,
+    tx: TxRing,
     clock: Arc<AtomicU64>,
 }
 
@@ -133,7 +135,7 @@ impl Coalescing {
     fn new() -> Self {
         let clock = Arc::new(AtomicU64::new(1_000_000_000));
         let own = clock.clone();
-        let (bench, ring, _) = Bench::running_with(|builder| {
+        let (bench, ring, tx) = Bench::running_with(|builder| {
             builder.clock(move || Duration::from_nanos(own.load(Ordering::Relaxed)))
         });
         bench.set(RDRXCTL, 1 << 1 | 1 << 25);
@@ -143,7 +145,7 @@ impl Coalescing {
         bench.write(RSCCTL, 1 | MAX[3]);
         bench.write(IVAR, 0x80);
         bench.write(EITR, (INTERVAL as u32) << 3);
-        let mut new = Self { bench, ring, clock };
+        let mut new = Self { bench, ring, tx, clock };
         new.restart();
         new
     }
@@ -748,4 +750,106 @@ fn what_several_pools_get_is_not_coalesced() {
     run(5, 3, 100).iter().for_each(|segment| card.arrives(segment));
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [0; 3]);
     assert_eq!(other.drain(&card.bench).len(), 3);
+}
+
+#[test]
+fn what_segmentation_takes_apart_it_puts_together() {
+    use crate::segmentation::{FIRST, TCP4, send};
+    let mut card = Coalescing::new();
+    let payload: Vec<u8> = (0..15_000_u32).map(|n| (n * 31) as u8).collect();
+    let _memory = send(&card.bench, &mut card.tx, TCP4, FIRST, &payload, 1460);
+    card.bench.poll();
+    let frames = card.bench.sent();
+    assert_eq!(frames.len(), 11);
+    card.restart();
+    frames.iter().for_each(|frame| card.bench.arrives(frame));
+    card.bench.poll();
+    card.pass(TIME);
+    let large = card.take().remove(0);
+    assert_eq!(large.segments, 11);
+    let mut expected = TCP4.packet(FIRST, &payload);
+    // The TCP checksum is the first segment's.
+    expected[50..52].copy_from_slice(&frames[0][50..52]);
+    assert_eq!(large.bytes, expected);
+}
+
+/// One step of a random test.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A segment of one of three connections, and how far its sequence number is from the one expected.
+    Arrives {
+        port: u16,
+        len: usize,
+        flags: u8,
+        stamps: bool,
+        gap: u32,
+    },
+    Poll,
+    /// The interval passes, and the driver takes everything.
+    Take,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let flags = prop_oneof![12 => Just(ACK), 1 => Just(ACK | PSH), 1 => Just(0), 1 => Just(ACK | FIN)];
+    let gap = prop_oneof![12 => Just(0_u32), 1 => any::<u32>()];
+    let stamps = prop_oneof![8 => Just(true), 1 => Just(false)];
+    let segment =
+        (0..3_u16, 10..1448_usize, flags, stamps, gap).prop_map(|(port, len, flags, stamps, gap)| {
+            // One in sixteen has no payload.
+            let len = if len % 16 == 0 && stamps { 0 } else { len };
+            Step::Arrives { port, len, flags, stamps, gap }
+        });
+    prop_oneof![12 => segment, 4 => Just(Step::Poll), 1 => Just(Step::Take)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_byte_of_a_connection_is_lost_or_out_of_order(
+        steps in prop::collection::vec(step(), 1..150),
+        kilobytes in 1..3_u32,
+        limit in 0..4_usize,
+        acknowledgements in any::<bool>(),
+    ) {
+        let mut card = Coalescing::new();
+        card.bench.far(|far| far.waits = true);
+        card.bench.write(SRRCTL, 1 << 25 | 4 << 8 | kilobytes);
+        card.bench.write(RSCCTL, 1 | MAX[limit]);
+        card.bench.write(RSCDBU, u32::from(acknowledgements) << 7);
+        let mut expected: [Vec<u8>; 3] = Default::default();
+        let mut got: [Vec<u8>; 3] = Default::default();
+        let (mut sent, mut next) = (0, [0_u32; 3]);
+        let mut taken = 0;
+        for step in steps.into_iter().chain([Step::Take, Step::Take, Step::Take, Step::Take, Step::Take, Step::Take]) {
+            match step {
+                Step::Arrives { port, len, flags, stamps, gap } => {
+                    let n = usize::from(port);
+                    let segment = Segment::new(port, next[n].wrapping_add(gap), len);
+                    let stamps = stamps.then_some((sent, sent));
+                    let segment = segment.with(|segment| (segment.flags, segment.stamps) = (flags, stamps));
+                    next[n] = segment.sequence.wrapping_add(len as u32);
+                    expected[n].extend(&segment.payload);
+                    card.bench.arrives(&segment.frame());
+                    sent += 1;
+                }
+                Step::Poll => card.bench.poll(),
+                Step::Take => {
+                    card.bench.poll();
+                    card.pass(TIME);
+                    for large in card.take() {
+                        let length = (large.bytes.len() as u16 - 14).to_be_bytes();
+                        prop_assert_eq!(&large.bytes[16..18], &length[..]);
+                        prop_assert_eq!(sum(&large.bytes[14..34]), 0xffff);
+                        prop_assert!(large.descriptors.len() <= [2, 4, 8, 16][limit]);
+                        got[usize::from(large.bytes[35])].extend(large.payload());
+                        taken += large.segments.max(1);
+                    }
+                }
+            }
+        }
+        prop_assert_eq!(taken, u64::from(sent));
+        prop_assert!(got == expected);
+        prop_assert_eq!(card.bench.domain.faults(), 0);
+    }
 }

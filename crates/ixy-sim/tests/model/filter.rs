@@ -102,6 +102,33 @@ fn only_vlans_of_the_table_pass_when_it_is_on() {
 }
 
 #[test]
+fn vet_says_what_marks_a_tag() {
+    const VP: u64 = 1 << 3;
+    let mut filter = Filtering::new();
+    filter.0.set(RXDCTL, 1 << 30);
+    let tagged = |kind: u16| {
+        let mut frame = own(1514, 1);
+        frame.splice(12..12, [(kind >> 8) as u8, kind as u8, 0x20, 5]);
+        frame
+    };
+    let mut seen = |kind: u16| {
+        filter.0.arrives(&tagged(kind));
+        filter.0.poll();
+        filter.1.take(&filter.0).map(|(words, bytes)| (words[1] & VP != 0, words[1] >> 48, bytes.len()))
+    };
+    assert_eq!(seen(0x8100), Some((true, 0x2005, 1514)));
+    assert_eq!(seen(0x88a8), None, "too long for a frame without a tag");
+    filter.0.write(VLNCTRL, 0x88a8);
+    let mut seen = |kind: u16| {
+        filter.0.arrives(&tagged(kind));
+        filter.0.poll();
+        filter.1.take(&filter.0).map(|(words, bytes)| (words[1] & VP != 0, words[1] >> 48, bytes.len()))
+    };
+    assert_eq!(seen(0x88a8), Some((true, 0x2005, 1514)));
+    assert_eq!(seen(0x8100), None);
+}
+
+#[test]
 fn frames_that_are_too_short_or_too_long_are_dropped_and_counted() {
     let mut filter = Filtering::new();
     assert!(!filter.passes(&own(59, 1)));

@@ -582,3 +582,25 @@ fn a_function_that_is_unplugged_stops_and_leaves_its_queues_to_the_device() {
     bench.poll();
     assert_eq!(bench.sent(), [own(60, 1)]);
 }
+
+#[test]
+fn what_a_function_receives_is_not_coalesced() {
+    const VFRSCCTL: u32 = 0x2C;
+    let (bench, function) = running();
+    let (ring, _buffers) = function.ring(VFRDBAL, 0);
+    function.write(VFPSRTYPE, 1 << 4);
+    function.write(VFRDBAL + SPLIT, ONE_BUFFER | 4 << 8);
+    function.write(VFRDBAL + VFRSCCTL, 1 | 3 << 2);
+    for sequence in [0, 100] {
+        let mut frame = Vec::new();
+        let ethernet = etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], MAC);
+        let tcp = ethernet.ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).tcp(1, 2, sequence, 100).ack(1);
+        tcp.write(&mut frame, &[5; 100]).unwrap();
+        bench.arrives(&frame);
+    }
+    bench.poll();
+    for n in 0..2 {
+        assert_eq!(ring.words()[n * 2 + 1].load(Ordering::Acquire) & 3, 3, "DD and EOP");
+        assert_eq!(ring.words()[n * 2].load(Ordering::Acquire) >> 17 & 0xf, 0, "RSCCNT");
+    }
+}

@@ -7,6 +7,7 @@
 
 mod bench;
 
+mod classes;
 mod coalescing;
 mod director;
 mod eeprom;

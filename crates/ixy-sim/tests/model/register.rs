@@ -109,3 +109,44 @@ fn mdio_commands_end_and_find_no_phy() {
     assert_eq!(bench.read(0x0425C) & 1 << 30, 0, "MSCA.MDICMD clears itself");
     assert_eq!(bench.read(0x04260) >> 16, 0xffff, "nobody answers");
 }
+
+#[test]
+fn linux_finds_nothing_wrong_with_the_registers_that_its_self_test_writes() {
+    /// What keeps patterns: register, elements, their distance, bits that are kept, bits that are written.
+    const PATTERNS: [(u32, u32, u32, u32, u32); 16] = [
+        (0x03220, 1, 0, 0x8007_fff0, 0x8007_fff0),
+        (0x03260, 1, 0, 0x8007_fff0, 0x8007_fff0),
+        (0x03008, 1, 0, u32::MAX, u32::MAX),
+        (VLNCTRL, 1, 0, 0, 0),
+        (RDBAL, 4, 0x40, 0xffff_ff80, 0xffff_ff80),
+        (RDBAH, 4, 0x40, u32::MAX, u32::MAX),
+        (RDLEN, 4, 0x40, 0x000f_ff80, 0x000f_ffff),
+        (RDT, 4, 0x40, 0xffff, 0xffff),
+        (0x03200, 1, 0, u32::MAX, u32::MAX),
+        (TDBAL, 4, 0x40, 0xffff_ff80, u32::MAX),
+        (TDBAH, 4, 0x40, u32::MAX, u32::MAX),
+        (TDLEN, 4, 0x40, 0x000f_ff80, 0x000f_ff80),
+        (RXCTRL, 1, 0, 1, 1),
+        (RAL, 16, 8, u32::MAX, u32::MAX),
+        (RAH, 16, 8, 0x8001_ffff, 0x800c_ffff),
+        (MTA, 128, 4, u32::MAX, u32::MAX),
+    ];
+    let bench = Bench::new();
+    for q in 0..4 {
+        bench.write(rx(RXDCTL, q), ENABLE);
+    }
+    for (register, count, stride, kept, written) in PATTERNS {
+        for pattern in [0x5a5a_5a5a, 0xa5a5_a5a5, 0, u32::MAX] {
+            for n in 0..count {
+                let at = register + n * stride;
+                let before = bench.read(at);
+                bench.write(at, pattern & written);
+                assert_eq!(bench.read(at), pattern & written & kept, "{at:#07x} with {pattern:#010x}");
+                bench.write(at, before);
+            }
+        }
+    }
+    let status = bench.read(STATUS) & 0x7fff_f30f;
+    bench.write(STATUS, 0x7fff_f30f);
+    assert_eq!(bench.read(STATUS) & 0x7fff_f30f, status);
+}

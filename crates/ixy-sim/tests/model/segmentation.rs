@@ -19,7 +19,7 @@ const CWR: u16 = 128;
 
 /// Kind of the packets of one test.
 #[derive(Debug, Clone, Copy)]
-struct Kind {
+pub(crate) struct Kind {
     ipv4: bool,
     tcp: bool,
     /// Bytes of options behind the IPv4 and TCP headers.
@@ -28,18 +28,18 @@ struct Kind {
     snap: bool,
 }
 
-const TCP4: Kind = Kind { ipv4: true, tcp: true, options: 0, tag: None, snap: false };
+pub(crate) const TCP4: Kind = Kind { ipv4: true, tcp: true, options: 0, tag: None, snap: false };
 const TCP6: Kind = Kind { ipv4: false, ..TCP4 };
 
 /// What differs between the segments of a frame.
 #[derive(Debug, Clone, Copy)]
-struct Segment {
+pub(crate) struct Segment {
     identification: u16,
     sequence: u32,
     flags: u16,
 }
 
-const FIRST: Segment = Segment { identification: 0xfffe, sequence: 0xffff_ff00, flags: ACK };
+pub(crate) const FIRST: Segment = Segment { identification: 0xfffe, sequence: 0xffff_ff00, flags: ACK };
 
 impl Kind {
     fn mac_length(self) -> usize {
@@ -70,7 +70,7 @@ impl Kind {
     }
 
     /// A packet as it must be on the wire, with lengths and checksums; without a tag.
-    fn packet(self, segment: Segment, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn packet(self, segment: Segment, payload: &[u8]) -> Vec<u8> {
         let length = self.headers() + payload.len();
         let after_ip = self.transport_length() + payload.len();
         let mut packet = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
@@ -188,7 +188,7 @@ fn payload(len: usize) -> Vec<u8> {
 }
 
 /// A frame in memory of its own, which is unmapped with it, and the indices of its descriptors.
-struct Frame {
+pub(crate) struct Frame {
     memory: DmaSlice,
     parts: Vec<u32>,
 }
@@ -222,7 +222,14 @@ fn put(
 }
 
 /// Sends `payload` with its headers in one descriptor and the rest in another.
-fn send(bench: &Bench, tx: &mut TxRing, kind: Kind, segment: Segment, payload: &[u8], mss: usize) -> Frame {
+pub(crate) fn send(
+    bench: &Bench,
+    tx: &mut TxRing,
+    kind: Kind,
+    segment: Segment,
+    payload: &[u8],
+    mss: usize,
+) -> Frame {
     let (low, high) = kind.context(mss);
     tx.put(low, high);
     let headers = kind.prototype(segment);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use crate::bench::*;
+use crate::coalescing::{PSRTYPE, RFCTL, RSCCTL, RSCDBU, Segment};
 
 const MFLCN: u32 = 0x04294;
 const FCCFG: u32 = 0x03D00;
@@ -44,11 +45,13 @@ fn value() -> impl Strategy<Value = u32> {
 fn act() -> impl Strategy<Value = Act> {
     let queue = prop::sample::select(vec![
         RDBAL, RDBAH, RDLEN, RDH, RDT, RXDCTL, SRRCTL, TDBAL, TDBAH, TDLEN, TDH, TDT, TXDCTL, TDWBAL, TDWBAH,
+        RSCCTL,
     ]);
     let gate = prop::sample::select(vec![
         CTRL, RXCTRL, DMATXCTL, FCTRL, HLREG0, MAXFRS, RXPBSIZE, MRQC, VLNCTRL, GPIE, EIMS, EICS, AUTOC,
         I2CCTL, RDRXCTL, EEC, ETQF, ETQS, SYNQF, FTQF, FDIRCTRL, FDIRCMD, FDIRHASH, 0x00018, 0x11050,
-        0x051B0, 0x08120, 0x08220, 0x051E0, 0x08110, 0x02F04, 0x0F000, 0x08000, MFLCN, FCCFG, FCRTH,
+        0x051B0, 0x08120, 0x08220, 0x051E0, 0x08110, 0x02F04, 0x0F000, 0x08000, MFLCN, FCCFG, FCRTH, PSRTYPE,
+        RFCTL, RSCDBU, IVAR, EITR, 0x03020,
     ]);
     prop_oneof![
         3 => (gate, value()).prop_map(|(register, value)| Act::Write(register, value)),
@@ -57,6 +60,10 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (any::<bool>(), 0..32_u32, any::<u64>(), any::<u64>()).prop_map(|(t, n, a, b)| Act::Descriptor(t, n, a, b)),
         2 => prop::collection::vec(any::<u8>(), 1..2000).prop_map(Act::Arrive),
         1 => any::<[u8; 4]>().prop_map(|rest| Act::Arrive(mac_control(rest))),
+        4 => (0..2_u16, 0..3_u32, 6..1400_usize).prop_map(|(port, at, len)| {
+            Act::Arrive(Segment::new(port, at * len as u32, len).frame())
+        }),
+        1 => (0..3_u32, 0..2_u32).prop_map(|(q, n)| Act::Queue([RSCCTL, SRRCTL][n as usize], q, [13, 5 << 25 | 0x402][n as usize])),
         4 => Just(Act::Poll),
         1 => (0..0x8000_u32).prop_map(|word| Act::Read(word * 4)),
         2 => (0..0x1000_u32, value()).prop_map(|(word, value)| Act::Function(word * 4, value)),
