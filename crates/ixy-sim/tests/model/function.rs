@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ixy_dma::{DmaDomain, DmaSlice, Iova, SimulatedDomain};
 use ixy_sim::Vf;
+use proptest::prelude::*;
 
 use crate::bench::*;
 
@@ -602,5 +603,165 @@ fn what_a_function_receives_is_not_coalesced() {
     for n in 0..2 {
         assert_eq!(ring.words()[n * 2 + 1].load(Ordering::Acquire) & 3, 3, "DD and EOP");
         assert_eq!(ring.words()[n * 2].load(Ordering::Acquire) >> 17 & 0xf, 0, "RSCCNT");
+    }
+}
+
+/// What a function may do that wants to harm others.
+#[derive(Debug, Clone)]
+enum Harm {
+    /// To a register of its first queues, by the base of their direction.
+    Queue(bool, u32, u32, u32),
+    /// To any other register.
+    Register(u32, u32),
+    /// A descriptor of its first transmit queue: kind and flags, length of the buffer, what else there is.
+    Descriptor(u64, u64, u64, u64),
+    /// A frame to segment, which makes sense, at the end of the ring as it was at first: in how many descriptors, and how long
+    /// segments are.
+    Segmented(u64, u64),
+    /// Its ring as it was at first.
+    Restart,
+    /// The ring gets another length and tail while it is in use.
+    Shorten(u32, u32),
+    Mastering(bool),
+    Poll,
+    /// Room for so many frames on the wire.
+    Room(usize),
+}
+
+fn harm() -> impl Strategy<Value = Harm> {
+    let register = prop::sample::select(vec![BAL, BAH, LEN, HEAD, SPLIT, TAIL, DCTL, 0x2C, 0x38, 0x3C]);
+    let value = prop_oneof![
+        4 => Just(ENABLE), 4 => (0..5_u32).prop_map(|n| n * 128), 6 => 0..34_u32, 1 => Just(0), 1 => any::<u32>(),
+        1 => (0..32_u32).prop_map(|bit| 1 << bit),
+    ];
+    let kind = prop::sample::select(vec![
+        DATA | IFCS,
+        DATA | IFCS | EOP,
+        DATA | IFCS | EOP | RS,
+        DATA | IFCS | 1 << 31,
+        CONTEXT,
+        DATA,
+        EOP | IFCS,
+        0,
+    ]);
+    prop_oneof![
+        4 => (any::<bool>(), 0..2_u32, register, value).prop_map(|(tx, q, at, value)| Harm::Queue(tx, q, at, value)),
+        1 => (0..0x400_u32, any::<u32>()).prop_map(|(word, value)| Harm::Register(word * 4, value)),
+        6 => (kind, 0..200_u64, any::<u64>(), 0..32_u64).prop_map(|(kind, len, more, n)| Harm::Descriptor(kind, len, more, n)),
+        4 => (1..20_u64, 1..200_u64).prop_map(|(parts, mss)| Harm::Segmented(parts, mss)),
+        2 => Just(Harm::Restart),
+        2 => (1..5_u32, 0..8_u32).prop_map(|(n, tail)| Harm::Shorten(128 * n, tail)),
+        1 => any::<bool>().prop_map(Harm::Mastering),
+        4 => Just(Harm::Poll),
+        3 => (0..5_usize).prop_map(Harm::Room),
+    ]
+}
+
+/// A device with a switch between 64 pools, where what finds no descriptor is dropped, and the function of pool 1, to which
+/// frames for the device's address go. Each function may send what it likes.
+fn shared() -> (Bench, [Function; 2]) {
+    let bench = device();
+    bench.write(0x051B0, 1 | 1 << 30); // PFVTCTL
+    bench.write(MRQC, 8);
+    bench.write(0x08120, 2 | 1 << 2); // MTQC
+    bench.write(0x08220, 1); // PFDTXGSWC
+    bench.write(0x0A600, 1 << 1); // MPSAR
+    bench.write(0x0F004, 1 << 27); // PFVML2FLT: broadcast
+    for queue in 0..4 {
+        bench.write(0x02F04, 1 | queue << 8 | 1 << 16); // PFQDE
+    }
+    bench.write(PFVFRE, 3);
+    bench.write(PFVFTE, 3);
+    bench.write(RXCTRL, 1);
+    bench.write(DMATXCTL, 1);
+    let functions = [0, 1].map(|n| Function::new(&bench, n));
+    (bench, functions)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_a_function_does_its_neighbour_receives_and_sends(acts in prop::collection::vec(harm(), 1..200)) {
+        let (bench, [first, second]) = shared();
+        let rings = [first.ring(VFRDBAL, 0), first.ring(VFTDBAL, 0)];
+        let [ring, buffers] = [first.memory(32 * 16), first.memory(1 << 16)];
+        let restart = || {
+            let base = ring.iova().0;
+            let start = [(DCTL, 0), (BAL, base as u32), (BAH, (base >> 32) as u32), (LEN, 32 * 16), (HEAD, 0), (TAIL, 0)];
+            for (at, value) in start.into_iter().chain([(DCTL, ENABLE)]) {
+                first.write(VFTDBAL + at, value);
+            }
+        };
+        restart();
+        let mut tail = 0;
+        let put = |n: u64, low: u64, high: u64| {
+            let at = 2 * (n as usize % 32);
+            ring.words()[at].store(low, Ordering::Relaxed);
+            ring.words()[at + 1].store(high, Ordering::Release);
+        };
+        let context = |mss: u64| (14 << 9 | 20, CONTEXT | 1 << 10 | 1 << 11 | 20 << 40 | mss << 48);
+        let _busy = second.ring(VFRDBAL, 0);
+        // Broadcast, and what is for the neighbour.
+        for (n, word) in buffers.words().iter().enumerate() {
+            word.store(if n % 512 < 64 { u64::MAX } else { 0x02_u64 << 48 | 0xccbb_aa21_1b02 }, Ordering::Relaxed);
+        }
+        let start = Instant::now();
+        for act in acts {
+            match act {
+                Harm::Queue(tx, q, at, value) => {
+                    first.write(if tx { VFTDBAL } else { VFRDBAL } + 0x40 * q + at, value);
+                }
+                Harm::Register(at, value) => first.write(at, value),
+                Harm::Descriptor(CONTEXT, _, more, n) => {
+                    let (low, high) = context(more & 0xff);
+                    put(n, low, high);
+                }
+                Harm::Descriptor(kind, len, more, n) => {
+                    put(n, buffers.iova().0 + (more & 0xfff8), kind | len | (more & 0x3ff) << 46);
+                }
+                Harm::Segmented(parts, mss) => {
+                    let (low, high) = context(mss);
+                    put(tail, low, high);
+                    for part in 0..parts {
+                        let first = if part == 0 { 1 << 31 | (parts * 100 - 54) << 46 } else { 0 };
+                        let last = if part == parts - 1 { EOP | RS } else { 0 };
+                        put(tail + 1 + part, buffers.iova().0 + 512 * part, DATA | IFCS | first | last | 100);
+                    }
+                    tail = (tail + 1 + parts) % 32;
+                    first.write(VFTDBAL + TAIL, tail as u32);
+                }
+                Harm::Restart => {
+                    restart();
+                    tail = 0;
+                }
+                Harm::Shorten(length, tail) => {
+                    first.write(VFTDBAL + LEN, length);
+                    first.write(VFTDBAL + TAIL, tail);
+                }
+                Harm::Mastering(false) => first.vf.stop_bus_mastering(),
+                // SAFETY: ARMED-ONLY: it reaches memory of its own domain only, which nobody touches but as atomics.
+                Harm::Mastering(true) => unsafe { first.vf.start_bus_mastering() },
+                Harm::Poll => { bench.nic.poll(); }
+                Harm::Room(room) => bench.far(|far| far.room = Some(room)),
+            }
+        }
+        prop_assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
+        bench.far(|far| far.room = None);
+        // A ring has up to 65,528 descriptors, of which a poll takes 64.
+        let ends = (0..4 * 65_528 / 64).any(|_| bench.nic.poll() == 0);
+        prop_assert!(ends, "the device always finds something to do");
+        prop_assert_eq!(bench.domain.faults() + second.domain.faults(), 0);
+        second.write(VFRDBAL + DCTL, 0);
+        let (got, buffers) = second.ring(VFRDBAL, 0);
+        let sends = second.ring(VFTDBAL, 1);
+        bench.sent();
+        bench.arrives(&own(300, 7));
+        second.send(&sends, 1, &frame([2, 0, 0, 0, 0, 9], 90, 8));
+        bench.poll();
+        prop_assert_eq!(got.words()[1].load(Ordering::Acquire) & 3, 3, "DD and EOP");
+        prop_assert_eq!(second.bytes(&buffers, 0, 300), own(300, 7));
+        prop_assert_eq!(bench.sent().pop(), Some(frame([2, 0, 0, 0, 0, 9], 90, 8)));
+        drop(rings);
     }
 }
