@@ -334,6 +334,7 @@ fn inspect(of_card: &std::path::Path, of_function: &std::path::Path) {
     card.set_config(0x168, 1 | 1 << 3);
     assert_eq!(card.read(0x00008) >> 10 & 0x1ff, 7 | 1 << 8);
     function.write(0x00108, 7);
+    assert_eq!(function.read(0x00108), 7, "what was written before is done");
     card.set_config(0x168, 0);
     assert_eq!(card.read(0x00008) >> 10 & 0x1ff, 0);
     assert_eq!(function.read(0x00108), 0, "functions that are enabled no more were reset");

@@ -278,6 +278,12 @@ behaviours! {
     TrafficClasses "traffic-classes"
     /// RSS chooses among these.
     TrafficClassesRss "traffic-classes-rss"
+    /// With CTRL_EXT.EXTENDED_VLAN frames have an outer tag, and what counts is the inner one.
+    DoubleVlan "double-vlan"
+    /// Descriptors tell of an outer tag.
+    DoubleVlanReported "double-vlan-reported"
+    /// Tags are inserted behind outer ones with DMATXCTL.GDV.
+    DoubleVlanTransmit "double-vlan-transmit"
     /// PFMAILBOX.RVFU takes the buffer from the virtual function.
     MailboxTakenBack "mailbox-taken-back"
 }

@@ -4,7 +4,7 @@ use ixy_regs::ixgbe::fields::{
     AUTOC, CTRL, CTRL_EXT, EEC, EERD, ESDP, FWSM, HLREG0, MAXFRS, MSCA, MSRWD, RAH, RDRXCTL, RXPBSIZE,
     SECRXSTAT, SECTXSTAT, SRRCTL, STATUS, TXPBSIZE, VLNCTRL,
 };
-use ixy_regs::ixgbe::rest_fields::FDIRCTRL;
+use ixy_regs::ixgbe::rest_fields::{EXVET, FDIRCTRL};
 use ixy_regs::ixgbe::{QUEUES, fields};
 
 use super::behaviour::Behaviour;
@@ -164,6 +164,7 @@ impl Engine {
             ),
             (names::MAXFRS, MAXFRS::MFS.val(1518).modify(0)),
             (names::VLNCTRL, VLNCTRL::VET.val(0x8100).modify(0)),
+            (names::EXVET, EXVET::VET_EXT.val(0x8100).modify(0)),
             (names::AUTOC, AUTOC_RESET),
             (names::AUTOC2, AUTOC2_RESET),
             // Auto-negotiation has a state; a driver that resets the pipeline waits for it not to be zero.

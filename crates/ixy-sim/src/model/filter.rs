@@ -1,8 +1,10 @@
 //! Which frames the device takes: lengths, addresses, VLANs (sections 7.1.1 and 8.2.3.7).
 
-use ixy_regs::ixgbe::fields::{FCTRL, HLREG0, MAXFRS, MCSTCTRL, PFVTCTL, RAH, VLNCTRL};
+use ixy_regs::ixgbe::fields::{CTRL_EXT, FCTRL, HLREG0, MAXFRS, MCSTCTRL, PFVTCTL, RAH, VLNCTRL};
+use ixy_regs::ixgbe::rest_fields::EXVET;
 
 use super::behaviour::Behaviour;
+use super::headers::Headers;
 use super::names::{self, mta, rah, ral, vfta};
 use super::statistics::{Damage, FCS};
 use super::storage::Storage;
@@ -24,6 +26,8 @@ pub(crate) struct Settings {
     longest: usize,
     /// Whether the table of unicast addresses is in use: with pools.
     unicast_table: bool,
+    /// What marks outer tags, where frames have them.
+    outer: Option<u16>,
 }
 
 impl Settings {
@@ -35,6 +39,10 @@ impl Settings {
             mcstctrl: regs.load(names::MCSTCTRL),
             vlnctrl: regs.load(names::VLNCTRL),
             longest: if jumbo { longest } else { LONGEST },
+            outer: CTRL_EXT::EXTENDED_VLAN
+                .is_set(regs.load(names::CTRL_EXT))
+                .then(|| EXVET::VET_EXT.read(regs.load(names::EXVET)) as u16)
+                .filter(|_| Behaviour::DoubleVlan.on()),
             unicast_table: PFVTCTL::VT_ENA.is_set(regs.load(names::PFVTCTL)),
         }
     }
@@ -61,6 +69,20 @@ impl Settings {
         if Behaviour::ReceiveVlanType.on() { VLNCTRL::VET.read(self.vlnctrl) as u16 } else { 0x8100 }
     }
 
+    /// Whether frames have outer tags (section 7.4.5).
+    pub(crate) fn has_outer(&self) -> bool {
+        self.outer.is_some()
+    }
+
+    /// What is understood of a frame.
+    #[inline(always)]
+    pub(crate) fn headers(&self, frame: &[u8]) -> Headers {
+        match self.outer {
+            None => Headers::of(frame, self.tag()),
+            Some(outer) => Headers::behind_outer(frame, outer, self.tag()),
+        }
+    }
+
     /// What is wrong with a frame's length.
     #[inline(always)]
     pub(crate) fn damage(&self, frame: &[u8]) -> Option<Damage> {
@@ -69,8 +91,9 @@ impl Settings {
             return Some(Damage::Short);
         }
         if len > self.longest {
-            let tagged = frame.get(12..14) == Some(&self.tag().to_be_bytes());
-            if !tagged || len > self.longest + VLAN_TAG {
+            let headers = self.headers(frame);
+            let tags = usize::from(headers.vlan.is_some()) + usize::from(headers.outer);
+            if len > self.longest + tags * VLAN_TAG {
                 return Some(Damage::Long);
             }
         }

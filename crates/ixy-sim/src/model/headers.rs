@@ -33,8 +33,10 @@ pub(crate) enum Transport {
 /// A frame's headers, as far as they are understood.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Headers {
-    /// Tag control information of the outer tag.
+    /// Tag control information of the tag, or of the inner one of two.
     pub(crate) vlan: Option<u16>,
+    /// There is an outer tag.
+    pub(crate) outer: bool,
     /// Protocol and offset of its header, which is whole.
     pub(crate) network: Option<(Network, usize)>,
     /// IPv4 with options, IPv6 with extension headers.
@@ -53,6 +55,28 @@ fn word(frame: &[u8], at: usize) -> Option<u16> {
 }
 
 impl Headers {
+    /// Reads the headers of `frame` where frames have an outer tag, which `outer` marks; without it nothing is understood.
+    #[cold]
+    pub(crate) fn behind_outer(frame: &[u8], outer: u16, tag: u16) -> Self {
+        let mut headers = Self::default();
+        if word(frame, 12) != Some(outer) || frame.len() < ETHERNET + 4 {
+            return headers;
+        }
+        headers.outer = true;
+        let mut kind = word(frame, 16);
+        if kind == Some(tag) {
+            headers.vlan = word(frame, 18);
+            kind = word(frame, 20);
+        }
+        let at = headers.link_end();
+        match kind {
+            Some(IPV4) => headers.ipv4(frame, at),
+            Some(IPV6) => headers.ipv6(frame, at),
+            _ => {}
+        }
+        headers
+    }
+
     /// Reads the headers of `frame`; `tag` is the type that marks a VLAN tag.
     #[inline]
     pub(crate) fn of(frame: &[u8], tag: u16) -> Self {
@@ -159,9 +183,14 @@ impl Headers {
         self.end
     }
 
-    /// Where the Ethernet header and its tag end.
+    /// Where the Ethernet header and its tags end.
     pub(crate) fn link_end(&self) -> usize {
-        ETHERNET + if self.vlan.is_some() { 4 } else { 0 }
+        ETHERNET + if self.vlan.is_some() { 4 } else { 0 } + if self.outer { 4 } else { 0 }
+    }
+
+    /// Where the tag is, if there is one.
+    pub(crate) fn tag_at(&self) -> usize {
+        if self.outer { 16 } else { 12 }
     }
 
     /// Where the IP header ends, with its options or extension headers.

@@ -104,7 +104,7 @@ struct Config {
     pools: Option<Pools>,
     /// How they are spread over traffic classes.
     classes: Option<Classes>,
-    /// Neither is.
+    /// Neither is, and frames have no outer tag.
     plain: bool,
     /// Queues may coalesce frames.
     coalesce: bool,
@@ -121,12 +121,13 @@ impl Config {
             mrqc = MRQC::MRQE::RSS.modify(mrqc);
         }
         let strip = HLREG0::RXCRCSTRP.is_set(regs.load(names::HLREG0));
+        let filter = Settings::load(regs);
         Self {
-            filter: Settings::load(regs),
+            plain: pools.is_none() && classes.is_none() && !filter.has_outer(),
+            filter,
             mrqc,
             pools,
             classes,
-            plain: pools.is_none() && classes.is_none(),
             hash: RXCSUM::PCSD.is_set(regs.load(names::RXCSUM)),
             // Both switches have to say the same (section 8.2.3.8.8); the model strips when either does.
             strip_crc: strip || RDRXCTL::CRCSTRIP.is_set(regs.load(names::RDRXCTL)),
@@ -426,7 +427,7 @@ impl Receiver {
     ) -> Passed {
         let choice = self.steering.choose(&hw.regs, config.mrqc, pool, &passed.headers, frame);
         let queue = if choice.by_filter { choice.queue } else { rules.queue(&hw.regs, pool, choice.queue) };
-        Passed { queue, choice, ..passed }
+        Passed { queue, choice: choice.with_outer(&passed.headers), ..passed }
     }
 
     /// Moves frames that pools send to each other into rings; returns how many.
@@ -450,7 +451,7 @@ impl Receiver {
             && let Some(inside) = switch.frames.front_mut()
         {
             inside.pools = pools.receiving(inside.pools);
-            let headers = Headers::of(&inside.bytes, config.filter.tag());
+            let headers = config.filter.headers(&inside.bytes);
             let passed = Passed {
                 queue: 0,
                 choice: Choice::default(),
@@ -502,7 +503,7 @@ impl Receiver {
                 return None;
             }
         }
-        let headers = Headers::of(frame, config.filter.tag());
+        let headers = config.filter.headers(frame);
         let control =
             if headers.network.is_none() && damage.is_none() { control_of(hw, frame) } else { None };
         let mut pause = None;
@@ -543,15 +544,17 @@ impl Receiver {
         })
     }
 
-    /// The choice with traffic classes; with pools each of them has its own one later.
+    /// The choice with traffic classes or outer tags; with pools each of them has its own one later.
     #[cold]
     fn choose_of_class(&mut self, hw: &Hardware, config: &Config, headers: &Headers, frame: &[u8]) -> Choice {
-        let Some(classes) = config.classes else { return Choice::default() };
+        if config.pools.is_some() {
+            return Choice::default();
+        }
         let mut choice = self.steering.choose(&hw.regs, config.mrqc, 0, headers, frame);
-        if !choice.by_filter {
+        if let Some(classes) = config.classes.filter(|_| !choice.by_filter) {
             choice.queue = classes.queue(headers.vlan, choice.queue);
         }
-        choice
+        choice.with_outer(headers)
     }
 
     /// A frame that found no descriptor, on a wire that does not wait (section 7.1.9, and DROP_EN in 8.2.3.8.7).
@@ -611,7 +614,8 @@ impl Receiver {
                 self.scratch.extend_from_slice(&frame_check(frame));
             }
             if strip_vlan {
-                self.scratch.drain(12..16);
+                let at = passed.headers.tag_at();
+                self.scratch.drain(at..at + 4);
             }
             &self.scratch[..]
         } else {
@@ -694,7 +698,7 @@ fn deliver_apart<V: DmaView>(
     let mut queues = 0;
     if config.coalesce && coalescing::is_on(hw, ring.queue) {
         let copied = passed.copied && Behaviour::CoalescingCopies.on();
-        let room = (config.strip_crc && !copied && split.knows_tcp()).then_some(split.room);
+        let room = (config.strip_crc && !copied && !headers.outer && split.knows_tcp()).then_some(split.room);
         let splits = splits.then_some(&split);
         let vlan = passed.headers.vlan;
         match coalescing.offer(hw, view, ring, splits, frame, headers, vlan, status, room, &mut queues) {

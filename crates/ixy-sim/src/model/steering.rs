@@ -36,6 +36,16 @@ pub(crate) struct Choice {
     pub(crate) status: u32,
 }
 
+impl Choice {
+    /// The descriptor also tells that there is an outer tag.
+    pub(crate) fn with_outer(mut self, headers: &Headers) -> Self {
+        if headers.outer && Behaviour::DoubleVlanReported.on() {
+            self.status |= Status::VEXT.bits();
+        }
+        self
+    }
+}
+
 /// An EtherType filter that is on.
 #[derive(Debug, Clone, Copy)]
 struct EtherType {
@@ -177,7 +187,7 @@ impl Steering {
 
     /// The queue of an EtherType filter (section 7.1.2.3). A filter without a queue leaves that to others.
     fn by_ether_type(&self, headers: &Headers, frame: &[u8], choice: &mut Choice) -> Option<u32> {
-        let at = if headers.vlan.is_some() { 16 } else { 12 };
+        let at = headers.link_end() - 2;
         let kind = u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]);
         let found = self.ether_types.iter().find(|filter| filter.matches(headers, u32::from(kind)))?;
         if Behaviour::EtherTypeReported.on() {

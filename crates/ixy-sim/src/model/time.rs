@@ -174,7 +174,7 @@ fn message<'a>(hw: &Hardware, frame: &'a [u8], headers: &Headers) -> Option<Mess
         }
         Some(_) => return None,
         None => {
-            let at = if headers.vlan.is_some() { 16 } else { 12 };
+            let at = headers.link_end() - 2;
             let kind = word(at)?;
             let marks = |n| {
                 let filter = hw.regs.load(names::etqf(n));

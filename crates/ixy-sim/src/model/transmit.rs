@@ -586,15 +586,19 @@ impl Transmitter {
 
     /// Inserts a tag, of the type that DMATXCTL.VT says (section 7.4.3).
     fn tag(&mut self, hw: &Hardware, tag: u16) -> bool {
-        if self.frame.len() < 14 {
+        let control = hw.regs.load(names::DMATXCTL);
+        // With double tags it goes behind the outer one, which software brings along (section 7.4.5).
+        let double = DMATXCTL::GDV.is_set(control) && Behaviour::DoubleVlanTransmit.on();
+        let at = if double { 16 } else { 12 };
+        if self.frame.len() < at + 2 {
             return false;
         }
         let mut kind = 0x8100;
         if Behaviour::TransmitVlanType.on() {
-            kind = DMATXCTL::VT.read(hw.regs.load(names::DMATXCTL)) as u16;
+            kind = DMATXCTL::VT.read(control) as u16;
         }
         let ([kind_high, kind_low], [high, low]) = (kind.to_be_bytes(), tag.to_be_bytes());
-        self.frame.splice(12..12, [kind_high, kind_low, high, low]);
+        self.frame.splice(at..at, [kind_high, kind_low, high, low]);
         true
     }
 }

@@ -128,6 +128,64 @@ fn vet_says_what_marks_a_tag() {
     assert_eq!(seen(0x8100), None);
 }
 
+/// A UDP packet with tags of these types, whose ids count from 1.
+fn tagged_udp(tags: &[u16]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let ethernet = etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], MAC);
+    ethernet.ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(1, 2).write(&mut frame, &[5; 40]).unwrap();
+    for (n, kind) in tags.iter().enumerate().rev() {
+        frame.splice(12..12, [(kind >> 8) as u8, *kind as u8, 0, n as u8 + 1]);
+    }
+    frame
+}
+
+#[test]
+fn with_double_vlan_the_inner_tag_counts() {
+    const EXVET: u32 = 0x05078;
+    const CTRL_EXT: u32 = 0x00018;
+    let mut filter = Filtering::new();
+    assert_eq!(filter.0.read(EXVET), 0x8100 << 16);
+    filter.0.write(EXVET, 0x88a8 << 16);
+    filter.0.set(CTRL_EXT, 1 << 26);
+    filter.0.set(RXDCTL, 1 << 30);
+    // VP, VEXT, a verdict on the UDP checksum, the tag, the packet type, and what is in memory.
+    let mut seen = |frame: &[u8]| {
+        filter.0.arrives(frame);
+        filter.0.poll();
+        let ([low, high], bytes) = filter.1.take(&filter.0).expect("it passes");
+        let bit = |n: u32| high >> n & 1 == 1;
+        (bit(3), bit(9), bit(5), high >> 48, low >> 4 & 0x1fff, bytes)
+    };
+    let both = tagged_udp(&[0x88a8, 0x8100]);
+    assert_eq!(seen(&both), (true, true, true, 2, 0x21, tagged_udp(&[0x88a8])), "the inner one is stripped");
+    let outer = tagged_udp(&[0x88a8]);
+    assert_eq!(seen(&outer), (false, true, true, 0, 0x21, outer.clone()));
+    let strange = tagged_udp(&[0x8100]);
+    assert_eq!(seen(&strange), (false, false, false, 0, 0, strange.clone()), "without an outer tag");
+    let plain = tagged_udp(&[]);
+    assert_eq!(seen(&plain), (false, false, false, 0, 0, plain.clone()));
+    // Types may be the same.
+    filter.0.write(EXVET, 0x8100 << 16);
+    let mut seen = |frame: &[u8]| {
+        filter.0.arrives(frame);
+        filter.0.poll();
+        filter.1.take(&filter.0).map(|([_, high], bytes)| (high >> 48, bytes.len()))
+    };
+    assert_eq!(seen(&tagged_udp(&[0x8100, 0x8100])), Some((2, 86)));
+    // The VLAN filter looks at the inner one, and both make room for themselves.
+    let mut long = own(1514, 1);
+    long.splice(12..12, [0x81, 0, 0, 7, 0x81, 0, 0, 5]);
+    assert_eq!(seen(&long), Some((5, 1518)));
+    long.push(0);
+    assert_eq!(seen(&long), None);
+    filter.0.set(VLNCTRL, 1 << 30);
+    filter.0.write(VFTA, 1 << 2);
+    filter.0.write(RXDCTL, ENABLE);
+    assert!(filter.passes(&tagged_udp(&[0x8100, 0x8100])));
+    filter.0.write(VFTA, 1 << 1);
+    assert!(!filter.passes(&tagged_udp(&[0x8100, 0x8100])));
+}
+
 #[test]
 fn frames_that_are_too_short_or_too_long_are_dropped_and_counted() {
     let mut filter = Filtering::new();

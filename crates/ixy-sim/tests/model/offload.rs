@@ -103,6 +103,21 @@ fn tags_have_the_type_that_the_transmitter_is_told() {
 }
 
 #[test]
+fn with_double_vlan_tags_go_behind_the_outer_one() {
+    let (bench, _, mut tx) = Bench::running();
+    bench.set(DMATXCTL, 1 << 3);
+    let (low, high) = context(0, false, 0, 0x3123);
+    let mut frame = own(80, 1);
+    frame.splice(12..12, [0x88, 0xa8, 0, 1]);
+    tx.put(low, high);
+    tx.data(&bench, &frame, ALL | VLE);
+    tx.ring(&bench);
+    bench.poll();
+    frame.splice(16..16, [0x81, 0x00, 0x31, 0x23]);
+    assert_eq!(bench.sent(), [frame]);
+}
+
+#[test]
 fn a_tagged_frame_is_padded_after_its_tag_is_in() {
     let (bench, _, mut tx) = Bench::running();
     let (low, high) = context(0, false, 0, 7);
