@@ -150,7 +150,11 @@ impl Reporter {
 
     fn read(&mut self, devices: &mut [Device]) -> Result<(), Error> {
         for (port, device) in self.ports.iter_mut().zip(devices) {
-            port.now = device.stats()?;
+            // Why a card is lost, which its server may tell, says more than that it is.
+            port.now = device.stats().or_else(|lost| {
+                device.check()?;
+                Err(Error::from(lost))
+            })?;
             port.link = device.link().to_string();
         }
         Ok(())

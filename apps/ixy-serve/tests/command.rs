@@ -372,11 +372,14 @@ fn a_path_that_is_taken_is_left_alone_and_told() {
     let _server = Server::start(&["--socket", text(&taken)], 1);
     std::fs::write(&file, "precious").unwrap();
     let listener = UnixListener::bind(&other).unwrap();
+    let long = directory.path().join("n".repeat(100));
     for (path, why) in [
         (&taken, "is served by a process already"),
         (&file, "no socket: choose another path"),
         (&other, "is served by a process already"),
         (&missing, "No such file or directory"),
+        (&long, "a socket's path at most 107: choose a shorter one"),
+        (&directory.path().to_owned(), "no socket: choose another path"),
     ] {
         // The second of two is the trouble: the first is not left behind.
         let first = directory.path().join("first");

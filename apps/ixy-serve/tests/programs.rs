@@ -1,0 +1,368 @@
+//! ixy-serve with the programs that use its cards, each in a process of its own, as a user starts them in terminals.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::fs::Permissions;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, getuid, kill_process};
+
+/// What takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The programs beside ixy-serve: built by cargo, which takes no time when they are there already.
+fn program(name: &str) -> PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    let directory = DIRECTORY.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_BIN_EXE_ixy-serve")).parent().unwrap();
+        let profile = match directory.file_name().unwrap().to_str().unwrap() {
+            "debug" => "dev",
+            other => other,
+        };
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+        cargo.args(["build", "--locked", "--quiet", "--profile", profile]);
+        for name in ["ixy-fwd", "ixy-pktgen", "ixy-dump"] {
+            cargo.args(["--package", name, "--bin", name]);
+        }
+        let output = cargo.env("CARGO_TARGET_DIR", directory.parent().unwrap()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        directory.to_owned()
+    });
+    directory.join(name)
+}
+
+/// A process, which is killed when this is dropped.
+struct Process(Child);
+
+/// How a process ended.
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Process {
+    fn start(program: &Path, line: &str) -> Self {
+        Self::of(Command::new(program).args(line.split(' ')))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        command.env_remove("IXY_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    /// The server, once clients can connect to so many sockets.
+    fn serve(line: &str, sockets: usize) -> Self {
+        Self::start(Path::new(env!("CARGO_BIN_EXE_ixy-serve")), line).announced(sockets)
+    }
+
+    fn announced(mut self, sockets: usize) -> Self {
+        let mut out = BufReader::with_capacity(1, self.0.stdout.take().unwrap());
+        for _ in 0..sockets {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            assert!(line.starts_with("serving vfio-user:"), "{line}");
+        }
+        self.0.stdout = Some(out.into_inner());
+        self
+    }
+
+    /// Waits for the first line of statistics: frames flow.
+    fn running(mut self) -> Self {
+        let mut out = BufReader::with_capacity(1, self.0.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        self.0.stdout = Some(out.into_inner());
+        if line.is_empty() {
+            panic!("it ended: {}", self.ended().err);
+        }
+        assert!(line.contains("RX: "), "{line}");
+        self
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// Waits for its end. What it prints is little, so nothing blocks.
+    fn ended(mut self) -> Ended {
+        let start = Instant::now();
+        while self.0.try_wait().unwrap().is_none() {
+            assert!(start.elapsed() < LIMIT, "no end after {LIMIT:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (mut out, mut err) = (String::new(), String::new());
+        self.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        self.0.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        Ended { code: self.0.wait().unwrap().code(), out, err }
+    }
+
+    fn end(self, signal: Signal) -> Ended {
+        self.signal(signal);
+        self.ended()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// A directory for sockets and files.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+}
+
+/// The frames that a program counted in one direction, from its summary.
+fn packets(summary: &str, label: &str, direction: &str) -> u64 {
+    let start = format!("[{label}] {direction}: ");
+    let line = summary.lines().rfind(|line| line.starts_with(&start) && line.contains(" packets")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let at = words.iter().position(|word| *word == "packets").unwrap();
+    words[at - 1].parse().unwrap()
+}
+
+/// Forwards between two served cards for a moment, which has to work. A server needs a moment to see that its last client is gone.
+fn forwards(a: &str, b: &str) {
+    let start = Instant::now();
+    loop {
+        let line = format!("vfio-user:{a} vfio-user:{b} --duration 0.5");
+        let Ended { code, out, err } = Process::start(&program("ixy-fwd"), &line).ended();
+        if code == Some(0) {
+            assert_eq!(err, "");
+            for socket in [a, b] {
+                let label = format!("vfio-user:{socket}");
+                assert!(packets(&out, &label, "RX") > 0 && packets(&out, &label, "TX") > 0, "{out}");
+            }
+            return;
+        }
+        assert!(err.contains("closed by the other side"), "{err}");
+        assert!(start.elapsed() < LIMIT, "the server takes no client: {err}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A command that runs a program in `place`, as an ordinary user even where the tests are root's.
+fn as_ordinary_user(place: &Place, name: &str, line: &str) -> Command {
+    const NOBODY: u32 = 65_534;
+    let source = if name == "ixy-serve" { env!("CARGO_BIN_EXE_ixy-serve").into() } else { program(name) };
+    let mut command = if getuid().is_root() {
+        let own = place.0.path().join(name);
+        std::fs::copy(source, &own).unwrap();
+        // Whoever is nobody may make sockets and files here.
+        std::fs::set_permissions(place.0.path(), Permissions::from_mode(0o777)).unwrap();
+        let mut command = Command::new(own);
+        command.uid(NOBODY).gid(NOBODY);
+        command
+    } else {
+        Command::new(source)
+    };
+    command.args(line.split(' ')).current_dir(place.0.path());
+    command
+}
+
+#[test]
+fn an_ordinary_user_sends_forwards_and_records_through_served_cards() {
+    const FRAMES: u32 = 20_000;
+    let place = Place::new();
+    // Relative paths, as one types them.
+    let serve = "--socket a --socket b --socket c --socket d --stats";
+    let server = Process::of(&mut as_ordinary_user(&place, "ixy-serve", serve)).announced(4);
+    let record = format!("vfio-user:d -w out.pcap --count {FRAMES}");
+    let record = Process::of(&mut as_ordinary_user(&place, "ixy-dump", &record));
+    let forward = Process::of(&mut as_ordinary_user(&place, "ixy-fwd", "vfio-user:b vfio-user:c")).running();
+    let generate = format!("vfio-user:a --count {FRAMES} --rate 50k");
+    let generated = Process::of(&mut as_ordinary_user(&place, "ixy-pktgen", &generate)).ended();
+    assert_eq!((generated.code, generated.err.as_str()), (Some(0), ""));
+    let recorded = record.ended();
+    assert_eq!((recorded.code, recorded.err.as_str()), (Some(0), ""));
+    let forwarded = forward.end(Signal::INT);
+    assert_eq!((forwarded.code, forwarded.err.as_str()), (Some(0), ""));
+    let served = server.end(Signal::INT);
+    assert_eq!((served.code, served.err.as_str()), (Some(0), ""));
+
+    let mut reader = ixy_pcap::Reader::open(place.0.path().join("out.pcap")).unwrap();
+    let mut next = 0_u32;
+    while let Some(record) = reader.next_record().unwrap() {
+        assert_eq!(record.data[48], 1, "the forwarder touched the frame once");
+        assert_eq!(u32::from_be_bytes(*record.data.last_chunk().unwrap()), next, "in order");
+        next += 1;
+    }
+    assert_eq!(next, FRAMES);
+    // All of them count the same.
+    let all = u64::from(FRAMES);
+    assert_eq!(packets(&generated.out, "vfio-user:a", "TX"), all);
+    assert_eq!(packets(&forwarded.out, "vfio-user:b", "RX"), all);
+    assert_eq!(packets(&forwarded.out, "vfio-user:c", "TX"), all);
+    assert_eq!(packets(&recorded.out, "vfio-user:d", "RX"), all);
+    for (line, counted) in served.out.lines().zip([(0, all), (all, 0), (0, all), (all, 0)]) {
+        let (received, sent) = counted;
+        let wanted = format!("{received} frames received, {sent} sent, 0 DMA faults, 0 messages refused");
+        assert!(line.contains(&wanted) && line.ends_with("1 clients"), "{}", served.out);
+    }
+    assert_eq!(served.out.lines().count(), 4, "{}", served.out);
+}
+
+#[test]
+fn a_client_that_is_killed_at_any_moment_makes_room_for_one_that_works() {
+    let place = Place::new();
+    let [a, b] = ["a", "b"].map(|name| place.at(name));
+    let server = Process::serve(&format!("--socket {a} --wire flood --socket {b} --wire flood --stats"), 2);
+    // While it connects, sets its cards up, and forwards; one that the server has not yet room for is killed, too.
+    for milliseconds in [2, 10, 35, 80, 150, 400] {
+        let client = Process::start(&program("ixy-fwd"), &format!("vfio-user:{a} vfio-user:{b}"));
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        let ended = client.end(Signal::KILL);
+        assert!(ended.code.is_none() || ended.err.contains("closed by the other side"), "{}", ended.err);
+        if milliseconds % 4 == 0 {
+            forwards(&a, &b);
+        }
+    }
+    // While frames flow for certain, by polling and by interrupts.
+    for wait in ["poll", "interrupt"] {
+        forwards(&a, &b);
+        let line = format!("vfio-user:{a} vfio-user:{b} --wait {wait}");
+        let start = Instant::now();
+        let client = loop {
+            let mut client = Process::start(&program("ixy-fwd"), &line);
+            std::thread::sleep(Duration::from_millis(200));
+            // The server may not yet have seen that the last client is gone.
+            if client.0.try_wait().unwrap().is_none() {
+                break client.running();
+            }
+            assert!(start.elapsed() < LIMIT, "the server takes no client");
+        };
+        drop(client.end(Signal::KILL));
+        forwards(&a, &b);
+    }
+    let Ended { code, out, err } = server.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{err}");
+    // One that is killed while the server answers it is told of.
+    assert!(err.lines().all(|line| line.contains("the client was disconnected")), "{err}");
+    assert_eq!(out.matches(" 0 DMA faults, 0 messages refused, 0 bad descriptors").count(), 2, "{out}");
+}
+
+/// What a client says whose server is gone: one line, soon, and exit code 1.
+fn lost(client: Process, sockets: [&str; 2], why: &str) {
+    let start = Instant::now();
+    let Ended { code, err, .. } = client.ended();
+    // No wait of it is longer than its patience of 10 s; a busy machine is slow besides.
+    assert!(start.elapsed() < Duration::from_secs(60), "it took {:?}", start.elapsed());
+    assert_eq!(code, Some(1), "{err}");
+    let line = err.lines().last().unwrap_or_default();
+    assert!(line.starts_with("error: ") && err.matches("error: ").count() == 1, "{err}");
+    assert!(sockets.iter().any(|socket| line.contains(&format!("vfio-user:{socket}"))), "{err}");
+    for part in [why, "lost", "open it again when its server runs"] {
+        assert!(line.contains(part), "`{part}` is not in: {err}");
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_is_told_by_its_clients_and_its_next_one_works() {
+    let place = Place::new();
+    let [a, b] = ["a", "b"].map(|name| place.at(name));
+    let line = format!("--socket {a} --wire flood --socket {b} --wire flood");
+    for wait in ["poll", "interrupt", "adaptive"] {
+        let server = Process::serve(&line, 2);
+        let client = format!("vfio-user:{a} vfio-user:{b} --wait {wait}");
+        let client = Process::start(&program("ixy-fwd"), &client).running();
+        drop(server.end(Signal::KILL));
+        lost(client, [&a, &b], "closed by the other side");
+    }
+    // The sockets were left behind.
+    let server = Process::serve(&line, 2);
+    forwards(&a, &b);
+    assert_eq!(server.end(Signal::TERM).code, Some(0));
+}
+
+#[test]
+fn a_server_that_stands_still_is_a_lost_device_and_serves_again_when_it_goes_on() {
+    let place = Place::new();
+    let [a, b] = ["a", "b"].map(|name| place.at(name));
+    let server = Process::serve(&format!("--socket {a} --wire flood --socket {b} --wire flood"), 2);
+    let client = Process::start(&program("ixy-fwd"), &format!("vfio-user:{a} vfio-user:{b}")).running();
+    server.signal(Signal::STOP);
+    lost(client, [&a, &b], "10s");
+    server.signal(Signal::CONT);
+    forwards(&a, &b);
+    assert_eq!(server.end(Signal::TERM).code, Some(0));
+}
+
+/// What a trace says while a driver of ours starts, receives and ends.
+fn traced(format: &str) -> String {
+    let place = Place::new();
+    let [socket, file] = ["a", "trace"].map(|name| place.at(name));
+    let server = Process::serve(&format!("--socket {socket} --trace {format} --trace-file {file}"), 1);
+    let dump = format!("vfio-user:{socket} -w /dev/null --count 100");
+    let dump = Process::start(&program("ixy-dump"), &dump).ended();
+    assert_eq!((dump.code, dump.err.as_str()), (Some(0), ""));
+    assert_eq!(server.end(Signal::TERM).code, Some(0));
+    std::fs::read_to_string(file).unwrap()
+}
+
+/// What any driver writes, in the order of section 4.6.3: masks, reset, receive and transmit units, queues.
+const STARTS: [(&str, u32, &str); 7] = [
+    ("EIMC", 0x00888, ""),
+    ("CTRL", 0x00000, "RST"),
+    ("EIMC", 0x00888, ""),
+    ("FCTRL", 0x05080, "BAM"),
+    ("SRRCTL", 0x01014, "BSIZEPACKET"),
+    ("RXDCTL", 0x01028, "ENABLE"),
+    ("RDT", 0x01018, ""),
+];
+
+#[test]
+fn a_trace_in_text_shows_how_our_driver_starts_a_card() {
+    let text = traced("text");
+    let mut lines = text.lines();
+    for (name, offset, field) in STARTS {
+        let wanted = [format!("write register {name}"), format!("{offset:#07x}"), field.to_owned()];
+        let found =
+            lines.any(|line| wanted.iter().all(|part| line.contains(part)) && line.contains("  (8.2."));
+        assert!(found, "no {wanted:?} at its place in\n{text}");
+    }
+    assert!(lines.any(|line| line.contains("client gone")), "{text}");
+}
+
+#[test]
+fn a_trace_in_json_shows_how_our_driver_starts_a_card() {
+    let text = traced("json");
+    let objects: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")))
+        .collect();
+    let mut rest = objects.iter();
+    for (name, offset, field) in STARTS {
+        let found = rest.any(|object| {
+            object["event"] == "write"
+                && object["register"] == name
+                && object["offset"] == offset
+                && object["section"].as_str().is_some_and(|section| section.starts_with("8.2."))
+                && (field.is_empty() || object["fields"][field].as_u64().is_some_and(|value| value > 0))
+        });
+        assert!(found, "no {name} at its place in\n{text}");
+    }
+    assert!(rest.any(|object| object["event"] == "gone"), "{text}");
+    // Whatever our driver touches has a name.
+    for object in objects.iter().filter(|object| object["offset"].is_u64() && object["event"] != "map") {
+        assert!(object["register"].is_string(), "{object}");
+    }
+}
