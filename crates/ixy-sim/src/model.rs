@@ -96,7 +96,8 @@ impl Hardware {
     fn may_dma(&self) -> bool {
         let disabled = CTRL::GIO_DIS.is_set(self.regs.load(names::CTRL)) && Behaviour::MasterDisable.on();
         let functions = self.vf_mastering.load(Ordering::Acquire);
-        (self.mastering.load(Ordering::Acquire) || functions != 0) && !disabled
+        let mastering = self.mastering.load(Ordering::Acquire) || !Behaviour::BusMastering.on();
+        (mastering || functions != 0) && !disabled
     }
 
     /// The queues that may do DMA, each by the bus mastering of the function that it belongs to.
@@ -456,7 +457,9 @@ impl Engine {
     /// The link went up or down.
     fn link_changed(&mut self, hw: &Hardware) {
         tracing::debug!(up = self.link.is_up(), "link");
-        self.interrupts.raise(hw, 0, mask(EICR::LSC));
+        if Behaviour::LinkCause.on() {
+            self.interrupts.raise(hw, 0, mask(EICR::LSC));
+        }
     }
 
     fn poll(&mut self, hw: &Hardware, memory: &dyn Reach, input_ended: &AtomicBool) -> usize {
@@ -523,7 +526,9 @@ impl Engine {
                 receiver.pause.reset();
             }
             let paused = receiver.pause.is_on(hw);
-            if may_send && !paused && (link.is_up() || gone && port.0.ended()) {
+            let sends = link.is_up() || gone && port.0.ended() || !Behaviour::LinkGatesTransmit.on();
+            let receives = link.is_up() || gone || !Behaviour::LinkGatesReceive.on();
+            if may_send && !paused && sends {
                 sent = match pools {
                     None => transmitter.poll(hw, view, &mut port, counts),
                     Some(queues) => {
@@ -532,7 +537,7 @@ impl Engine {
                     }
                 };
             }
-            if may_receive && (link.is_up() || gone) {
+            if may_receive && receives {
                 received = receiver.poll(hw, view, &mut port, counts);
             }
             if link.is_up() {

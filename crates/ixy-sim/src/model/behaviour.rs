@@ -28,6 +28,180 @@ behaviours! {
     SemaphoreSetsOnRead "semaphore-sets-on-read"
     /// Statistics clear when they are read.
     StatisticsClearOnRead "statistics-clear-on-read"
+    /// CTRL.RST clears itself.
+    ResetEnds "reset-ends"
+    /// CTRL.LRST resets as well.
+    LinkReset "link-reset"
+    /// HLREG0 and MAXFRS have initial values.
+    ResetDefaultsMac "reset-defaults-mac"
+    /// VLNCTRL.VET and DMATXCTL.VT have initial values.
+    ResetDefaultsVlan "reset-defaults-vlan"
+    /// The sizes of packet buffers have initial values.
+    ResetDefaultsBuffers "reset-defaults-buffers"
+    /// SRRCTL has initial sizes.
+    ResetDefaultsSrrctl "reset-defaults-srrctl"
+    /// Masks of TCP flags and the limit of requests have initial values.
+    ResetDefaultsSegments "reset-defaults-segments"
+    /// RDRXCTL.RSCFRSTSIZE has an initial value.
+    ResetDefaultsCoalescing "reset-defaults-coalescing"
+    /// Interrupts of mailboxes are permitted at first.
+    ResetDefaultsMailboxes "reset-defaults-mailboxes"
+    /// RAL and RAH of entry 0 come from the EEPROM.
+    ResetLoadsAddress "reset-loads-address"
+    /// AUTOC and AUTOC2 come from the EEPROM.
+    ResetLoadsLink "reset-loads-link"
+    /// What both ports share with firmware stays as it is.
+    ResetKeepsShared "reset-keeps-shared"
+    /// A reset stops transmit queues.
+    ResetStopsTransmitter "reset-stops-transmitter"
+    /// A reset empties the packet buffer.
+    ResetEmptiesBuffer "reset-empties-buffer"
+    /// A reset forgets causes and masks.
+    ResetDropsCauses "reset-drops-causes"
+    /// A reset takes the link down.
+    ResetDropsLink "reset-drops-link"
+    /// A reset forgets frames in MAC loopback.
+    ResetEmptiesLoopback "reset-empties-loopback"
+    /// STATUS.GIO shows that there are no requests once CTRL.GIO_DIS is set.
+    MasterStatus "master-status"
+    /// Without bus mastering no DMA happens.
+    BusMastering "bus-mastering"
+    /// FWSM.FW_VAL is set.
+    FirmwareValid "firmware-valid"
+    /// EEC.ARD is set once the EEPROM was read.
+    EepromLoaded "eeprom-loaded"
+    /// EEC says that an EEPROM is there, and how large it is.
+    EepromSize "eeprom-size"
+    /// EEC.GNT follows EEC.REQ.
+    EepromGrant "eeprom-grant"
+    /// EERD.DONE is set after a reset.
+    EerdIdle "eerd-idle"
+    /// EERD reads only with START.
+    EerdStart "eerd-start"
+    /// EERD.DONE is set once a word was read.
+    EerdDone "eerd-done"
+    /// EERD has the word that was read.
+    EerdData "eerd-data"
+    /// Past the end of the EEPROM words are as erased.
+    EerdErased "eerd-erased"
+    /// Words of the EEPROM sum to the checksum.
+    EepromChecksum "eeprom-checksum"
+    /// The EEPROM holds the address where drivers look for it.
+    EepromAddress "eeprom-address"
+    /// The EEPROM has sequences for SFP+ modules.
+    EepromSfpTable "eeprom-sfp-table"
+    /// The EEPROM has a board number.
+    EepromBoardNumber "eeprom-board-number"
+    /// The EEPROM says which firmware there is.
+    EepromFirmware "eeprom-firmware"
+    /// The EEPROM allows any SFP+ module.
+    EepromCapabilities "eeprom-capabilities"
+    /// RDRXCTL.DMAIDONE is set after a reset.
+    DmaReady "dma-ready"
+    /// SECTXSTAT.SECTX_RDY is set.
+    SecurityTransmitReady "security-transmit-ready"
+    /// SECRXSTAT.SECRX_RDY is set.
+    SecurityReceiveReady "security-receive-ready"
+    /// ESDP.SDP2 shows that a module is in the cage.
+    SfpPresent "sfp-present"
+    /// ESDP.SDP3 as an output switches the laser off.
+    SfpLaser "sfp-laser"
+    /// I2CCTL.CLK_IN shows the clock.
+    SfpClock "sfp-clock"
+    /// I2CCTL.DATA_IN is low while either side pulls.
+    SfpWiredAnd "sfp-wired-and"
+    /// A start begins with the address.
+    SfpStart "sfp-start"
+    /// A stop ends a transfer.
+    SfpStop "sfp-stop"
+    /// A start inside of a transfer begins another one.
+    SfpRestart "sfp-restart"
+    /// The module answers only to its own address.
+    SfpAddress "sfp-address"
+    /// The module acknowledges bytes.
+    SfpAcknowledge "sfp-acknowledge"
+    /// A byte that is written says where to read.
+    SfpOffset "sfp-offset"
+    /// The module sends its bytes.
+    SfpRead "sfp-read"
+    /// It goes on with the next byte.
+    SfpIncrement "sfp-increment"
+    /// It sends no more once a byte is not acknowledged.
+    SfpNotAcknowledged "sfp-not-acknowledged"
+    /// It says that it is a 10GBASE-SR one of a vendor that drivers accept.
+    SfpIdentification "sfp-identification"
+    /// Its own checksums are right.
+    SfpChecksums "sfp-checksums"
+    /// The link is up while light arrives.
+    LinkLight "link-light"
+    /// It takes a while to come up.
+    LinkDelayed "link-delayed"
+    /// AUTOC.FLU forces it up.
+    LinkForced "link-forced"
+    /// AUTOC.Restart_AN takes it down for a while.
+    LinkRestart "link-restart"
+    /// AUTOC.Restart_AN clears itself.
+    LinkRestartEnds "link-restart-ends"
+    /// LINKS shows that the link is up.
+    LinkShown "link-shown"
+    /// LINKS shows how fast it is.
+    LinkSpeed "link-speed"
+    /// STATUS.LU shows that it is up.
+    LinkStatus "link-status"
+    /// A change of the link is a cause of interrupts.
+    LinkCause "link-cause"
+    /// Nothing is sent while it is down.
+    LinkGatesTransmit "link-gates-transmit"
+    /// Nothing is received while it is down.
+    LinkGatesReceive "link-gates-receive"
+    /// ANLP1 shows a state of auto-negotiation.
+    NegotiationState "negotiation-state"
+    /// MDIO commands end.
+    MdioEnds "mdio-ends"
+    /// Without a PHY, MDIO reads all ones.
+    MdioSilence "mdio-silence"
+    /// CTRL has an alias.
+    AliasCtrl "alias-ctrl"
+    /// RAL and RAH have aliases.
+    AliasAddresses "alias-addresses"
+    /// SRRCTL has aliases.
+    AliasSrrctl "alias-srrctl"
+    /// DCA_RXCTRL has aliases.
+    AliasDcaRxctrl "alias-dca-rxctrl"
+    /// PSRTYPE has aliases.
+    AliasPsrtype "alias-psrtype"
+    /// MRQC has an alias.
+    AliasMrqc "alias-mrqc"
+    /// RETA has aliases.
+    AliasReta "alias-reta"
+    /// RSSRK has aliases.
+    AliasRssrk "alias-rssrk"
+    /// PBACL has an alias.
+    AliasPbacl "alias-pbacl"
+    /// Addresses of rings have no low bits.
+    RingBaseMask "ring-base-mask"
+    /// Lengths of rings have only the bits that are there.
+    RingLengthMask "ring-length-mask"
+    /// Heads and tails have 16 bits.
+    RingPointerMask "ring-pointer-mask"
+    /// RAH has only the bits that are there.
+    RahMask "rah-mask"
+    /// SWSM has only two bits.
+    SwsmMask "swsm-mask"
+    /// RDRXCTL.DMAIDONE cannot be written.
+    RdrxctlMask "rdrxctl-mask"
+    /// SECRXCTRL has only two bits.
+    SecrxctrlMask "secrxctrl-mask"
+    /// What only the device changes cannot be written.
+    ReadOnly "read-only"
+    /// Statistics cannot be written.
+    StatisticsReadOnly "statistics-read-only"
+    /// Offsets without a register read zero.
+    HolesReadZero "holes-read-zero"
+    /// Offsets outside of the window read all ones.
+    OutsideReadsOnes "outside-reads-ones"
+    /// RDT is ignored while its queue is off.
+    TailNeedsQueue "tail-needs-queue"
     /// A pause frame stops the transmitter for a while.
     PauseObeyed "pause-obeyed"
     /// One without time lets it go on.

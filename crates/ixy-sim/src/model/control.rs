@@ -54,8 +54,10 @@ impl Engine {
                 }
             }
             names::AUTOC => {
-                hw.regs.store(offset, value & !mask(AUTOC::RESTART_AN));
-                if AUTOC::RESTART_AN.is_set(value) && self.link.restart(hw) {
+                let ends = Behaviour::LinkRestartEnds.on();
+                hw.regs.store(offset, if ends { value & !mask(AUTOC::RESTART_AN) } else { value });
+                let restarts = AUTOC::RESTART_AN.is_set(value) && Behaviour::LinkRestart.on();
+                if restarts && self.link.restart(hw) {
                     self.link_changed(hw);
                 }
             }
@@ -106,15 +108,19 @@ impl Engine {
 
     /// CTRL (section 8.2.3.1.1): resets, and master disable (section 5.2.5.3.2).
     fn control(&mut self, hw: &Hardware, value: u32) {
-        if value & (mask(CTRL::RST) | mask(CTRL::LRST)) != 0 {
+        let link_reset = CTRL::LRST.is_set(value) && Behaviour::LinkReset.on();
+        if CTRL::RST.is_set(value) || link_reset {
             tracing::debug!("CTRL {value:#010x}: reset of the port (section 4.2.1)");
             self.reset(hw);
+            if !Behaviour::ResetEnds.on() {
+                hw.regs.store(names::CTRL, value);
+            }
             return;
         }
         hw.regs.store(names::CTRL, value);
         // Nothing is under way here: DMA happens inside a poll, and this is not one.
         let disabled = CTRL::GIO_DIS.is_set(value) && Behaviour::MasterDisable.on();
-        hw.regs.assign(names::STATUS, mask(STATUS::GIO), !disabled);
+        hw.regs.assign(names::STATUS, mask(STATUS::GIO), !(disabled && Behaviour::MasterStatus.on()));
     }
 
     /// EEC after software wrote `value` to it: while access is granted, that drives the EEPROM's pins.
@@ -130,8 +136,9 @@ impl Engine {
 
     /// MDIO without a device behind it: the command is done at once and reads all ones (section 8.2.3.22.11).
     fn mdio(&self, hw: &Hardware, value: u32) {
-        hw.regs.store(names::MSCA, value & !mask(MSCA::MDICMD));
-        if MSCA::MDICMD.is_set(value) {
+        hw.regs
+            .store(names::MSCA, if Behaviour::MdioEnds.on() { value & !mask(MSCA::MDICMD) } else { value });
+        if MSCA::MDICMD.is_set(value) && Behaviour::MdioSilence.on() {
             let written = hw.regs.load(names::MSRWD) & mask(MSRWD::MDIWRDATA);
             hw.regs.store(names::MSRWD, written | mask(MSRWD::MDIRDDATA));
         }
@@ -144,16 +151,20 @@ impl Engine {
         self.spi.release();
         hw.time.reset();
         let mac = self.nvm.mac();
+        use Behaviour as B;
+        let first_size = if B::ResetDefaultsCoalescing.on() { 8 } else { 0 };
+        let dma_ready = if B::DmaReady.on() { mask(RDRXCTL::DMAIDONE) } else { 0 };
         let resets = [
-            (names::STATUS, mask(STATUS::GIO)),
-            (names::ESDP, pins(0)),
-            (names::EEC, eeprom_control(0)),
-            (names::EERD, mask(EERD::DONE)),
-            (names::FWSM, mask(FWSM::FW_VAL)),
-            (names::RDRXCTL, (RDRXCTL::DMAIDONE::SET + RDRXCTL::RSCFRSTSIZE.val(8)).modify(0)),
-            (names::SECTXSTAT, mask(SECTXSTAT::SECTX_RDY)),
-            (names::SECRXSTAT, mask(SECRXSTAT::SECRX_RDY)),
+            (true, names::STATUS, mask(STATUS::GIO)),
+            (true, names::ESDP, pins(0)),
+            (true, names::EEC, eeprom_control(0)),
+            (B::EerdIdle.on(), names::EERD, mask(EERD::DONE)),
+            (B::FirmwareValid.on(), names::FWSM, mask(FWSM::FW_VAL)),
+            (true, names::RDRXCTL, RDRXCTL::RSCFRSTSIZE.val(first_size).modify(dma_ready)),
+            (B::SecurityTransmitReady.on(), names::SECTXSTAT, mask(SECTXSTAT::SECTX_RDY)),
+            (B::SecurityReceiveReady.on(), names::SECRXSTAT, mask(SECRXSTAT::SECRX_RDY)),
             (
+                B::ResetDefaultsMac.on(),
                 names::HLREG0,
                 (HLREG0::TXCRCEN::SET
                     + HLREG0::RXCRCSTRP::SET
@@ -162,50 +173,68 @@ impl Engine {
                     + HLREG0::RXLNGTHERREN::SET)
                     .modify(0),
             ),
-            (names::MAXFRS, MAXFRS::MFS.val(1518).modify(0)),
-            (names::VLNCTRL, VLNCTRL::VET.val(0x8100).modify(0)),
-            (names::EXVET, EXVET::VET_EXT.val(0x8100).modify(0)),
-            (names::AUTOC, AUTOC_RESET),
-            (names::AUTOC2, AUTOC2_RESET),
+            (B::ResetDefaultsMac.on(), names::MAXFRS, MAXFRS::MFS.val(1518).modify(0)),
+            (B::ResetDefaultsVlan.on(), names::VLNCTRL, VLNCTRL::VET.val(0x8100).modify(0)),
+            (B::ResetDefaultsVlan.on(), names::EXVET, EXVET::VET_EXT.val(0x8100).modify(0)),
+            (B::ResetLoadsLink.on(), names::AUTOC, AUTOC_RESET),
+            (B::ResetLoadsLink.on(), names::AUTOC2, AUTOC2_RESET),
             // Auto-negotiation has a state; a driver that resets the pipeline waits for it not to be zero.
-            (names::ANLP1, fields::ANLP1::ANAS.val(1).modify(0)),
-            (names::FDIRCTRL, mask(FDIRCTRL::INIT_DONE)),
-            (names::DMATXCTL, fields::DMATXCTL::VT.val(0x8100).modify(0)),
+            (B::NegotiationState.on(), names::ANLP1, fields::ANLP1::ANAS.val(1).modify(0)),
+            (true, names::FDIRCTRL, mask(FDIRCTRL::INIT_DONE)),
+            (B::ResetDefaultsVlan.on(), names::DMATXCTL, fields::DMATXCTL::VT.val(0x8100).modify(0)),
             // Masks of TCP flags: without FIN and PSH but in the last segment, and there without CWR.
-            (names::DTXTCPFLGL, 0x0ff6_0ff6),
-            (names::DTXTCPFLGH, 0x0f7f),
-            (names::DTXMXSZRQ, 0x10),
-            (names::rxpbsize(0), RXPBSIZE::SIZE.val(0x200).modify(0)),
-            (names::txpbsize(0), TXPBSIZE::SIZE.val(0xa0).modify(0)),
-            (names::txpbthresh(0), 0x96),
+            (B::ResetDefaultsSegments.on(), names::DTXTCPFLGL, 0x0ff6_0ff6),
+            (B::ResetDefaultsSegments.on(), names::DTXTCPFLGH, 0x0f7f),
+            (B::ResetDefaultsSegments.on(), names::DTXMXSZRQ, 0x10),
+            (B::ResetDefaultsBuffers.on(), names::rxpbsize(0), RXPBSIZE::SIZE.val(0x200).modify(0)),
+            (B::ResetDefaultsBuffers.on(), names::txpbsize(0), TXPBSIZE::SIZE.val(0xa0).modify(0)),
+            (B::ResetDefaultsBuffers.on(), names::txpbthresh(0), 0x96),
             // Drivers of the physical function count on interrupts of mailboxes and never permit them.
-            (names::pfmbimr(0), u32::MAX),
-            (names::pfmbimr(1), u32::MAX),
-            (names::ral(0), u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]])),
-            (names::rah(0), u32::from(u16::from_le_bytes([mac[4], mac[5]])) | mask(RAH::AV)),
+            (B::ResetDefaultsMailboxes.on(), names::pfmbimr(0), u32::MAX),
+            (B::ResetDefaultsMailboxes.on(), names::pfmbimr(1), u32::MAX),
+            (B::ResetLoadsAddress.on(), names::ral(0), u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]])),
             (
+                B::ResetLoadsAddress.on(),
+                names::rah(0),
+                u32::from(u16::from_le_bytes([mac[4], mac[5]])) | mask(RAH::AV),
+            ),
+            (
+                true,
                 names::I2CCTL,
                 self.module.drive(mask(fields::I2CCTL::CLK_OUT) | mask(fields::I2CCTL::DATA_OUT)),
             ),
         ];
-        for (offset, value) in resets {
+        for (_, offset, value) in resets.into_iter().filter(|(has, ..)| *has) {
             regs.store(offset, value);
         }
         vf::show_wanted(hw);
         for queue in 0..QUEUES {
             let sizes = SRRCTL::BSIZEPACKET.val(2) + SRRCTL::BSIZEHEADER.val(4);
-            regs.store(rx(names::SRRCTL, queue), sizes.modify(0));
+            regs.store(
+                rx(names::SRRCTL, queue),
+                if B::ResetDefaultsSrrctl.on() { sizes.modify(0) } else { 0 },
+            );
         }
         self.receiver.reset();
-        self.transmitter.reset();
-        self.interrupts.reset();
+        if B::ResetStopsTransmitter.on() {
+            self.transmitter.reset();
+        }
+        if B::ResetDropsCauses.on() {
+            self.interrupts.reset();
+        }
         self.functions.reset();
         if let Some(counts) = &mut self.counts.functions {
             **counts = FunctionCounts::default();
         }
-        self.loopback.clear();
+        if B::ResetEmptiesLoopback.on() {
+            self.loopback.clear();
+        }
         self.switch.clear();
-        self.link.restart(hw);
+        if B::ResetDropsLink.on() {
+            self.link.restart(hw);
+        } else {
+            self.link.show(hw);
+        }
     }
 }
 
@@ -216,13 +245,15 @@ fn receive_control(offset: u32) -> Option<u32> {
 
 /// ESDP as it reads: the module's presence pin (SDP2) is an input that is high while a module is in the cage.
 fn pins(value: u32) -> u32 {
-    value | mask(ESDP::SDP2_DATA)
+    if Behaviour::SfpPresent.on() { value | mask(ESDP::SDP2_DATA) } else { value }
 }
 
 /// EEC as it reads: access is granted at once when asked for (section 8.2.3.2.1).
 fn eeprom_control(value: u32) -> u32 {
     let asked = mask(EEC::REQ) | mask(EEC::SK) | mask(EEC::CS) | mask(EEC::DI) | mask(EEC::FWE);
-    let granted = if EEC::REQ.is_set(value) { mask(EEC::GNT) } else { 0 };
-    let state = EEC::PRES::SET + EEC::ARD::SET + EEC::ADDR_SIZE::SET + EEC::SIZE.val(nvm::SIZE_FIELD);
-    value & asked | granted | state.modify(0)
+    let granted = if EEC::REQ.is_set(value) && Behaviour::EepromGrant.on() { mask(EEC::GNT) } else { 0 };
+    let size = EEC::PRES::SET + EEC::ADDR_SIZE::SET + EEC::SIZE.val(nvm::SIZE_FIELD);
+    let size = if Behaviour::EepromSize.on() { size.modify(0) } else { 0 };
+    let loaded = if Behaviour::EepromLoaded.on() { mask(EEC::ARD) } else { 0 };
+    value & asked | granted | size | loaded
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use ixy_regs::ixgbe::fields::{AUTOC, ESDP, LINKS, STATUS};
 
 use super::Hardware;
+use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::names::{self, mask};
 
@@ -16,9 +17,10 @@ pub(crate) struct Link {
     ready: Option<Instant>,
 }
 
-/// LINKS of a 10 Gbit/s serial link that is up.
+/// How LINKS shows the speed of a link of 10 Gbit/s.
+const SPEED: u32 = mask(LINKS::LINK_SPEED);
+/// What else it shows of such a serial link that is up.
 const UP: u32 = mask(LINKS::LINK_UP)
-    | mask(LINKS::LINK_SPEED)
     | mask(LINKS::LINK_STATUS)
     | mask(LINKS::TENG_SERIAL_EN)
     | mask(LINKS::TENG_LINK_EN)
@@ -34,19 +36,21 @@ impl Link {
     pub(crate) fn is_held(hw: &Hardware) -> bool {
         // The cage's transmit disable is wired to SDP3, as an output.
         let esdp = hw.regs.load(names::ESDP);
-        hw.faults.is(Fault::LinkDown) || ESDP::SDP3_IODIR.is_set(esdp) && ESDP::SDP3_DATA.is_set(esdp)
+        let dark = ESDP::SDP3_IODIR.is_set(esdp) && ESDP::SDP3_DATA.is_set(esdp);
+        hw.faults.is(Fault::LinkDown) || dark && Behaviour::SfpLaser.on()
     }
 
     /// Looks at the link again; says whether it changed.
     pub(crate) fn update(&mut self, hw: &Hardware, light: bool) -> bool {
-        let forced = AUTOC::FLU.is_set(hw.regs.load(names::AUTOC));
+        let light = light || !Behaviour::LinkLight.on();
+        let forced = AUTOC::FLU.is_set(hw.regs.load(names::AUTOC)) && Behaviour::LinkForced.on();
         let up = if forced {
             true
         } else if !light || Self::is_held(hw) {
             self.ready = None;
             false
         } else {
-            let delay = hw.link_delay();
+            let delay = if Behaviour::LinkDelayed.on() { hw.link_delay() } else { Duration::ZERO };
             delay == Duration::ZERO || self.ready.get_or_insert_with(Instant::now).elapsed() >= delay
         };
         let changed = up != self.up;
@@ -65,8 +69,10 @@ impl Link {
 
     /// Writes the state to the registers that show it.
     pub(crate) fn show(&self, hw: &Hardware) {
-        hw.regs.store(names::LINKS, if self.up { UP } else { 0 });
-        hw.regs.assign(names::STATUS, mask(STATUS::LINK_UP), self.up);
+        let shown = if Behaviour::LinkShown.on() { UP } else { 0 };
+        let speed = if Behaviour::LinkSpeed.on() { SPEED } else { 0 };
+        hw.regs.store(names::LINKS, if self.up { shown | speed } else { 0 });
+        hw.regs.assign(names::STATUS, mask(STATUS::LINK_UP), self.up && Behaviour::LinkStatus.on());
     }
 
     /// The link goes down and has to come up again: reset, or a restart of auto-negotiation.

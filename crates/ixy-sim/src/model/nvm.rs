@@ -3,6 +3,8 @@
 
 use ixy_regs::ixgbe::fields::EERD;
 
+use super::behaviour::Behaviour;
+
 /// Words of the EEPROM: 8 KiB.
 const WORDS: usize = 4096;
 /// EEC.SIZE counts from 2^6 words (section 8.2.3.2.1).
@@ -49,32 +51,43 @@ impl Nvm {
         put(0x0b, &[MAC_SECTION as u16]);
         put(FIRMWARE, &[FIRMWARE_SECTION as u16]);
         // Board number: kept in a block of its own (0xFAFA), of six words with the length.
-        put(0x15, &[0xfafa, BOARD_NUMBER as u16]);
-        put(BOARD_NUMBER, &[0x0006, 0x4531, 0x3936, 0x3030, 0x2d30, 0x3031]);
+        if Behaviour::EepromBoardNumber.on() {
+            put(0x15, &[0xfafa, BOARD_NUMBER as u16]);
+            put(BOARD_NUMBER, &[0x0006, 0x4531, 0x3936, 0x3030, 0x2d30, 0x3031]);
+        }
         // No storage address, no alternative world wide name.
         put(0x27, &[0xffff, 0xffff]);
         put(0x2b, &[SFP_TABLE as u16]);
         // Device capabilities: any SFP+ module may be used.
-        put(0x2c, &[0x0001]);
+        put(0x2c, &[u16::from(Behaviour::EepromCapabilities.on())]);
         put(0x2d, &[0x8000, 0x0001]);
         // A section starts with its length in words.
         let address = [0, 2, 4].map(|i| u16::from_le_bytes([mac[i], mac[i + 1]]));
-        put(LAN_CORE, &[0x0004, address[0], address[1], address[2], 0x0000]);
+        if Behaviour::EepromAddress.on() {
+            put(LAN_CORE, &[0x0004, address[0], address[1], address[2], 0x0000]);
+        }
         // MAC section: AUTOC and AUTOC2 as they are after reset, halves low and high.
         let halves =
             [super::control::AUTOC_RESET, super::control::AUTOC2_RESET].map(|v| [v as u16, (v >> 16) as u16]);
         put(MAC_SECTION, &[0x0004, halves[0][0], halves[0][1], halves[1][0], halves[1][1]]);
         // Firmware: no LESM module (word 2), and a patch whose configuration says version 6.
         put(FIRMWARE_SECTION, &[0x0006, 0xffff, 0xffff, 0xffff, FIRMWARE_PATCH as u16, 0xffff, 0xffff]);
-        put(FIRMWARE_PATCH, &[0x0008, 0, 0, 0, 0, 0, 0, 0x0006, 0]);
+        put(
+            FIRMWARE_PATCH,
+            &[0x0008, 0, 0, 0, 0, 0, 0, if Behaviour::EepromFirmware.on() { 6 } else { 0 }, 0],
+        );
         // SFP+ modules: pairs of an identifier and a pointer, after a word of header; 5 and 6 are short and long range optics on
         // port 0 and 1. Each sequence is a word of header and values for CORECTL.
-        put(SFP_TABLE, &[0x00a0, 5, SFP_SHORT_RANGE_0 as u16, 6, SFP_SHORT_RANGE_1 as u16, 0xffff]);
+        if Behaviour::EepromSfpTable.on() {
+            put(SFP_TABLE, &[0x00a0, 5, SFP_SHORT_RANGE_0 as u16, 6, SFP_SHORT_RANGE_1 as u16, 0xffff]);
+        }
         put(SFP_SHORT_RANGE_0, &[0x0004, 0x0101, 0x0202, 0x0303, 0xffff]);
         put(SFP_SHORT_RANGE_1, &[0x0004, 0x1101, 0x1202, 0x1303, 0xffff]);
         let mut nvm = Self { words };
         let sum = nvm.sum();
-        if let Some(word) = nvm.words.get_mut(CHECKSUM_WORD) {
+        if let Some(word) = nvm.words.get_mut(CHECKSUM_WORD)
+            && Behaviour::EepromChecksum.on()
+        {
             *word = CHECKSUM.wrapping_sub(sum);
         }
         nvm
@@ -82,7 +95,7 @@ impl Nvm {
 
     /// The word at `at`; past the end all ones, as erased.
     pub(crate) fn word(&self, at: usize) -> u16 {
-        self.words.get(at).copied().unwrap_or(0xffff)
+        self.words.get(at).copied().unwrap_or(if Behaviour::EerdErased.on() { 0xffff } else { 0 })
     }
 
     /// The byte at `at`, the low one of a word first. The part has no more address bits than it needs.
@@ -124,7 +137,7 @@ impl Nvm {
 
     /// EERD after software wrote `command` to it: with START the word that it names, and DONE (section 8.2.3.2.2).
     pub(crate) fn read_register(&self, command: u32, spoil_checksum: bool) -> u32 {
-        if !EERD::START.is_set(command) {
+        if !EERD::START.is_set(command) && Behaviour::EerdStart.on() {
             return command & !super::names::mask(EERD::DONE);
         }
         let address = EERD::ADDR.read(command);
@@ -132,7 +145,9 @@ impl Nvm {
         if spoil_checksum && address as usize == CHECKSUM_WORD {
             data = data.wrapping_add(1);
         }
-        (EERD::ADDR.val(address) + EERD::DONE::SET + EERD::DATA.val(u32::from(data))).modify(0)
+        let data = if Behaviour::EerdData.on() { u32::from(data) } else { 0 };
+        let done = EERD::DONE.val(u32::from(Behaviour::EerdDone.on()));
+        (EERD::ADDR.val(address) + done + EERD::DATA.val(data)).modify(0)
     }
 }
 

@@ -235,8 +235,10 @@ impl Receiver {
 
     /// Forgets all frames, as a reset does.
     pub(crate) fn reset(&mut self) {
-        self.buffer.clear();
-        self.buffered = 0;
+        if Behaviour::ResetEmptiesBuffer.on() {
+            self.buffer.clear();
+            self.buffered = 0;
+        }
         self.pause.reset();
         self.touched = 0;
         self.urgent = 0;

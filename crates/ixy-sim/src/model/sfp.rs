@@ -3,6 +3,7 @@
 
 use ixy_regs::ixgbe::fields::I2CCTL;
 
+use super::behaviour::Behaviour;
 use super::names::mask;
 
 /// Write address of the identification memory; the lowest bit says read.
@@ -14,7 +15,7 @@ fn identification() -> [u8; 256] {
     bytes[0] = 0x03; // SFP or SFP+
     bytes[1] = 0x04; // managed over these two wires
     bytes[2] = 0x07; // LC connector
-    bytes[3] = 0x10; // 10GBASE-SR
+    bytes[3] = if Behaviour::SfpIdentification.on() { 0x10 } else { 0 }; // 10GBASE-SR
     bytes[11] = 0x06; // 64B/66B
     bytes[12] = 103; // 10.3 Gbit/s
     bytes[16] = 8; // 80 m of fiber
@@ -25,8 +26,10 @@ fn identification() -> [u8; 256] {
     bytes[68..84].copy_from_slice(b"0000000000000001");
     let sum = |range: std::ops::Range<usize>| bytes[range].iter().fold(0_u8, |sum, b| sum.wrapping_add(*b));
     let (base, extended) = (sum(0..63), sum(64..95));
-    bytes[63] = base;
-    bytes[95] = extended;
+    if Behaviour::SfpChecksums.on() {
+        bytes[63] = base;
+        bytes[95] = extended;
+    }
     bytes
 }
 
@@ -87,16 +90,24 @@ impl Module {
             self.falling();
         }
         let mut read = value & (mask(I2CCTL::CLK_OUT) | mask(I2CCTL::DATA_OUT));
-        read |= if clock { mask(I2CCTL::CLK_IN) } else { 0 };
-        read |= if data && self.released { mask(I2CCTL::DATA_IN) } else { 0 };
+        read |= if clock && Behaviour::SfpClock.on() { mask(I2CCTL::CLK_IN) } else { 0 };
+        let high = if Behaviour::SfpWiredAnd.on() { data && self.released } else { self.released };
+        read |= if high { mask(I2CCTL::DATA_IN) } else { 0 };
         read
     }
 
     fn start(&mut self) {
+        let again = self.phase != Phase::Idle;
+        if !Behaviour::SfpStart.on() || again && !Behaviour::SfpRestart.on() {
+            return;
+        }
         (self.phase, self.bits, self.shift, self.released) = (Phase::Address, 0, 0, true);
     }
 
     fn stop(&mut self) {
+        if !Behaviour::SfpStop.on() {
+            return;
+        }
         (self.phase, self.released) = (Phase::Idle, true);
     }
 
@@ -112,7 +123,7 @@ impl Module {
             }
             Phase::Read => {
                 self.bits += 1;
-                if self.bits == 9 && self.data {
+                if self.bits == 9 && self.data && Behaviour::SfpNotAcknowledged.on() {
                     // Not acknowledged: the reader wants no more.
                     self.phase = Phase::Idle;
                 }
@@ -126,16 +137,18 @@ impl Module {
             Phase::Idle => self.released = true,
             Phase::Read => {
                 if self.bits == 9 {
-                    self.offset = self.offset.wrapping_add(1);
+                    self.offset = self.offset.wrapping_add(u8::from(Behaviour::SfpIncrement.on()));
                     self.bits = 0;
                 }
                 let byte = self.memory[usize::from(self.offset)];
-                self.released = self.bits == 8 || byte >> (7 - self.bits) & 1 == 1;
+                let one = self.bits == 8 || byte >> (7 - self.bits) & 1 == 1;
+                self.released = one || !Behaviour::SfpRead.on();
             }
             Phase::Address | Phase::Offset | Phase::Write if self.bits == 8 => {
-                let known = self.phase != Phase::Address || self.shift & !1 == ADDRESS;
+                let any = self.phase != Phase::Address || !Behaviour::SfpAddress.on();
+                let known = any || self.shift & !1 == ADDRESS;
                 // Pulling the wire acknowledges the byte.
-                self.released = !known;
+                self.released = !known || !Behaviour::SfpAcknowledge.on();
                 if !known {
                     self.phase = Phase::Idle;
                 }
@@ -147,12 +160,12 @@ impl Module {
                 self.phase = match self.phase {
                     Phase::Address if byte & 1 == 1 => {
                         let first = self.memory[usize::from(self.offset)];
-                        self.released = first >> 7 == 1;
+                        self.released = first >> 7 == 1 || !Behaviour::SfpRead.on();
                         Phase::Read
                     }
                     Phase::Address => Phase::Offset,
                     Phase::Offset => {
-                        self.offset = byte;
+                        self.offset = if Behaviour::SfpOffset.on() { byte } else { self.offset };
                         Phase::Write
                     }
                     other => other,

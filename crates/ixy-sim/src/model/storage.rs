@@ -62,7 +62,7 @@ fn special(register: &Register) -> Option<Kind> {
         | "FDIRCMD" => Kind::Acts,
         "EICR" | "EICS" | "EIMS" | "EIMC" | "EICS_EX" | "EIMS_EX" | "EIMC_EX" | "EITR" => Kind::ActsRead,
         "SWSM" if Behaviour::SemaphoreSetsOnRead.on() => Kind::Semaphore,
-        "RDT" => Kind::Tail,
+        "RDT" if Behaviour::TailNeedsQueue.on() => Kind::Tail,
         _ => return None,
     })
 }
@@ -70,27 +70,48 @@ fn special(register: &Register) -> Option<Kind> {
 /// Bits that software can change, for registers where that is not all of them.
 fn writable(register: &Register) -> u32 {
     match register.name {
-        "RDBAL" | "TDBAL" => !0x7f,
-        "RDLEN" | "TDLEN" => 0x000f_ff80,
-        "RDH" | "RDT" | "TDH" | "TDT" => 0xffff,
-        "RAH" => mask(fields::RAH::RAH) | mask(fields::RAH::AV),
-        "SWSM" => 3,
+        "RDBAL" | "TDBAL" if Behaviour::RingBaseMask.on() => !0x7f,
+        "RDLEN" | "TDLEN" if Behaviour::RingLengthMask.on() => 0x000f_ff80,
+        "RDH" | "RDT" | "TDH" | "TDT" if Behaviour::RingPointerMask.on() => 0xffff,
+        "RAH" if Behaviour::RahMask.on() => mask(fields::RAH::RAH) | mask(fields::RAH::AV),
+        "SWSM" if Behaviour::SwsmMask.on() => 3,
         "TSYNCTXCTL" | "TSYNCRXCTL" => !1,
         "TXSTMPH" | "RXSTMPH" => 0,
-        "RDRXCTL" => !mask(fields::RDRXCTL::DMAIDONE),
-        "SECRXCTRL" => mask(fields::SECRXCTRL::RX_DIS) | mask(fields::SECRXCTRL::SECRX_DIS),
+        "RDRXCTL" if Behaviour::RdrxctlMask.on() => !mask(fields::RDRXCTL::DMAIDONE),
+        "SECRXCTRL" if Behaviour::SecrxctrlMask.on() => {
+            mask(fields::SECRXCTRL::RX_DIS) | mask(fields::SECRXCTRL::SECRX_DIS)
+        }
         _ => u32::MAX,
     }
 }
 
+/// Whether the aliases of a register lead to it.
+fn has_aliases(register: &Register) -> bool {
+    match register.name {
+        "CTRL" => Behaviour::AliasCtrl.on(),
+        "RAL" | "RAH" => Behaviour::AliasAddresses.on(),
+        "SRRCTL" => Behaviour::AliasSrrctl.on(),
+        "DCA_RXCTRL" => Behaviour::AliasDcaRxctrl.on(),
+        "PSRTYPE" => Behaviour::AliasPsrtype.on(),
+        "MRQC" => Behaviour::AliasMrqc.on(),
+        "RETA" => Behaviour::AliasReta.on(),
+        "RSSRK" => Behaviour::AliasRssrk.on(),
+        "PBACL" => Behaviour::AliasPbacl.on(),
+        _ => true,
+    }
+}
+
 fn rules() -> Box<[Rule]> {
-    let hole = |word| Rule { writable: 0, word: word as u16, kind: Kind::Hole };
+    let hole = |word| {
+        let kind = if Behaviour::HolesReadZero.on() { Kind::Hole } else { Kind::Plain };
+        Rule { writable: u32::MAX, word: word as u16, kind }
+    };
     let mut rules: Box<[Rule]> = (0..WORDS).map(hole).collect();
     for register in ixgbe::all() {
         let kind = special(register).unwrap_or(match register.access {
-            Access::RO => Kind::Fixed,
+            Access::RO if Behaviour::ReadOnly.on() => Kind::Fixed,
             Access::RC if Behaviour::StatisticsClearOnRead.on() => Kind::Statistic,
-            Access::RC => Kind::Fixed,
+            Access::RC if Behaviour::StatisticsReadOnly.on() => Kind::Fixed,
             _ => Kind::Plain,
         });
         let writable = writable(register);
@@ -105,6 +126,9 @@ fn rules() -> Box<[Rule]> {
         };
         for &word in &elements {
             set(word, word);
+        }
+        if !has_aliases(register) {
+            continue;
         }
         for (offset, &word) in register.aliases.iter().flat_map(|s| s.offsets()).zip(&elements) {
             set(offset / 4, word);
@@ -149,7 +173,9 @@ impl Storage {
     /// What software reads at `offset`; all ones outside of the window.
     #[inline]
     pub(crate) fn read(&self, offset: u32) -> Outcome<u32> {
-        let Some(rule) = self.rule(offset) else { return Outcome::Done(u32::MAX) };
+        let Some(rule) = self.rule(offset) else {
+            return Outcome::Done(if Behaviour::OutsideReadsOnes.on() { u32::MAX } else { 0 });
+        };
         let word = &self.words[usize::from(rule.word) & (WORDS - 1)];
         match rule.kind {
             Kind::Plain | Kind::Tail | Kind::Fixed | Kind::Acts => {
@@ -183,6 +209,7 @@ impl Storage {
                 word.store(kept | value & rule.writable, Ordering::Release);
             }
             Kind::Acts | Kind::ActsRead => return Outcome::Acts(u32::from(rule.word) * 4),
+            Kind::Statistic if !Behaviour::StatisticsReadOnly.on() => word.store(value, Ordering::Release),
             Kind::Hole | Kind::Fixed | Kind::Statistic => {}
         }
         Outcome::Done(())
@@ -246,8 +273,7 @@ impl Storage {
     /// What a reset does to the words: zero, except those that keep their value.
     pub(crate) fn clear(&self) {
         for (index, word) in self.words.iter().enumerate() {
-            let stays = survives_reset(index as u32 * 4) && Behaviour::ResetKeepsTables.on();
-            if !stays && Behaviour::ResetClears.on() {
+            if !survives_reset(index as u32 * 4) && Behaviour::ResetClears.on() {
                 word.store(0, Ordering::Release);
             }
         }
@@ -258,8 +284,8 @@ impl Storage {
 /// undefined), and what both ports share with firmware.
 fn survives_reset(offset: u32) -> bool {
     const TABLES: [(u32, u32); 2] = [(names::mta(0), names::mta(127)), (names::vfta(0), names::vfta(127))];
-    TABLES.iter().any(|&(first, last)| (first..=last).contains(&offset))
-        || (0x10000..0x12000).contains(&offset)
+    TABLES.iter().any(|&(first, last)| (first..=last).contains(&offset)) && Behaviour::ResetKeepsTables.on()
+        || (0x10000..0x12000).contains(&offset) && Behaviour::ResetKeepsShared.on()
 }
 
 #[cfg(test)]

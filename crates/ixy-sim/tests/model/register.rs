@@ -17,6 +17,7 @@ fn a_register_and_its_alias_are_one() {
         (0x0EB00 + 4 * 31, 0x05C00 + 4 * 31, 0x0302_0100),
         (0x0EB80 + 4 * 9, 0x05C80 + 4 * 9, 0xdead_beef),
         (0x0EA00, 0x05480, 0x10),
+        (0x110C0, 0x11068, 5),
     ];
     for (register, alias, value) in pairs {
         bench.write(alias, value);
@@ -149,4 +150,13 @@ fn linux_finds_nothing_wrong_with_the_registers_that_its_self_test_writes() {
     let status = bench.read(STATUS) & 0x7fff_f30f;
     bench.write(STATUS, 0x7fff_f30f);
     assert_eq!(bench.read(STATUS) & 0x7fff_f30f, status);
+}
+
+#[test]
+fn bits_that_a_register_does_not_have_cannot_be_written() {
+    let bench = Bench::new();
+    for (register, kept) in [(RAH, 0x8000_ffff), (SWSM, 3), (SECRXCTRL, 3)] {
+        bench.write(register, u32::MAX);
+        assert_eq!(bench.read(register), kept, "{register:#07x}");
+    }
 }

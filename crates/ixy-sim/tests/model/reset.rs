@@ -110,3 +110,86 @@ fn no_dma_happens_while_bus_mastering_is_off() {
     bench.poll();
     assert!(ring.take(&bench).is_some() && tx.done(at));
 }
+
+#[test]
+fn a_reset_keeps_what_both_ports_share_with_firmware() {
+    let bench = Bench::new();
+    bench.write(0x10160, 0x1f);
+    bench.write(CTRL, RST);
+    assert_eq!(bench.read(0x10160), 0x1f, "the semaphores of resources");
+}
+
+#[test]
+fn initial_values_are_those_of_the_datasheet_and_the_eeprom() {
+    let bench = Bench::new();
+    let values = [
+        (EERD, 2, "nothing is being read"),
+        (RDRXCTL, 1 << 3 | 8 << 17, "RSCFRSTSIZE"),
+        (0x042A8, 0xa << 16, "AUTOC2: SFI"),
+        (0x04A88, 0x0ff6_0ff6, "DTXTCPFLGL"),
+        (0x04A8C, 0x0f7f, "DTXTCPFLGH"),
+        (0x08100, 0x10, "DTXMXSZRQ"),
+        (0x04950, 0x96, "TXPBTHRESH"),
+        (0x00720, u32::MAX, "PFMBIMR"),
+        (0x00724, u32::MAX, "PFMBIMR"),
+    ];
+    for (register, value, why) in values {
+        assert_eq!(bench.read(register), value, "{register:#07x}: {why}");
+    }
+}
+
+#[test]
+fn a_queue_has_to_be_enabled_again_after_a_reset() {
+    let (bench, _, mut tx) = Bench::running();
+    bench.write(CTRL, RST);
+    bench.write(TDBAL, tx.ring.iova().0 as u32);
+    bench.write(TDBAH, (tx.ring.iova().0 >> 32) as u32);
+    bench.write(TDLEN, 32 * 16);
+    bench.write(DMATXCTL, 1);
+    tx.send(&bench, &own(60, 1));
+    bench.poll();
+    assert!(bench.sent().is_empty(), "TXDCTL.ENABLE is clear");
+    bench.write(TXDCTL, ENABLE);
+    bench.poll();
+    assert_eq!(bench.sent(), [own(60, 1)]);
+}
+
+#[test]
+fn a_reset_drops_frames_that_wait_inside() {
+    let (bench, ring, _) = Bench::running();
+    for n in 0..40 {
+        bench.arrives(&own(60, n));
+    }
+    bench.poll();
+    bench.write(CTRL, RST);
+    drop(ring);
+    bench.write(FCTRL, 1 << 9);
+    let mut ring = bench.rx_ring(0, 32);
+    bench.write(RXCTRL, 1);
+    bench.poll();
+    assert!(ring.drain(&bench).is_empty(), "those of the packet buffer");
+    let mut tx = bench.tx_ring(0, 32);
+    bench.set(HLREG0, 1 << 15);
+    bench.set(DMATXCTL, 1);
+    bench.write(RXCTRL, 0);
+    tx.send(&bench, &own(60, 1));
+    bench.poll();
+    bench.write(CTRL, RST);
+    bench.write(FCTRL, 1 << 9);
+    let mut ring = bench.rx_ring(0, 32);
+    bench.set(HLREG0, 1 << 15);
+    bench.write(RXCTRL, 1);
+    bench.poll();
+    assert!(ring.drain(&bench).is_empty(), "those in MAC loopback");
+}
+
+#[test]
+fn a_reset_takes_the_link_down_and_its_return_is_a_cause() {
+    let bench = Bench::new();
+    bench.poll();
+    bench.write(CTRL, RST);
+    assert_eq!((bench.read(LINKS) & 1 << 30, bench.read(STATUS) & 1 << 7), (0, 0));
+    bench.poll();
+    assert_eq!(bench.read(LINKS) & 1 << 30, 1 << 30);
+    assert_eq!(bench.read(EICR), 1 << 20, "link status change");
+}

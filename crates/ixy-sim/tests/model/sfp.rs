@@ -118,3 +118,37 @@ fn a_transfer_that_breaks_off_does_not_hold_the_wire() {
     assert!(module.set(true, true), "the data wire is released");
     assert_eq!(module.read(3, 1), [0x10]);
 }
+
+#[test]
+fn either_side_pulls_the_data_wire_low() {
+    let bench = Bench::new();
+    let module = Master(&bench);
+    assert!(module.set(true, true), "nobody pulls");
+    assert!(!module.set(false, false), "software does");
+    assert!(module.set(false, true));
+}
+
+#[test]
+fn a_reader_that_does_not_acknowledge_gets_no_more() {
+    let bench = Bench::new();
+    let module = Master(&bench);
+    module.start();
+    assert!(module.send(0xa0) && module.send(0));
+    module.restart();
+    assert!(module.send(0xa1));
+    assert_eq!(module.receive(false), 3);
+    assert_eq!(module.receive(true), 0xff, "the wire is released");
+    module.stop();
+    assert_eq!(module.read(0, 1), [3]);
+}
+
+#[test]
+fn a_stop_ends_a_transfer_wherever_it_is() {
+    let bench = Bench::new();
+    let module = Master(&bench);
+    module.start();
+    assert!(module.send(0xa0) && module.send(3));
+    module.stop();
+    assert!((0..18).all(|_| module.clock_in()), "without a start nobody answers");
+    assert_eq!(module.read(3, 1), [0x10]);
+}
