@@ -616,7 +616,7 @@ impl Engine {
         if hw.vfs.load(Ordering::Relaxed) != 0 {
             self.functions.queues(hw, rx, tx);
         }
-        if std::mem::take(&mut self.receiver.missed) {
+        if std::mem::take(&mut self.receiver.missed) && Behaviour::MissCause.on() {
             self.interrupts.raise(hw, 0, receive::MISSED);
         }
     }

@@ -28,6 +28,92 @@ behaviours! {
     SemaphoreSetsOnRead "semaphore-sets-on-read"
     /// Statistics clear when they are read.
     StatisticsClearOnRead "statistics-clear-on-read"
+    /// Frames raise the causes that IVAR names.
+    CausesOfQueues "causes-of-queues"
+    /// Entries of IVAR count only when they are valid.
+    IvarValid "ivar-valid"
+    /// Transmit queues have entries of their own.
+    IvarTransmit "ivar-transmit"
+    /// Odd queues have the upper half of IVAR.
+    IvarOddQueues "ivar-odd-queues"
+    /// Without MSI-X there are 16 causes of queues.
+    IvarSixteen "ivar-sixteen"
+    /// Reading EICR clears it.
+    EicrClearsOnRead "eicr-clears-on-read"
+    /// With GPIE.OCD it clears other causes only.
+    EicrOtherCauseDisable "eicr-other-cause-disable"
+    /// Writing ones to EICR clears them.
+    EicrWrittenOnesClear "eicr-written-ones-clear"
+    /// Writing EICS raises causes.
+    EicsRaises "eics-raises"
+    /// Reading EICS shows causes and keeps them.
+    EicsShows "eics-shows"
+    /// Writing EICS_EX raises causes of queues.
+    EicsExRaises "eics-ex-raises"
+    /// Writing ones to EIMS lets causes through.
+    EimsEnables "eims-enables"
+    /// Writing ones to EIMC masks causes.
+    EimcMasks "eimc-masks"
+    /// EIMS_EX lets causes of queues through.
+    EimsExEnables "eims-ex-enables"
+    /// EIMC_EX masks causes of queues.
+    EimcExMasks "eimc-ex-masks"
+    /// EIMS shows the low causes of EIMS_EX.
+    MasksShareLowCauses "masks-share-low-causes"
+    /// Causes that are masked do not interrupt.
+    MaskedCausesWait "masked-causes-wait"
+    /// A cause that is pending interrupts when it is unmasked.
+    UnmaskingFires "unmasking-fires"
+    /// A cause of a queue that is pending does not interrupt again.
+    PendingCausesAreQuiet "pending-causes-are-quiet"
+    /// Another cause that is pending does not interrupt again.
+    PendingOthersAreQuiet "pending-others-are-quiet"
+    /// With MSI-X each cause of a queue has a vector.
+    MsixVectors "msix-vectors"
+    /// IVAR_MISC names the vector of other causes.
+    IvarMiscOther "ivar-misc-other"
+    /// IVAR_MISC names the vector of the TCP timer.
+    IvarMiscTimer "ivar-misc-timer"
+    /// Entries of IVAR_MISC count only when they are valid.
+    IvarMiscValid "ivar-misc-valid"
+    /// The message clears causes of queues that EIAC names.
+    AutoClear "auto-clear"
+    /// It clears other causes that EIAC names.
+    AutoClearOther "auto-clear-other"
+    /// It clears causes that EICR does not have.
+    AutoClearUpper "auto-clear-upper"
+    /// The message masks causes that EIAM_EX names.
+    AutoMask "auto-mask"
+    /// It does so with GPIE.EIAME only.
+    AutoMaskEnable "auto-mask-enable"
+    /// It masks causes that EIAM names.
+    AutoMaskLow "auto-mask-low"
+    /// Without MSI-X, reading or clearing EICR masks what EIAM names.
+    AutoMaskOnRead "auto-mask-on-read"
+    /// Without MSI-X there is one interrupt until no cause is left.
+    LineHeld "line-held"
+    /// The level of the pin is told.
+    LineLevel "line-level"
+    /// EITR holds interrupts back.
+    Throttle "throttle"
+    /// Each vector has a throttle of its own.
+    ThrottleOfEach "throttle-of-each"
+    /// What was held back comes when the interval is over.
+    ThrottleLetsGo "throttle-lets-go"
+    /// What was cleared or masked meanwhile does not.
+    ThrottleForgets "throttle-forgets"
+    /// Other causes wait for the throttle of their vector.
+    ThrottleOther "throttle-other"
+    /// Without MSI-X the first throttle is that of all.
+    ThrottleLine "throttle-line"
+    /// EITR shows what is left.
+    ThrottleShowsCounter "throttle-shows-counter"
+    /// Writing EITR writes the counter.
+    ThrottleCounterWritten "throttle-counter-written"
+    /// EITR.CNT_WDIS keeps the counter.
+    ThrottleCounterKept "throttle-counter-kept"
+    /// A frame that was lost as the packet buffer was full is a cause.
+    MissCause "miss-cause"
     /// CTRL.RST clears itself.
     ResetEnds "reset-ends"
     /// CTRL.LRST resets as well.

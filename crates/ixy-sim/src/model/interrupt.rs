@@ -5,6 +5,7 @@ use std::time::Duration;
 use ixy_regs::ixgbe::fields::{EICR, EITR, GPIE};
 
 use super::Hardware;
+use super::behaviour::Behaviour;
 use super::names::*;
 
 /// Where interrupts go: one call an interrupt, with the number of its vector (0 without MSI-X).
@@ -100,13 +101,16 @@ impl Interrupts {
             while queues != 0 {
                 let queue = queues.trailing_zeros();
                 queues &= queues - 1;
-                let entry = hw.regs.load(ivar(queue / 2)) >> (16 * (queue % 2) + 8 * tx);
-                if entry & 0x80 != 0 {
-                    causes |= 1_u64 << (entry & if msix { 0x3f } else { 0xf });
+                let half = if Behaviour::IvarOddQueues.on() { queue % 2 } else { 0 };
+                let tx = if Behaviour::IvarTransmit.on() { tx } else { 0 };
+                let entry = hw.regs.load(ivar(queue / 2)) >> (16 * half + 8 * tx);
+                if entry & 0x80 != 0 || !Behaviour::IvarValid.on() {
+                    let all = msix || !Behaviour::IvarSixteen.on();
+                    causes |= 1_u64 << (entry & if all { 0x3f } else { 0xf });
                 }
             }
         }
-        if causes != 0 {
+        if causes != 0 && Behaviour::CausesOfQueues.on() {
             self.raise(hw, causes, 0);
         }
     }
@@ -127,17 +131,23 @@ impl Interrupts {
 
     /// Sets causes, and interrupts for those that are new and enabled.
     pub(crate) fn raise(&mut self, hw: &Hardware, queues: u64, other: u32) {
-        let (new, new_other) = (queues & !self.pending, other & !self.other_pending);
+        let before = if Behaviour::PendingCausesAreQuiet.on() { self.pending } else { 0 };
+        let other_before = if Behaviour::PendingOthersAreQuiet.on() { self.other_pending } else { 0 };
+        let (new, new_other) = (queues & !before, other & !other_before);
         self.pending |= queues;
         self.other_pending |= other;
-        self.fire(hw, new & self.enabled, new_other & self.other_enabled);
+        if Behaviour::MaskedCausesWait.on() {
+            self.fire(hw, new & self.enabled, new_other & self.other_enabled);
+        } else {
+            self.fire(hw, new, new_other);
+        }
         self.store(hw);
     }
 
     /// Interrupts for causes that are pending and enabled, unless their vectors are throttled.
     fn fire(&mut self, hw: &Hardware, queues: u64, other: u32) {
         let gpie = hw.regs.load(GPIE);
-        if !GPIE::MULTIPLE_MSIX.is_set(gpie) {
+        if !GPIE::MULTIPLE_MSIX.is_set(gpie) || !Behaviour::MsixVectors.on() {
             self.assert_line(hw);
             return;
         }
@@ -152,10 +162,12 @@ impl Interrupts {
             }
         }
         let misc = hw.regs.load(IVAR_MISC);
-        let timer = mask(EICR::TCP_TIMER);
-        for (causes, entry) in [(other & timer, misc), (other & !timer, misc >> 8)] {
-            if causes != 0 && entry & 0x80 != 0 {
-                if self.message(hw, entry & 0x3f) {
+        let timer = if Behaviour::IvarMiscTimer.on() { mask(EICR::TCP_TIMER) } else { 0 };
+        let others = if Behaviour::IvarMiscOther.on() { misc >> 8 } else { misc };
+        for (causes, entry) in [(other & timer, misc), (other & !timer, others)] {
+            let valid = entry & 0x80 != 0 || !Behaviour::IvarMiscValid.on();
+            if causes != 0 && valid {
+                if self.message(hw, entry & 0x3f) || !Behaviour::ThrottleOther.on() {
                     other_sent |= causes;
                 } else {
                     self.other_held |= causes;
@@ -164,12 +176,17 @@ impl Interrupts {
         }
         self.held |= queues & !sent;
         // Auto clear: the message itself clears the cause (section 7.3.1.4). Causes beyond EICR's 16 always do.
-        let clear = u64::from(hw.regs.load(EIAC) & QUEUES) | !u64::from(QUEUES);
+        let eiac = hw.regs.load(EIAC);
+        let low = if Behaviour::AutoClear.on() { u64::from(eiac & QUEUES) } else { 0 };
+        let clear = low | if Behaviour::AutoClearUpper.on() { !u64::from(QUEUES) } else { 0 };
         self.pending &= !(sent & clear);
-        self.other_pending &= !(other_sent & hw.regs.load(EIAC));
-        if GPIE::EIAME.is_set(gpie) {
+        if Behaviour::AutoClearOther.on() {
+            self.other_pending &= !(other_sent & eiac);
+        }
+        if GPIE::EIAME.is_set(gpie) || !Behaviour::AutoMaskEnable.on() {
             let auto = u64::from(hw.regs.load(EIAM_EX)) | u64::from(hw.regs.load(EIAM_EX + 4)) << 32;
-            let low = hw.regs.load(EIAM);
+            let auto = if Behaviour::AutoMask.on() { auto } else { 0 };
+            let low = if Behaviour::AutoMaskLow.on() { hw.regs.load(EIAM) } else { 0 };
             self.enabled &= !(sent & (auto | u64::from(low & QUEUES)));
             self.other_enabled &= !(other_sent & low);
         }
@@ -178,9 +195,10 @@ impl Interrupts {
     /// Sends the message of `vector`; `false` when its throttle does not let it (section 7.3.2.1).
     fn message(&mut self, hw: &Hardware, vector: u32) -> bool {
         let interval = interval(hw, vector);
-        let quiet = &mut self.quiet[vector as usize % VECTORS];
+        let own = if Behaviour::ThrottleOfEach.on() { vector } else { 0 };
+        let quiet = &mut self.quiet[own as usize % VECTORS];
         // Who is not throttled needs no clock.
-        if self.raised >> vector & 1 == 0 && !interval.is_zero() {
+        if Behaviour::Throttle.on() && self.raised >> vector & 1 == 0 && !interval.is_zero() {
             let now = hw.now();
             if now < *quiet {
                 return false;
@@ -196,7 +214,11 @@ impl Interrupts {
     fn assert_line(&mut self, hw: &Hardware) {
         let causes = self.pending & self.enabled & u64::from(QUEUES) != 0
             || self.other_pending & self.other_enabled != 0;
-        self.line_held = causes && !self.asserted && !self.message(hw, 0);
+        if !Behaviour::LineHeld.on() {
+            self.asserted = false;
+        }
+        let throttled = Behaviour::ThrottleLine.on();
+        self.line_held = causes && !self.asserted && !self.message(hw, 0) && throttled;
         self.asserted = causes && !self.line_held;
     }
 
@@ -204,16 +226,20 @@ impl Interrupts {
     pub(crate) fn line(&mut self) -> Option<bool> {
         let changed = self.asserted != self.shown;
         self.shown = self.asserted;
+        let changed = changed && Behaviour::LineLevel.on();
         changed.then_some(self.asserted)
     }
 
     /// Time has passed: interrupts for what waited for that.
     pub(crate) fn tick(&mut self, hw: &Hardware) {
-        if self.held == 0 && self.other_held == 0 && !self.line_held {
+        if self.held == 0 && self.other_held == 0 && !self.line_held || !Behaviour::ThrottleLetsGo.on() {
             return;
         }
-        let queues = std::mem::take(&mut self.held) & self.pending & self.enabled;
-        let other = std::mem::take(&mut self.other_held) & self.other_pending & self.other_enabled;
+        let (mut queues, mut other) = (std::mem::take(&mut self.held), std::mem::take(&mut self.other_held));
+        if Behaviour::ThrottleForgets.on() {
+            queues &= self.pending & self.enabled;
+            other &= self.other_pending & self.other_enabled;
+        }
         self.fire(hw, queues, other);
         self.store(hw);
     }
@@ -232,7 +258,10 @@ impl Interrupts {
         let value = hw.regs.load(eitr(vector));
         let left =
             self.quiet.get(vector as usize).map_or(Duration::ZERO, |quiet| quiet.saturating_sub(hw.now()));
-        let units = left.as_nanos().div_ceil(UNIT.as_nanos()) as u32;
+        let mut units = left.as_nanos().div_ceil(UNIT.as_nanos()) as u32;
+        if !Behaviour::ThrottleShowsCounter.on() {
+            units = 0;
+        }
         EITR::ITR_COUNTER.val(units >> COUNTER_SHIFT).modify(value)
     }
 
@@ -240,7 +269,8 @@ impl Interrupts {
     fn set_throttle(&mut self, hw: &Hardware, vector: u32, value: u32) {
         hw.regs.store(eitr(vector), value & !mask(EITR::CNT_WDIS) & !mask(EITR::ITR_COUNTER));
         if let Some(quiet) = self.quiet.get_mut(vector as usize)
-            && !EITR::CNT_WDIS.is_set(value)
+            && !(EITR::CNT_WDIS.is_set(value) && Behaviour::ThrottleCounterKept.on())
+            && Behaviour::ThrottleCounterWritten.on()
         {
             *quiet = hw.now() + UNIT * (EITR::ITR_COUNTER.read(value) << COUNTER_SHIFT);
         }
@@ -252,7 +282,9 @@ impl Interrupts {
         let (new, new_other) = (queues & !self.enabled, other & !self.other_enabled);
         self.enabled |= queues;
         self.other_enabled |= other;
-        self.fire(hw, new & self.pending, new_other & self.other_pending);
+        if Behaviour::UnmaskingFires.on() {
+            self.fire(hw, new & self.pending, new_other & self.other_pending);
+        }
     }
 
     /// What is read from `offset`, one of the interrupt registers.
@@ -262,17 +294,21 @@ impl Interrupts {
             EICR => {
                 // GPIE.OCD: reading clears only the causes that are none of a queue.
                 let gpie = hw.regs.load(GPIE);
-                if !GPIE::OCD.is_set(gpie) {
+                let keeps = GPIE::OCD.is_set(gpie) && Behaviour::EicrOtherCauseDisable.on();
+                if !keeps && Behaviour::EicrClearsOnRead.on() {
                     self.pending &= !u64::from(QUEUES);
                 }
-                self.other_pending = 0;
+                if Behaviour::EicrClearsOnRead.on() {
+                    self.other_pending = 0;
+                }
                 self.auto_mask(hw, causes);
                 self.fire(hw, 0, 0);
                 self.store(hw);
                 causes
             }
-            EICS => causes,
-            EIMS => (self.enabled as u32 & QUEUES) | self.other_enabled,
+            EICS if Behaviour::EicsShows.on() => causes,
+            EICS => 0,
+            EIMS => self.enabled_low(),
             EIMS_EX => self.enabled as u32,
             offset if offset == EIMS_EX + 4 => (self.enabled >> 32) as u32,
             offset if offset == EICS_EX => self.pending as u32,
@@ -282,9 +318,15 @@ impl Interrupts {
         }
     }
 
+    /// What EIMS shows.
+    fn enabled_low(&self) -> u32 {
+        let queues = if Behaviour::MasksShareLowCauses.on() { self.enabled as u32 & QUEUES } else { 0 };
+        queues | self.other_enabled
+    }
+
     /// Without MSI-X, reading or clearing EICR masks the causes that EIAM names (section 7.3.1.5).
     fn auto_mask(&mut self, hw: &Hardware, causes: u32) {
-        if !GPIE::MULTIPLE_MSIX.is_set(hw.regs.load(GPIE)) {
+        if !GPIE::MULTIPLE_MSIX.is_set(hw.regs.load(GPIE)) && Behaviour::AutoMaskOnRead.on() {
             let masked = causes & hw.regs.load(EIAM);
             self.enabled &= !u64::from(masked & QUEUES);
             self.other_enabled &= !masked;
@@ -297,12 +339,16 @@ impl Interrupts {
         let wide = |n: u32| u64::from(value) << (32 * n);
         match offset {
             EICR => {
-                self.pending &= !queues;
-                self.other_pending &= !other;
+                if Behaviour::EicrWrittenOnesClear.on() {
+                    self.pending &= !queues;
+                    self.other_pending &= !other;
+                }
                 self.auto_mask(hw, value);
             }
-            EICS => self.raise(hw, queues, other),
-            EIMS => self.enable(hw, queues, other),
+            EICS if Behaviour::EicsRaises.on() => self.raise(hw, queues, other),
+            EIMS if Behaviour::EimsEnables.on() => self.enable(hw, queues, other),
+            EICS | EIMS => {}
+            EIMC if !Behaviour::EimcMasks.on() => {}
             EIMC => {
                 self.enabled &= !queues;
                 self.other_enabled &= !other;
@@ -314,9 +360,9 @@ impl Interrupts {
                 }
                 for n in 0..2 {
                     match offset.wrapping_sub(4 * n) {
-                        EICS_EX => self.raise(hw, wide(n), 0),
-                        EIMS_EX => self.enable(hw, wide(n), 0),
-                        EIMC_EX => self.enabled &= !wide(n),
+                        EICS_EX if Behaviour::EicsExRaises.on() => self.raise(hw, wide(n), 0),
+                        EIMS_EX if Behaviour::EimsExEnables.on() => self.enable(hw, wide(n), 0),
+                        EIMC_EX if Behaviour::EimcExMasks.on() => self.enabled &= !wide(n),
                         _ => {}
                     }
                 }
@@ -330,7 +376,7 @@ impl Interrupts {
     /// Shows the causes in the stored register, for whoever looks at storage.
     fn store(&self, hw: &Hardware) {
         hw.regs.store(EICR, (self.pending as u32 & QUEUES) | self.other_pending);
-        hw.regs.store(EIMS, (self.enabled as u32 & QUEUES) | self.other_enabled);
+        hw.regs.store(EIMS, self.enabled_low());
     }
 
     /// Forgets everything, as a reset does.

@@ -442,3 +442,118 @@ fn a_device_without_throttles_reads_no_clock() {
     bench.poll();
     assert_eq!(bench.vectors.take(), [2]);
 }
+
+#[test]
+fn odd_queues_have_the_upper_half_of_ivar() {
+    let (bench, _, _) = Bench::running();
+    let mut tx = bench.tx_ring(1, 32);
+    bench.write(IVAR, 0x80 | 1 | (0x80 | 2) << 8 | (0x80 | 3) << 16 | (0x80 | 4) << 24);
+    bench.read(EICR);
+    tx.send(&bench, &own(60, 1));
+    bench.poll();
+    assert_eq!(bench.read(EICR), 1 << 4);
+}
+
+#[test]
+fn without_msix_ivar_chooses_among_sixteen_causes() {
+    let (bench, _, _) = Bench::running();
+    allocate(&bench, 0x23, 5);
+    bench.read(EICR);
+    bench.arrives(&own(60, 1));
+    bench.poll();
+    assert_eq!(bench.read(EICR), 1 << 3, "the upper bits of an entry mean something with MSI-X only");
+}
+
+#[test]
+fn with_msix_the_tcp_timer_and_the_other_causes_have_a_vector_each_if_it_is_valid() {
+    const TCP_TIMER: u32 = 1 << 30;
+    let bench = Bench::new();
+    bench.write(GPIE, MSIX);
+    bench.write(EIMS, TCP_TIMER | LSC);
+    for (misc, timer, other) in [
+        (0x80 | 9 | (0x80 | 10) << 8, vec![9], vec![10]),
+        (9 | (0x80 | 10) << 8, vec![], vec![10]),
+        (0x80 | 9 | 10 << 8, vec![9], vec![]),
+    ] {
+        bench.write(IVAR_MISC, misc);
+        bench.read(EICR);
+        bench.write(EICS, TCP_TIMER);
+        assert_eq!(bench.vectors.take(), timer, "{misc:#x}");
+        bench.write(EICS, LSC);
+        assert_eq!(bench.vectors.take(), other, "{misc:#x}");
+        bench.write(EICS, LSC);
+        assert!(bench.vectors.take().is_empty(), "it is pending already");
+    }
+}
+
+#[test]
+fn with_msix_messages_clear_and_mask_other_causes_and_those_beyond_eicr() {
+    let bench = Bench::new();
+    bench.write(GPIE, MSIX | EIAME);
+    bench.write(IVAR_MISC, (0x80 | 33) << 8);
+    bench.write(EIAC, LSC);
+    bench.write(EIMS, LSC);
+    bench.write(EICS, LSC);
+    assert_eq!((bench.vectors.take(), bench.read(EICS)), (vec![33], 0), "EIAC has other causes, too");
+    bench.write(EIAM, LSC | 1 << 3);
+    bench.write(EICS, LSC);
+    assert_eq!((bench.vectors.take(), bench.read(EIMS)), (vec![33], 0), "and EIAM");
+    bench.write(EIMS, 1 << 3);
+    bench.write(EICS, 1 << 3);
+    assert_eq!((bench.vectors.take(), bench.read(EIMS)), (vec![3], 0), "EIAM has the low causes of queues");
+    bench.write(EIMS_EX + 4, 1 << 8);
+    for _ in 0..2 {
+        bench.write(EICS_EX + 4, 1 << 8);
+        assert_eq!(bench.vectors.take(), [40]);
+        assert_eq!(bench.read(EICS_EX + 4), 0, "causes that EICR does not show clear by themselves");
+    }
+}
+
+#[test]
+fn without_eiame_messages_mask_nothing() {
+    let bench = Bench::new();
+    bench.write(GPIE, MSIX);
+    bench.write(EIAM_EX, 1 << 2);
+    bench.write(EIMS_EX, 1 << 2);
+    bench.write(EICS, 1 << 2);
+    assert_eq!((bench.vectors.take(), bench.read(EIMS_EX)), (vec![2], 1 << 2));
+}
+
+#[test]
+fn with_msix_a_cause_that_is_pending_sends_no_other_message() {
+    let bench = Bench::new();
+    bench.write(GPIE, MSIX);
+    bench.write(EIMS_EX, 1 << 2);
+    bench.write(EICS, 1 << 2);
+    bench.write(EICS, 1 << 2);
+    assert_eq!(bench.vectors.take(), [2]);
+    bench.write(EICR, 1 << 2);
+    bench.write(EICS, 1 << 2);
+    assert_eq!(bench.vectors.take(), [2]);
+}
+
+#[test]
+fn with_msix_masked_causes_send_no_message() {
+    let bench = Bench::new();
+    bench.write(GPIE, MSIX);
+    bench.write(EICS, 1 << 2);
+    assert!(bench.vectors.take().is_empty());
+}
+
+#[test]
+fn the_level_of_the_pin_is_told() {
+    #[derive(Clone, Default)]
+    struct Pin(Arc<std::sync::Mutex<Vec<bool>>>);
+    impl ixy_sim::Irq for Pin {
+        fn raise(&self, _vector: u32) {}
+        fn line(&self, asserted: bool) {
+            self.0.lock().unwrap().push(asserted);
+        }
+    }
+    let pin = Pin::default();
+    let bench = Bench::with(|builder| builder.irq(Box::new(pin.clone())));
+    bench.write(EIMS, 1);
+    bench.write(EICS, 1);
+    bench.read(EICR);
+    assert_eq!(*pin.0.lock().unwrap(), [true, false]);
+}
