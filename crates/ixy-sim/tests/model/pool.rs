@@ -466,6 +466,28 @@ fn pools_reach_each_other_through_the_switch() {
 }
 
 #[test]
+fn the_switch_and_the_checks_know_tags_by_the_type_that_the_port_has() {
+    let mut pools = Pools::new();
+    let other = |id| {
+        let mut frame = tagged(from(ALICE, BOB), id);
+        frame[12..14].copy_from_slice(&[0x91, 0x00]);
+        frame
+    };
+    pools.write(PFDTXGSWC, 1);
+    pools.vlan(0, 7, 1 << 2);
+    pools.vlan(1, 8, 1 << 2 | 1 << 40);
+    pools.accepts(40, AUPE);
+    pools.write(VLNCTRL, VFE | 0x9100);
+    assert_eq!(pools.sends(2, &other(7)).0, NONE, "not a member, and not untagged");
+    assert_eq!(pools.sends(2, &other(8)).0, [40]);
+    assert_eq!(pools.sends(2, &tagged(from(ALICE, BOB), 7)).0, [40], "untagged");
+    pools.write(PFVFSPOOF, 1 << (8 + 2));
+    assert_eq!(pools.sends(2, &other(8)).0, [40]);
+    assert_eq!(pools.sends(2, &other(9)), (vec![], false), "not its VLAN");
+    assert_eq!(pools.sends(2, &tagged(from(ALICE, BOB), 9)).0, [40], "untagged");
+}
+
+#[test]
 fn frames_inside_are_counted_for_queues_and_not_for_the_port() {
     let mut pools = Pools::new();
     pools.write(PFDTXGSWC, 1);
