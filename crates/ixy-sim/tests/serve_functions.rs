@@ -338,6 +338,16 @@ fn inspect(of_card: &std::path::Path, of_function: &std::path::Path) {
     card.set_config(0x168, 0);
     assert_eq!(card.read(0x00008) >> 10 & 0x1ff, 0);
     assert_eq!(function.read(0x00108), 0, "functions that are enabled no more were reset");
+    // So were their configuration spaces, of which a client sees more when they were bus masters.
+    card.set_config(0x168, 1);
+    assert_eq!(card.config(0x168), 1);
+    // SAFETY: ARMED-ONLY: no ring of it is on.
+    unsafe { function.master.enable() }.unwrap();
+    assert_eq!(function.config(0x04) & 6, 6);
+    card.set_config(0x168, 0);
+    assert_eq!((card.config(0x168), function.config(0x04) & 6), (0, 0));
+    assert_eq!(function.read(0x00108), u32::MAX, "its memory is not decoded");
+    let _decoding = VfioUserBusMaster::new(&function.client).unwrap();
 
     assert_eq!(function.config(0x00), 0x10ed_8086);
     assert_eq!(function.config(0x08) >> 16, 0x0200);

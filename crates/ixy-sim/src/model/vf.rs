@@ -205,6 +205,12 @@ impl Vf {
         self.nic.act(|_| self.nic.hw.vf_mastering.fetch_or(1 << self.n, Ordering::AcqRel));
     }
 
+    /// Whether it was switched on and not off again, as the end of all virtual functions does, too.
+    #[cfg(feature = "serve")]
+    pub(crate) fn is_bus_mastering(&self) -> bool {
+        self.nic.hw.vf_mastering.load(Ordering::Acquire) >> self.n & 1 == 1
+    }
+
     /// A function level reset, as its configuration space asks for (section 4.2.2.2): what VFCTRL.RST does, and its bus
     /// mastering is off.
     pub fn reset(&self) {

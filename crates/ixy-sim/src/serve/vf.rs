@@ -144,13 +144,26 @@ impl VfFunction<'_> {
     /// A function level reset.
     fn reset_function(&mut self) {
         self.port.slot.tell(&Event::Reset);
-        self.config.reset();
-        self.port.slot.gate().messages = Messages::new(Vf::VECTORS);
-        self.apply();
+        self.forget();
         self.port.vf.reset();
     }
 
+    /// The configuration as after a reset.
+    fn forget(&mut self) {
+        self.config.reset();
+        self.port.slot.gate().messages = Messages::new(Vf::VECTORS);
+        self.apply();
+    }
+
+    /// The driver of the card may have ended all virtual functions, which resets them.
+    fn follow(&mut self) {
+        if self.mastering && !self.port.vf.is_bus_mastering() {
+            self.forget();
+        }
+    }
+
     fn access(&mut self, region: u32, offset: u64, into: &mut [u8]) -> Result<(), Errno> {
+        self.follow();
         let memory = self.config.state().memory;
         match region {
             pci::BAR0 => {
@@ -171,6 +184,7 @@ impl VfFunction<'_> {
     }
 
     fn change(&mut self, region: u32, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
+        self.follow();
         let memory = self.config.state().memory;
         match region {
             pci::BAR0 => {
