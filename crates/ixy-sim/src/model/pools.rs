@@ -230,12 +230,6 @@ pub(crate) fn queue_drop_enable(drops: &mut u128, value: u32) -> u32 {
     }
 }
 
-/// The tag of a frame, of which `kind` is the type.
-fn tag(frame: &[u8], kind: u16) -> Option<u16> {
-    let rest = frame.get(12..16)?.strip_prefix(&kind.to_be_bytes())?;
-    Some(u16::from_be_bytes(rest.try_into().ok()?))
-}
-
 /// Frames that go from pool to pool inside of the device.
 #[derive(Debug, Default)]
 pub(crate) struct Switch {
@@ -326,7 +320,7 @@ impl<'a> Outgoing<'a> {
 impl Sink for Outgoing<'_> {
     fn send(&mut self, queue: u32, frame: &[u8]) -> Sent {
         let pool = queue / self.queues % POOLS;
-        let vlan = tag(frame, self.settings.tag());
+        let vlan = self.settings.headers(frame).vlan;
         if self.is_spoofed(pool, frame, vlan) {
             let counted = super::vf::bit_of(self.hw, names::pfvmecm, pool);
             if counted && Behaviour::SpoofCounted.on() {

@@ -488,6 +488,23 @@ fn the_switch_and_the_checks_know_tags_by_the_type_that_the_port_has() {
 }
 
 #[test]
+fn of_two_tags_the_switch_looks_at_the_inner_one() {
+    let mut pools = Pools::new();
+    let two = |id| {
+        let mut frame = tagged(from(ALICE, BOB), id);
+        frame.splice(12..12, [0x88, 0xa8, 0x00, 0x07]);
+        frame
+    };
+    pools.write(PFDTXGSWC, 1);
+    pools.vlan(0, 7, 1 << 40);
+    pools.write(VLNCTRL, VFE | 0x8100);
+    pools.write(0x00018, 1 << 26); // CTRL_EXT: frames have two tags
+    pools.write(0x05078, 0x88a8 << 16); // EXVET
+    assert_eq!(pools.sends(2, &two(7)).0, [40]);
+    assert_eq!(pools.sends(2, &two(8)).0, NONE);
+}
+
+#[test]
 fn frames_inside_are_counted_for_queues_and_not_for_the_port() {
     let mut pools = Pools::new();
     pools.write(PFDTXGSWC, 1);
