@@ -65,6 +65,13 @@ struct Window {
     store: Store,
 }
 
+impl Window {
+    /// Its last byte.
+    fn last(&self) -> u64 {
+        self.iova + (self.len - 1)
+    }
+}
+
 #[derive(Debug)]
 enum Store {
     Mapped(Mapping),
@@ -134,16 +141,25 @@ impl GuestMemory {
         Ok(())
     }
 
-    /// Unmaps what was mapped with the same address and length, or everything. When it returns, nothing reaches it any more.
+    /// Unmaps what lies in a range, as the kernel's VFIO does, or everything. When it returns, nothing reaches it any more.
     ///
     /// # Errors
-    /// `ENOENT`: that is not mapped; `EINVAL`: flags that are not known, or everything with an address.
+    /// `ENOENT`: nothing is mapped there; `EINVAL`: a window lies there with a part of it only (none is unmapped then), no range,
+    /// flags that are not known, or everything with an address.
     pub fn unmap(&self, unmap: &DmaUnmap) -> Result<(), Errno> {
         let mut windows = self.windows.write().unwrap_or_else(PoisonError::into_inner);
         match unmap.flags {
             0 => {
-                let found = windows.iter().position(|w| (w.iova, w.len) == (unmap.address, unmap.size));
-                windows.remove(found.ok_or(Errno::NOENT)?);
+                let last = unmap.size.checked_sub(1).and_then(|rest| unmap.address.checked_add(rest));
+                let range = unmap.address..=last.ok_or(Errno::INVAL)?;
+                // Sorted, and none is empty.
+                let start = windows.partition_point(|w| w.last() < *range.start());
+                let end = windows.partition_point(|w| w.iova <= *range.end());
+                let found = windows.get(start..end).filter(|found| !found.is_empty()).ok_or(Errno::NOENT)?;
+                if !found.iter().all(|w| range.contains(&w.iova) && range.contains(&w.last())) {
+                    return Err(Errno::INVAL);
+                }
+                windows.drain(start..end);
             }
             DmaUnmap::ALL if (unmap.address, unmap.size) == (0, 0) => windows.clear(),
             _ => return Err(Errno::INVAL),

@@ -61,11 +61,41 @@ fn what_is_not_mapped_cannot_be_unmapped() {
     let (served, client) = client();
     let file = memory(2 * PAGE, true);
     client.map(0x10000, 2 * PAGE, file.as_fd(), 0, true).unwrap();
-    for (address, size) in [(0x20000, PAGE), (0x10000, PAGE), (0x11000, PAGE)] {
-        assert_eq!(errno(client.unmap(address, size)), Errno::NOENT);
+    for (address, size) in [(0x20000, PAGE), (0xf000, PAGE), (0x12000, 1 << 40), (0, 0x10000)] {
+        assert_eq!(errno(client.unmap(address, size)), Errno::NOENT, "{address:#x} {size:#x}");
     }
+    // A part of a window, and what is no range.
+    for (address, size) in
+        [(0x10000, PAGE), (0x11000, PAGE), (0xf000, 2 * PAGE), (0x10000, 0), (0x10000, u64::MAX)]
+    {
+        assert_eq!(errno(client.unmap(address, size)), Errno::INVAL, "{address:#x} {size:#x}");
+    }
+    assert_eq!(served.server.memory().mappings(), 1);
     client.unmap(0x10000, 2 * PAGE).unwrap();
     assert_eq!(errno(client.unmap(0x10000, 2 * PAGE)), Errno::NOENT);
+    assert_eq!(served.server.memory().mappings(), 0);
+}
+
+/// QEMU empties the address space of a device that stands behind an emulated IOMMU like this.
+#[test]
+fn all_that_lies_in_a_range_is_unmapped() {
+    let (served, client) = client();
+    let file = memory(PAGE, true);
+    for n in 0..4 {
+        client.map(0x10000 + 2 * n * PAGE, PAGE, file.as_fd(), 0, true).unwrap();
+    }
+    // A window that the range cuts through keeps all of them.
+    client.map(0x20000, 2 * PAGE, file.as_fd(), 0, true).unwrap_err();
+    let long = memory(2 * PAGE, true);
+    client.map(0x20000, 2 * PAGE, long.as_fd(), 0, true).unwrap();
+    assert_eq!(errno(client.unmap(0x12000, 0xf000)), Errno::INVAL);
+    assert_eq!(served.server.memory().mappings(), 5);
+    client.unmap(0x12000, 3 * PAGE).unwrap();
+    let view = served.server.memory().view();
+    let there = |address| view.read(ixy_dma::Iova(address), &mut [0]);
+    assert_eq!([0x10000, 0x12000, 0x14000, 0x16000, 0x20000].map(there), [true, false, false, true, true]);
+    drop(view);
+    client.unmap(0x8000, u64::MAX - 0x7fff).unwrap();
     assert_eq!(served.server.memory().mappings(), 0);
 }
 
