@@ -6,7 +6,9 @@ use std::{
     process::Command,
 };
 
-use crate::{Error, Parts, Programs, archive::Archive, error::at, modules::Modules, parts::repository};
+use crate::{
+    Error, Parts, Programs, Tool, archive::Archive, error::at, modules::Modules, parts::repository, tool,
+};
 
 /// The first process of the guest: mounts, loads modules, then does what it is told over the second serial port.
 const INIT: &str = include_str!("../guest/init");
@@ -23,6 +25,7 @@ pub(crate) fn build(
     modules: &[&str],
     programs: &Programs,
     scripts: bool,
+    tools: &[Tool],
 ) -> Result<Vec<u8>, Error> {
     let mut archive = Archive::default();
     for directory in ["bin", "dev", "etc", "modules", "proc", "sys", "tmp"] {
@@ -36,6 +39,7 @@ pub(crate) fn build(
     if scripts {
         add_scripts(&mut archive)?;
     }
+    tool::add(&mut archive, &parts.tools, tools)?;
     let mut order = String::new();
     for module in Modules::below(&kernel.join("modules"), &parts.busybox)?.load_order(modules)? {
         archive.file(&format!("modules/{}.ko", module.name), &module.image);
@@ -78,6 +82,6 @@ fn with_libraries(program: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok([program.to_owned()].into_iter().chain(words.map(PathBuf::from)).collect())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(at(path))
 }

@@ -35,6 +35,7 @@ mod parts;
 mod permit;
 mod port;
 mod programs;
+mod tool;
 
 pub use cable::{Cable, Count, drain, forwarded, numbered};
 pub use error::Error;
@@ -44,3 +45,4 @@ pub use nic::{Backend, Interface, Nic};
 pub use parts::Parts;
 pub use port::Port;
 pub use programs::Programs;
+pub use tool::Tool;

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::{Backend, Error, Guest, Nic, Parts, Programs, error::at, image, permit::Permit};
+use crate::{Backend, Error, Guest, Nic, Parts, Programs, Tool, error::at, image, permit::Permit};
 
 /// Describes a machine; [`boot`](Self::boot) starts it.
 #[derive(Debug, Clone)]
@@ -22,6 +22,7 @@ pub struct Machine {
     /// MiB.
     memory: u32,
     scripts: bool,
+    tools: Vec<Tool>,
     arguments: Vec<String>,
     append: String,
     limit: Duration,
@@ -39,6 +40,7 @@ impl Machine {
             hugepages: 128,
             memory: 1024,
             scripts: false,
+            tools: Vec::new(),
             arguments: Vec::new(),
             append: String::new(),
             limit,
@@ -80,6 +82,13 @@ impl Machine {
     #[must_use]
     pub fn scripts(mut self) -> Self {
         self.scripts = true;
+        self
+    }
+
+    /// Puts a program into the guest's path that is not the project's, with its libraries.
+    #[must_use]
+    pub fn tool(mut self, tool: Tool) -> Self {
+        self.tools.push(tool);
         self
     }
 
@@ -160,8 +169,8 @@ impl Machine {
         })?;
         let modules: Vec<&str> = self.modules.iter().map(String::as_str).collect();
         let initrd = directory.path().join("initrd");
-        fs::write(&initrd, image::build(parts, kernel, &modules, programs, self.scripts)?)
-            .map_err(at(&initrd))?;
+        let image = image::build(parts, kernel, &modules, programs, self.scripts, &self.tools)?;
+        fs::write(&initrd, image).map_err(at(&initrd))?;
 
         let mut command = Command::new(&parts.qemu);
         // SAFETY: prctl(2) may be called between fork and exec.

@@ -7,13 +7,15 @@ use std::{
 
 use crate::{Error, error::at};
 
-/// QEMU, a kernel with its modules, and busybox, as `scripts/vm` found or fetched them.
+/// QEMU, kernels with their modules, and programs for the guest, as `scripts/vm` found or fetched them.
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// The program that runs machines.
     pub qemu: PathBuf,
     /// A static busybox, which the guest runs and which unpacks modules here.
     pub busybox: PathBuf,
+    /// What else a guest can be given: a directory with programs and their libraries, laid out as a system.
+    pub tools: PathBuf,
     /// The kernels: directories with `vmlinuz` and `modules`. There is at least one.
     pub kernels: Vec<PathBuf>,
 }
@@ -42,7 +44,8 @@ impl Parts {
             paths(name).into_iter().next().ok_or_else(missing)
         };
         first("kernel")?;
-        Ok(Self { qemu: first("qemu")?, busybox: first("busybox")?, kernels: paths("kernel") })
+        let kernels = paths("kernel");
+        Ok(Self { qemu: first("qemu")?, busybox: first("busybox")?, tools: first("tools")?, kernels })
     }
 }
 

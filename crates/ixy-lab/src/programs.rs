@@ -25,6 +25,12 @@ pub struct Programs {
 }
 
 impl Programs {
+    /// None, for guests that run only what others wrote.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { files: Vec::new() }
+    }
+
     /// Builds them, once a process, with overflow checks and debug assertions on.
     ///
     /// # Errors

@@ -7,10 +7,15 @@ use std::io::Write;
 
 use ixy_lab::{Error, Guest, Parts, Programs};
 
-/// What machines are made of; none, with a line that says why, where it is not there.
+/// What machines are made of, and the programs; none, with a line that says why, where it is not there.
 pub(crate) fn lab(test: &str) -> Option<(Parts, Programs)> {
+    parts(test).map(|parts| (parts, Programs::build().unwrap()))
+}
+
+/// The same without the programs.
+pub(crate) fn parts(test: &str) -> Option<Parts> {
     match Parts::find() {
-        Ok(parts) => Some((parts, Programs::build().unwrap())),
+        Ok(parts) => Some(parts),
         Err(Error::NotPrepared(why)) => {
             say(&format!("SKIPPED: {test}: {}\n", why.replace('\n', " ")));
             None

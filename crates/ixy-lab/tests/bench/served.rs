@@ -1,12 +1,13 @@
 //! Software 82599s that threads of the test serve to a machine over vfio-user.
+#![allow(dead_code, reason = "tests, of which none uses all of it")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use ixy_sim::PollThread;
 use ixy_sim::serve::{Port, Settings};
 use ixy_sim::wire::{Cables, WireSpec};
+use ixy_sim::{Fault, PollThread};
 use ixy_vfio_user::server::{Listener, Stop};
 
 /// Ports with a socket each, served until this is dropped.
@@ -40,20 +41,29 @@ impl Served {
         self.directory.path().join(name)
     }
 
-    /// What clients did that they should not: accesses to memory that was not mapped, messages that were refused, descriptors
-    /// without sense. Empty when there was nothing.
+    /// Takes the light away from a card, or gives it back.
+    pub(crate) fn set_link(&self, name: &str, up: bool) {
+        let (_, port) = self.ports.iter().find(|(other, _)| other == name).unwrap();
+        port.nic().faults().set(Fault::LinkDown, !up);
+    }
+
+    /// What clients did that they should not: accesses to memory that was not mapped, descriptors without sense. Empty when there
+    /// was nothing.
     pub(crate) fn wrongs(&self) -> String {
         let mut text = String::new();
         for (name, port) in &self.ports {
-            let (memory, refused) = (port.server().memory(), port.server().refused());
-            let bad = port.nic().bad_descriptors();
-            if memory.faults() + refused + bad > 0 {
+            let (memory, bad) = (port.server().memory(), port.nic().bad_descriptors());
+            if memory.faults() + bad > 0 {
                 let (faults, last) = (memory.faults(), memory.last_fault());
-                text +=
-                    &format!("{name}: {faults} DMA faults (last {last:x?}), {refused} refused, {bad} bad\n");
+                text += &format!("{name}: {faults} DMA faults (last {last:x?}), {bad} bad descriptors\n");
             }
         }
         text
+    }
+
+    /// How many messages of clients were refused.
+    pub(crate) fn refused(&self) -> u64 {
+        self.ports.iter().map(|(_, port)| port.server().refused()).sum()
     }
 }
 
