@@ -92,7 +92,7 @@ fn all_that_lies_in_a_range_is_unmapped() {
     assert_eq!(served.server.memory().mappings(), 5);
     client.unmap(0x12000, 3 * PAGE).unwrap();
     let view = served.server.memory().view();
-    let there = |address| view.read(ixy_dma::Iova(address), &mut [0]);
+    let there = |address| view.read(Iova(address), &mut [0]);
     assert_eq!([0x10000, 0x12000, 0x14000, 0x16000, 0x20000].map(there), [true, false, false, true, true]);
     drop(view);
     client.unmap(0x8000, u64::MAX - 0x7fff).unwrap();
