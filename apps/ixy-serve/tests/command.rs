@@ -139,9 +139,21 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 /// Memory of 64 KiB at IOVA 0, with a transmit ring of 8 at 0, a receive ring at 0x1000, a frame at 0x2000 and a buffer at
 /// 0x3000.
 fn rings(client: &Client) -> OwnedFd {
+    let file = memory();
+    fcntl_add_seals(&file, SealFlags::SHRINK).unwrap();
+    start(client, &file);
+    file
+}
+
+/// A file for them, which may be cut off.
+fn memory() -> OwnedFd {
     let file = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
     ftruncate(&file, 0x10000).unwrap();
-    fcntl_add_seals(&file, SealFlags::SHRINK).unwrap();
+    file
+}
+
+/// Starts queues on rings in a file.
+fn start(client: &Client, file: &OwnedFd) {
     client.map(0, 0x10000, file.as_fd(), 0, true).unwrap();
     for (at, value) in [
         (0x06000, 0),
@@ -159,7 +171,6 @@ fn rings(client: &Client) -> OwnedFd {
     ] {
         set(client, at, value);
     }
-    file
 }
 
 fn put(file: &OwnedFd, at: u64, words: &[u64]) {
@@ -314,6 +325,43 @@ fn a_server_that_is_killed_is_a_lost_device_and_its_socket_is_taken_over() {
     assert!(socket.exists(), "nobody was there to remove it");
     let _again = Server::start(&["--socket", text(&socket)], 1);
     assert_ne!(read32(&connect(&socket), pci::BAR0, STATUS), u32::MAX);
+}
+
+#[test]
+fn memory_that_is_cut_off_while_frames_flow_does_not_end_the_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let server = Server::start(&["--socket", text(&socket), "--wire", "flood", "--stats"], 1);
+    for len in [0x2800, 0x1040, 0] {
+        let mut client = None;
+        wait_for("the server takes a client", || {
+            client = Client::connect(&socket).ok();
+            client.is_some()
+        });
+        let client = client.unwrap();
+        write(&client, pci::CONFIG, 4, &[6, 0]);
+        let file = memory();
+        start(&client, &file);
+        // Seven receive descriptors, again and again, until long after there is no memory behind them.
+        let arm = || {
+            for n in 0..8 {
+                put(&file, 0x1000 + 16 * n, &[0x3000, 0]);
+            }
+        };
+        arm();
+        set(&client, 0x01018, 7);
+        wait_for("a frame", || word(&file, 0x1008) & 1 == 1);
+        ftruncate(&file, len).unwrap();
+        for tail in [3, 0, 5, 2, 7, 4] {
+            set(&client, 0x01018, tail);
+            set(&client, 0x06018, tail);
+            assert_ne!(read32(&client, pci::BAR0, STATUS), u32::MAX, "it answers");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    let (code, out, err) = server.end(Signal::TERM);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("3 clients") && !out.contains(" 0 DMA faults"), "each access is counted: {out}");
 }
 
 #[test]
