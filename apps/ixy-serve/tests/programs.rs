@@ -63,27 +63,40 @@ impl Process {
     }
 
     fn announced(mut self, sockets: usize) -> Self {
-        let mut out = BufReader::with_capacity(1, self.0.stdout.take().unwrap());
-        for _ in 0..sockets {
-            let mut line = String::new();
-            out.read_line(&mut line).unwrap();
+        for line in self.lines(sockets) {
             assert!(line.starts_with("serving vfio-user:"), "{line}");
         }
-        self.0.stdout = Some(out.into_inner());
         self
     }
 
     /// Waits for the first line of statistics: frames flow.
     fn running(mut self) -> Self {
-        let mut out = BufReader::with_capacity(1, self.0.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        self.0.stdout = Some(out.into_inner());
+        let line = self.lines(1).concat();
         if line.is_empty() {
             panic!("it ended: {}", self.ended().err);
         }
         assert!(line.contains("RX: "), "{line}");
         self
+    }
+
+    /// The next lines that it prints, which are empty when it ended.
+    fn lines(&mut self, count: usize) -> Vec<String> {
+        let out = self.0.stdout.take().unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        // In a thread, as reading has no limit.
+        std::thread::spawn(move || {
+            let mut out = BufReader::with_capacity(1, out);
+            let lines = (0..count).map(|_| {
+                let mut line = String::new();
+                out.read_line(&mut line).unwrap();
+                line
+            });
+            let lines = lines.collect();
+            sender.send((lines, out.into_inner())).unwrap();
+        });
+        let (lines, out) = receiver.recv_timeout(LIMIT).unwrap();
+        self.0.stdout = Some(out);
+        lines
     }
 
     fn signal(&self, signal: Signal) {
