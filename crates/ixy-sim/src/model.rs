@@ -503,7 +503,7 @@ impl Engine {
         let pools = Outgoing::queues(hw);
         let (may_send, may_receive) = (Transmitter::is_on(hw), Receiver::is_on(hw));
         let (mut received, mut sent) = (0, 0);
-        if HLREG0::LPBK.is_set(hw.regs.load(names::HLREG0)) {
+        if HLREG0::LPBK.is_set(hw.regs.load(names::HLREG0)) && Behaviour::Loopback.on() {
             // MAC loopback: the wire is cut off (section 8.2.3.22.8).
             if may_send {
                 sent = match pools {

@@ -546,6 +546,178 @@ behaviours! {
     DoubleVlanTransmit "double-vlan-transmit"
     /// PFMAILBOX.RVFU takes the buffer from the virtual function.
     MailboxTakenBack "mailbox-taken-back"
+    /// Frames to addresses that no filter wants are dropped.
+    AddressFilter "address-filter"
+    /// Broadcast passes with FCTRL.BAM.
+    BroadcastAccept "broadcast-accept"
+    /// All multicast passes with FCTRL.MPE.
+    MulticastPromiscuous "multicast-promiscuous"
+    /// All unicast passes with FCTRL.UPE.
+    UnicastPromiscuous "unicast-promiscuous"
+    /// Frames to addresses in RAL and RAH pass.
+    ExactAddresses "exact-addresses"
+    /// Only while RAH.AV is set.
+    AddressValid "address-valid"
+    /// Multicast passes by MTA.
+    MulticastTable "multicast-table"
+    /// Only with MCSTCTRL.MFE.
+    MulticastTableEnable "multicast-table-enable"
+    /// MCSTCTRL.MO chooses the bits that index it.
+    MulticastOffset "multicast-offset"
+    /// With VLNCTRL.VFE only VLANs of VFTA pass.
+    VlanFilter "vlan-filter"
+    /// Frames below 64 bytes are dropped.
+    FramesTooShort "frames-too-short"
+    /// Frames that are longer than is allowed are dropped.
+    FramesTooLong "frames-too-long"
+    /// A tag may make a frame longer.
+    FramesTagLonger "frames-tag-longer"
+    /// MAXFRS holds with HLREG0.JUMBOEN.
+    FramesJumbo "frames-jumbo"
+    /// FCTRL.SBP stores damaged frames.
+    DamagedStored "damaged-stored"
+    /// Nothing is received without RXCTRL.RXEN.
+    ReceiveEnable "receive-enable"
+    /// Nothing is received with SECRXCTRL.RX_DIS.
+    SecurityHolds "security-holds"
+    /// Nothing is written to queues that are off.
+    ReceiveQueueEnable "receive-queue-enable"
+    /// Descriptors have the legacy format where SRRCTL says so.
+    ReceiveLegacy "receive-legacy"
+    /// SRRCTL.BSIZEPACKET is the size of buffers.
+    ReceiveBufferSize "receive-buffer-size"
+    /// A frame may take several buffers.
+    ReceiveOverBuffers "receive-over-buffers"
+    /// Only its last descriptor has EOP.
+    ReceiveEndOfPacket "receive-end-of-packet"
+    /// Only its last descriptor says what is in it.
+    LastDescribes "last-describes"
+    /// SRRCTL.DROP_EN drops frames for want of a descriptor.
+    DropEnable "drop-enable"
+    /// Frames without a descriptor wait.
+    PacketBuffer "packet-buffer"
+    /// Only as many as RXPBSIZE has room for.
+    PacketBufferOverflow "packet-buffer-overflow"
+    /// The check sequence is stripped.
+    CrcStrip "crc-strip"
+    /// It is kept if nobody asks for that.
+    CrcKept "crc-kept"
+    /// RXDCTL.VME takes tags out of frames.
+    VlanStrip "vlan-strip"
+    /// The descriptor has the tag that was taken out.
+    VlanReported "vlan-reported"
+    /// The IPv4 header's checksum is checked.
+    IpVerdict "ip-verdict"
+    /// A wrong one is reported.
+    IpVerdictError "ip-verdict-error"
+    /// Checksums of TCP and UDP are checked.
+    TransportVerdict "transport-verdict"
+    /// A wrong one is reported.
+    TransportVerdictError "transport-verdict-error"
+    /// Those of UDP are marked.
+    UdpVerdict "udp-verdict"
+    /// UDP over IPv4 may have no checksum.
+    UdpWithoutChecksum "udp-without-checksum"
+    /// A fragment has no transport header.
+    FragmentsPlain "fragments-plain"
+    /// Descriptors say which network protocol a packet has.
+    PacketTypes "packet-types"
+    /// They say whether it has options.
+    PacketTypeOptions "packet-type-options"
+    /// They say which transport protocol it has.
+    PacketTypeTransport "packet-type-transport"
+    /// RSS chooses a queue by a hash.
+    Rss "rss"
+    /// MRQC says which packets are hashed.
+    RssTypes "rss-types"
+    /// Ports are hashed, too.
+    RssPorts "rss-ports"
+    /// RETA says which queue a hash means.
+    RssTable "rss-table"
+    /// The descriptor has the hash.
+    RssHashReported "rss-hash-reported"
+    /// Only with RXCSUM.PCSD.
+    HashOnlyWithPcsd "hash-only-with-pcsd"
+    /// The descriptor says what was hashed.
+    RssTypeReported "rss-type-reported"
+    /// Nothing is sent without DMATXCTL.TE.
+    TransmitEnable "transmit-enable"
+    /// Nothing is sent from queues that are off.
+    TransmitQueueEnable "transmit-queue-enable"
+    /// Legacy descriptors send frames.
+    TransmitLegacy "transmit-legacy"
+    /// Context descriptors are kept.
+    Contexts "contexts"
+    /// A queue keeps two of them.
+    ContextsTwo "contexts-two"
+    /// Another queue is first in each poll.
+    QueuesTakeTurns "queues-take-turns"
+    /// Only descriptors with RS are reported.
+    ReportStatus "report-status"
+    /// DD says that a descriptor is done.
+    DescriptorDone "descriptor-done"
+    /// TXDCTL.WTHRESH holds write-backs back.
+    WriteBackThreshold "write-back-threshold"
+    /// They come when nothing follows.
+    WriteBackIdle "write-back-idle"
+    /// TDWBAL has the head written to memory instead.
+    HeadWriteBack "head-write-back"
+    /// IXSM inserts the checksum of an IPv4 header.
+    IpInsertion "ip-insertion"
+    /// But not where the context says that it is IPv6.
+    IpInsertionKind "ip-insertion-kind"
+    /// TXSM inserts the checksum of TCP or UDP.
+    TransportInsertion "transport-insertion"
+    /// That of UDP is never zero.
+    UdpInsertionNotZero "udp-insertion-not-zero"
+    /// VLE inserts the context's tag.
+    VlanInsertion "vlan-insertion"
+    /// IC of a legacy descriptor inserts a checksum.
+    LegacyInsertion "legacy-insertion"
+    /// VLE of a legacy descriptor inserts its tag.
+    LegacyVlanInsertion "legacy-vlan-insertion"
+    /// Short frames are padded.
+    Padding "padding"
+    /// Only with HLREG0.TXPADEN.
+    PaddingEnable "padding-enable"
+    /// Without IFCS frames bring their check sequence.
+    CrcBrought "crc-brought"
+    /// A wrong one is dropped by whoever receives it.
+    CrcBroughtChecked "crc-brought-checked"
+    /// With HLREG0.LPBK frames that are sent come back.
+    Loopback "loopback"
+    /// Good frames that arrive are counted.
+    StatisticsReceived "statistics-received"
+    /// Frames that are sent are counted.
+    StatisticsSent "statistics-sent"
+    /// All frames are counted, good or not.
+    StatisticsTotal "statistics-total"
+    /// Frames are counted by length.
+    StatisticsSizes "statistics-sizes"
+    /// Broadcast is counted.
+    StatisticsBroadcast "statistics-broadcast"
+    /// Multicast is counted.
+    StatisticsMulticast "statistics-multicast"
+    /// Counters of bytes include the check sequence.
+    StatisticsCheckSequence "statistics-check-sequence"
+    /// Damaged frames are counted by reason.
+    StatisticsDamaged "statistics-damaged"
+    /// MPC counts frames for which the packet buffer had no room.
+    StatisticsMissed "statistics-missed"
+    /// Queues count frames and bytes.
+    StatisticsQueues "statistics-queues"
+    /// RQSMR and TQSM say in which set.
+    StatisticsSets "statistics-sets"
+    /// QPRDC counts frames that queues drop.
+    StatisticsDropped "statistics-dropped"
+    /// Counters stop at their highest value.
+    StatisticsStop "statistics-stop"
+    /// Those of 36 bits do.
+    StatisticsWideStop "statistics-wide-stop"
+    /// These are carried into the upper register.
+    StatisticsCarry "statistics-carry"
+    /// GPRC counts frames that are then missed.
+    MissedAreGood "missed-are-good"
 }
 
 impl Behaviour {

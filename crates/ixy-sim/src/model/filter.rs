@@ -38,7 +38,7 @@ impl Settings {
             fctrl: regs.load(names::FCTRL),
             mcstctrl: regs.load(names::MCSTCTRL),
             vlnctrl: regs.load(names::VLNCTRL),
-            longest: if jumbo { longest } else { LONGEST },
+            longest: if jumbo && Behaviour::FramesJumbo.on() { longest } else { LONGEST },
             outer: CTRL_EXT::EXTENDED_VLAN
                 .is_set(regs.load(names::CTRL_EXT))
                 .then(|| EXVET::VET_EXT.read(regs.load(names::EXVET)) as u16)
@@ -49,13 +49,15 @@ impl Settings {
 
     /// Whether a destination address's hash is in the table whose words `table` gives.
     pub(crate) fn in_table(&self, regs: &Storage, table: fn(u32) -> u32, destination: &[u8]) -> bool {
-        let hash = multicast_hash(MCSTCTRL::MO.read(self.mcstctrl), destination);
+        let offset = if Behaviour::MulticastOffset.on() { MCSTCTRL::MO.read(self.mcstctrl) } else { 0 };
+        let hash = multicast_hash(offset, destination);
         regs.load(table(hash >> 5)) >> (hash & 31) & 1 == 1
     }
 
     /// Whether a multicast address is in the multicast table, and that is in use.
     pub(crate) fn multicast_table(&self, regs: &Storage, destination: &[u8]) -> bool {
-        MCSTCTRL::MFE.is_set(self.mcstctrl) && self.in_table(regs, mta, destination)
+        let used = MCSTCTRL::MFE.is_set(self.mcstctrl) || !Behaviour::MulticastTableEnable.on();
+        used && Behaviour::MulticastTable.on() && self.in_table(regs, mta, destination)
     }
 
     /// Whether the VLAN filter is on.
@@ -87,12 +89,15 @@ impl Settings {
     #[inline(always)]
     pub(crate) fn damage(&self, frame: &[u8]) -> Option<Damage> {
         let len = frame.len() + FCS as usize;
-        if len < SHORTEST {
+        if len < SHORTEST && Behaviour::FramesTooShort.on() {
             return Some(Damage::Short);
         }
-        if len > self.longest {
+        if len > self.longest && Behaviour::FramesTooLong.on() {
             let headers = self.headers(frame);
-            let tags = usize::from(headers.vlan.is_some()) + usize::from(headers.outer);
+            let mut tags = usize::from(headers.vlan.is_some()) + usize::from(headers.outer);
+            if !Behaviour::FramesTagLonger.on() {
+                tags = 0;
+            }
             if len > self.longest + tags * VLAN_TAG {
                 return Some(Damage::Long);
             }
@@ -124,7 +129,7 @@ impl Addresses {
         self.entries.clear();
         for n in 0..ADDRESSES {
             let high = regs.load(rah(n));
-            if RAH::AV.is_set(high) {
+            if RAH::AV.is_set(high) || !Behaviour::AddressValid.on() {
                 let (low, high) = (regs.load(ral(n)).to_le_bytes(), high.to_le_bytes());
                 self.entries.push(n);
                 self.valid.push([low[0], low[1], low[2], low[3], high[0], high[1]]);
@@ -164,11 +169,18 @@ impl Addresses {
     fn address_passes(&self, regs: &Storage, settings: &Settings, destination: &[u8]) -> bool {
         let multicast = destination[0] & 1 != 0;
         // Broadcast passes by BAM, or as any multicast address does (section 8.2.3.7.1).
-        if destination == [0xff; 6] && FCTRL::BAM.is_set(settings.fctrl) {
+        if destination == [0xff; 6] && FCTRL::BAM.is_set(settings.fctrl) && Behaviour::BroadcastAccept.on() {
             return true;
         }
-        let all = if multicast { FCTRL::MPE } else { FCTRL::UPE };
-        if all.is_set(settings.fctrl) || self.valid.iter().any(|address| address == destination) {
+        let (all, wanted) = if multicast {
+            (FCTRL::MPE, Behaviour::MulticastPromiscuous)
+        } else {
+            (FCTRL::UPE, Behaviour::UnicastPromiscuous)
+        };
+        if all.is_set(settings.fctrl) && wanted.on() || !Behaviour::AddressFilter.on() {
+            return true;
+        }
+        if Behaviour::ExactAddresses.on() && self.valid.iter().any(|address| address == destination) {
             return true;
         }
         if multicast {
@@ -187,7 +199,10 @@ fn multicast_hash(offset: u32, destination: &[u8]) -> u32 {
 }
 
 fn vlan_passes(regs: &Storage, settings: &Settings, vlan: Option<u16>) -> bool {
-    let Some(tag) = vlan.filter(|_| VLNCTRL::VFE.is_set(settings.vlnctrl)) else { return true };
+    let Some(tag) = vlan.filter(|_| VLNCTRL::VFE.is_set(settings.vlnctrl) && Behaviour::VlanFilter.on())
+    else {
+        return true;
+    };
     let id = u32::from(tag & 0xfff);
     regs.load(vfta(id >> 5)) >> (id & 31) & 1 == 1
 }

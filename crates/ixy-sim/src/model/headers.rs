@@ -160,7 +160,8 @@ impl Headers {
             SCTP => (Transport::Sctp, 12),
             _ => return,
         };
-        if !self.fragment && at + least <= self.end {
+        let fragment = self.fragment && Behaviour::FragmentsPlain.on();
+        if !fragment && at + least <= self.end {
             self.transport = Some((transport, at));
         }
     }
@@ -245,7 +246,7 @@ impl Headers {
         let (network, ip) = self.network?;
         let protocol = match transport {
             Transport::Tcp => TCP,
-            Transport::Udp if word(frame, at + 6)? == 0 => return None,
+            Transport::Udp if word(frame, at + 6)? == 0 && Behaviour::UdpWithoutChecksum.on() => return None,
             Transport::Udp => UDP,
             Transport::Sctp => return self.sctp_checksum(frame, at),
         };

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use ixy_dma::Iova;
 use ixy_regs::ixgbe::descriptors::receive::{PacketType, Status, legacy, write_back as fields_of};
 use ixy_regs::ixgbe::fields::{
-    EICR, HLREG0, MRQC, RDRXCTL, RXCSUM, RXCTRL, RXDCTL, RXPBSIZE, SECRXCTRL, SRRCTL,
+    EICR, FCTRL, HLREG0, MRQC, RDRXCTL, RXCSUM, RXCTRL, RXDCTL, RXPBSIZE, SECRXCTRL, SRRCTL,
 };
 
 use super::behaviour::Behaviour;
@@ -128,11 +128,17 @@ impl Config {
             mrqc,
             pools,
             classes,
-            hash: RXCSUM::PCSD.is_set(regs.load(names::RXCSUM)),
+            hash: RXCSUM::PCSD.is_set(regs.load(names::RXCSUM)) || !Behaviour::HashOnlyWithPcsd.on(),
             // Both switches have to say the same (section 8.2.3.8.8); the model strips when either does.
-            strip_crc: strip || RDRXCTL::CRCSTRIP.is_set(regs.load(names::RDRXCTL)),
-            save_bad: ixy_regs::ixgbe::fields::FCTRL::SBP.is_set(regs.load(names::FCTRL)),
-            capacity: RXPBSIZE::SIZE.read(regs.load(names::rxpbsize(0))) as usize * 1024,
+            strip_crc: (strip || RDRXCTL::CRCSTRIP.is_set(regs.load(names::RDRXCTL)))
+                && Behaviour::CrcStrip.on()
+                || !Behaviour::CrcKept.on(),
+            save_bad: FCTRL::SBP.is_set(regs.load(names::FCTRL)) && Behaviour::DamagedStored.on(),
+            capacity: match RXPBSIZE::SIZE.read(regs.load(names::rxpbsize(0))) as usize * 1024 {
+                _ if !Behaviour::PacketBuffer.on() => 0,
+                _ if !Behaviour::PacketBufferOverflow.on() => usize::MAX,
+                size => size,
+            },
             queues: hw.dma_queues(),
             stamps: time::stamps_received(hw),
             coalesce: coalescing::may(hw),
@@ -163,7 +169,7 @@ impl<'v, V: DmaView> Ring<'v, V> {
     fn open(hw: &Hardware, view: &'v V, config: &Config, queue: u32) -> Option<Self> {
         let regs = &hw.regs;
         let control = regs.load(rx(names::RXDCTL, queue));
-        if !RXDCTL::ENABLE.is_set(control) {
+        if !RXDCTL::ENABLE.is_set(control) && Behaviour::ReceiveQueueEnable.on() {
             return None;
         }
         let count = regs.load(rx(names::RDLEN, queue)) / 16;
@@ -174,8 +180,11 @@ impl<'v, V: DmaView> Ring<'v, V> {
         let base = u64::from(regs.load(rx(names::RDBAL, queue)))
             | u64::from(regs.load(rx(names::RDBAH, queue))) << 32;
         let srrctl = regs.load(rx(names::SRRCTL, queue));
-        let size = SRRCTL::BSIZEPACKET.read(srrctl) as usize * 1024;
-        let legacy = SRRCTL::DESCTYPE.read(srrctl) == 0;
+        let size = match SRRCTL::BSIZEPACKET.read(srrctl) as usize * 1024 {
+            size if Behaviour::ReceiveBufferSize.on() => size,
+            _ => 2048,
+        };
+        let legacy = SRRCTL::DESCTYPE.read(srrctl) == 0 && Behaviour::ReceiveLegacy.on();
         let apart = split::is_on(srrctl) || config.coalesce && !legacy && coalescing::is_on(hw, queue);
         Some(Self {
             queue,
@@ -187,8 +196,8 @@ impl<'v, V: DmaView> Ring<'v, V> {
             buffer: if apart { 0 } else { size },
             size,
             legacy,
-            drop: SRRCTL::DROP_EN.is_set(srrctl),
-            strip_vlan: RXDCTL::VME.is_set(control),
+            drop: SRRCTL::DROP_EN.is_set(srrctl) && Behaviour::DropEnable.on(),
+            strip_vlan: RXDCTL::VME.is_set(control) && Behaviour::VlanStrip.on(),
             moved: false,
         })
     }
@@ -275,8 +284,9 @@ impl Receiver {
 
     /// Whether the receiver is switched on (section 4.6.7).
     pub(crate) fn is_on(hw: &Hardware) -> bool {
-        RXCTRL::RXEN.is_set(hw.regs.load(names::RXCTRL))
-            && !SECRXCTRL::RX_DIS.is_set(hw.regs.load(names::SECRXCTRL))
+        let on = RXCTRL::RXEN.is_set(hw.regs.load(names::RXCTRL)) || !Behaviour::ReceiveEnable.on();
+        let held = SECRXCTRL::RX_DIS.is_set(hw.regs.load(names::SECRXCTRL));
+        on && !(held && Behaviour::SecurityHolds.on())
     }
 
     /// Moves frames from `source` into rings; returns how many it took or moved.
@@ -579,6 +589,9 @@ impl Receiver {
             self.buffer.push_back((frame.to_vec(), passed));
         } else {
             counts.overflowed();
+            if !Behaviour::MissedAreGood.on() {
+                counts.not_good();
+            }
             self.missed = true;
         }
     }
@@ -642,7 +655,7 @@ impl Receiver {
         }
         let whole_fits = frame.len() <= ring.buffer;
         let needed = if whole_fits { 1 } else { frame.len().div_ceil(ring.buffer) as u32 };
-        if needed >= ring.count {
+        if needed >= ring.count || !(whole_fits || Behaviour::ReceiveOverBuffers.on()) {
             return Delivery::TooLong;
         }
         if ring.free() < needed {
@@ -739,16 +752,17 @@ impl<V: DmaView> Ring<'_, V> {
         }
         let (low, mut high) = status;
         high |= fields_of::LENGTH.place(length) | fields_of::DD.mask();
-        if last {
+        if last || !Behaviour::ReceiveEndOfPacket.on() {
             high |= fields_of::EOP.mask();
-        } else {
+        } else if Behaviour::LastDescribes.on() {
             // Only the last descriptor of a frame says what is in it.
             high &= fields_of::DD.mask() | fields_of::LENGTH.mask();
         }
         if self.legacy {
             write_back_legacy(self, high);
         } else {
-            self.words.store_early(self.head * 2, if last { low } else { 0 });
+            let describes = last || !Behaviour::LastDescribes.on();
+            self.words.store_early(self.head * 2, if describes { low } else { 0 });
             self.words.store(self.head * 2 + 1, high);
         }
         self.advance();
@@ -771,15 +785,17 @@ fn rx_set(hw: &Hardware, queue: u32) -> usize {
 #[inline]
 fn write_back(config: &Config, frame: &[u8], passed: &Passed, stripped: bool) -> (u64, u64) {
     let headers = &passed.headers;
+    let options = headers.options && Behaviour::PacketTypeOptions.on();
     let mut kind = match headers.network {
         // The plain bit is there, too.
-        Some((Network::V4, _)) if headers.options => PacketType::IPV4 | PacketType::IPV4_OPTIONS,
+        _ if !Behaviour::PacketTypes.on() => PacketType::empty(),
+        Some((Network::V4, _)) if options => PacketType::IPV4 | PacketType::IPV4_OPTIONS,
         Some((Network::V4, _)) => PacketType::IPV4,
-        Some((Network::V6, _)) if headers.options => PacketType::IPV6 | PacketType::IPV6_EXTENSIONS,
+        Some((Network::V6, _)) if options => PacketType::IPV6 | PacketType::IPV6_EXTENSIONS,
         Some((Network::V6, _)) => PacketType::IPV6,
         None => PacketType::empty(),
     };
-    kind |= match headers.transport {
+    kind |= match headers.transport.filter(|_| Behaviour::PacketTypeTransport.on()) {
         Some((Transport::Tcp, _)) => PacketType::TCP,
         Some((Transport::Udp, _)) => PacketType::UDP,
         Some((Transport::Sctp, _)) => PacketType::SCTP,
@@ -790,20 +806,27 @@ fn write_back(config: &Config, frame: &[u8], passed: &Passed, stripped: bool) ->
     }
     let mut low = fields_of::PACKET_TYPE.place(u64::from(kind.bits()));
     if let Some((hash, kind)) = passed.choice.hash {
-        low |= fields_of::RSS_TYPE.place(kind as u64);
-        if config.hash {
+        if Behaviour::RssTypeReported.on() {
+            low |= fields_of::RSS_TYPE.place(kind as u64);
+        }
+        if config.hash && Behaviour::RssHashReported.on() {
             low |= fields_of::HASH.place(u64::from(hash));
         }
     }
     let mut status = Status::from_bits_retain(passed.choice.status);
     match headers.network_checksum(frame) {
-        Some(true) => status |= Status::IPCS,
-        Some(false) => status |= Status::IPCS | Status::IPE,
+        _ if !Behaviour::IpVerdict.on() => {}
+        Some(false) if Behaviour::IpVerdictError.on() => status |= Status::IPCS | Status::IPE,
+        Some(_) => status |= Status::IPCS,
         None => {}
     }
-    if let Some(right) = headers.transport_checksum(frame) {
-        status |= if right { Status::L4CS } else { Status::L4CS | Status::L4E };
-        if matches!(headers.transport, Some((Transport::Udp, _))) {
+    if let Some(right) = headers.transport_checksum(frame).filter(|_| Behaviour::TransportVerdict.on()) {
+        status |= if right || !Behaviour::TransportVerdictError.on() {
+            Status::L4CS
+        } else {
+            Status::L4CS | Status::L4E
+        };
+        if matches!(headers.transport, Some((Transport::Udp, _))) && Behaviour::UdpVerdict.on() {
             status |= Status::UDPCS;
         }
     }
@@ -814,7 +837,7 @@ fn write_back(config: &Config, frame: &[u8], passed: &Passed, stripped: bool) ->
         status |= Status::TS;
     }
     let mut high = 0;
-    if stripped {
+    if stripped && Behaviour::VlanReported.on() {
         status |= Status::VP;
         high |= fields_of::VLAN.place(u64::from(headers.vlan.unwrap_or(0)));
     }

@@ -3,6 +3,7 @@
 use ixy_regs::ixgbe::descriptors::receive::RssType;
 use ixy_regs::ixgbe::fields::MRQC;
 
+use super::behaviour::Behaviour;
 use super::headers::{Headers, Network, Transport};
 use super::names::{reta, rssrk};
 use super::storage::Storage;
@@ -62,7 +63,7 @@ impl Rss {
         frame: &[u8],
     ) -> (u32, Option<(u32, RssType)>) {
         // With pools and traffic classes it is asked as if there were none.
-        if MRQC::MRQE.read(mrqc) != 1 {
+        if MRQC::MRQE.read(mrqc) != 1 || !Behaviour::Rss.on() {
             return (0, None);
         }
         if self.stale {
@@ -82,12 +83,17 @@ impl Rss {
                 (true, MRQC::RSS_IPV6, RssType::Ipv6, false),
             ],
         };
-        let found = kinds.into_iter().find(|(fits, field, ..)| *fits && field.is_set(mrqc));
+        let found = kinds
+            .into_iter()
+            .find(|(fits, field, ..)| *fits && (field.is_set(mrqc) || !Behaviour::RssTypes.on()));
         let Some((_, _, kind, ports)) = found else { return (0, None) };
         let mut input = [0; INPUT];
-        let Some(len) = headers.hashed(frame, ports, &mut input) else { return (0, None) };
+        let Some(len) = headers.hashed(frame, ports && Behaviour::RssPorts.on(), &mut input) else {
+            return (0, None);
+        };
         let hash = self.hash(&input[..len]);
-        (u32::from(self.queues[(hash & 0x7f) as usize]), Some((hash, kind)))
+        let entry = if Behaviour::RssTable.on() { hash & 0x7f } else { 0 };
+        (u32::from(self.queues[entry as usize]), Some((hash, kind)))
     }
 }
 

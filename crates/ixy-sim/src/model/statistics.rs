@@ -1,5 +1,6 @@
 //! What the device counts while it polls, and the registers that it then adds it to (sections 4.6.5 and 8.2.3.23).
 
+use super::behaviour::Behaviour;
 use super::names::*;
 use super::storage::Storage;
 
@@ -133,6 +134,12 @@ impl Counts {
         self.damage[damage as usize] += 1;
     }
 
+    /// Takes the last good frame back, for a device that does not count missed frames as good.
+    #[cold]
+    pub(crate) fn not_good(&mut self) {
+        self.rx.good.packets = self.rx.good.packets.saturating_sub(1);
+    }
+
     /// A frame for which the packet buffer had no room.
     pub(crate) fn overflowed(&mut self) {
         self.overflow += 1;
@@ -194,14 +201,57 @@ impl Counts {
         self.tx.good(frame);
     }
 
+    /// Clears what a device without some kind of counter would not count: nothing, without the feature `mutation`.
+    #[inline(always)]
+    fn forget_switched_off(&mut self) {
+        for direction in [&mut self.rx, &mut self.tx] {
+            if !Behaviour::StatisticsSizes.on() {
+                direction.sizes = [0; 6];
+            }
+            if !Behaviour::StatisticsBroadcast.on() {
+                direction.broadcast = 0;
+            }
+            if !Behaviour::StatisticsMulticast.on() {
+                direction.multicast = 0;
+            }
+            if !Behaviour::StatisticsTotal.on() {
+                direction.total = Tally::default();
+            }
+            if !Behaviour::StatisticsCheckSequence.on() {
+                for tally in [&mut direction.good, &mut direction.total] {
+                    tally.bytes = tally.bytes.saturating_sub(tally.packets * FCS);
+                }
+            }
+        }
+        if !Behaviour::StatisticsReceived.on() {
+            self.rx.good = Tally::default();
+        }
+        if !Behaviour::StatisticsSent.on() {
+            self.tx.good = Tally::default();
+        }
+        if !Behaviour::StatisticsDamaged.on() {
+            self.damage = [0; 3];
+        }
+        if !Behaviour::StatisticsMissed.on() {
+            self.overflow = 0;
+        }
+        if !Behaviour::StatisticsQueues.on() {
+            (self.rx_queues, self.tx_queues) = Default::default();
+        }
+        if !Behaviour::StatisticsDropped.on() {
+            self.dropped = [0; 16];
+        }
+    }
+
     /// Adds everything to the registers.
     pub(crate) fn flush(&mut self, regs: &Storage) {
         if !self.any {
             return;
         }
         let functions = self.functions.take();
-        let counts = std::mem::take(self);
+        let mut counts = std::mem::take(self);
         self.functions = functions;
+        counts.forget_switched_off();
         let add = |register: u32, n: u64| {
             if n > 0 {
                 regs.count(register, n);
@@ -251,5 +301,6 @@ impl Counts {
 /// The set of counters of a queue: byte `queue % 4` of element `queue / 4` of RQSMR or TQSM.
 #[inline(always)]
 pub(crate) fn set_of(mapping: u32, queue: u32) -> usize {
+    let mapping = if Behaviour::StatisticsSets.on() { mapping } else { 0 };
     (mapping >> (8 * (queue % 4)) & 0xf) as usize
 }

@@ -245,7 +245,10 @@ impl Storage {
     /// Adds to a counter, which stays at its highest value when that is reached (section 8.2.3.23).
     pub(crate) fn count(&self, offset: u32, add: u64) {
         let add = u32::try_from(add).unwrap_or(u32::MAX);
-        let sum = |value: u32| Some(value.saturating_add(add));
+        let sum = |value: u32| match Behaviour::StatisticsStop.on() {
+            true => Some(value.saturating_add(add)),
+            false => Some(value.wrapping_add(add)),
+        };
         // The closure never refuses.
         let _ = self.word(offset).fetch_update(Ordering::AcqRel, Ordering::Relaxed, sum);
     }
@@ -255,10 +258,10 @@ impl Storage {
         // A reader may clear the low word at any time, so the carry is taken from what was there when it was added to.
         let before = u64::from(self.word(low).fetch_add(add as u32, Ordering::AcqRel));
         let carry = ((before + (add & 0xffff_ffff)) >> 32) + (add >> 32);
-        if carry > 0 && u64::from(self.load(high)) + carry > 0xf {
+        if carry > 0 && u64::from(self.load(high)) + carry > 0xf && Behaviour::StatisticsWideStop.on() {
             self.store(low, u32::MAX);
             self.store(high, 0xf);
-        } else if carry > 0 {
+        } else if carry > 0 && Behaviour::StatisticsCarry.on() {
             self.word(high).fetch_add(carry as u32, Ordering::AcqRel);
         }
     }

@@ -208,7 +208,7 @@ impl Transmitter {
             self.flushing |= bit;
             hw.regs.assign(tx(names::TXDCTL, queue & 127), mask(TXDCTL::SWFLSH), false);
         }
-        if TXDCTL::ENABLE.is_set(control) {
+        if TXDCTL::ENABLE.is_set(control) || !Behaviour::TransmitQueueEnable.on() {
             if self.enabled & bit == 0
                 && let Some(state) = self.queues.get_mut(queue as usize)
             {
@@ -222,7 +222,7 @@ impl Transmitter {
 
     /// Whether the transmitter is switched on (section 4.6.8).
     pub(crate) fn is_on(hw: &Hardware) -> bool {
-        DMATXCTL::TE.is_set(hw.regs.load(names::DMATXCTL))
+        DMATXCTL::TE.is_set(hw.regs.load(names::DMATXCTL)) || !Behaviour::TransmitEnable.on()
     }
 
     /// Whether any enabled queue has descriptors that were announced and not sent.
@@ -249,7 +249,9 @@ impl Transmitter {
         for queue in bits(first).chain(bits(enabled & !first)) {
             work += self.queue(hw, view.of_queue(queue), sink, counts, queue);
         }
-        self.next = (self.next + 1) % QUEUES;
+        if Behaviour::QueuesTakeTurns.on() {
+            self.next = (self.next + 1) % QUEUES;
+        }
         work
     }
 
@@ -316,7 +318,7 @@ impl Transmitter {
         let state = &mut self.queues[queue as usize];
         // What WTHRESH holds back goes out when nothing follows for a while (section 7.2.3.5).
         let idle = work == 0;
-        if idle && state.idle {
+        if idle && state.idle && Behaviour::WriteBackIdle.on() {
             report.flush(&ring, state, head);
         }
         state.idle = idle;
@@ -350,13 +352,15 @@ impl Transmitter {
     /// Collects the frame that starts at `head` into the buffer.
     fn gather<V: DmaView>(&mut self, view: &V, ring: &Ring<'_, V>, queue: u32, head: u32) -> Gathered {
         let Some((low, high)) = ring.descriptor(head) else { return Gathered::Bad { end: ring.after(head) } };
-        let legacy = high & legacy::DEXT.mask() == 0;
+        let legacy = high & legacy::DEXT.mask() == 0 && Behaviour::TransmitLegacy.on();
         if !legacy && data_read::DTYP.of(high) == DTYP_CONTEXT {
-            let index = context_read::IDX.of(high) as usize & 1;
-            self.queues[queue as usize].contexts[index] = Context { low, high };
+            let index = context_read::IDX.of(high) as usize & last_context();
+            if Behaviour::Contexts.on() {
+                self.queues[queue as usize].contexts[index] = Context { low, high };
+            }
             return Gathered::Context;
         }
-        let context = self.queues[queue as usize].contexts[data_read::IDX.of(high) as usize & 1];
+        let context = self.queues[queue as usize].contexts[data_read::IDX.of(high) as usize & last_context()];
         let command = Command { legacy, first: high, context }.with_port_vlan(self.port_vlan);
         if !legacy && high & data_read::TSE.mask() != 0 {
             return self.start_segments(view, ring, queue, head, command);
@@ -497,16 +501,18 @@ impl Transmitter {
         if asks && !self.offload(hw, command) {
             return false;
         }
-        let appended = command.first & data_read::IFCS.mask() != 0 && HLREG0::TXCRCEN.is_set(hlreg0);
+        let appended = command.first & data_read::IFCS.mask() != 0 && HLREG0::TXCRCEN.is_set(hlreg0)
+            || !Behaviour::CrcBrought.on();
+        let pads = HLREG0::TXPADEN.is_set(hlreg0) || !Behaviour::PaddingEnable.on();
         if !appended {
             // The frame brings its own check sequence; a wrong one is dropped by whoever receives it.
             let Some(end) = self.frame.len().checked_sub(4) else { return false };
             let (frame, fcs) = self.frame.split_at(end);
-            if frame_check(frame) != fcs {
+            if frame_check(frame) != fcs && Behaviour::CrcBroughtChecked.on() {
                 return false;
             }
             self.frame.truncate(end);
-        } else if self.frame.len() < SHORTEST && HLREG0::TXPADEN.is_set(hlreg0) {
+        } else if self.frame.len() < SHORTEST && pads && Behaviour::Padding.on() {
             self.frame.resize(SHORTEST, 0);
         }
         self.frame.len() >= 14
@@ -517,19 +523,22 @@ impl Transmitter {
     fn offload(&mut self, hw: &Hardware, command: &Command) -> bool {
         let first = command.first;
         if command.legacy {
-            if first & legacy::IC.mask() != 0 {
+            if first & legacy::IC.mask() != 0 && Behaviour::LegacyInsertion.on() {
                 let (start, place) = (legacy::CSS.of(first) as usize, legacy::CSO.of(first) as usize);
                 if !self.insert(start, self.frame.len(), place) {
                     return false;
                 }
             }
-            return first & legacy::VLE.mask() == 0 || self.tag(hw, legacy::VLAN.of(first) as u16);
+            return first & legacy::VLE.mask() == 0
+                || !Behaviour::LegacyVlanInsertion.on()
+                || self.tag(hw, legacy::VLAN.of(first) as u16);
         }
         let context = command.context;
         let network = context_read::MACLEN.of(context.low) as usize;
         let transport = network + context_read::IPLEN.of(context.low) as usize;
         let ipv4 = context.high & context_read::IPV4.mask() != 0;
-        if first & data_read::IXSM.mask() != 0 && ipv4 {
+        let ipv4 = ipv4 || !Behaviour::IpInsertionKind.on();
+        if first & data_read::IXSM.mask() != 0 && ipv4 && Behaviour::IpInsertion.on() {
             if self.frame.len() < network + 20 {
                 return false;
             }
@@ -543,7 +552,7 @@ impl Transmitter {
             if !self.insert_sctp(transport) {
                 return false;
             }
-        } else if first & data_read::TXSM.mask() != 0 {
+        } else if first & data_read::TXSM.mask() != 0 && Behaviour::TransportInsertion.on() {
             // The field holds the sum of the pseudo header, which the driver put there.
             let place = match context_read::L4T.of(context.high) {
                 0 => 6,
@@ -554,12 +563,15 @@ impl Transmitter {
                 return false;
             }
             let udp = place == 6;
-            if udp && self.frame[transport + 6..transport + 8] == [0, 0] {
+            let replaces = udp && Behaviour::UdpInsertionNotZero.on();
+            if replaces && self.frame[transport + 6..transport + 8] == [0, 0] {
                 // Zero would say that there is no checksum (RFC 768).
                 self.frame[transport + 6..transport + 8].fill(0xff);
             }
         }
-        first & data_read::VLE.mask() == 0 || self.tag(hw, context_read::VLAN.of(context.low) as u16)
+        first & data_read::VLE.mask() == 0
+            || !Behaviour::VlanInsertion.on()
+            || self.tag(hw, context_read::VLAN.of(context.low) as u16)
     }
 
     /// Puts the checksum of `start..end` at `place`.
@@ -619,8 +631,12 @@ impl Report {
         let address =
             u64::from(low & mask(TDWBAL::HEADWB_LOW)) | u64::from(regs.load(tx(names::TDWBAH, queue))) << 32;
         Self {
-            threshold: TXDCTL::WTHRESH.read(regs.load(tx(names::TXDCTL, queue))),
-            head_address: TDWBAL::HEAD_WB_EN.is_set(low).then_some(Iova(address)),
+            threshold: match TXDCTL::WTHRESH.read(regs.load(tx(names::TXDCTL, queue))) {
+                threshold if Behaviour::WriteBackThreshold.on() => threshold,
+                _ => 0,
+            },
+            head_address: (TDWBAL::HEAD_WB_EN.is_set(low) && Behaviour::HeadWriteBack.on())
+                .then_some(Iova(address)),
             silent: hw.faults.any() && hw.faults.is(Fault::NeverWrittenBack),
             any: false,
         }
@@ -646,11 +662,11 @@ impl Report {
     #[inline(always)]
     fn write<V: DmaView>(&mut self, ring: &Ring<'_, V>, at: u32) {
         let Some(word) = ring.words.load(at * 2 + 1) else { return };
-        if word & data_read::RS.mask() == 0 {
+        if word & data_read::RS.mask() == 0 && Behaviour::ReportStatus.on() {
             return;
         }
         self.any = true;
-        if self.head_address.is_none() && !self.silent {
+        if self.head_address.is_none() && !self.silent && Behaviour::DescriptorDone.on() {
             ring.words.store(at * 2 + 1, data_write_back::DD.mask());
         }
     }
@@ -683,6 +699,12 @@ impl Report {
 fn fits(bytes: usize, parts: usize) -> bool {
     let most = if Behaviour::TransmitLimits.on() { 1 } else { 4 };
     bytes <= LONGEST_FRAME * most && parts < MOST_DESCRIPTORS * most
+}
+
+/// The number of a queue's last context.
+#[inline(always)]
+fn last_context() -> usize {
+    usize::from(Behaviour::ContextsTwo.on())
 }
 
 /// The numbers of the bits that are set.

@@ -87,6 +87,26 @@ fn a_long_frame_takes_several_descriptors() {
 }
 
 #[test]
+fn only_the_last_descriptor_of_a_frame_says_what_is_in_it() {
+    let (bench, mut ring, _) = Bench::running();
+    bench.write(HLREG0, bench.read(HLREG0) | 1 << 2);
+    bench.write(MAXFRS, 9018 << 16);
+    let mut long = Vec::new();
+    etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], MAC)
+        .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .udp(1000, 1)
+        .write(&mut long, &[0x5a; 3000])
+        .unwrap();
+    bench.arrives(&long);
+    bench.poll();
+    let (first, _) = ring.take(&bench).unwrap();
+    assert_eq!((first[0], first[1] & 0xffff_ffff, first[1] >> 48), (0, 1, 0), "DD alone, and the length");
+    let (last, _) = ring.take(&bench).unwrap();
+    assert_eq!(last[0] >> 4 & 0xfff, 1 | 1 << 5, "IPv4, UDP");
+    assert_ne!(last[1] & 1 << 6, 0, "IPCS");
+}
+
+#[test]
 fn a_long_frame_waits_until_it_fits_whole() {
     let (bench, mut ring, _) = Bench::running();
     bench.far(|far| far.waits = true);
@@ -166,6 +186,7 @@ fn without_drop_en_the_packet_buffer_fills_then_overflows() {
     bench.poll();
     bench.poll();
     assert_eq!(bench.read(MPC), 60 - 31 - 10, "ten frames of 100 bytes fit into 1 KB");
+    assert_eq!(bench.read(GPRC), 60, "missed frames count as good (erratum)");
     assert_eq!(bench.read(QPRDC), 0);
     let mut got = ring.drain(&bench);
     bench.poll();

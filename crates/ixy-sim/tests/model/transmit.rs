@@ -386,6 +386,23 @@ fn queues_take_turns() {
 }
 
 #[test]
+fn a_queue_is_not_held_up_by_another_that_takes_all_room_of_the_wire() {
+    let (bench, _, mut first) = Bench::running();
+    let mut second = bench.tx_ring(127, 32);
+    for _ in 0..10 {
+        first.send(&bench, &own(60, 1));
+        second.send(&bench, &own(60, 2));
+    }
+    for _ in 0..5 {
+        bench.far(|far| far.room = Some(1));
+        bench.poll();
+    }
+    let sent = bench.sent();
+    assert_eq!(sent.len(), 5);
+    assert!(sent.contains(&own(60, 2)), "the second queue is first in all polls but one of 128");
+}
+
+#[test]
 fn in_mac_loopback_frames_come_back_and_the_wire_is_cut_off() {
     let (bench, mut rx, mut tx) = Bench::running();
     bench.set(HLREG0, 1 << 15);
