@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags};
 use zerocopy::IntoBytes;
 
 use super::{Device, Listener, Server, Stop};
-use crate::connection::{Connection, wait};
+use crate::connection::{Connection, wait, wait_keenly};
 use crate::error::Error;
 use crate::message::{
     DeviceInfo, Errno, Header, IrqInfo, RegionAccess, RegionReply, Request, ShortWrite, Version, WriteCount,
@@ -36,12 +36,14 @@ pub(super) struct Session<'a> {
     server: &'a Server,
     connection: Connection,
     negotiated: bool,
+    /// Whether the last message was answered, so that the client goes on now and may send the next one at once.
+    answered: bool,
     reply: Vec<u8>,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(server: &'a Server, connection: Connection) -> Self {
-        Self { server, connection, negotiated: false, reply: Vec::new() }
+        Self { server, connection, negotiated: false, answered: false, reply: Vec::new() }
     }
 
     /// Answers messages until the end.
@@ -58,6 +60,7 @@ impl<'a> Session<'a> {
             match self.connection.receive(&mut body) {
                 Ok(None) => return End::Closed,
                 Ok(Some(message)) => {
+                    self.answered = message.header.flags & Header::NO_REPLY == 0;
                     let answered = match message.trouble {
                         None => self.answer(device, &message.header, &body, message.fds),
                         Some(errno) => self.refuse(&message.header, errno),
@@ -82,7 +85,8 @@ impl<'a> Session<'a> {
             let third = others.map_or_else(|| stop.as_fd(), AsFd::as_fd);
             let fds = [self.connection.as_fd(), stop.as_fd(), third];
             let mut fds = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
-            if !wait(&mut fds, until).map_err(Error::os("waiting for a message"))? {
+            let ready = if self.answered { wait_keenly(&mut fds, until) } else { wait(&mut fds, until) };
+            if !ready.map_err(Error::os("waiting for a message"))? {
                 let limit = self.connection.limits().patience;
                 return Err(Error::TimedOut { what: "say its version", limit });
             }
