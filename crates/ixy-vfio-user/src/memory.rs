@@ -8,19 +8,20 @@
 //! - Other memory files (`tmpfs`: a memfd without seals, a file in `/dev/shm`) are read and written through the file, with
 //!   `pread` and `pwrite`: what is no longer there is a counted fault. That takes a system call an access. Aligned words are
 //!   moved in one call; the kernel moves them whole on x86-64, but promises it nowhere, so seal what descriptors are in.
-//! - Anything else is refused with `EINVAL`: a file system may let an access wait for ever (FUSE, NFS), and huge pages cannot
-//!   be written through a file.
+//! - Anything else is refused with `EINVAL`, and its file system is not even asked how long it is, as it may take for ever to
+//!   answer (FUSE, NFS). Huge pages that are not sealed are refused, too: they cannot be written through a file.
 //! - Memory without a descriptor is remembered, so that it can be unmapped, and reaching it is a fault.
 //!
 //! What remains: a hole that is punched into a sealed file is filled again when it is touched, and a machine that has no
-//! page left for that (huge pages, above all) ends the process that touches it.
+//! page left for that (huge pages, above all) ends the process that touches it. To close a file that was refused may take its
+//! file system for ever; then that client's session stands still, and no other one.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use ixy_dma::Iova;
-use rustix::fs::{OFlags, fcntl_getfl, fstatfs};
+use rustix::fs::{OFlags, fcntl_get_seals, fcntl_getfl, fstatfs};
 
 use crate::mapping::{Mapping, is_inside, is_sealed};
 use crate::message::{DmaMap, DmaUnmap, Errno};
@@ -111,7 +112,8 @@ impl GuestMemory {
     /// # Errors
     /// `EINVAL`: no whole pages, addresses beyond the last there is, flags that are not known or none, or a file that is too
     /// short or of a kind that cannot be reached safely; `EEXIST`: some of it is mapped; `ENOSPC`, `ENOMEM`: more than the
-    /// limits allow; `EACCES`: the file is not open for what the flags allow; and what the system answers.
+    /// limits allow; `EACCES`: the file is not open for what the flags allow; and what the system answers. What is wrong with
+    /// the file is found first.
     pub fn map(&self, map: &DmaMap, fd: Option<OwnedFd>) -> Result<(), Errno> {
         let &DmaMap { flags, offset, address: iova, size: len, .. } = map;
         let end = iova.checked_add(len).ok_or(Errno::INVAL)?;
@@ -119,6 +121,13 @@ impl GuestMemory {
         if len == 0 || flags & known == 0 || flags & !known != 0 || (iova | len | offset) % PAGE != 0 {
             return Err(Errno::INVAL);
         }
+        let (readable, writable) = (flags & DmaMap::READ != 0, flags & DmaMap::WRITE != 0);
+        // Before the lock, which keeps the device waiting: how long the system takes is up to the file, also to close it.
+        let store = match fd {
+            None => Store::Nowhere,
+            Some(fd) => Store::new(fd, offset, len, writable)?,
+        };
+        let window = Window { iova, len, readable, writable, store };
         let mut windows = self.windows.write().unwrap_or_else(PoisonError::into_inner);
         let index = windows.partition_point(|w| w.iova < iova);
         let before = index.checked_sub(1).and_then(|n| windows.get(n));
@@ -132,12 +141,7 @@ impl GuestMemory {
         if total > self.limits.bytes {
             return Err(Errno::NOMEM);
         }
-        let (readable, writable) = (flags & DmaMap::READ != 0, flags & DmaMap::WRITE != 0);
-        let store = match fd {
-            None => Store::Nowhere,
-            Some(fd) => Store::new(fd, offset, len, writable)?,
-        };
-        windows.insert(index, Window { iova, len, readable, writable, store });
+        windows.insert(index, window);
         Ok(())
     }
 
@@ -179,6 +183,8 @@ impl Store {
         if mode == OFlags::WRONLY || (writable && mode != OFlags::RDWR) {
             return Err(Errno::ACCESS);
         }
+        // Memory files can be asked for seals, and no others; their file system is not asked for that.
+        fcntl_get_seals(&fd).map_err(|_| Errno::INVAL)?;
         if is_sealed(fd.as_fd()) {
             let len = usize::try_from(len).map_err(|_| Errno::NOMEM)?;
             return Mapping::new(fd.as_fd(), offset, len, writable).map(Self::Mapped);
