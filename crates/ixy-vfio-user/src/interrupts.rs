@@ -11,8 +11,8 @@ use crate::message::{Errno, IrqAction, IrqData, IrqInfo, IrqRequest};
 /// The interrupts of a device. The device triggers them; the client says what that signals, and masks them.
 ///
 /// An interrupt that is triggered while it is masked signals when it is unmasked. One that masks itself
-/// ([`IrqInfo::AUTOMASKED`], the pin) is a level: it signals again each time it is unmasked, until it is lowered. A client's
-/// eventfd is never waited for: when it is full, it says all that there is to say already.
+/// ([`IrqInfo::AUTOMASKED`], the pin) is a level: it signals again each time it is unmasked or set up anew, until it is
+/// lowered. A client's eventfd is never waited for: when it is full, it says all that there is to say already.
 #[derive(Debug)]
 pub struct Interrupts {
     kinds: Vec<Kind>,
@@ -32,6 +32,11 @@ struct Line {
 }
 
 impl Line {
+    /// Forgets what a client has set up. The level of a pin is the device's, and stays.
+    fn forget(&mut self, flags: u32) {
+        *self = Self { pending: self.pending && flags & IrqInfo::AUTOMASKED != 0, ..Self::default() };
+    }
+
     fn deliver(&mut self, flags: u32) {
         if !self.pending || self.masked {
             return;
@@ -108,9 +113,8 @@ impl Interrupts {
     /// Forgets all that a client has set up.
     pub(crate) fn clear(&self) {
         for kind in &self.kinds {
-            for line in kind.lines.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
-                *line = Line::default();
-            }
+            let mut lines = kind.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.iter_mut().for_each(|line| line.forget(kind.flags));
         }
     }
 
@@ -133,7 +137,7 @@ impl Interrupts {
         }
         match (data, action) {
             (IrqData::Eventfd, IrqAction::Trigger) if fds.is_empty() => {
-                range.iter_mut().for_each(|line| *line = Line::default());
+                range.iter_mut().for_each(|line| line.forget(kind.flags));
             }
             (IrqData::Eventfd, IrqAction::Trigger) => {
                 if kind.flags & IrqInfo::EVENTFD == 0 || fds.len() != range.len() {
@@ -150,7 +154,7 @@ impl Interrupts {
                 if start != 0 {
                     return Err(Errno::INVAL);
                 }
-                lines.iter_mut().for_each(|line| *line = Line::default());
+                lines.iter_mut().for_each(|line| line.forget(kind.flags));
             }
             _ => {
                 let meant = |n: usize| match data {

@@ -166,6 +166,25 @@ fn a_pin_masks_itself_and_signals_again_until_it_is_lowered() {
 }
 
 #[test]
+fn a_pin_stays_high_while_a_client_ends_its_interrupts_and_sets_them_up_again() {
+    let (served, client) = client();
+    let first = &client.interrupts(pci::INTX, 1).unwrap()[0];
+    let pin = served.server.interrupts();
+    pin.trigger(pci::INTX, 0);
+    assert_eq!(signals(first), 1);
+    for all in [true, false] {
+        let (count, data) = if all { (0, IrqData::None) } else { (1, IrqData::Eventfd) };
+        client.set_irqs(pci::INTX, 0, count, data, IrqAction::Trigger).unwrap();
+        assert_eq!((pin.is_enabled(pci::INTX, 0), pin.is_pending(pci::INTX, 0)), (false, true));
+        let again = &client.interrupts(pci::INTX, 1).unwrap()[0];
+        assert_eq!((signals(first), signals(again)), (0, 1), "all at once: {all}");
+    }
+    pin.lower(pci::INTX, 0);
+    let low = &client.interrupts(pci::INTX, 1).unwrap()[0];
+    assert_eq!(signals(low), 0);
+}
+
+#[test]
 fn a_client_triggers_and_ends_interrupts() {
     let (served, client) = client();
     let events = client.interrupts(pci::MSIX, 3).unwrap();
