@@ -56,7 +56,7 @@ use ixy_vfio_user::server::{Device, Irq as Kind, Layout, Listener, Region, Serve
 
 use crate::model::{Irq, Nic82599};
 use crate::wire::Wire;
-use config::{Config, Reset, State};
+use config::{Config, State};
 use messages::Messages;
 
 pub use vf::{VfFunction, VfPort};
@@ -306,6 +306,17 @@ impl Slot {
         }
     }
 
+    /// The function was reset, and its configuration is about to be: there are no messages that wait, and none go out.
+    fn forget(&self, vectors: u32) {
+        let mut gate = self.gate();
+        gate.messages = Messages::new(vectors);
+        gate.messages.mask(true);
+        gate.waiting = false;
+        // Those that the client holds back by requests are gone as well; that it does so is its own.
+        (0..vectors).for_each(|vector| self.client.lower(pci::MSIX, vector));
+        self.client.lower(pci::MSI, 0);
+    }
+
     /// Messages of MSI-X that the client holds back by requests, as bits.
     fn held(&self) -> u64 {
         let held = (0..messages::VECTORS).filter(|vector| self.client.is_pending(pci::MSIX, *vector));
@@ -376,29 +387,25 @@ impl Function<'_> {
         slot.update(&mut gate);
     }
 
-    /// A function level reset.
+    /// A reset of the function, as by a function level reset.
     fn reset_function(&mut self) {
         self.port.slot.tell(&Event::Reset);
-        self.forget();
         self.port.nic.reset();
+        self.forget();
     }
 
-    /// The function as after power on, but for the card's registers.
+    /// What is not in the card's registers as after power on.
     fn forget(&mut self) {
         self.config.reset();
         self.address = 0;
-        {
-            let mut gate = self.port.slot.gate();
-            gate.messages = Messages::new(messages::VECTORS);
-            gate.waiting = false;
-        }
+        self.port.slot.forget(messages::VECTORS);
         self.apply();
     }
 
     /// All as after power on: semaphores that a killed client held are free.
     fn power_cycle(&mut self) {
-        self.forget();
         self.port.nic.power_cycle();
+        self.forget();
     }
 
     fn write_register(&self, offset: u32, value: u32) {
@@ -474,12 +481,8 @@ impl Function<'_> {
             pci::CONFIG => {
                 let at = usize::try_from(offset).map_err(|_| Errno::INVAL)?;
                 match self.config.write(at, bytes).ok_or(Errno::INVAL)? {
-                    Some(Reset::Function) => self.reset_function(),
-                    Some(Reset::Device) => {
-                        self.port.nic.reset();
-                        self.apply();
-                    }
-                    None => self.apply(),
+                    true => self.reset_function(),
+                    false => self.apply(),
                 }
             }
             _ => return Err(Errno::INVAL),

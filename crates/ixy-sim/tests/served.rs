@@ -185,14 +185,49 @@ fn registers_are_answered_only_while_memory_is_decoded_and_the_card_is_awake() {
         assert_eq!(card.register(LEDCTL), u32::MAX);
         card.set16(COMMAND, 2);
         assert_eq!(card.register(LEDCTL), 0x1234_5678);
-        // D3hot, and back: what is behind the configuration is reset, the configuration is not.
         card.set16(0x44, 3);
         assert_eq!(card.register(LEDCTL), u32::MAX);
+        card.set16(0x44, 1);
+        assert_eq!(card.config16(0x44) & 3, 3, "there is no D1");
         card.set16(0x44, 0);
+        card.set16(COMMAND, 2);
         assert_eq!(card.register(LEDCTL), 0);
-        assert_eq!(card.config16(COMMAND), 2);
         card.set16(0x44, 1);
         assert_eq!(card.config16(0x44) & 3, 0, "there is no D1");
+    });
+}
+
+#[test]
+fn the_card_wakes_up_as_after_a_reset_as_it_does_not_say_that_it_keeps_its_state() {
+    with_told(|card, told| {
+        assert_eq!(card.config16(0x44) & 1 << 3, 0, "No_Soft_Reset");
+        card.set(LEDCTL, 5);
+        card.set32(0x10, 0xfe00_0000);
+        card.set16(0x72, 0x8000);
+        card.write(MESSAGES, 0, &[0xff; 16]);
+        card.set16(0x44, 3);
+        assert_eq!((card.config32(0x10), card.config16(0x72)), (0xfe00_000c, 0x803f), "it sleeps");
+        told.0.lock().unwrap().clear();
+        card.set16(0x44, 0);
+        assert!(told.0.lock().unwrap().contains(&"Reset".to_owned()));
+        let state = (card.config16(COMMAND), card.config32(0x10), card.config16(0x72), card.config16(0x44));
+        assert_eq!(state, (0, 0xc, 0x003f, 0));
+        card.set16(COMMAND, 2);
+        assert_eq!(card.register(LEDCTL), 0);
+        assert_eq!(card.read(MESSAGES, 0), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
+    });
+}
+
+#[test]
+fn the_pin_is_low_while_the_card_sleeps() {
+    with_card(|card| {
+        let events = card.interrupts(pci::INTX, 1);
+        card.set(EIMS, 1 << 20);
+        card.set(EICS, 1 << 20);
+        assert_eq!(count(&events[0]), 1);
+        card.set16(0x44, 3);
+        card.client.set_irqs(pci::INTX, 0, 1, IrqData::None, IrqAction::Unmask).unwrap();
+        assert_eq!(count(&events[0]), 0);
     });
 }
 

@@ -65,15 +65,6 @@ pub(crate) struct State {
     pub(crate) functions: u16,
 }
 
-/// A reset that a write asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reset {
-    /// Of the function: its configuration, too (function level reset).
-    Function,
-    /// Of what is behind the configuration, as it wakes up from D3hot.
-    Device,
-}
-
 /// Values, and for each bit whether software can change it, by writing it or by writing one (which clears it).
 #[derive(Clone)]
 pub(crate) struct Config {
@@ -151,7 +142,7 @@ impl Config {
     fn capabilities(&mut self) {
         self.word(POWER, (MSI as u16) << 8 | 0x01, 0);
         self.word(POWER + 2, 0x0003, 0); // version 1.2; D0 and D3 only
-        self.word(POWER + 4, 0, 0x0003); // the power state
+        self.word(POWER + 4, 0, 0x0003); // the power state; not No_Soft_Reset
         self.word(MSI, (MSIX as u16) << 8 | 0x05, 0);
         self.word(MSI + 2, 0x0180, MSI_ENABLE); // one message, a 64-bit address, a mask
         self.dword(MSI + 4, 0, !3);
@@ -246,8 +237,9 @@ impl Config {
         bytes.map(|bytes| into.copy_from_slice(bytes)).is_some()
     }
 
-    /// Writes what can be written; `None` when some of it is outside, and else the reset that it asks for, if any.
-    pub(crate) fn write(&mut self, offset: usize, from: &[u8]) -> Option<Option<Reset>> {
+    /// Writes what can be written; `None` when some of it is outside, and else whether it resets the function: by asking for
+    /// that, or by waking it up from D3hot, in which it does not say that it keeps its state (No_Soft_Reset).
+    pub(crate) fn write(&mut self, offset: usize, from: &[u8]) -> Option<bool> {
         let end = offset.checked_add(from.len()).filter(|end| *end <= SIZE)?;
         let (asleep, power) = (self.state().asleep, self.bytes[POWER + 4]);
         for (at, byte) in (offset..end).zip(from) {
@@ -265,11 +257,7 @@ impl Config {
         let control = EXPRESS + 9;
         let asks =
             (offset..end).contains(&control) && from[control - offset] & (RESET_FUNCTION >> 8) as u8 != 0;
-        Some(if asks {
-            Some(Reset::Function)
-        } else {
-            (asleep && !self.state().asleep).then_some(Reset::Device)
-        })
+        Some(asks || asleep && !self.state().asleep)
     }
 
     /// What it is set to.
@@ -280,7 +268,7 @@ impl Config {
             ports: command & COMMAND_PORTS != 0 && !asleep,
             memory: command & COMMAND_MEMORY != 0 && !asleep,
             mastering: command & COMMAND_MASTER != 0 && !asleep,
-            pin: command & COMMAND_NO_PIN == 0,
+            pin: command & COMMAND_NO_PIN == 0 && !asleep,
             msi: self.at(MSI + 2) & MSI_ENABLE != 0,
             msi_masked: self.at(MSI + 16) & 1 != 0,
             msix: msix & MSIX_ENABLE != 0,
@@ -301,7 +289,7 @@ impl Config {
         self.bytes[MSI + 20] = waiting.into();
     }
 
-    /// Back to the initial values, as a function level reset does.
+    /// Back to the initial values, as a reset of the function does.
     pub(crate) fn reset(&mut self) {
         self.bytes = self.initial.clone();
     }

@@ -144,14 +144,14 @@ impl VfFunction<'_> {
     /// A function level reset.
     fn reset_function(&mut self) {
         self.port.slot.tell(&Event::Reset);
-        self.forget();
         self.port.vf.reset();
+        self.forget();
     }
 
     /// The configuration as after a reset.
     fn forget(&mut self) {
         self.config.reset();
-        self.port.slot.gate().messages = Messages::new(Vf::VECTORS);
+        self.port.slot.forget(Vf::VECTORS);
         self.apply();
     }
 
@@ -207,8 +207,8 @@ impl VfFunction<'_> {
             pci::CONFIG => {
                 let at = usize::try_from(offset).map_err(|_| Errno::INVAL)?;
                 match self.config.write(at, bytes).ok_or(Errno::INVAL)? {
-                    Some(_) => self.reset_function(),
-                    None => self.apply(),
+                    true => self.reset_function(),
+                    false => self.apply(),
                 }
             }
             _ => return Err(Errno::INVAL),

@@ -50,6 +50,43 @@ fn a_vector_that_is_masked_by_a_request_is_pending_too() {
 }
 
 #[test]
+fn a_reset_forgets_messages_that_requests_hold_back() {
+    for by_client in [false, true] {
+        let port = with_msix();
+        let events = port.client.interrupts(pci::MSIX, 64).unwrap();
+        for vector in [0, 63] {
+            port.client.set_irqs(pci::MSIX, vector, 1, IrqData::None, IrqAction::Mask).unwrap();
+        }
+        port.set(EICS_EX, 1);
+        port.set(EICS_EX + 4, 1 << 31);
+        assert_eq!((port.read32(TABLE, PENDING), port.read32(TABLE, PENDING + 4)), (1, 1 << 31));
+        if by_client {
+            port.client.reset().unwrap();
+        } else {
+            port.write(pci::CONFIG, 0xa9, &[0x80]).unwrap();
+        }
+        port.command(MEMORY | MASTER);
+        assert_eq!((port.read32(TABLE, PENDING), port.read32(TABLE, PENDING + 4)), (0, 0), "{by_client}");
+        port.client.set_irqs(pci::MSIX, 0, 64, IrqData::None, IrqAction::Unmask).unwrap();
+        assert_eq!(events.iter().map(signals).sum::<u64>(), 0, "by the client: {by_client}");
+    }
+}
+
+#[test]
+fn a_reset_forgets_the_message_of_msi_that_a_request_holds_back() {
+    let port = port();
+    let events = port.client.interrupts(pci::MSI, 1).unwrap();
+    mask(&port, pci::MSI, IrqAction::Mask);
+    port.set(EIMS, 1);
+    port.set(EICS, 1);
+    assert_eq!(port.config(0x64), 1, "it is pending");
+    port.write(pci::CONFIG, 0xa9, &[0x80]).unwrap();
+    assert_eq!(port.config(0x64), 0);
+    mask(&port, pci::MSI, IrqAction::Unmask);
+    assert_eq!(signals(&events[0]), 0);
+}
+
+#[test]
 fn a_message_is_a_write_and_waits_for_bus_mastering() {
     let port = with_msix();
     let events = port.client.interrupts(pci::MSIX, 1).unwrap();
