@@ -15,6 +15,9 @@ const NAMES: [&str; 4] = ["ixy-fwd", "ixy-pktgen", "ixy-dump", "ixy-info"];
 const EXAMPLES: [(&str, &str); 3] =
     [("ixy", "pass_checksums"), ("ixy-dma", "hugepages"), ("ixy-pci", "vfio")];
 
+/// The program that serves devices to a machine, from outside.
+const SERVER: &str = "ixy-serve";
+
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The project's programs as static executables, which need no files beside them.
@@ -22,13 +25,20 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 pub struct Programs {
     /// Name in the guest, and where the file is.
     pub(crate) files: Vec<(String, PathBuf)>,
+    /// Where they were built.
+    directory: PathBuf,
 }
 
 impl Programs {
     /// None, for guests that run only what others wrote.
     #[must_use]
     pub fn none() -> Self {
-        Self { files: Vec::new() }
+        Self { files: Vec::new(), directory: PathBuf::new() }
+    }
+
+    /// ixy-serve, which runs beside the machine: what it serves is a device of [`Nic::served`](crate::Nic::served).
+    pub fn server(&self) -> PathBuf {
+        self.directory.join(SERVER)
     }
 
     /// Builds them, once a process, with overflow checks and debug assertions on.
@@ -55,7 +65,7 @@ fn build() -> Result<Programs, Error> {
         "--target-dir",
     ]);
     command.arg(&target);
-    command.args(NAMES.iter().flat_map(|name| ["--package", name, "--bin", name]));
+    command.args(NAMES.iter().chain([&SERVER]).flat_map(|name| ["--package", name, "--bin", name]));
     command.args(EXAMPLES.iter().flat_map(|(package, name)| ["--package", package, "--example", name]));
     // A target of its own in words keeps the flags from build scripts and macros, which cannot be static.
     command.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
@@ -69,5 +79,5 @@ fn build() -> Result<Programs, Error> {
     let directory = target.join(TARGET).join("debug");
     let programs = NAMES.iter().map(|name| ((*name).into(), directory.join(name)));
     let examples = EXAMPLES.iter().map(|(_, name)| ((*name).into(), directory.join("examples").join(name)));
-    Ok(Programs { files: programs.chain(examples).collect() })
+    Ok(Programs { files: programs.chain(examples).collect(), directory })
 }

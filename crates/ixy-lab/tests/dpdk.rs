@@ -5,11 +5,15 @@ mod bench;
 #[path = "bench/served.rs"]
 mod served;
 
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ixy::{Device, Options};
 use ixy_core::Batch;
-use ixy_lab::{Guest, Machine, Nic, Programs, Tool, numbered};
+use ixy_lab::{Guest, Machine, Nic, Parts, Programs, Tool, numbered};
+use rustix::process::{Pid, Signal, kill_process};
 use served::Served;
 
 /// Frames that go each way; with this number the longest and the shortest are among them.
@@ -89,20 +93,19 @@ fn figure(log: &str, port: usize, name: &str) -> u64 {
     value.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Has testpmd carry frames between two served cards, which the kernel's `driver` hands to it. Returns how many messages of the
-/// machine were refused; nothing where there is no lab.
+/// Has testpmd carry frames between the first two of four served cards, which the kernel's `driver` hands to it. The third
+/// has a cable to the first, the fourth to the second.
 fn testpmd_carries_all(
-    test: &str,
+    parts: &Parts,
+    sockets: &[PathBuf; 4],
     driver: &str,
     machine: impl Fn(Machine) -> Machine,
     mode: &str,
-) -> Option<u64> {
-    let parts = bench::parts(test)?;
-    let served = Served::start(&[("a", "cable=1"), ("x", "cable=1"), ("b", "cable=2"), ("y", "cable=2")]);
+) {
+    let [a, b, x, y] = sockets;
     let machine = machine(Machine::new(Duration::from_secs(400))).tool(Tool::Testpmd);
-    let machine =
-        machine.nic(Nic::served("a", &served.socket("a"))).nic(Nic::served("b", &served.socket("b")));
-    let mut guest = machine.boot(&parts, &Programs::none()).unwrap();
+    let machine = machine.nic(Nic::served("a", a)).nic(Nic::served("b", b));
+    let mut guest = machine.boot(parts, &Programs::none()).unwrap();
     let [a, b] = ["a", "b"].map(|name| guest.address(name).unwrap());
     the_shell_waits_for_testpmd(&mut guest);
     guest
@@ -115,8 +118,7 @@ fn testpmd_carries_all(
         ))
         .unwrap();
 
-    let addresses =
-        ["x", "y"].map(|name| format!("vfio-user:{}", served.socket(name).display()).parse().unwrap());
+    let addresses = [x, y].map(|path| format!("vfio-user:{}", path.display()).parse().unwrap());
     let mut cards = ixy::open(&addresses, &Options { promiscuous: true, ..Options::default() }).unwrap();
     guest
         .run(&format!(
@@ -168,20 +170,82 @@ fn testpmd_carries_all(
         grep -vE '[a-zA-Z_]+: +[0-9]+|NUMA should be|error handling mode: none' || true";
     assert_eq!(guest.run(complaints).unwrap(), "", "{log}");
     bench::the_kernel_is_well(&guest);
-    assert_eq!(served.wrongs(), "");
-    Some(served.refused())
+}
+
+/// ixy-serve, killed when this is dropped.
+struct Server {
+    process: Child,
+    out: BufReader<ChildStdout>,
+    directory: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts it with four sockets, and waits until clients can connect to all of them.
+    fn start(programs: &Programs) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new(programs.server());
+        // Those that follow each other are joined by a cable.
+        for name in ["a", "x", "b", "y"] {
+            command.arg("--socket").arg(directory.path().join(name));
+        }
+        command.arg("--stats").env_remove("IXY_LOG").stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        for _ in 0..4 {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            assert!(line.starts_with("serving vfio-user:"), "{line}");
+        }
+        Self { process, out, directory }
+    }
+
+    fn socket(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Ends it, and returns what it has counted.
+    fn end(mut self) -> String {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+        let mut counted = String::new();
+        self.out.read_to_string(&mut counted).unwrap();
+        assert!(self.process.wait().unwrap().success(), "{counted}");
+        counted
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
 }
 
 #[test]
-fn dpdk_finds_nothing_wrong_by_uio() {
+fn dpdk_finds_nothing_wrong_by_uio_with_cards_of_ixy_serve() {
+    let test = "dpdk_finds_nothing_wrong_by_uio_with_cards_of_ixy_serve";
+    let Some((parts, programs)) = bench::lab(test) else { return };
+    let server = Server::start(&programs);
+    let sockets = ["a", "b", "x", "y"].map(|name| server.socket(name));
     let machine = |machine: Machine| machine.module("uio_pci_generic");
-    let refused = testpmd_carries_all("dpdk_finds_nothing_wrong_by_uio", "uio_pci_generic", machine, "pa");
-    assert!(refused.is_none_or(|refused| refused == 0), "{refused:?} messages were refused");
+    testpmd_carries_all(&parts, &sockets, "uio_pci_generic", machine, "pa");
+    let expected = ["a", "x", "b", "y"].map(|name| {
+        format!(
+            "{}: {FRAMES} frames received, {FRAMES} sent, 0 DMA faults, 0 messages refused, 0 bad descriptors, 1 clients\n",
+            server.socket(name).display()
+        )
+    });
+    assert_eq!(server.end(), expected.concat());
 }
 
 #[test]
 fn dpdk_finds_nothing_wrong_behind_an_iommu() {
+    let Some(parts) = bench::parts("dpdk_finds_nothing_wrong_behind_an_iommu") else { return };
+    let served = Served::start(&[("a", "cable=1"), ("x", "cable=1"), ("b", "cable=2"), ("y", "cable=2")]);
+    let sockets = ["a", "b", "x", "y"].map(|name| served.socket(name));
     let machine = |machine: Machine| machine.module("vfio-pci").module("vfio_iommu_type1").iommu();
     // What is refused here is QEMU's: it unmaps all addresses when only some are mapped, or none.
-    testpmd_carries_all("dpdk_finds_nothing_wrong_behind_an_iommu", "vfio-pci", machine, "va");
+    testpmd_carries_all(&parts, &sockets, "vfio-pci", machine, "va");
+    assert_eq!(served.wrongs(), "");
 }
