@@ -1,26 +1,27 @@
 //! The transmit path: from descriptors onto the wire (sections 7.2 and 8.2.3.9).
 
+mod command;
+mod report;
+
 use ixy_dma::Iova;
 use ixy_regs::ixgbe::QUEUES;
 use ixy_regs::ixgbe::descriptors::transmit::{
-    DTYP_CONTEXT, DTYP_DATA, LONGEST, Layer4, context_read, data_read, data_write_back, legacy,
+    DTYP_CONTEXT, DTYP_DATA, LONGEST, context_read, data_read, legacy,
 };
-use ixy_regs::ixgbe::fields::{DMATXCTL, HLREG0, TDWBAL, TXDCTL};
+use ixy_regs::ixgbe::fields::{DMATXCTL, TXDCTL};
 
 use super::behaviour::Behaviour;
-use super::faults::Fault;
-use super::headers::{checksum, frame_check, sctp_checksum};
 use super::names::{self, mask, tx};
 use super::pools::{self, PortVlan};
 use super::segmentation::{Segmentation, Start};
 use super::statistics::{Counts, set_of};
 use super::{Hardware, time};
 use crate::dma::{DmaView, Words};
+pub(crate) use command::Command;
+use report::Report;
 
 /// Frames sent from one queue in one poll.
 const BURST: usize = 64;
-/// Least frame without check sequence, to which HLREG0.TXPADEN pads (section 8.2.3.22.8).
-const SHORTEST: usize = 60;
 /// Longest frame that the device sends, and most descriptors that one may take (section 7.2.3.3).
 pub(crate) const LONGEST_FRAME: usize = LONGEST as usize;
 pub(crate) const MOST_DESCRIPTORS: usize = 40;
@@ -132,41 +133,6 @@ enum Gathered {
     Incomplete,
     /// It makes no sense; the head goes to this index.
     Bad { end: u32 },
-}
-
-/// What the first and last descriptor of a frame ask for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Command {
-    legacy: bool,
-    /// The second word of the first descriptor.
-    pub(crate) first: u64,
-    pub(crate) context: Context,
-}
-
-impl Command {
-    #[inline(always)]
-    fn wants_stamp(&self) -> bool {
-        !self.legacy && self.first & data_read::MAC_1588.mask() != 0
-    }
-
-    /// The command as the pool's VLAN changes it.
-    fn with_port_vlan(mut self, vlan: PortVlan) -> Self {
-        match vlan {
-            PortVlan::Descriptor => return self,
-            PortVlan::Never => self.first &= !data_read::VLE.mask(),
-            PortVlan::Always(tag) => {
-                self.first |= data_read::VLE.mask();
-                let tag = u64::from(tag);
-                if self.legacy {
-                    self.first = self.first & !legacy::VLAN.mask() | legacy::VLAN.place(tag);
-                } else {
-                    self.context.low =
-                        self.context.low & !context_read::VLAN.mask() | context_read::VLAN.place(tag);
-                }
-            }
-        }
-        self
-    }
 }
 
 /// How far the segments of a frame got.
@@ -285,7 +251,7 @@ impl Transmitter {
                 }
                 Gathered::Frame { end, command } => {
                     let bytes = self.frame.len();
-                    if !self.finish(hw, &command) {
+                    if !command.finish(hw, &mut self.frame) {
                         self.bad += 1;
                     } else if !self.send(hw, sink, counts, (queue, set), bytes, &command) {
                         // No room on the wire: the descriptors stay as they are.
@@ -449,7 +415,7 @@ impl Transmitter {
                 return Progress::Bad { end: rest.end };
             };
             let bytes = self.frame.len();
-            if !self.finish(hw, &rest.command) {
+            if !rest.command.finish(hw, &mut self.frame) {
                 return Progress::Bad { end: rest.end };
             }
             if !self.send(hw, sink, counts, (queue, set), bytes, &rest.command) {
@@ -488,210 +454,6 @@ impl Transmitter {
         counts.sent_of(queue, bytes);
         true
     }
-
-    /// Does to the frame what its descriptors ask for; `false` when it cannot be sent.
-    fn finish(&mut self, hw: &Hardware, command: &Command) -> bool {
-        let hlreg0 = hw.regs.load(names::HLREG0);
-        const OFFLOADS: u64 = data_read::VLE.mask() | data_read::IXSM.mask() | data_read::TXSM.mask();
-        let asks = if command.legacy {
-            command.first & (legacy::IC.mask() | legacy::VLE.mask()) != 0
-        } else {
-            command.first & OFFLOADS != 0
-        };
-        if asks && !self.offload(hw, command) {
-            return false;
-        }
-        let appended = command.first & data_read::IFCS.mask() != 0 && HLREG0::TXCRCEN.is_set(hlreg0)
-            || !Behaviour::CrcBrought.on();
-        let pads = HLREG0::TXPADEN.is_set(hlreg0) || !Behaviour::PaddingEnable.on();
-        if !appended {
-            // The frame brings its own check sequence; a wrong one is dropped by whoever receives it.
-            let Some(end) = self.frame.len().checked_sub(4) else { return false };
-            let (frame, fcs) = self.frame.split_at(end);
-            if frame_check(frame) != fcs && Behaviour::CrcBroughtChecked.on() {
-                return false;
-            }
-            self.frame.truncate(end);
-        } else if self.frame.len() < SHORTEST && pads && Behaviour::Padding.on() {
-            self.frame.resize(SHORTEST, 0);
-        }
-        self.frame.len() >= 14
-    }
-
-    /// Inserts checksums and the VLAN tag (section 7.2.5); `false` when the offsets make no sense.
-    #[cold]
-    fn offload(&mut self, hw: &Hardware, command: &Command) -> bool {
-        let first = command.first;
-        if command.legacy {
-            if first & legacy::IC.mask() != 0 && Behaviour::LegacyInsertion.on() {
-                let (start, place) = (legacy::CSS.of(first) as usize, legacy::CSO.of(first) as usize);
-                if !self.insert(start, self.frame.len(), place) {
-                    return false;
-                }
-            }
-            return first & legacy::VLE.mask() == 0
-                || !Behaviour::LegacyVlanInsertion.on()
-                || self.tag(hw, legacy::VLAN.of(first) as u16);
-        }
-        let context = command.context;
-        let network = context_read::MACLEN.of(context.low) as usize;
-        let transport = network + context_read::IPLEN.of(context.low) as usize;
-        let ipv4 = context.high & context_read::IPV4.mask() != 0;
-        let ipv4 = ipv4 || !Behaviour::IpInsertionKind.on();
-        if first & data_read::IXSM.mask() != 0 && ipv4 && Behaviour::IpInsertion.on() {
-            if self.frame.len() < network + 20 {
-                return false;
-            }
-            self.frame[network + 10..network + 12].fill(0);
-            if !self.insert(network, transport, network + 10) {
-                return false;
-            }
-        }
-        let sctp = context_read::L4T.of(context.high) == Layer4::Sctp as u64;
-        if first & data_read::TXSM.mask() != 0 && sctp && Behaviour::SctpInsertion.on() {
-            if !self.insert_sctp(transport) {
-                return false;
-            }
-        } else if first & data_read::TXSM.mask() != 0 && Behaviour::TransportInsertion.on() {
-            // The field holds the sum of the pseudo header, which the driver put there.
-            let place = match context_read::L4T.of(context.high) {
-                0 => 6,
-                1 => 16,
-                _ => return false,
-            };
-            if !self.insert(transport, self.frame.len(), transport + place) {
-                return false;
-            }
-            let udp = place == 6;
-            let replaces = udp && Behaviour::UdpInsertionNotZero.on();
-            if replaces && self.frame[transport + 6..transport + 8] == [0, 0] {
-                // Zero would say that there is no checksum (RFC 768).
-                self.frame[transport + 6..transport + 8].fill(0xff);
-            }
-        }
-        first & data_read::VLE.mask() == 0
-            || !Behaviour::VlanInsertion.on()
-            || self.tag(hw, context_read::VLAN.of(context.low) as u16)
-    }
-
-    /// Puts the checksum of `start..end` at `place`.
-    fn insert(&mut self, start: usize, end: usize, place: usize) -> bool {
-        if place + 2 > self.frame.len() || start >= end {
-            return false;
-        }
-        let Some(bytes) = self.frame.get(start..end) else { return false };
-        let sum = checksum(bytes);
-        self.frame[place..place + 2].copy_from_slice(&sum);
-        true
-    }
-
-    /// Puts the checksum of the SCTP packet at `start` into its header, where software left zero (section 7.2.5.3).
-    fn insert_sctp(&mut self, start: usize) -> bool {
-        const PLACE: usize = 8;
-        let Some(packet) = self.frame.get_mut(start..).filter(|packet| packet.len() >= PLACE + 4) else {
-            return false;
-        };
-        let sum = sctp_checksum(packet);
-        packet[PLACE..PLACE + 4].copy_from_slice(&sum);
-        true
-    }
-
-    /// Inserts a tag, of the type that DMATXCTL.VT says (section 7.4.3).
-    fn tag(&mut self, hw: &Hardware, tag: u16) -> bool {
-        let control = hw.regs.load(names::DMATXCTL);
-        // With double tags it goes behind the outer one, which software brings along (section 7.4.5).
-        let double = DMATXCTL::GDV.is_set(control) && Behaviour::DoubleVlanTransmit.on();
-        let at = if double { 16 } else { 12 };
-        if self.frame.len() < at + 2 {
-            return false;
-        }
-        let mut kind = 0x8100;
-        if Behaviour::TransmitVlanType.on() {
-            kind = DMATXCTL::VT.read(control) as u16;
-        }
-        let ([kind_high, kind_low], [high, low]) = (kind.to_be_bytes(), tag.to_be_bytes());
-        self.frame.splice(at..at, [kind_high, kind_low, high, low]);
-        true
-    }
-}
-
-/// How a queue learns what was sent: DD in descriptors, or the head in memory (sections 7.2.3.5.1 and 7.2.3.5.2).
-struct Report {
-    threshold: u32,
-    /// Address of the head write-back when that is on.
-    head_address: Option<Iova>,
-    silent: bool,
-    any: bool,
-}
-
-impl Report {
-    fn new(hw: &Hardware, queue: u32) -> Self {
-        let regs = &hw.regs;
-        let low = regs.load(tx(names::TDWBAL, queue));
-        let address =
-            u64::from(low & mask(TDWBAL::HEADWB_LOW)) | u64::from(regs.load(tx(names::TDWBAH, queue))) << 32;
-        Self {
-            threshold: match TXDCTL::WTHRESH.read(regs.load(tx(names::TXDCTL, queue))) {
-                threshold if Behaviour::WriteBackThreshold.on() => threshold,
-                _ => 0,
-            },
-            head_address: (TDWBAL::HEAD_WB_EN.is_set(low) && Behaviour::HeadWriteBack.on())
-                .then_some(Iova(address)),
-            silent: hw.faults.any() && hw.faults.is(Fault::NeverWrittenBack),
-            any: false,
-        }
-    }
-
-    /// The descriptor at `at` is done.
-    #[inline]
-    fn done<V: DmaView>(&mut self, ring: &Ring<'_, V>, state: &mut Queue, at: u32) {
-        if self.threshold == 0 && state.held == 0 {
-            self.write(ring, at);
-            return;
-        }
-        if state.held == 0 {
-            state.held_from = at;
-        }
-        state.held += 1;
-        if state.held >= self.threshold {
-            self.flush(ring, state, ring.after(at));
-        }
-    }
-
-    /// Reports the descriptor at `at` if it asked for that.
-    #[inline(always)]
-    fn write<V: DmaView>(&mut self, ring: &Ring<'_, V>, at: u32) {
-        let Some(word) = ring.words.load(at * 2 + 1) else { return };
-        if word & data_read::RS.mask() == 0 && Behaviour::ReportStatus.on() {
-            return;
-        }
-        self.any = true;
-        if self.head_address.is_none() && !self.silent && Behaviour::DescriptorDone.on() {
-            ring.words.store(at * 2 + 1, data_write_back::DD.mask());
-        }
-    }
-
-    /// Reports what was held back, up to `head`.
-    fn flush<V: DmaView>(&mut self, ring: &Ring<'_, V>, state: &mut Queue, head: u32) {
-        let mut at = state.held_from;
-        while state.held > 0 && at != head {
-            self.write(ring, at);
-            at = ring.after(at);
-            state.held -= 1;
-        }
-        state.held = 0;
-    }
-
-    /// Writes the head to memory, if that is how the queue reports; says whether anything was reported.
-    fn finish<V: DmaView>(&self, view: &V, head: u32) -> bool {
-        if self.any
-            && !self.silent
-            && let Some(address) = self.head_address
-        {
-            view.store32(address, head);
-        }
-        self.any
-    }
 }
 
 /// Whether the device takes a frame of `bytes` so far, of whose descriptors `parts` came before (section 7.2.3.3).
@@ -714,22 +476,4 @@ fn bits(mut set: u128) -> impl Iterator<Item = u32> {
         set &= set.wrapping_sub(1);
         bit
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::headers::{fold, sum};
-
-    #[test]
-    fn a_checksum_over_a_header_that_holds_its_seed_makes_the_whole_sum_all_ones() {
-        let mut transmitter = Transmitter::new();
-        transmitter
-            .frame
-            .extend_from_slice(&[0x45, 0, 0, 20, 1, 2, 3, 4, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
-        assert!(transmitter.insert(0, 20, 10));
-        assert_eq!(fold(sum(&transmitter.frame)), 0xffff);
-        assert!(!transmitter.insert(0, 21, 10), "past the end of the frame");
-        assert!(!transmitter.insert(0, 20, 19), "a place that is not whole");
-    }
 }
