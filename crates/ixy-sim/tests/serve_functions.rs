@@ -282,6 +282,8 @@ fn exchange(of_card: &std::path::Path, of_function: &std::path::Path) {
     // An address that nobody here has goes to the wire, whose end sends it back, and so to the card's own pool.
     let strange = frame([2, 0, 0, 0, 0, 9], VF_MAC, 5);
     card.set(0x05080, 1 << 9);
+    // That was posted, and only what comes on the same socket comes after it.
+    assert_eq!(card.read(0x05080), 1 << 9, "FCTRL");
     function.send(&mut sends, &strange);
     assert_eq!(card_receives.receive(), strange);
 }
