@@ -15,7 +15,7 @@ use ixy_sim::PollThread;
 use ixy_sim::serve::{Event, Port, Settings, Trace, VfPort};
 use ixy_sim::wire::{Cables, WireSpec};
 use ixy_vfio_user::client::{Client, VfioUserBus, VfioUserBusMaster, VfioUserDomain};
-use ixy_vfio_user::message::pci;
+use ixy_vfio_user::message::{IrqAction, IrqData, pci};
 use ixy_vfio_user::server::{Listener, ServerLimits, Stop};
 
 const ENABLE: u32 = 1 << 25;
@@ -380,7 +380,7 @@ impl Trace for Told {
 }
 
 #[test]
-fn a_functions_messages_are_writes_and_wait_for_its_bus_mastering() {
+fn a_functions_messages_wait_for_its_bus_mastering_and_for_requests() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("function");
     let wire = "loopback".parse::<WireSpec>().unwrap().connect(&Cables::default()).unwrap();
@@ -404,6 +404,19 @@ fn a_functions_messages_are_writes_and_wait_for_its_bus_mastering() {
             unsafe { function.master.enable() }.unwrap();
             sleep_on(&events[1]);
             assert!(is_told(&message(false)));
+            // A request holds back, too, and shows in the pending bits.
+            let request = |action| function.client.set_irqs(pci::MSIX, 2, 1, IrqData::None, action).unwrap();
+            let pending = || {
+                let mut bytes = [0; 8];
+                function.client.read(3, 0x2000, &mut bytes).unwrap();
+                u64::from_le_bytes(bytes)
+            };
+            request(IrqAction::Mask);
+            function.write(0x00104, 4);
+            assert_eq!((function.read(0x00104), pending()), (6, 4));
+            request(IrqAction::Unmask);
+            sleep_on(&events[2]);
+            assert_eq!(pending(), 0);
         });
         stop.stop();
         if let Err(panic) = result {

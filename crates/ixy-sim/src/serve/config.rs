@@ -1,5 +1,7 @@
 //! The configuration space of the card (section 9): [`Config`].
 
+use std::fmt;
+
 /// Bytes of it, with the extended part of PCI Express.
 pub(crate) const SIZE: usize = 4096;
 /// Bytes of the I/O BAR, which reaches the registers through IOADDR and IODATA (section 8.1.1.3).
@@ -72,6 +74,12 @@ pub(crate) struct Config {
     writable: Box<[u8; SIZE]>,
     clears: Box<[u8; SIZE]>,
     initial: Box<[u8; SIZE]>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("state", &self.state()).finish_non_exhaustive()
+    }
 }
 
 impl Config {
