@@ -8,10 +8,11 @@ use ixy_regs::ixgbe::rest_fields::{EXVET, FDIRCTRL};
 use ixy_regs::ixgbe::{QUEUES, fields};
 
 use super::behaviour::Behaviour;
+use super::engine::Engine;
 use super::faults::Fault;
 use super::names::{self, mask, rx, tx};
 use super::statistics::FunctionCounts;
-use super::{Engine, Hardware, nvm, pools, time, vf};
+use super::{Hardware, nvm, pools, time, vf};
 
 /// AUTOC of a card with an SFP+ cage, as its EEPROM sets it: 10 Gbit/s serial link.
 pub(crate) const AUTOC_RESET: u32 = 0xc09c_6004;

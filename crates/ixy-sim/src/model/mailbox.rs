@@ -6,9 +6,10 @@ use ixy_regs::ixgbe::fields::EICR;
 use ixy_regs::ixgbe::rest_fields::PFMAILBOX;
 use ixy_regs::ixgbe::vf::VFMAILBOX;
 
+use super::Hardware;
 use super::behaviour::Behaviour;
+use super::engine::Engine;
 use super::names::{self, mask};
-use super::{Engine, Hardware};
 
 /// Words of a mailbox's buffer.
 pub(crate) const MESSAGE_WORDS: u32 = 16;

@@ -8,12 +8,13 @@ use ixy_regs::ixgbe::fields::{EICR, EITR, GCR_EXT, GPIE, RXDCTL, STATUS, TXDCTL}
 use ixy_regs::ixgbe::vf::{self, VFCTRL, VFSTATUS};
 
 use super::behaviour::Behaviour;
+use super::engine::{Engine, Reach};
 use super::faults::Fault;
 use super::interrupt::{self, Irq};
 use super::mailbox::{MESSAGE_WORDS, Mailbox};
 use super::names::{self, mask, rx, tx};
 use super::statistics::FunctionCounts;
-use super::{Engine, Hardware, Nic82599, Reach};
+use super::{Hardware, Nic82599};
 use crate::dma::{Dma, DmaView};
 
 /// How many virtual functions a port can have, and how many pools.
