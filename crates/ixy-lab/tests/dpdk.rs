@@ -103,7 +103,7 @@ fn testpmd_carries_all(
     mode: &str,
 ) {
     let [a, b, x, y] = sockets;
-    let machine = machine(Machine::new(Duration::from_secs(400))).tool(Tool::Testpmd);
+    let machine = machine(Machine::new(Duration::from_secs(600))).tool(Tool::Testpmd);
     let machine = machine.nic(Nic::served("a", a)).nic(Nic::served("b", b));
     let mut guest = machine.boot(parts, &Programs::none()).unwrap();
     let [a, b] = ["a", "b"].map(|name| guest.address(name).unwrap());

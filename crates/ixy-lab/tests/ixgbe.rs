@@ -106,7 +106,7 @@ fn the_driver_of_finds_nothing_wrong(kernel: usize, test: &str) {
     ]);
     let sockets = ["x", "y"].map(|name| served.socket(name));
     let forwarder = Forwarder::start([&sockets[0], &sockets[1]]);
-    let mut machine = Machine::new(Duration::from_secs(400))
+    let mut machine = Machine::new(Duration::from_secs(600))
         .kernel(kernel)
         .module("ixgbe")
         .module("8021q")
