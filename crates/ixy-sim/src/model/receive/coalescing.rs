@@ -4,6 +4,8 @@
 //! The first segment is written as any frame, the payload of those after it behind it. A descriptor is written back when the
 //! next one of its chain is known; the last one, and the header as it is in the end, when the large receive is complete.
 
+mod segment;
+
 use std::time::Duration;
 
 use ixy_dma::Iova;
@@ -11,13 +13,14 @@ use ixy_regs::ixgbe::descriptors::receive::{Status, write_back as fields_of};
 use ixy_regs::ixgbe::fields::{EITR, RDRXCTL, RFCTL, RSCCTL, RSCDBU};
 
 use super::super::behaviour::Behaviour;
-use super::super::headers::{Headers, Network, Transport, checksum};
+use super::super::headers::{Headers, checksum};
 use super::super::interrupt::UNIT;
 use super::super::names::{self, eitr, ivar, rx};
 use super::super::{Hardware, vf};
-use super::Ring;
+use super::ring::Ring;
 use super::split::{Layout, Split};
 use crate::dma::DmaView;
+use segment::{Flow, OPTIONS, Segment, word};
 
 /// Connections whose segments are coalesced at the same time.
 const CONTEXTS: usize = 32;
@@ -28,106 +31,10 @@ const VECTORS: usize = 64;
 
 const IP_LENGTH: usize = 2;
 const IP_CHECKSUM: usize = 10;
-const SEQUENCE: usize = 4;
 const ACKNOWLEDGEMENT: usize = 8;
-const FLAGS: usize = 13;
 const WINDOW: usize = 14;
-const OPTIONS: usize = 20;
 /// The echoed time stamp, where the only option is time stamps.
 const ECHO: usize = OPTIONS + 8;
-const ACK: u8 = 1 << 4;
-/// How the one option begins that segments may have: two bytes of padding, kind and length of time stamps.
-const TIME_STAMPS: [u8; 4] = [1, 1, 8, 10];
-
-fn word(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
-}
-
-fn long(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-/// A TCP connection over IPv4, as far as frames of it are told from others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Flow {
-    addresses: [u8; 8],
-    ports: [u8; 4],
-    vlan: Option<u16>,
-}
-
-/// What matters of one segment.
-struct Segment<'f> {
-    flow: Flow,
-    frame: &'f [u8],
-    /// Where the headers of IP and TCP begin, and the payload.
-    ip: usize,
-    tcp: usize,
-    body: usize,
-    sequence: u32,
-    acknowledges: bool,
-    /// It has time stamps.
-    stamped: bool,
-    /// It could be part of a large receive.
-    viable: bool,
-}
-
-impl<'f> Segment<'f> {
-    /// `None` when the frame belongs to no connection.
-    fn of(frame: &'f [u8], headers: &Headers, vlan: Option<u16>, status: u64) -> Option<Self> {
-        let (Some((Network::V4, ip)), Some((Transport::Tcp, tcp))) = (headers.network, headers.transport)
-        else {
-            return None;
-        };
-        let flow = Flow {
-            addresses: frame.get(ip + 12..ip + 20)?.try_into().ok()?,
-            ports: frame.get(tcp..tcp + 4)?.try_into().ok()?,
-            vlan,
-        };
-        let flags = *frame.get(tcp + FLAGS)?;
-        let mut segment = Self {
-            flow,
-            frame,
-            ip,
-            tcp,
-            body: frame.len(),
-            sequence: long(frame, tcp + SEQUENCE)?,
-            acknowledges: flags & ACK != 0,
-            stamped: false,
-            viable: false,
-        };
-        let Some(body) = headers.transport_end(frame) else { return Some(segment) };
-        segment.body = body;
-        let options = frame.get(tcp + OPTIONS..body).unwrap_or_default();
-        segment.stamped = !options.is_empty();
-        segment.viable = plain(frame, headers, status)
-            && (flags & !ACK == 0 && frame.get(tcp + FLAGS - 1).is_some_and(|byte| byte & 0xf == 0)
-                || !Behaviour::CoalescingFlags.on())
-            && (options.is_empty()
-                || options.len() == 12 && options.starts_with(&TIME_STAMPS)
-                || !Behaviour::CoalescingOptions.on());
-        Some(segment)
-    }
-
-    fn payload(&self) -> &'f [u8] {
-        self.frame.get(self.body..).unwrap_or_default()
-    }
-}
-
-/// Whether frame and IP header are such that a segment can be coalesced: right checksums, no options, no padding, no
-/// congestion (section 7.11.1).
-fn plain(frame: &[u8], headers: &Headers, status: u64) -> bool {
-    if !Behaviour::CoalescingViability.on() {
-        return true;
-    }
-    let checked = u64::from((Status::IPCS | Status::L4CS).bits());
-    let wrong = u64::from((Status::IPE | Status::L4E | Status::RXE | Status::TS).bits());
-    let congested = headers.network.and_then(|(_, at)| frame.get(at + 1)).is_none_or(|byte| byte & 3 == 3);
-    status & checked == checked
-        && status & wrong == 0
-        && !headers.options
-        && !congested
-        && headers.packet_end() == frame.len()
-}
 
 /// A large receive that is not complete.
 struct Context {

@@ -8,7 +8,7 @@ use super::super::Hardware;
 use super::super::behaviour::Behaviour;
 use super::super::headers::{Headers, Network, Transport};
 use super::super::names::{self, mask};
-use super::Ring;
+use super::ring::Ring;
 use crate::dma::DmaView;
 
 /// Headers that are longer are not split off: the descriptor has ten bits for their length.
@@ -116,7 +116,7 @@ impl Split {
 
 impl<V: DmaView> Ring<'_, V> {
     /// Writes a frame to as many descriptors as its bytes behind the header buffer take, at least one. `status` is what
-    /// [`super::write_back`] gave.
+    /// [`super::descriptor::write_back`] gave.
     pub(super) fn fill_split(&mut self, view: &V, frame: &[u8], layout: &Layout, status: (u64, u64)) {
         let (header, body) = frame.split_at(layout.header.min(frame.len()));
         let mut rest = body;
