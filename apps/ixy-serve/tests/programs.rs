@@ -273,8 +273,9 @@ fn a_client_that_is_killed_at_any_moment_makes_room_for_one_that_works() {
     assert_eq!(out.matches(" 0 DMA faults, 0 messages refused, 0 bad descriptors").count(), 2, "{out}");
 }
 
-/// What a client says whose server is gone: one line, soon, and exit code 1.
-fn lost(client: Process, sockets: [&str; 2], why: &str) {
+/// What a client says whose server is gone: one line, soon, and exit code 1. Before it stands a line for each card whose
+/// memory is not freed, if it is `kept`.
+fn lost(client: Process, sockets: [&str; 2], why: &str, kept: bool) {
     let start = Instant::now();
     let Ended { code, err, .. } = client.ended();
     // No wait of it is longer than its patience of 10 s; a busy machine is slow besides.
@@ -282,6 +283,9 @@ fn lost(client: Process, sockets: [&str; 2], why: &str) {
     assert_eq!(code, Some(1), "{err}");
     let line = err.lines().last().unwrap_or_default();
     assert!(line.starts_with("error: ") && err.matches("error: ").count() == 1, "{err}");
+    let not_freed = err.lines().filter(|line| line.contains("is not freed")).count();
+    assert!(if kept { not_freed <= 2 } else { not_freed == 0 }, "{err}");
+    assert_eq!(err.lines().count(), not_freed + 1, "{err}");
     assert!(sockets.iter().any(|socket| line.contains(&format!("vfio-user:{socket}"))), "{err}");
     for part in [why, "lost", "open it again when its server runs"] {
         assert!(line.contains(part), "`{part}` is not in: {err}");
@@ -298,7 +302,7 @@ fn a_server_that_is_killed_is_told_by_its_clients_and_its_next_one_works() {
         let client = format!("vfio-user:{a} vfio-user:{b} --wait {wait}");
         let client = Process::start(&program("ixy-fwd"), &client).running();
         drop(server.end(Signal::KILL));
-        lost(client, [&a, &b], "closed by the other side");
+        lost(client, [&a, &b], "closed by the other side", false);
     }
     // The sockets were left behind.
     let server = Process::serve(&line, 2);
@@ -313,7 +317,7 @@ fn a_server_that_stands_still_is_a_lost_device_and_serves_again_when_it_goes_on(
     let server = Process::serve(&format!("--socket {a} --wire flood --socket {b} --wire flood"), 2);
     let client = Process::start(&program("ixy-fwd"), &format!("vfio-user:{a} vfio-user:{b}")).running();
     server.signal(Signal::STOP);
-    lost(client, [&a, &b], "10s");
+    lost(client, [&a, &b], "10s", true);
     server.signal(Signal::CONT);
     forwards(&a, &b);
     assert_eq!(server.end(Signal::TERM).code, Some(0));

@@ -115,14 +115,9 @@ impl<B: Bus> Card<B> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
     }
 
-    fn stop_bus_mastering(&self) -> bool {
-        match self.bus_master.disable() {
-            Ok(()) => self.no_transactions_pending(),
-            Err(error) => {
-                tracing::warn!(device = %self.name, %error, "bus mastering could not be switched off");
-                false
-            }
-        }
+    fn stop_bus_mastering(&self) -> Result<(), String> {
+        self.bus_master.disable().map_err(|error| error.to_string())?;
+        if self.no_transactions_pending() { Ok(()) } else { Err("its requests do not end".into()) }
     }
 
     /// Switches off interrupts, reception and every queue, also those that somebody else left on.
@@ -196,22 +191,25 @@ impl<B: Bus> Card<B> {
         Ok(())
     }
 
-    /// Brings the card to rest; `true` when it is certain that it reaches no memory any more.
-    fn stop(&self) -> bool {
+    /// Brings the card to rest, so that it is certain that it reaches no memory any more; or why that is not certain.
+    fn stop(&self) -> Result<(), String> {
         if self.check_present().is_err() {
             // A card that is gone reaches nothing; one whose registers only seem gone has lost bus mastering below.
-            tracing::warn!(device = %self.name, "the card is gone; only its bus mastering is switched off");
+            tracing::info!(device = %self.name, "the card is gone; only its bus mastering is switched off");
             return self.stop_bus_mastering();
         }
         // The firmware may have the card again (section 8.2.3.1.3).
         self.regs.ctrl_ext().modify(CTRL_EXT::DRV_LOAD::CLEAR);
         let quiet = self.disable_master();
         let stopped = self.stop_bus_mastering();
-        let reset = self.reset_once();
-        if let Err(error) = &reset {
-            tracing::warn!(%error, "the reset at the end failed");
+        match self.reset_once() {
+            Err(error) if !quiet => stopped.and(Err(error.to_string())),
+            Err(error) => {
+                tracing::warn!(%error, "the reset at the end failed");
+                stopped
+            }
+            Ok(()) => stopped,
         }
-        stopped && (quiet || reset.is_ok())
     }
 
     fn no_transactions_pending(&self) -> bool {
@@ -235,15 +233,15 @@ impl<B: Bus> Drop for Card<B> {
         let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
         let memory = ManuallyDrop::new(memory);
         let stopped = self.stop();
-        if stopped {
-            drop(ManuallyDrop::into_inner(memory));
-        } else {
+        if let Err(why) = &stopped {
             tracing::error!(
-                device = %self.name,
+                device = %self.name, why,
                 "the card could not be brought to rest: the memory that it may still write is not freed"
             );
+        } else {
+            drop(ManuallyDrop::into_inner(memory));
         }
         let dropped = self.dropped.load(Ordering::Relaxed);
-        tracing::debug!(device = %self.name, stopped, dropped, "closed");
+        tracing::debug!(device = %self.name, ?stopped, dropped, "closed");
     }
 }

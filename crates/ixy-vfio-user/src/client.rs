@@ -346,7 +346,8 @@ impl Client {
         if let Err(error) = &done
             && !matches!(error, Error::Refused { .. } | Error::Invalid { .. })
         {
-            tracing::warn!(%error, "the device is lost");
+            // Who uses the device is told; see `lost`.
+            tracing::info!(%error, "the device is lost");
             // Under the lock, so it is the first.
             let _ = self.0.lost.set(error.clone());
             if let Err(error) = shutdown(&link.connection, Shutdown::Both) {

@@ -77,6 +77,11 @@ impl VfioUserBusMaster {
         });
         switched.map_err(|error| failed("switching DMA of a device on or off", error))
     }
+
+    /// Whether the server closed the connection, which it does once the device has let go of the client's memory, or by its end.
+    fn is_closed(&self) -> bool {
+        matches!(self.client.lost(), Some(crate::Error::Closed { .. }))
+    }
 }
 
 /// An error of the connection as one of memory.
@@ -85,12 +90,13 @@ pub(super) fn failed(what: impl Into<String>, error: crate::Error) -> Error {
 }
 
 // SAFETY: QUIET-BEFORE-FREE: the write waits for the device's answer, so the device has switched DMA off when `disable`
-// returns. What it does later in spite of that, it does to the files that it was given, which no address of this process is
+// returns, or its server has left. What it does later in spite of that, it does to the files that it was given, which no address of this process is
 // freed with.
 unsafe impl BusMaster for VfioUserBusMaster {
     fn disable(&self) -> Result<(), Error> {
         // SAFETY: switched off, it reaches nothing.
-        unsafe { self.switch(false) }
+        let switched = unsafe { self.switch(false) };
+        if self.is_closed() { Ok(()) } else { switched }
     }
 
     unsafe fn enable(&self) -> Result<(), Error> {
@@ -99,7 +105,7 @@ unsafe impl BusMaster for VfioUserBusMaster {
     }
 
     fn transactions_pending(&self) -> Result<bool, Error> {
-        let Some(at) = self.device_status else { return Ok(false) };
+        let Some(at) = self.device_status.filter(|_| !self.is_closed()) else { return Ok(false) };
         let status = self.read16(at).map_err(|error| failed("reading the status of a device", error))?;
         Ok(status & TRANSACTIONS_PENDING != 0)
     }

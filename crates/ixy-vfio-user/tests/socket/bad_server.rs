@@ -3,10 +3,11 @@
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use ixy_dma::BusMaster;
 use ixy_vfio_user::Error;
-use ixy_vfio_user::client::Client;
+use ixy_vfio_user::client::{Client, VfioUserBusMaster};
 use ixy_vfio_user::message::{
-    Capabilities, Command, DeviceInfo, Errno, Header, RegionInfo, Request, Version,
+    Capabilities, Command, DeviceInfo, Errno, Header, RegionAccess, RegionInfo, Request, Version, pci,
 };
 use zerocopy::IntoBytes;
 
@@ -49,6 +50,22 @@ fn a_server_that_does_not_answer_is_lost_after_the_client_s_patience() {
     let start = Instant::now();
     assert!(matches!(client.read(0, 0, &mut [0; 4]), Err(Error::Lost { .. })));
     assert!(start.elapsed() < SHORT, "a lost device was waited for");
+}
+
+#[test]
+fn a_server_that_does_not_answer_may_still_reach_memory() {
+    let client = client_of(|mut raw| {
+        // The status, which has no list of capabilities, and the command register.
+        for (offset, value) in [(6, 0_u16), (4, 2)] {
+            let access = RegionAccess { offset, region: pci::CONFIG, count: 2 };
+            answer(&mut raw, &[access.as_bytes(), &value.to_le_bytes()].concat(), |_| {});
+        }
+        std::thread::sleep(LONG / 10);
+    });
+    let master = VfioUserBusMaster::new(&client).unwrap();
+    for _ in 0..2 {
+        assert!(master.disable().is_err());
+    }
 }
 
 #[test]
