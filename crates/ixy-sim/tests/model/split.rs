@@ -216,6 +216,18 @@ fn header_buffers_can_be_used_for_every_frame() {
 }
 
 #[test]
+fn no_more_goes_to_a_header_buffer_than_its_length_can_say() {
+    let mut split = Split::new(ALWAYS, 16, TCP);
+    for len in [1022, 1023, 1024, 1100, 1500] {
+        let frame = own(len, 3);
+        let (seen, header, packet) = split.one(&frame);
+        assert_eq!((header, packet), (len.min(1023), len.saturating_sub(1023)), "{len}: ten bits");
+        assert_eq!(seen.found(), (false, header as u64));
+        assert_eq!([seen.header, seen.packet].concat(), frame);
+    }
+}
+
+#[test]
 fn only_the_first_descriptor_of_a_long_frame_has_a_header() {
     let mut split = Split::new(SPLIT, 4, TCP);
     split.bench.write(HLREG0, split.bench.read(HLREG0) | 1 << 2);

@@ -11,7 +11,8 @@ use super::super::names::{self, mask};
 use super::ring::Ring;
 use crate::dma::DmaView;
 
-/// Headers that are longer are not split off: the descriptor has ten bits for their length.
+/// Headers that are longer are not split off, and no more goes to a header buffer: the descriptor has ten bits for the
+/// length.
 const LONGEST: usize = 1023;
 /// What BSIZEHEADER counts in.
 const UNIT: usize = 64;
@@ -20,7 +21,7 @@ const UNIT: usize = 64;
 pub(super) struct Split {
     /// Header buffers are used for frames whose headers are not split off, too.
     always: bool,
-    /// Bytes of a header buffer.
+    /// Bytes of a header buffer that are used.
     pub(super) room: usize,
     /// After which headers (PSRTYPE).
     kinds: u32,
@@ -56,7 +57,7 @@ impl Split {
         let kinds = hw.regs.load(names::psrtype(pool));
         Self {
             always: SRRCTL::DESCTYPE.read(srrctl) == 5 && Behaviour::HeaderSplitAlways.on(),
-            room: SRRCTL::BSIZEHEADER.read(srrctl) as usize * UNIT,
+            room: (SRRCTL::BSIZEHEADER.read(srrctl) as usize * UNIT).min(LONGEST),
             kinds: if Behaviour::HeaderSplitKinds.on() { kinds } else { u32::MAX },
             fragments: !RFCTL::IPFRSP_DIS.is_set(hw.regs.load(names::RFCTL))
                 || !Behaviour::HeaderSplitFragments.on(),
