@@ -22,7 +22,7 @@ use super::headers::Headers;
 use super::names::{self, mask, rx};
 use super::pause::Pause;
 use super::pools;
-use super::statistics::Counts;
+use super::statistics::{Counts, Damage};
 use super::steering::{Choice, Steering};
 use super::transmit::Sink;
 use super::{Hardware, time};
@@ -43,7 +43,7 @@ struct Passed {
     choice: Choice,
     headers: Headers,
     /// It arrived damaged, and FCTRL.SBP wants it all the same.
-    damaged: bool,
+    damage: Option<Damage>,
     /// It is a pause frame, of as many slots.
     pause: Option<u16>,
     /// The time of its arrival was taken.
@@ -166,9 +166,10 @@ impl Receiver {
                 Delivery::Done => {}
                 Delivery::TooLong => counts.dropped(rx_set(hw, passed.queue)),
                 Delivery::NoDescriptor => {
-                    // DROP_EN may have been set since (section 8.2.3.8.7).
-                    // A pool whose queue went off must not hold up the others.
-                    let off = ring.is_none() && (config.pools.is_some() || passed.choice.drop);
+                    // DROP_EN may have been set since (section 8.2.3.8.7), or the queue have gone off (4.6.7.1.1).
+                    // A pool without a ring must not hold up the others.
+                    let alone = config.pools.is_some() || passed.choice.drop;
+                    let off = ring.is_none() && (alone || !is_enabled(hw, passed.queue));
                     if !off && !ring.as_ref().is_some_and(|r| r.queue == passed.queue && r.drop) {
                         self.buffer.push_front((frame, passed));
                         break;
@@ -205,8 +206,10 @@ impl Receiver {
                     }
                     break;
                 }
-                counts.arrived(frame);
-                counts.passed(frame);
+                counts.taken(frame, passed.damage);
+                if passed.damage.is_none() {
+                    counts.passed(frame);
+                }
                 if let Some(time) = passed.pause {
                     self.pause.obey(hw, time);
                 }
@@ -232,8 +235,10 @@ impl Receiver {
                 }
                 break;
             }
-            counts.arrived(frame);
-            counts.passed(frame);
+            counts.taken(frame, passed.damage);
+            if passed.damage.is_none() {
+                counts.passed(frame);
+            }
             counts.directed(passed.choice.director);
             if let Some(time) = passed.pause {
                 self.pause.obey(hw, time);
@@ -264,7 +269,7 @@ impl Receiver {
         counts: &mut Counts,
     ) {
         let ring = ring.filter(|r| r.queue == passed.queue);
-        let on = RXDCTL::ENABLE.is_set(hw.regs.load(rx(names::RXDCTL, passed.queue)));
+        let on = is_enabled(hw, passed.queue);
         if self.buffer.is_empty() && (!on || ring.is_some_and(|r| r.drop)) {
             counts.dropped(rx_set(hw, passed.queue));
         } else if self.buffered + frame.len() <= config.capacity {
@@ -279,6 +284,11 @@ impl Receiver {
             self.missed = true;
         }
     }
+}
+
+/// Whether a queue is on: frames for one that is not are dropped.
+fn is_enabled(hw: &Hardware, queue: u32) -> bool {
+    RXDCTL::ENABLE.is_set(hw.regs.load(rx(names::RXDCTL, queue)))
 }
 
 /// The cause of a frame that was lost as the packet buffer was full (section 8.2.3.5.1).

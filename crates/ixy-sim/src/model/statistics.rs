@@ -115,6 +115,15 @@ impl Counts {
         self.rx.total.add(frame.len() as u64 + FCS);
     }
 
+    /// As [`arrived`](Self::arrived), and what is wrong with it.
+    #[inline(always)]
+    pub(crate) fn taken(&mut self, frame: &[u8], damage: Option<Damage>) {
+        self.arrived(frame);
+        if let Some(damage) = damage {
+            self.damage[damage as usize] += 1;
+        }
+    }
+
     /// A good frame that the filters passed. The 82599 counts it as good even if it is then missed (erratum).
     #[inline(always)]
     pub(crate) fn passed(&mut self, frame: &[u8]) {
@@ -127,11 +136,6 @@ impl Counts {
         if let Some(matched) = matched {
             self.directed[usize::from(matched)] += 1;
         }
-    }
-
-    /// A frame that was damaged.
-    pub(crate) fn damaged(&mut self, damage: Damage) {
-        self.damage[damage as usize] += 1;
     }
 
     /// Takes the last good frame back, for a device that does not count missed frames as good.

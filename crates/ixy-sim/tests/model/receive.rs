@@ -212,6 +212,42 @@ fn a_queue_that_starts_to_drop_lets_go_of_what_waits_for_it() {
 }
 
 #[test]
+fn a_queue_that_goes_off_lets_go_of_what_waits_for_it() {
+    let (bench, mut first, _) = Bench::running();
+    rss_by_last_port_bit(&bench);
+    let mut second = bench.rx_ring(1, 32);
+    for n in 0..40 {
+        bench.arrives(&udp(n * 2));
+    }
+    bench.arrives(&udp(1));
+    bench.poll();
+    assert_eq!((first.drain(&bench).len(), second.drain(&bench).len()), (31, 0), "ten frames wait");
+    bench.write(RXDCTL, 0);
+    bench.poll();
+    assert_eq!(second.drain(&bench), [udp(1)], "the other queue goes on");
+    assert_eq!(bench.read(QPRDC), 9, "and the others are dropped (section 4.6.7.1.1)");
+}
+
+#[test]
+fn a_damaged_frame_that_waits_for_a_descriptor_counts_once() {
+    let (bench, mut ring, _) = Bench::running();
+    bench.far(|far| far.waits = true);
+    bench.set(FCTRL, 1 << 1);
+    for n in 0..31 {
+        bench.arrives(&own(60, n));
+    }
+    bench.arrives(&own(1600, 0));
+    for _ in 0..3 {
+        bench.poll();
+    }
+    assert_eq!(ring.drain(&bench).len(), 31);
+    bench.poll();
+    assert_eq!(ring.drain(&bench), [own(1600, 0)], "FCTRL.SBP");
+    assert_eq!((bench.read(ROC), bench.read(TPR)), (1, 32));
+    assert_eq!(bench.read(GPRC), 31, "it is none of the good ones");
+}
+
+#[test]
 fn a_stalled_queue_stops_the_others_unless_it_drops() {
     let (bench, mut first, _) = Bench::running();
     rss_by_last_port_bit(&bench);

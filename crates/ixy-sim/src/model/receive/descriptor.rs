@@ -58,7 +58,7 @@ pub(super) fn write_back(config: &Config, frame: &[u8], passed: &Passed, strippe
             status |= Status::UDPCS;
         }
     }
-    if passed.damaged {
+    if passed.damage.is_some() {
         status |= Status::RXE;
     }
     if passed.stamped {

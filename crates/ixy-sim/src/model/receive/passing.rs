@@ -40,12 +40,9 @@ impl Receiver {
         if damage.is_none() && hw.faults.any() && hw.faults.is(Fault::FramesDamaged) {
             damage = Some(Damage::Crc);
         }
-        if let Some(damage) = damage {
-            counts.damaged(damage);
-            if !config.save_bad || frame.len() < 14 {
-                counts.arrived(frame);
-                return None;
-            }
+        if damage.is_some() && (!config.save_bad || frame.len() < 14) {
+            counts.taken(frame, damage);
+            return None;
         }
         let headers = config.filter.headers(frame);
         let control =
@@ -68,7 +65,7 @@ impl Receiver {
             if let Some(time) = pause {
                 self.pause.obey(hw, time);
             }
-            counts.arrived(frame);
+            counts.taken(frame, damage);
             return None;
         }
         let choice = if config.plain {
@@ -77,15 +74,7 @@ impl Receiver {
             self.choose_of_class(hw, config, &headers, frame)
         };
         let stamped = config.stamps && time::stamp_received(hw, frame, &headers);
-        Some(Passed {
-            queue: choice.queue,
-            choice,
-            headers,
-            damaged: damage.is_some(),
-            pause,
-            stamped,
-            copied: false,
-        })
+        Some(Passed { queue: choice.queue, choice, headers, damage, pause, stamped, copied: false })
     }
 
     /// The choice with traffic classes or outer tags; with pools each of them has its own one later.

@@ -84,7 +84,7 @@ impl Receiver {
                 queue: 0,
                 choice: Choice::default(),
                 headers,
-                damaged: false,
+                damage: None,
                 pause: None,
                 stamped: false,
                 copied: false,
