@@ -16,12 +16,13 @@
 //! page left for that (huge pages, above all) ends the process that touches it. To close a file that was refused may take its
 //! file system for ever; then that client's session stands still, and no other one.
 
+use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use ixy_dma::Iova;
-use rustix::fs::{OFlags, fcntl_get_seals, fcntl_getfl, fstatfs};
+use rustix::fs::{OFlags, fcntl_get_seals, fcntl_getfl, fstat, fstatfs};
 
 use crate::mapping::{Mapping, is_inside, is_sealed};
 use crate::message::{DmaMap, DmaUnmap, Errno};
@@ -37,11 +38,14 @@ pub struct MemoryLimits {
     pub mappings: usize,
     /// How many bytes in all; more are answered with `ENOMEM`. They are address space: pages take memory of the client only.
     pub bytes: u64,
+    /// How many files that are not sealed, each of which keeps a descriptor open for all of its mappings; one more is answered
+    /// with `ENOSPC`.
+    pub files: usize,
 }
 
 impl Default for MemoryLimits {
     fn default() -> Self {
-        Self { mappings: 4096, bytes: 1 << 40 }
+        Self { mappings: 4096, bytes: 1 << 40, files: 64 }
     }
 }
 
@@ -77,8 +81,16 @@ impl Window {
 enum Store {
     Mapped(Mapping),
     /// A file, and where in it the window starts.
-    File(OwnedFd, u64),
+    File(Arc<File>, u64),
     Nowhere,
+}
+
+/// A file that is not sealed. All windows into it share it.
+#[derive(Debug)]
+struct File {
+    fd: OwnedFd,
+    /// Its device and inode, and how it is open.
+    identity: (u64, u64, OFlags),
 }
 
 impl GuestMemory {
@@ -127,7 +139,7 @@ impl GuestMemory {
             None => Store::Nowhere,
             Some(fd) => Store::new(fd, offset, len, writable)?,
         };
-        let window = Window { iova, len, readable, writable, store };
+        let mut window = Window { iova, len, readable, writable, store };
         let mut windows = self.windows.write().unwrap_or_else(PoisonError::into_inner);
         let index = windows.partition_point(|w| w.iova < iova);
         let before = index.checked_sub(1).and_then(|n| windows.get(n));
@@ -141,8 +153,25 @@ impl GuestMemory {
         if total > self.limits.bytes {
             return Err(Errno::NOMEM);
         }
+        if let Store::File(file, _) = &mut window.store {
+            self.share(&windows, file)?;
+        }
         windows.insert(index, window);
         Ok(())
+    }
+
+    /// Replaces a file by the same one of another window, if there is one.
+    fn share(&self, windows: &[Window], file: &mut Arc<File>) -> Result<(), Errno> {
+        let files = windows.iter().filter_map(|window| match &window.store {
+            Store::File(other, _) => Some(other),
+            _ => None,
+        });
+        if let Some(same) = files.clone().find(|other| other.identity == file.identity) {
+            *file = Arc::clone(same);
+            return Ok(());
+        }
+        let others: HashSet<_> = files.map(Arc::as_ptr).collect();
+        if others.len() < self.limits.files { Ok(()) } else { Err(Errno::NOSPC) }
     }
 
     /// Unmaps what lies in a range, as the kernel's VFIO does, or everything. When it returns, nothing reaches it any more.
@@ -194,16 +223,17 @@ impl Store {
             return Err(Errno::INVAL);
         }
         tracing::debug!(len, "memory of the client is not sealed, and is reached through its file");
-        Ok(Self::File(fd, offset))
+        let status = fstat(&fd)?;
+        Ok(Self::File(Arc::new(File { fd, identity: (status.st_dev, status.st_ino, mode) }), offset))
     }
 
     fn read(&self, at: u64, into: &mut [u8]) -> bool {
         match self {
             Self::Mapped(mapping) => usize::try_from(at).is_ok_and(|at| mapping.read(at, into)),
-            Self::File(fd, start) => {
+            Self::File(file, start) => {
                 let mut done = 0;
                 while let Some(rest) = into.get_mut(done..).filter(|rest| !rest.is_empty()) {
-                    match rustix::io::pread(fd, rest, start + at + done as u64) {
+                    match rustix::io::pread(&file.fd, rest, start + at + done as u64) {
                         Ok(n) if n > 0 => done += n,
                         Err(Errno::INTR) => {}
                         _ => return false,
@@ -218,15 +248,15 @@ impl Store {
     fn write(&self, at: u64, bytes: &[u8]) -> bool {
         match self {
             Self::Mapped(mapping) => usize::try_from(at).is_ok_and(|at| mapping.write(at, bytes)),
-            Self::File(fd, start) => {
+            Self::File(file, start) => {
                 // Writing behind the end of a file would make it longer again, page by page.
                 let first = start + at;
-                if !is_inside(fd.as_fd(), first, bytes.len() as u64).unwrap_or(false) {
+                if !is_inside(file.fd.as_fd(), first, bytes.len() as u64).unwrap_or(false) {
                     return false;
                 }
                 let mut done = 0;
                 while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-                    match rustix::io::pwrite(fd, rest, first + done as u64) {
+                    match rustix::io::pwrite(&file.fd, rest, first + done as u64) {
                         Ok(n) if n > 0 => done += n,
                         Err(Errno::INTR) => {}
                         _ => return false,

@@ -31,7 +31,7 @@ fn works(port: &Port) {
 
 #[test]
 fn a_client_that_maps_too_much_or_too_often_is_refused() {
-    let memory_limits = MemoryLimits { mappings: 2, bytes: 3 * LEN };
+    let memory_limits = MemoryLimits { mappings: 2, bytes: 3 * LEN, ..MemoryLimits::default() };
     let port = Port::with_limits(ServerLimits { memory: memory_limits, ..Default::default() });
     let file = memory(4 * LEN, true);
     let map = |at: u64, len: u64| port.client.map(at, len, file.as_fd(), 0, true);

@@ -1,7 +1,8 @@
 //! What a client should not do: each is answered with an error number, and the server goes on.
 
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -115,7 +116,7 @@ fn everything_is_unmapped_at_once_when_asked_for() {
 
 #[test]
 fn a_client_maps_as_much_as_the_limits_say() {
-    let limits = MemoryLimits { mappings: 3, bytes: 8 * PAGE };
+    let limits = MemoryLimits { mappings: 3, bytes: 8 * PAGE, ..MemoryLimits::default() };
     let (_served, socket) = Served::over_pair(ServerLimits { memory: limits, ..ServerLimits::default() });
     let mut raw = Raw::negotiated(socket);
     let file = memory(64 * PAGE, true);
@@ -133,6 +134,41 @@ fn a_client_maps_as_much_as_the_limits_say() {
         assert_eq!(raw.ask(&Request::DmaMap(map(n << 20, PAGE, 0)), &[file.as_fd()]), Ok(()));
     }
     assert_eq!(raw.ask(&Request::DmaMap(map(8 << 20, PAGE, 0)), &[file.as_fd()]), Err(Errno::NOSPC));
+}
+
+#[test]
+fn mappings_of_one_file_keep_one_descriptor_and_files_are_limited() {
+    let limits = MemoryLimits { files: 2, ..MemoryLimits::default() };
+    let guest = GuestMemory::new(limits);
+    let files = [0, 1, 2].map(|_| memory(64 * PAGE, false));
+    let inode = |fd: &OwnedFd| rustix::fs::fstat(fd).unwrap().st_ino;
+    let open = |file: &OwnedFd| {
+        let all = std::fs::read_dir("/proc/self/fd").unwrap();
+        let links = all.filter_map(|entry| std::fs::metadata(entry.unwrap().path()).ok());
+        links.filter(|metadata| metadata.ino() == inode(file)).count()
+    };
+    for n in 0..64 {
+        let own = files[0].try_clone().unwrap();
+        assert_eq!(guest.map(&map(n * PAGE, PAGE, n * PAGE), Some(own)), Ok(()));
+    }
+    assert_eq!(open(&files[0]), 2, "the test's and one more");
+    // Each window still has its own part.
+    let view = guest.view();
+    assert!((0..64).all(|n| view.write(Iova(n * PAGE), &[n as u8; 8])));
+    drop(view);
+    let mut byte = [0];
+    for n in 0..64 {
+        rustix::io::pread(&files[0], &mut byte, n * PAGE).unwrap();
+        assert_eq!(u64::from(byte[0]), n);
+    }
+    let more = |n: u64, file: &OwnedFd| guest.map(&map(n << 20, PAGE, 0), Some(file.try_clone().unwrap()));
+    assert_eq!(more(1, &files[1]), Ok(()));
+    assert_eq!(more(2, &files[2]), Err(Errno::NOSPC));
+    assert_eq!(more(2, &files[1]), Ok(()), "one that is there");
+    // The last window lets go of the file.
+    guest.unmap(&DmaUnmap { argsz: 24, flags: 0, address: 0, size: 64 * PAGE }).unwrap();
+    assert_eq!(open(&files[0]), 1);
+    assert_eq!(more(3, &files[2]), Ok(()));
 }
 
 #[test]
