@@ -576,12 +576,16 @@ behaviours! {
     FramesJumbo "frames-jumbo"
     /// FCTRL.SBP stores damaged frames.
     DamagedStored "damaged-stored"
+    /// Frames that are stored although they are damaged are not counted as good.
+    DamagedNotGood "damaged-not-good"
     /// Nothing is received without RXCTRL.RXEN.
     ReceiveEnable "receive-enable"
     /// Nothing is received with SECRXCTRL.RX_DIS.
     SecurityHolds "security-holds"
     /// Nothing is written to queues that are off.
     ReceiveQueueEnable "receive-queue-enable"
+    /// Frames that wait for a queue that goes off are dropped.
+    ReceiveQueueOffDrops "receive-queue-off-drops"
     /// Descriptors have the legacy format where SRRCTL says so.
     ReceiveLegacy "receive-legacy"
     /// SRRCTL.BSIZEPACKET is the size of buffers.

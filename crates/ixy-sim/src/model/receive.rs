@@ -52,6 +52,14 @@ struct Passed {
     copied: bool,
 }
 
+impl Passed {
+    /// Whether it is a good frame for the counters.
+    #[inline(always)]
+    fn counts_as_good(&self) -> bool {
+        self.damage.is_none() || !Behaviour::DamagedNotGood.on()
+    }
+}
+
 /// The receive side of the device.
 pub(crate) struct Receiver {
     pub(crate) addresses: Addresses,
@@ -169,7 +177,8 @@ impl Receiver {
                     // DROP_EN may have been set since (section 8.2.3.8.7), or the queue have gone off (4.6.7.1.1).
                     // A pool without a ring must not hold up the others.
                     let alone = config.pools.is_some() || passed.choice.drop;
-                    let off = ring.is_none() && (alone || !is_enabled(hw, passed.queue));
+                    let lets_go = Behaviour::ReceiveQueueOffDrops.on() && !is_enabled(hw, passed.queue);
+                    let off = ring.is_none() && (alone || lets_go);
                     if !off && !ring.as_ref().is_some_and(|r| r.queue == passed.queue && r.drop) {
                         self.buffer.push_front((frame, passed));
                         break;
@@ -207,7 +216,7 @@ impl Receiver {
                     break;
                 }
                 counts.taken(frame, passed.damage);
-                if passed.damage.is_none() {
+                if passed.counts_as_good() {
                     counts.passed(frame);
                 }
                 if let Some(time) = passed.pause {
@@ -236,7 +245,7 @@ impl Receiver {
                 break;
             }
             counts.taken(frame, passed.damage);
-            if passed.damage.is_none() {
+            if passed.counts_as_good() {
                 counts.passed(frame);
             }
             counts.directed(passed.choice.director);
