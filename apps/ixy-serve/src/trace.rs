@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ixy_cli::{Error, Object};
 use ixy_regs::ixgbe;
 use ixy_sim::serve::Event;
-use ixy_vfio_user::message::DmaMap;
+use ixy_vfio_user::message::{DmaMap, DmaUnmap, RegionAccess, Request};
 
 use crate::Format;
 use crate::names::{Names, Place, region};
@@ -184,20 +184,10 @@ impl OfPort {
 
     /// Anything else.
     fn happened(&self, at: Instant, event: &Event<'_>) {
-        let may = |map: &DmaMap| match (map.flags & DmaMap::READ != 0, map.flags & DmaMap::WRITE != 0) {
-            (true, false) => "read",
-            (false, _) => "write",
-            (true, true) => "read and write",
-        };
-        let end = |address: u64, size: u64| address.saturating_add(size).wrapping_sub(1);
         let line = match self.sink.format {
             Format::Text => match event {
-                Event::Mapped(map) => {
-                    format!("map    {:#x} to {:#x}, {}", map.address, end(map.address, map.size), may(map))
-                }
-                Event::Unmapping(map) => {
-                    format!("unmap  {:#x} to {:#x}", map.address, end(map.address, map.size))
-                }
+                Event::Mapped(map) => format!("map    {}, {}", range(map.address, map.size), may(map)),
+                Event::Unmapping(map) => format!("unmap  {}", range(map.address, map.size)),
                 Event::Message { msix, vector, held } => {
                     let (kind, held) =
                         (if *msix { "MSI-X" } else { "MSI" }, if *held { ", masked: it waits" } else { "" });
@@ -205,9 +195,7 @@ impl OfPort {
                 }
                 Event::Pin(true) => "interrupt pin asserted".into(),
                 Event::Pin(false) => "interrupt pin released".into(),
-                Event::Refused { region: number, offset, len, errno } => {
-                    format!("refused {} {offset:#07x}, {len} bytes: {errno}", region(*number))
-                }
+                Event::Refused { request, errno } => format!("refused {}: {errno}", asked(request)),
                 Event::Reset => "reset".into(),
                 Event::Connected => "client connected".into(),
                 Event::Gone => "client gone".into(),
@@ -229,9 +217,19 @@ impl OfPort {
                 Event::Pin(asserted) => {
                     self.object(at, "interrupt").text("kind", "pin").flag("asserted", *asserted)
                 }
-                Event::Refused { region: number, offset, len, errno } => {
-                    let object = self.object(at, "refused").text("space", region(*number));
-                    let object = object.count("offset", *offset).count("bytes", *len as u64);
+                Event::Refused { request, errno } => {
+                    let object = self.object(at, "refused").text("request", request.command().name());
+                    let object = match request {
+                        Request::RegionRead(access) | Request::RegionWrite(access, _) => {
+                            let object = object.text("space", region(access.region));
+                            object.count("offset", access.offset).count("bytes", access.count.into())
+                        }
+                        Request::DmaMap(DmaMap { address, size, .. })
+                        | Request::DmaUnmap(DmaUnmap { address, size, .. }) => {
+                            object.count("address", *address).count("size", *size)
+                        }
+                        _ => object,
+                    };
                     object.text("error", &errno.to_string())
                 }
                 Event::Reset => self.object(at, "reset"),
@@ -259,6 +257,33 @@ impl OfPort {
             Format::Json => writeln!(out.to, "{line}"),
         };
         out.note(written);
+    }
+}
+
+/// What a client may do with memory that it maps for the device.
+fn may(map: &DmaMap) -> &'static str {
+    match (map.flags & DmaMap::READ != 0, map.flags & DmaMap::WRITE != 0) {
+        (true, false) => "read",
+        (false, _) => "write",
+        (true, true) => "read and write",
+    }
+}
+
+fn range(address: u64, size: u64) -> String {
+    format!("{address:#x} to {:#x}", address.saturating_add(size).wrapping_sub(1))
+}
+
+/// What a client asked for.
+fn asked(request: &Request<'_>) -> String {
+    let place = |access: &RegionAccess| {
+        format!("{} {:#07x}, {} bytes", region(access.region), access.offset, access.count)
+    };
+    match request {
+        Request::RegionRead(access) => format!("read of {}", place(access)),
+        Request::RegionWrite(access, _) => format!("write to {}", place(access)),
+        Request::DmaMap(map) => format!("map of {}, {}", range(map.address, map.size), may(map)),
+        Request::DmaUnmap(unmap) => format!("unmap of {}", range(unmap.address, unmap.size)),
+        other => other.command().name().to_owned(),
     }
 }
 

@@ -476,6 +476,7 @@ fn traced(format: &str) -> Vec<String> {
     set(&client, 0x01028 + 0x40 * 5, 1 << 25 | 3);
     read32(&client, pci::CONFIG, 4);
     let memory = rings(&client);
+    assert!(client.unmap(0x5000, 0x1000).is_err(), "it is cut");
     client.unmap(0, 0x10000).unwrap();
     drop(memory);
     set(&client, 0x00880, 1);
@@ -501,10 +502,12 @@ fn a_trace_in_text_names_registers_fields_and_sections() {
         "write register RXDCTL[5] 0x01168 <- 0x02000003  (8.2.3.8.6) ENABLE=0x1",
         "read  config Command 0x00004 = 0x00100006",
         "map    0x0 to 0xffff, read and write",
+        "unmap  0x5000 to 0x5fff",
+        "refused unmap of 0x5000 to 0x5fff: Invalid argument",
         "unmap  0x0 to 0xffff",
         "write register EICS 0x00808 <- 0x00000001",
         "interrupt MSI-X 0",
-        "refused register 0x00002, 4 bytes",
+        "refused read of register 0x00002, 4 bytes: Invalid argument",
         "reset",
         "client gone",
         "client connected",
@@ -540,6 +543,13 @@ fn a_trace_in_json_is_an_object_a_line() {
     for name in ["connected", "unmap", "refused", "reset", "gone"] {
         assert!(event(name)["port"].as_str().unwrap().ends_with("/a"), "{name}");
     }
+    let refused: Vec<_> = objects.iter().filter(|object| object["event"] == "refused").collect();
+    assert_eq!(
+        (&refused[0]["request"], &refused[0]["address"]),
+        (&"VFIO_USER_DMA_UNMAP".into(), &0x5000.into())
+    );
+    assert_eq!((&refused[1]["request"], &refused[1]["offset"]), (&"VFIO_USER_REGION_READ".into(), &2.into()));
+    assert_eq!(refused.len(), 2);
     let times: Vec<f64> = objects.iter().map(|object| object["time"].as_f64().unwrap()).collect();
     assert!(times.is_sorted(), "{times:?}");
 }

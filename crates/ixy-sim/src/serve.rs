@@ -51,7 +51,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ixy_vfio_user::Error;
-use ixy_vfio_user::message::{DmaMap, DmaUnmap, Errno};
+use ixy_vfio_user::message::{DmaMap, DmaUnmap, Errno, Request};
 use ixy_vfio_user::server::{Listener, Server, ServerLimits, Stop};
 
 use crate::model::Nic82599;
@@ -112,14 +112,10 @@ pub enum Event<'a> {
         /// What it writes.
         bytes: &'a [u8],
     },
-    /// An access was refused.
+    /// A request was refused.
     Refused {
-        /// Its region.
-        region: u32,
-        /// Where in it.
-        offset: u64,
-        /// How long it is.
-        len: usize,
+        /// What the client asked for.
+        request: &'a Request<'a>,
         /// What the client is told.
         errno: Errno,
     },

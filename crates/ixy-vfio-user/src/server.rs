@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::interrupts::Interrupts;
 use crate::memory::{GuestMemory, MemoryLimits};
 use crate::message::{
-    Area, Capabilities, DmaMap, DmaUnmap, Errno, IrqInfo, MAX_AREAS, MAX_FIXED, RegionInfo,
+    Area, Capabilities, DmaMap, DmaUnmap, Errno, IrqInfo, MAX_AREAS, MAX_FIXED, RegionInfo, Request,
 };
 use session::{End, Session};
 
@@ -52,6 +52,10 @@ pub trait Device {
 
     /// The client takes memory away, which is in [`Server::memory`] until this returns.
     fn unmapping(&mut self, _unmap: &DmaUnmap) {}
+
+    /// A request of the client was refused, by this device or before it had it: the client is told this number. Messages that make
+    /// no sense are no requests.
+    fn refused(&mut self, _request: &Request<'_>, _errno: Errno) {}
 
     /// The client is gone: the device should come to rest. Its memory and interrupts are taken away afterwards.
     fn disconnected(&mut self) {}

@@ -1,6 +1,6 @@
 //! A function on a PCI bus, physical or virtual: [`Function`].
 
-use ixy_vfio_user::message::{DmaMap, DmaUnmap, Errno, IrqInfo, pci};
+use ixy_vfio_user::message::{DmaMap, DmaUnmap, Errno, IrqInfo, Request, pci};
 use ixy_vfio_user::server::{Device, Irq as Kind, Layout, Region};
 
 use super::config::{self, Config};
@@ -250,11 +250,6 @@ impl<'p> Function<'p> {
         }
         Ok(())
     }
-
-    fn refuse(&self, region: u32, offset: u64, len: usize, errno: Errno) -> Errno {
-        self.slot.tell(&Event::Refused { region, offset, len, errno });
-        errno
-    }
 }
 
 /// The registers that an access is to: whole ones, one or two.
@@ -268,14 +263,14 @@ fn words(offset: u64, bytes: &mut [u8]) -> Result<impl Iterator<Item = (u32, &mu
 
 impl Device for Function<'_> {
     fn read(&mut self, region: u32, offset: u64, into: &mut [u8]) -> Result<(), Errno> {
-        self.access(region, offset, into).map_err(|errno| self.refuse(region, offset, into.len(), errno))?;
+        self.access(region, offset, into)?;
         self.slot.tell(&Event::Read { region, offset, bytes: into });
         Ok(())
     }
 
     fn write(&mut self, region: u32, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
         self.slot.tell(&Event::Write { region, offset, bytes });
-        self.change(region, offset, bytes).map_err(|errno| self.refuse(region, offset, bytes.len(), errno))
+        self.change(region, offset, bytes)
     }
 
     fn reset(&mut self) -> Result<(), Errno> {
@@ -294,6 +289,10 @@ impl Device for Function<'_> {
 
     fn unmapping(&mut self, unmap: &DmaUnmap) {
         self.slot.tell(&Event::Unmapping(unmap));
+    }
+
+    fn refused(&mut self, request: &Request<'_>, errno: Errno) {
+        self.slot.tell(&Event::Refused { request, errno });
     }
 
     fn disconnected(&mut self) {

@@ -129,7 +129,10 @@ impl<'a> Session<'a> {
         }
         self.reply.clear();
         let done = if header.is_command() {
-            Request::parse(header.command, body).and_then(|request| self.serve(device, request, fds))
+            Request::parse(header.command, body).and_then(|request| {
+                let done = self.serve(device, &request, fds);
+                done.inspect_err(|errno| device.refused(&request, *errno))
+            })
         } else {
             Err(Errno::INVAL)
         };
@@ -152,7 +155,7 @@ impl<'a> Session<'a> {
     fn serve(
         &mut self,
         device: &mut dyn Device,
-        request: Request<'_>,
+        request: &Request<'_>,
         mut fds: Vec<OwnedFd>,
     ) -> Result<Option<BorrowedFd<'a>>, Errno> {
         let server = self.server;
@@ -166,8 +169,8 @@ impl<'a> Session<'a> {
             return Err(Errno::INVAL);
         }
         let reply = &mut self.reply;
-        match request {
-            Request::Version(proposed) => {
+        match *request {
+            Request::Version(ref proposed) => {
                 if proposed.major != Version::MAJOR {
                     return Err(Errno::INVAL);
                 }
@@ -204,7 +207,7 @@ impl<'a> Session<'a> {
                 let info = IrqInfo { argsz: IrqInfo::SIZE as u32, flags, index, count };
                 reply.extend_from_slice(info.as_bytes());
             }
-            Request::SetIrqs(request) => server.interrupts.set(&request, fds)?,
+            Request::SetIrqs(ref request) => server.interrupts.set(request, fds)?,
             Request::RegionRead(access) => {
                 self.check(&access, false)?;
                 let reply = &mut self.reply;
@@ -218,8 +221,8 @@ impl<'a> Session<'a> {
                 device.write(access.region, access.offset, data)?;
                 self.reply.extend_from_slice(access.as_bytes());
             }
-            Request::RegionWriteMulti(writes) => {
-                for ShortWrite { offset, region, count, data } in &writes {
+            Request::RegionWriteMulti(ref writes) => {
+                for ShortWrite { offset, region, count, data } in writes {
                     let access = RegionAccess { offset: *offset, region: *region, count: *count };
                     self.check(&access, true)?;
                     device.write(*region, *offset, data.get(..*count as usize).ok_or(Errno::INVAL)?)?;
