@@ -4,17 +4,17 @@
 mod bench;
 #[path = "bench/served.rs"]
 mod served;
+#[path = "bench/server.rs"]
+mod server;
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ixy::{Device, Options};
 use ixy_core::Batch;
 use ixy_lab::{Guest, Machine, Nic, Parts, Programs, Tool, numbered};
-use rustix::process::{Pid, Signal, kill_process};
 use served::Served;
+use server::Server;
 
 /// Frames that go each way; with this number the longest and the shortest are among them.
 const FRAMES: u32 = 20_000;
@@ -172,61 +172,11 @@ fn testpmd_carries_all(
     bench::the_kernel_is_well(&guest);
 }
 
-/// ixy-serve, killed when this is dropped.
-struct Server {
-    process: Child,
-    out: BufReader<ChildStdout>,
-    directory: tempfile::TempDir,
-}
-
-impl Server {
-    /// Starts it with four sockets, and waits until clients can connect to all of them.
-    fn start(programs: &Programs) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let mut command = Command::new(programs.server());
-        // Those that follow each other are joined by a cable.
-        for name in ["a", "x", "b", "y"] {
-            command.arg("--socket").arg(directory.path().join(name));
-        }
-        command.arg("--stats").env_remove("IXY_LOG").stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut process = command.spawn().unwrap();
-        let mut out = BufReader::new(process.stdout.take().unwrap());
-        for _ in 0..4 {
-            let mut line = String::new();
-            out.read_line(&mut line).unwrap();
-            assert!(line.starts_with("serving vfio-user:"), "{line}");
-        }
-        Self { process, out, directory }
-    }
-
-    fn socket(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Ends it, and returns what it has counted.
-    fn end(mut self) -> String {
-        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
-        let mut counted = String::new();
-        self.out.read_to_string(&mut counted).unwrap();
-        assert!(self.process.wait().unwrap().success(), "{counted}");
-        counted
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if matches!(self.process.try_wait(), Ok(None)) {
-            let _ = self.process.kill();
-            let _ = self.process.wait();
-        }
-    }
-}
-
 #[test]
 fn dpdk_finds_nothing_wrong_by_uio_with_cards_of_ixy_serve() {
     let test = "dpdk_finds_nothing_wrong_by_uio_with_cards_of_ixy_serve";
     let Some((parts, programs)) = bench::lab(test) else { return };
-    let server = Server::start(&programs);
+    let server = Server::start(&programs, &["a", "x", "b", "y"]);
     let sockets = ["a", "b", "x", "y"].map(|name| server.socket(name));
     let machine = |machine: Machine| machine.module("uio_pci_generic");
     testpmd_carries_all(&parts, &sockets, "uio_pci_generic", machine, "pa");
