@@ -131,6 +131,8 @@ fn ids_class_and_capabilities_are_those_of_an_82599() {
         assert_eq!(card.config32(0x2c), 0x0003_8086);
         assert_eq!(card.config8(0x3d), 1, "interrupt pin A");
         assert_eq!(card.config32(0x30), 0, "no expansion ROM");
+        let kinds = [pci::INTX, pci::MSI, pci::MSIX, pci::ERR, pci::REQ];
+        assert_eq!(kinds.map(|kind| card.client.irq(kind).unwrap().count), [1, 1, 64, 1, 0]);
         let mut found = Vec::new();
         let mut at = card.config8(0x34);
         while at != 0 && found.len() < 20 {

@@ -59,6 +59,8 @@ impl Shape {
             pci::INTX if self.others => Kind::pin(),
             pci::MSI if self.others => messages(1),
             pci::MSIX => messages(self.vectors),
+            // As the kernel's VFIO has it for PCI Express. There are no errors to tell of.
+            pci::ERR => Kind::messages(1),
             _ => Kind::default(),
         };
         let regions = (0..pci::REGIONS as u32).map(region).collect();
