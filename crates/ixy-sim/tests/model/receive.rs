@@ -213,15 +213,7 @@ fn a_queue_that_starts_to_drop_lets_go_of_what_waits_for_it() {
 
 #[test]
 fn a_queue_that_goes_off_lets_go_of_what_waits_for_it() {
-    let (bench, mut first, _) = Bench::running();
-    rss_by_last_port_bit(&bench);
-    let mut second = bench.rx_ring(1, 32);
-    for n in 0..40 {
-        bench.arrives(&udp(n * 2));
-    }
-    bench.arrives(&udp(1));
-    bench.poll();
-    assert_eq!((first.drain(&bench).len(), second.drain(&bench).len()), (31, 0), "ten frames wait");
+    let (bench, _first, mut second) = stalled();
     bench.write(RXDCTL, 0);
     bench.poll();
     assert_eq!(second.drain(&bench), [udp(1)], "the other queue goes on");
@@ -249,15 +241,7 @@ fn a_damaged_frame_that_waits_for_a_descriptor_counts_once() {
 
 #[test]
 fn a_stalled_queue_stops_the_others_unless_it_drops() {
-    let (bench, mut first, _) = Bench::running();
-    rss_by_last_port_bit(&bench);
-    let mut second = bench.rx_ring(1, 32);
-    for n in 0..40 {
-        bench.arrives(&udp(n * 2));
-    }
-    bench.arrives(&udp(1));
-    bench.poll();
-    assert_eq!((first.drain(&bench).len(), second.drain(&bench).len()), (31, 0), "head of line");
+    let (bench, mut first, mut second) = stalled();
     bench.poll();
     assert_eq!((first.drain(&bench).len(), second.drain(&bench).len()), (9, 1), "none was lost");
     bench.write(SRRCTL, ONE_BUFFER | DROP_EN);
@@ -271,6 +255,20 @@ fn a_stalled_queue_stops_the_others_unless_it_drops() {
         (31, 1),
         "the first one dropped its own"
     );
+}
+
+/// Two queues, of which the first one has taken 31 of 40 frames, and so holds up nine, and one for the second queue.
+fn stalled() -> (Bench, RxRing, RxRing) {
+    let (bench, mut first, _) = Bench::running();
+    rss_by_last_port_bit(&bench);
+    let mut second = bench.rx_ring(1, 32);
+    for n in 0..40 {
+        bench.arrives(&udp(n * 2));
+    }
+    bench.arrives(&udp(1));
+    bench.poll();
+    assert_eq!((first.drain(&bench).len(), second.drain(&bench).len()), (31, 0), "head of line");
+    (bench, first, second)
 }
 
 /// RSS with a key by which the hash is the lowest bit of the destination port: queue 0 or 1.
