@@ -79,13 +79,14 @@ pub(crate) fn step(guest: &mut Guest, script: &str) -> String {
 }
 
 /// Lines of `driver` in the kernel's log that tell of something wrong. That it resets a card whose link was lost while frames
-/// waited is not wrong: a card without link keeps them.
+/// waited is not wrong: a card without link keeps them. It says first why, and resets later, unless somebody has taken the interface
+/// down meanwhile; so there may be fewer resets than reasons, and not more.
 pub(crate) fn complaints(guest: &mut Guest, driver: &str) -> String {
     let words = "fail|error|warn|timeout|timed out|hang|unsupported|bad|invalid|unable|stuck|lost";
     let script = format!(
         "dmesg | grep {driver} >said
         grep -iE '{words}' said
-        [ $(grep -c 'Reset adapter' said) = $(grep -c 'after link loss' said) ] || grep 'eset' said
+        [ $(grep -c 'Reset adapter' said) -le $(grep -c 'after link loss' said) ] || grep 'eset' said
         true"
     );
     guest.run(&script).unwrap()
