@@ -13,7 +13,7 @@ use crate::{Error, error::at, parts::repository};
 const NAMES: [&str; 4] = ["ixy-fwd", "ixy-pktgen", "ixy-dump", "ixy-info"];
 /// Examples of crates, which it finds there, too.
 const EXAMPLES: [(&str, &str); 3] =
-    [("ixy", "pass_checksums"), ("ixy-dma", "hugepages"), ("ixy-pci", "vfio")];
+    [("ixy-net", "pass_checksums"), ("ixy-dma", "hugepages"), ("ixy-pci", "vfio")];
 
 /// The program that serves devices to a machine, from outside.
 const SERVER: &str = "ixy-serve";
