@@ -14,7 +14,8 @@
 //!
 //! [`WireSpec`] is such an address, parsed; [`WireSpec::connect`] makes the wire. The options `loss= dup=
 //! delay= corrupt= seed=` wrap it in [`Faulty`], which spoils frames on purpose, and `link=down` and
-//! `pause=off` change what the MAC is told ([`Altered`]). [`Counted`] counts the frames of any of them.
+//! `pause=off` change what the MAC is told ([`Altered`]). [`Padded`] pads short frames that no card has padded: those from
+//! a TAP, a capture or a socket. [`Counted`] counts the frames of any of them.
 //!
 //! # When nothing happens
 //! The thread that polls a device sleeps when there is nothing to do for long. A wire says with [`Wire::wakes`] what has to
@@ -51,6 +52,7 @@ mod faults;
 mod flood;
 mod frames;
 mod loopback;
+mod padded;
 mod random;
 mod socket;
 mod spec;
@@ -67,6 +69,7 @@ pub use error::WireError;
 pub use faults::{FaultCounts, Faults, Faulty};
 pub use flood::Flood;
 pub use loopback::Loopback;
+pub use padded::Padded;
 pub use socket::SocketWire;
 pub use spec::{WireKind, WireSpec};
 pub use tap::Tap;

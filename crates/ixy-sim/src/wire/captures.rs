@@ -7,23 +7,18 @@ use super::{Wakes, Wire, WireError};
 /// After so many frames the clock is read again, if nothing else happened meanwhile.
 const FRAMES_PER_CLOCK: u32 = 32;
 
-/// The shortest frame of Ethernet in bytes, without frame check sequence.
-const SHORTEST: usize = 60;
-
 /// Frames come from one capture, and go to another.
 ///
 /// Frames are received as the capture has them: no faster than they are taken, one that was cut to a snapshot
-/// length as it is there. Those of less than 60 bytes, as a sender's own capture has them before its card pads them,
-/// are padded with zeros, as no MAC would take them otherwise. Empty records are left out. The input ends with the capture, and with the first
-/// damage to it; without a capture to read it has ended from the start.
+/// length as it is there; [`Padded`](super::Padded) pads those that a sender's own capture has without padding. Empty
+/// records are left out. The input ends with the capture, and with the first damage to it; without a capture to read it
+/// has ended from the start.
 ///
 /// What is sent is written with the time at which it was, read from the clock about once a batch. Without a
 /// capture to write it is counted and dropped; so is all that follows an error.
 pub struct Captures {
     reader: Option<Reader<Box<dyn Read + Send>>>,
     writer: Option<Writer>,
-    /// A short frame with its padding.
-    padded: [u8; SHORTEST],
     /// The reader stands at a record that is yet to be consumed.
     loaded: bool,
     transmit_closed: bool,
@@ -43,7 +38,6 @@ impl Captures {
         Ok(Captures {
             reader,
             writer,
-            padded: [0; SHORTEST],
             loaded: false,
             transmit_closed: false,
             transmitted: 0,
@@ -85,13 +79,7 @@ impl Wire for Captures {
     fn front(&mut self) -> Option<&[u8]> {
         self.clock.forget();
         self.load();
-        let frame = self.reader.as_ref()?.record()?.data;
-        if frame.len() >= SHORTEST {
-            return Some(frame);
-        }
-        self.padded[..frame.len()].copy_from_slice(frame);
-        self.padded[frame.len()..].fill(0);
-        Some(&self.padded)
+        Some(self.reader.as_ref()?.record()?.data)
     }
 
     fn consume(&mut self) {

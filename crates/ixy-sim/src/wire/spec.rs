@@ -1,6 +1,8 @@
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use super::{Altered, Cables, Captures, Faults, Faulty, Flood, Loopback, SocketWire, Tap, Wire, WireError};
+use super::{
+    Altered, Cables, Captures, Faults, Faulty, Flood, Loopback, Padded, SocketWire, Tap, Wire, WireError,
+};
 
 /// What messages say of the options there are.
 const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=NAME, socket=PATH, rx=FILE, \
@@ -67,6 +69,16 @@ pub enum WireKind {
     Tap(String),
 }
 
+impl WireKind {
+    /// Whether frames can arrive that no card has padded.
+    fn needs_padding(&self) -> bool {
+        match self {
+            Self::Flood { .. } | Self::Loopback | Self::Cable(_) => false,
+            Self::Socket(_) | Self::Captures { .. } | Self::Tap(_) => true,
+        }
+    }
+}
+
 impl Default for WireKind {
     fn default() -> Self {
         WireKind::Flood { size: *Flood::SIZES.start(), flows: 1 }
@@ -88,6 +100,9 @@ impl WireSpec {
             WireKind::Captures { rx, tx } => Box::new(Captures::open(rx.as_deref(), tx.as_deref())?),
             WireKind::Tap(name) => Box::new(Tap::open(name)?),
         };
+        if self.kind.needs_padding() {
+            wire = Box::new(Padded::new(wire));
+        }
         if !self.faults.is_none() {
             wire = Box::new(Faulty::new(wire, self.faults.clone()));
         }

@@ -1,0 +1,99 @@
+use super::{Wakes, Wire, WireError};
+
+/// The shortest frame of Ethernet in bytes, without frame check sequence.
+const SHORTEST: usize = 60;
+
+/// A wire whose frames come from a network stack, a file or a program, and which pads the short ones with zeros to the
+/// 60 bytes of Ethernet's shortest frame.
+///
+/// A network stack hands out an ARP request of 42 bytes and leaves the padding to the card that sends it. On such a
+/// wire there is no sending card, and the receiving one would count every short frame as a damaged one and drop it.
+/// [`WireSpec::connect`](super::WireSpec::connect) pads what arrives from a TAP, a capture, a socket and from memory.
+/// On a cable and a loopback another card's transmitter made the frames; there a short frame is that card's doing, and
+/// arrives as it was sent.
+pub struct Padded {
+    wire: Box<dyn Wire>,
+    /// A short frame with its padding.
+    padded: [u8; SHORTEST],
+}
+
+impl Padded {
+    /// Pads the frames that arrive from `wire`. What is sent on it stays as it is.
+    pub fn new(wire: Box<dyn Wire>) -> Self {
+        Self { wire, padded: [0; SHORTEST] }
+    }
+}
+
+impl Wire for Padded {
+    fn link_up(&mut self) -> bool {
+        self.wire.link_up()
+    }
+
+    fn front(&mut self) -> Option<&[u8]> {
+        let Self { wire, padded } = self;
+        let frame = wire.front()?;
+        if frame.len() >= SHORTEST {
+            return Some(frame);
+        }
+        let (content, padding) = padded.split_at_mut(frame.len());
+        content.copy_from_slice(frame);
+        padding.fill(0);
+        Some(padded)
+    }
+
+    fn consume(&mut self) {
+        self.wire.consume();
+    }
+
+    fn transmit(&mut self, frame: &[u8]) -> bool {
+        self.wire.transmit(frame)
+    }
+
+    fn close_transmit(&mut self) {
+        self.wire.close_transmit();
+    }
+
+    fn waits(&self) -> bool {
+        self.wire.waits()
+    }
+
+    fn ended(&mut self) -> bool {
+        self.wire.ended()
+    }
+
+    fn flush(&mut self) -> Result<(), WireError> {
+        self.wire.flush()
+    }
+
+    fn error(&self) -> Option<String> {
+        self.wire.error()
+    }
+
+    fn wakes(&self) -> Wakes<'_> {
+        self.wire.wakes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Loopback, *};
+
+    #[test]
+    fn short_frames_are_padded_with_zeros_and_all_others_stay_as_they_are() {
+        let mut wire = Padded::new(Box::new(Loopback::new()));
+        let lengths = [1514, 1, 60, 42, 59, 61];
+        for length in lengths {
+            assert!(wire.transmit(&vec![length as u8; length]));
+        }
+        for length in lengths {
+            let mut expected = vec![length as u8; length];
+            expected.resize(length.max(60), 0);
+            assert_eq!(wire.front(), Some(&expected[..]), "a frame of {length} bytes");
+            assert_eq!(wire.front(), Some(&expected[..]), "it stays until it is consumed");
+            wire.consume();
+        }
+        assert_eq!(wire.front(), None);
+        wire.close_transmit();
+        assert!(wire.ended() && wire.link_up() && wire.waits() && wire.flush().is_ok() && wire.error().is_none());
+    }
+}
