@@ -8,9 +8,29 @@ use std::str::FromStr;
 pub struct MacAddress(pub [u8; 6]);
 
 impl MacAddress {
+    /// The address that every station receives: ff:ff:ff:ff:ff:ff.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
+    /// Its six bytes, in the order in which they are sent.
+    pub const fn octets(self) -> [u8; 6] {
+        self.0
+    }
+
     /// Whether it names a group of stations, as broadcast does.
     pub const fn is_multicast(self) -> bool {
         self.0[0] & 1 != 0
+    }
+}
+
+impl From<[u8; 6]> for MacAddress {
+    fn from(octets: [u8; 6]) -> Self {
+        Self(octets)
+    }
+}
+
+impl From<MacAddress> for [u8; 6] {
+    fn from(address: MacAddress) -> Self {
+        address.0
     }
 }
 

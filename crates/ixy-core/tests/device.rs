@@ -11,6 +11,8 @@ proptest! {
         let mac = MacAddress(bytes);
         prop_assert_eq!(mac.to_string().parse::<MacAddress>(), Ok(mac));
         prop_assert_eq!(mac.to_string().to_uppercase().parse::<MacAddress>(), Ok(mac));
+        prop_assert_eq!(MacAddress::from(mac.octets()), mac);
+        prop_assert_eq!(<[u8; 6]>::from(mac), bytes);
     }
 }
 

@@ -247,6 +247,74 @@ fn a_batch_of_packets_of_several_pools_gives_each_its_own_back() {
 }
 
 #[test]
+fn a_packet_made_from_bytes_holds_them_and_one_that_is_too_long_takes_no_buffer() {
+    let domain = domain();
+    let pool = pool_of(&domain, 2);
+    let longest = vec![7; usize::from(DATA_SIZE)];
+    assert_eq!(pool.packet_from(&longest).unwrap()[..], longest);
+    assert_eq!(pool.packet_from(&[]).unwrap().len(), 0);
+    for len in [longest.len() + 1, 65_536 + 60, usize::MAX] {
+        assert!(pool.packet(len).is_none(), "{len} bytes");
+    }
+    assert_eq!(pool.free(), 2);
+    let both = [pool.packet(60).unwrap(), pool.packet_from(&[1; 60]).unwrap()];
+    assert_eq!((both[0].len(), &both[1][..]), (60, &[1; 60][..]));
+    assert!(pool.packet_from(&[1]).is_none(), "no buffer is free");
+}
+
+/// A batch with packets of lengths 0, 1, 2 and so on.
+fn numbered(pool: &Mempool, limit: usize, count: usize) -> Batch {
+    let mut batch = Batch::new(limit);
+    for n in 0..count {
+        batch.push(pool.packet(n).unwrap()).unwrap();
+    }
+    batch
+}
+
+fn lengths(batch: &Batch) -> Vec<usize> {
+    batch.iter().map(|packet| packet.len()).collect()
+}
+
+#[test]
+fn a_batch_keeps_what_it_is_asked_to_in_order_and_frees_the_rest() {
+    let domain = domain();
+    let pool = pool_of(&domain, 256);
+    for count in [0, 1, 5, Batch::CAPACITY] {
+        let mut batch = numbered(&pool, Batch::CAPACITY, count);
+        // Not at the start of its memory, so that packets are moved there.
+        let first = usize::from(batch.pop_front().is_some());
+        batch.retain(|packet| packet.len() % 3 != 0);
+        let expected: Vec<usize> = (first..count).filter(|n| n % 3 != 0).collect();
+        assert_eq!(lengths(&batch), expected);
+        assert_eq!(pool.free(), 256 - expected.len());
+    }
+}
+
+#[test]
+fn a_batch_gives_all_its_packets_out_in_order_or_those_that_are_taken() {
+    let domain = domain();
+    let pool = pool_of(&domain, 16);
+    let mut batch = numbered(&pool, 16, 9);
+    let taken: Vec<Packet> = batch.drain().take(2).collect();
+    assert_eq!((taken[1].len(), lengths(&batch)), (1, (2..9).collect()));
+    assert_eq!(batch.drain().map(|packet| packet.len()).sum::<usize>(), (2..9).sum());
+    assert_eq!((batch.len(), pool.free()), (0, 14));
+}
+
+#[test]
+fn packets_move_from_one_batch_to_another_as_far_as_it_has_room() {
+    let domain = domain();
+    let pool = pool_of(&domain, 32);
+    let (mut from, mut to) = (numbered(&pool, 16, 10), numbered(&pool, 6, 2));
+    assert_eq!(to.append(&mut from), 4);
+    assert_eq!((lengths(&to), lengths(&from)), (vec![0, 1, 0, 1, 2, 3], (4..10).collect()));
+    assert_eq!(to.append(&mut from), 0);
+    to.clear();
+    assert_eq!((to.append(&mut from), to.append(&mut from)), (6, 0));
+    assert_eq!((lengths(&to), from.len(), pool.free()), ((4..10).collect(), 0, 26));
+}
+
+#[test]
 fn a_cache_gives_foreign_packets_to_their_own_pool() {
     let domain = domain();
     let (one, two) = (pool_of(&domain, 200), pool_of(&domain, 8));

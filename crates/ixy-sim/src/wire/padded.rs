@@ -94,6 +94,8 @@ mod tests {
         }
         assert_eq!(wire.front(), None);
         wire.close_transmit();
-        assert!(wire.ended() && wire.link_up() && wire.waits() && wire.flush().is_ok() && wire.error().is_none());
+        assert!(
+            wire.ended() && wire.link_up() && wire.waits() && wire.flush().is_ok() && wire.error().is_none()
+        );
     }
 }
