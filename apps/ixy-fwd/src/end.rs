@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ixy::Device;
 use ixy_cli::Idle;
+use ixy_core::Packet;
 
 use super::Direction;
 
@@ -56,7 +57,7 @@ impl<'a> End<'a> {
     }
 }
 
-impl Direction<'_> {
+impl<T: Fn(&mut Packet)> Direction<'_, T> {
     /// Packets that were received and not sent.
     fn unsent(&mut self) -> usize {
         self.batch.len() + self.tx.pending()
@@ -81,7 +82,7 @@ impl Direction<'_> {
 }
 
 /// Offers what was not sent yet, as long as that is of use.
-pub(crate) fn send_the_rest(share: &mut [Direction]) {
+pub(crate) fn send_the_rest<T: Fn(&mut Packet)>(share: &mut [Direction<T>]) {
     let (stopped, mut idle) = (Instant::now(), Idle::default());
     while share.iter_mut().any(|direction| direction.unsent() > 0) && stopped.elapsed() < REST {
         idle.after(share.iter_mut().map(|direction| direction.tx.send(&mut direction.batch)).sum(), None);
@@ -89,7 +90,7 @@ pub(crate) fn send_the_rest(share: &mut [Direction]) {
 }
 
 /// Packets that each of the two devices should have sent and did not, when its queues are closed.
-pub(crate) fn unsent(shares: Vec<Vec<Direction>>) -> [u64; 2] {
+pub(crate) fn unsent<T: Fn(&mut Packet)>(shares: Vec<Vec<Direction<T>>>) -> [u64; 2] {
     let mut unsent = [0, 0];
     for mut direction in shares.into_iter().flatten() {
         unsent[direction.to] += direction.unsent() as u64;

@@ -1,66 +1,48 @@
-//! ixy-fwd forwards frames between two network cards, both ways, and touches each: one byte of it is incremented.
+//! ixy-fwd forwards frames between two network cards, both ways.
 //!
 //! Read on at `ixy::open`, then at the queues of the driver in `ixy-ixgbe`.
 #![forbid(unsafe_code)]
 
+mod args;
 mod end;
+mod touch;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use clap::Parser;
+pub(crate) use args::Args;
 use end::{End, Input};
-use ixy_cli::{Error, Flags, Reporter, Session, Waiting};
-use ixy_core::{Batch, RxQueue, TxQueue};
-
-/// Forwards frames between two devices, both ways, and increments byte 48 of each (a frame of less than 49 bytes stays
-/// as it is). Ends when both inputs have ended and everything was sent, after --duration, or by a signal.
-#[derive(Debug, Parser)]
-#[command(version, after_help = ixy_cli::HELP)]
-pub(crate) struct Args {
-    /// The one device
-    a: ixy::Address,
-    /// The other device
-    b: ixy::Address,
-    /// Threads over which the queues are spread
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
-    threads: u16,
-    #[command(flatten)]
-    waiting: Waiting,
-    #[command(flatten)]
-    flags: Flags,
-}
+use ixy_cli::{Error, Reporter, Session, Waiting};
+use ixy_core::{Batch, Packet, RxQueue, TxQueue};
+use touch::Touch;
 
 /// From a receive queue of one device to the transmit queue of the other.
-struct Direction<'a> {
+struct Direction<'a, T> {
     rx: Box<dyn RxQueue>,
     tx: Box<dyn TxQueue>,
     batch: Batch,
+    touch: T,
     to: usize,
     end: End<'a>,
 }
 
-impl Direction<'_> {
+impl<T: Fn(&mut Packet)> Direction<'_, T> {
     /// Receives, touches and sends a batch. What was not sent is offered again before more is received.
     #[inline(always)]
     fn forward(&mut self) -> usize {
         let mut moved = 0;
         if self.batch.is_empty() {
             moved = self.rx.receive(&mut self.batch);
-            for packet in &mut self.batch {
-                if let Some(byte) = packet.get_mut(48) {
-                    *byte = byte.wrapping_add(1);
-                }
-            }
+            self.batch.iter_mut().for_each(&self.touch);
         }
         moved + self.tx.send(&mut self.batch)
     }
 }
 
 /// Forwards until `go_on` says no, then sends what is left.
-fn forward(
-    share: &mut [Direction],
+fn forward<T: Fn(&mut Packet)>(
+    share: &mut [Direction<T>],
     waiting: &Waiting,
     mut go_on: impl FnMut() -> Result<bool, Error>,
 ) -> Result<(), Error> {
@@ -78,17 +60,18 @@ fn forward(
     Ok(())
 }
 
-pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
+/// Runs with what `touch` does to each frame compiled into the loop.
+fn run_with<T: Fn(&mut Packet) + Copy + Send>(args: Args, session: &Session, touch: T) -> Result<(), Error> {
     let mut devices = ixy::open(&[args.a, args.b], &args.waiting.of(args.flags.options(session)))?;
     ixy_cli::settle(&devices, session)?;
     let inputs = [Input::default(), Input::default()];
     let threads = usize::from(args.threads.min(args.flags.queues));
-    let mut shares: Vec<Vec<Direction>> = (0..threads).map(|_| Vec::new()).collect();
+    let mut shares: Vec<Vec<Direction<T>>> = (0..threads).map(|_| Vec::new()).collect();
     for n in 0..args.flags.queues {
         for (from, to) in [(0, 1), (1, 0)] {
             let (Some(rx), Some(tx)) = (devices[from].rx_queue(n), devices[to].tx_queue(n)) else { continue };
             let (batch, end) = (Batch::new(args.flags.batch.into()), End::of(&inputs[from]));
-            shares[usize::from(n) % threads].push(Direction { rx, tx, batch, to, end });
+            shares[usize::from(n) % threads].push(Direction { rx, tx, batch, touch, to, end });
         }
     }
     let Some((own, others)) = shares.split_first_mut() else { return Ok(()) };
@@ -107,6 +90,14 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
         })
     })?;
     reporter.finish(devices, &end::unsent(shares))
+}
+
+pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
+    match args.touch {
+        Touch::None => run_with(args, session, |_| ()),
+        Touch::Byte => run_with(args, session, touch::byte),
+        Touch::Mac => run_with(args, session, touch::mac),
+    }
 }
 
 fn main() -> ExitCode {

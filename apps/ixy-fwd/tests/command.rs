@@ -147,18 +147,17 @@ fn write(path: &Path, lengths: impl Iterator<Item = usize>) {
     writer.finish().unwrap();
 }
 
-/// Whether `path` holds exactly the frames that `write` made, in order, each touched once.
-fn assert_touched(path: &Path, lengths: impl Iterator<Item = usize>) {
-    assert_touched_times(1, path, lengths);
+/// Whether `path` holds exactly the frames that `write` made, in order, each as it was.
+fn assert_unchanged(path: &Path, lengths: impl Iterator<Item = usize>) {
+    assert_changed(path, lengths, |_| ());
 }
 
-fn assert_touched_times(times: u8, path: &Path, lengths: impl Iterator<Item = usize>) {
+/// Whether `path` holds exactly the frames that `write` made, in order, each changed so.
+fn assert_changed(path: &Path, lengths: impl Iterator<Item = usize>, change: impl Fn(&mut [u8])) {
     let mut reader = Reader::open(path).unwrap();
     for (n, len) in lengths.enumerate() {
         let mut expected = frame(n, len);
-        if let Some(byte) = expected.get_mut(48) {
-            *byte = byte.wrapping_add(times);
-        }
+        change(&mut expected);
         let record = reader.next_record().unwrap().unwrap_or_else(|| panic!("frame {n} is missing"));
         assert_eq!(record.data, expected, "frame {n}");
         assert_eq!(record.original as usize, len);
@@ -175,7 +174,7 @@ fn goes_through(lengths: impl Iterator<Item = usize> + Clone) {
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let count = lengths.clone().count();
     assert!(out.contains(&format!(" {count} packets ")), "{out}");
-    assert_touched(&output, lengths);
+    assert_unchanged(&output, lengths);
 }
 
 #[test]
@@ -201,6 +200,28 @@ fn frames_of_all_lengths_go_through() {
 }
 
 #[test]
+fn touch_changes_what_it_says_in_each_frame_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
+    let lengths = (0..1000).map(|n| 60 + n % 200);
+    write(&input, lengths.clone());
+    let (rx, tx) = (format!("sim:rx={}", input.display()), format!("sim:tx={}", output.display()));
+    let forward = |touch: &str| {
+        let Ended { code, err, .. } = run(&[&rx, &tx, "--touch", touch]);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "--touch {touch}");
+    };
+    forward("none");
+    assert_unchanged(&output, lengths.clone());
+    forward("byte");
+    assert_changed(&output, lengths.clone(), |frame| frame[48] = frame[48].wrapping_add(1));
+    forward("mac");
+    assert_changed(&output, lengths, |frame| {
+        frame[..12].copy_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
+    });
+    fails(&[&rx, &tx, "--touch", "bytes"], 2, &["--touch", "bytes", "none, byte, mac"]);
+}
+
+#[test]
 fn both_directions_end_by_themselves_and_files_are_whole() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str| directory.path().join(name);
@@ -209,8 +230,8 @@ fn both_directions_end_by_themselves_and_files_are_whole() {
     let address = |rx: &str, tx: &str| format!("sim:rx={},tx={}", file(rx).display(), file(tx).display());
     let Ended { code, err, .. } = run(&[&address("a", "from-b"), &address("b", "from-a")]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    assert_touched(&file("from-a"), (0..3000).map(|n| 60 + n % 100));
-    assert_touched(&file("from-b"), (0..50).map(|n| 1514 - n));
+    assert_unchanged(&file("from-a"), (0..3000).map(|n| 60 + n % 100));
+    assert_unchanged(&file("from-b"), (0..50).map(|n| 1514 - n));
 }
 
 #[test]
@@ -222,7 +243,7 @@ fn a_side_that_waits_for_the_end_of_what_it_is_sent_sees_one() {
     let Ended { code, err, .. } =
         run(&[&format!("sim:rx={},tx={}", input.display(), output.display()), "sim:loopback"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    assert_touched_times(2, &output, std::iter::repeat_n(60, 5000));
+    assert_unchanged(&output, std::iter::repeat_n(60, 5000));
 }
 
 #[test]
@@ -234,7 +255,7 @@ fn a_capture_on_standard_output_has_no_statistics_in_it() {
     command.stdout(fs::File::create(&output).unwrap());
     let result = command.output().unwrap();
     assert_eq!(result.status.code(), Some(0));
-    assert_touched(&output, std::iter::repeat_n(60, 100));
+    assert_unchanged(&output, std::iter::repeat_n(60, 100));
     assert!(String::from_utf8(result.stderr).unwrap().contains("Summary of "));
 }
 
@@ -395,7 +416,7 @@ fn a_truncated_capture_is_one_line_and_the_frames_before_it_are_kept() {
     for word in ["in.pcap", "record 100", "editcap"] {
         assert!(err.contains(word), "{err}");
     }
-    assert_touched(&output, std::iter::repeat_n(60, 99));
+    assert_unchanged(&output, std::iter::repeat_n(60, 99));
 }
 
 #[test]

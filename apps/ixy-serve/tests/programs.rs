@@ -201,7 +201,9 @@ fn an_ordinary_user_sends_forwards_and_records_through_served_cards() {
     let server = Process::of(&mut as_ordinary_user(&place, "ixy-serve", serve)).announced(4);
     let record = format!("vfio-user:d -w out.pcap --count {FRAMES}");
     let record = Process::of(&mut as_ordinary_user(&place, "ixy-dump", &record));
-    let forward = Process::of(&mut as_ordinary_user(&place, "ixy-fwd", "vfio-user:b vfio-user:c")).running();
+    let forward =
+        Process::of(&mut as_ordinary_user(&place, "ixy-fwd", "vfio-user:b vfio-user:c --touch byte"))
+            .running();
     let generate = format!("vfio-user:a --count {FRAMES} --rate 50k");
     let generated = Process::of(&mut as_ordinary_user(&place, "ixy-pktgen", &generate)).ended();
     assert_eq!((generated.code, generated.err.as_str()), (Some(0), ""));

@@ -279,11 +279,7 @@ fn the_kernel_s_driver_talks_through_the_forwarder() {
     let [a, b] = handed_over(&mut guest, ["a", "b"]);
     let [k, l] = ["k", "l"].map(|name| guest.address(name).unwrap());
     let [at_b, at_l] = ["b", "l"].map(|name| Arc::new(guest.port(name).unwrap()));
-    // The forwarder increments a byte, which checksums cover: the wire takes that back, and from what goes to the forwarder
-    // in advance.
-    let touched =
-        |frame: &mut [u8]| frame.iter_mut().skip(48).take(1).for_each(|byte| *byte = byte.wrapping_sub(1));
-    let cables = [Cable::plug(&at_b, &at_l, touched), Cable::plug(&at_l, &at_b, touched)];
+    let cables = [Cable::plug(&at_b, &at_l, |_| ()), Cable::plug(&at_l, &at_b, |_| ())];
     let script = format!(
         r#"
         head -c 10000000 /dev/urandom >file && sha256sum <file >sum && mkfifo endless &&

@@ -87,7 +87,7 @@ fn all_flows_pass_devices_with_several_pairs_of_queues_each_in_order() {
         names.iter().for_each(|name| ip(&format!("link set {name} up")));
         let [from, to] = names.map(|name| Frames::at(&name));
         for queues in [PAIRS, 2, 1] {
-            let command = format!("start 2 ixy-fwd {} --queues {queues}", addresses.join(" "));
+            let command = format!("start 2 ixy-fwd {} --touch byte --queues {queues}", addresses.join(" "));
             guest.run(&command).unwrap_or_else(|error| panic!("{kind:?}: {error}"));
             let mut next = [0; FLOWS as usize];
             let (begin, mut buffer, mut sent) = (Instant::now(), [0; 2048], 0);
