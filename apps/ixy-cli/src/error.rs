@@ -30,9 +30,6 @@ pub enum Error {
     /// Standard output takes no more.
     #[error("cannot write to standard output: {0}; make room, or redirect it elsewhere")]
     Output(std::io::Error),
-    /// A signal handler could not be set.
-    #[error("cannot watch for SIGINT and SIGTERM: {0}")]
-    Signals(std::io::Error),
     /// There is no link.
     #[error(
         "no link on {device} for {seconds} s: {}",

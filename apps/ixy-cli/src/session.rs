@@ -1,10 +1,9 @@
 //! What a run of a program has besides its arguments: [`Session`].
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use ixy::Stop;
 
 use crate::error::Error;
 
@@ -12,7 +11,7 @@ use crate::error::Error;
 /// with. A process has one; tests make one for each program that they run in a thread.
 #[derive(Clone)]
 pub struct Session {
-    stop: Arc<AtomicBool>,
+    stop: Stop,
     out: Arc<Mutex<dyn Write + Send>>,
     terminal: bool,
     options: ixy::Options,
@@ -25,19 +24,13 @@ impl Session {
     /// # Errors
     /// The signals' handlers cannot be set.
     pub fn of_process() -> Result<Self, Error> {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag not set and sets it, the second finds it set.
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-                .map_err(Error::Signals)?;
-        }
-        let session = Self::new(stop, Arc::new(Mutex::new(io::stdout())), ixy::Options::default());
+        let session =
+            Self::new(Stop::on_signals()?, Arc::new(Mutex::new(io::stdout())), ixy::Options::default());
         Ok(Self { terminal: io::stderr().is_terminal(), ..session })
     }
 
-    /// One that ends when `stop` is set, prints to `out`, and opens devices with `options`.
-    pub fn new(stop: Arc<AtomicBool>, out: Arc<Mutex<dyn Write + Send>>, options: ixy::Options) -> Self {
+    /// One that ends when `stop` is requested, prints to `out`, and opens devices with `options`.
+    pub fn new(stop: Stop, out: Arc<Mutex<dyn Write + Send>>, options: ixy::Options) -> Self {
         Self { stop, out, terminal: false, options }
     }
 
@@ -49,12 +42,12 @@ impl Session {
     /// Whether it is to end: a signal came, or nobody reads the statistics any more.
     #[inline]
     pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.requested()
     }
 
     /// Ends it.
     pub fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.request();
     }
 
     /// Whether progress can be shown.

@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use ixy::{Device, Options};
+use ixy::{Device, Options, Stop};
 use ixy_cli::{Error, Flags, Reporter, Session};
 use ixy_sim::Fault;
 
@@ -26,9 +25,9 @@ fn open(texts: &[&str]) -> Vec<Device> {
     ixy::open(&addresses, &Options::default()).unwrap()
 }
 
-fn session(out: Arc<Mutex<dyn io::Write + Send>>) -> (Session, Arc<AtomicBool>) {
-    let stop = Arc::new(AtomicBool::new(false));
-    (Session::new(Arc::clone(&stop), out, Options::default()), stop)
+fn session(out: Arc<Mutex<dyn io::Write + Send>>) -> (Session, Stop) {
+    let stop = Stop::new();
+    (Session::new(stop.clone(), out, Options::default()), stop)
 }
 
 /// Goes on until that says no, for five seconds at most.
@@ -86,7 +85,7 @@ fn a_run_ends_after_its_time_or_when_it_is_stopped() {
 
     let mut reporter = Reporter::new(&session, &flags(&[]), &devices);
     assert!(reporter.go_on(&mut devices, 0).unwrap());
-    stop.store(true, Ordering::Relaxed);
+    stop.request();
     assert!(!reporter.go_on(&mut devices, 0).unwrap());
 }
 
@@ -144,7 +143,7 @@ fn a_closed_pipe_ends_a_run_quietly_and_a_full_disk_with_an_error() {
     let mut reporter = Reporter::new(&piped, &flags(&[]), &devices);
     go_on(&mut reporter, &mut devices).unwrap();
     let time = start.elapsed();
-    assert!(time >= Duration::from_millis(900) && stop.load(Ordering::Relaxed), "it ended after {time:?}");
+    assert!(time >= Duration::from_millis(900) && stop.requested(), "it ended after {time:?}");
 
     let (full, _) = session(Arc::new(Mutex::new(Broken(io::ErrorKind::StorageFull))));
     let mut reporter = Reporter::new(&full, &flags(&[]), &devices);
@@ -167,7 +166,7 @@ fn waiting_for_a_link_ends_with_the_link_the_time_or_the_session() {
     assert!(result.unwrap_err().to_string().contains("sim:link=down for 0.2 s"));
     assert!((200..2000).contains(&waited.as_millis()), "{waited:?}");
     assert!(wait(1, 60_000, &["--duration", "100ms"]).0.is_err());
-    stop.store(true, Ordering::Relaxed);
+    stop.request();
     let (result, waited) = wait(1, 60_000, &[]);
     assert!(result.is_ok() && waited < Duration::from_secs(5), "{waited:?}");
 }

@@ -13,7 +13,6 @@ mod pktgen;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,10 +54,10 @@ fn count() -> u32 {
 fn chain_in_one_process(flags: &str, count: u32, in_order: bool) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("out.pcap");
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = ixy::Stop::new();
     let options = ixy::Options { cables: Some(ixy::Cables::default()), ..Default::default() };
     let out = Arc::new(Mutex::new(Vec::<u8>::new()));
-    let session = Session::new(Arc::clone(&stop), out.clone(), options);
+    let session = Session::new(stop.clone(), out.clone(), options);
     let lines = [
         format!("ixy-dump sim:cable=b {flags} -w {}", file.display()),
         format!("ixy-fwd sim:cable=a sim:cable=b {flags}"),
@@ -72,7 +71,7 @@ fn chain_in_one_process(flags: &str, count: u32, in_order: bool) {
         let start = Instant::now();
         while programs.iter().any(|program| !program.is_finished()) {
             if start.elapsed() > LIMIT {
-                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                stop.request();
             }
             thread::sleep(Duration::from_millis(2));
         }
@@ -80,7 +79,7 @@ fn chain_in_one_process(flags: &str, count: u32, in_order: bool) {
             program.join().unwrap().unwrap();
         }
     });
-    assert!(!stop.load(std::sync::atomic::Ordering::Relaxed), "{flags}: no end after {LIMIT:?}");
+    assert!(!stop.requested(), "{flags}: no end after {LIMIT:?}");
 
     let mut numbers = numbers(&file);
     if !in_order {
@@ -103,9 +102,9 @@ fn a_chain_of_three_programs_loses_and_repeats_nothing() {
 #[test]
 fn two_recorders_that_face_each_other_end() {
     let directory = tempfile::tempdir().unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = ixy::Stop::new();
     let options = ixy::Options { cables: Some(ixy::Cables::default()), ..Default::default() };
-    let session = Session::new(Arc::clone(&stop), Arc::new(Mutex::new(std::io::sink())), options);
+    let session = Session::new(stop.clone(), Arc::new(Mutex::new(std::io::sink())), options);
     thread::scope(|scope| {
         let programs = ["one", "other"].map(|name| {
             let line = format!("ixy-dump sim:cable=a -w {}", directory.path().join(name).display());
@@ -115,12 +114,12 @@ fn two_recorders_that_face_each_other_end() {
         let start = Instant::now();
         while programs.iter().any(|program| !program.is_finished()) {
             if start.elapsed() > LIMIT {
-                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                stop.request();
             }
             thread::sleep(Duration::from_millis(2));
         }
     });
-    assert!(!stop.load(std::sync::atomic::Ordering::Relaxed), "no end after {LIMIT:?}");
+    assert!(!stop.requested(), "no end after {LIMIT:?}");
 }
 
 #[test]
@@ -152,7 +151,7 @@ fn a_forwarder_of_several_threads_loses_and_repeats_nothing() {
     }
     writer.finish().unwrap();
     let session =
-        Session::new(Arc::default(), Arc::new(Mutex::new(std::io::sink())), ixy::Options::default());
+        Session::new(ixy::Stop::new(), Arc::new(Mutex::new(std::io::sink())), ixy::Options::default());
     let (input, output) = (input.display(), file.display());
     let line = format!("ixy-fwd sim:rx={input} sim:tx={output} --queues 4 --threads 3 --ring 64");
     run(&line, &session).unwrap();

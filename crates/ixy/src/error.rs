@@ -45,6 +45,13 @@ pub enum Error {
         /// The cable.
         name: String,
     },
+    /// [`Stop::on_signals`](crate::Stop::on_signals) cannot set its handlers.
+    #[cfg(feature = "signals")]
+    #[error("cannot handle SIGINT and SIGTERM: {source}")]
+    Signals {
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Ring size or number of queues.
     #[error(transparent)]
     Options(ixy_ixgbe::Error),

@@ -4,22 +4,24 @@
 //! or a virtio network device, whose ids tell), `sim` for one made of software, with options behind a colon, and
 //! `vfio-user:PATH` for one that another process serves. [`open`] takes all addresses of a program at once, finds the driver of
 //! each, and returns [`Device`]s that share one pool of packets, so that what one received can be sent by another. From there on
-//! a program deals with queues and batches (crate `ixy-core`), and cannot tell the devices apart.
+//! a program deals with queues and batches, and cannot tell the devices apart. It needs this crate alone: what it uses of `ixy-core`
+//! is here as well.
 //!
 //! This forwards frames from one card to another:
 //!
 //! ```
-//! use ixy::Options;
-//! use ixy_core::Batch;
+//! use ixy::{Batch, Options, Stop};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let stop = Stop::on_signals()?;
 //! let mut cards = ixy::open(&["sim".parse()?, "sim".parse()?], &Options::default())?;
 //! let mut rx = cards[0].rx_queue(0).ok_or("no such queue")?;
 //! let mut tx = cards[1].tx_queue(0).ok_or("no such queue")?;
 //! let mut batch = Batch::new(32);
-//! while cards[1].stats()?.tx_packets < 1000 {
+//! while !stop.requested() {
 //!     rx.receive(&mut batch);
 //!     tx.send(&mut batch); // what did not fit stays in the batch
+//! #   if cards[1].stats()?.tx_packets > 1000 { stop.request(); }
 //! }
 //! drop((batch, rx, tx));
 //! for card in cards {
@@ -29,10 +31,15 @@
 //! # }
 //! ```
 //!
+//! A program that is killed leaves its cards running: they go on writing received frames into its memory, which the kernel has given
+//! to others meanwhile. Ctrl-C kills a program, too, unless it asks for the signal. [`Stop`] does that, so the loop above ends, and
+//! the cards are stopped when their handles are dropped.
+//!
 //! # Features
 //! `pci` (cards on the PCI bus: Intel 82599 and relatives), `virtio` (virtio network devices on the PCI bus; with `pci`), `igb`
 //! (Intel 82576s on the PCI bus; with `pci`), `sim` (software cards) and `vfio-user` (82599s that another process serves) are all
-//! on by default. Without one of them its addresses are understood, and refused with an error that says so.
+//! on by default. Without one of them its addresses are understood, and refused with an error that says so. `signals`, on by
+//! default as well, adds [`Stop::on_signals`].
 
 #![deny(unsafe_code)]
 
@@ -57,6 +64,7 @@ mod options;
 mod pci;
 #[cfg(feature = "sim")]
 mod sim;
+mod stop;
 #[cfg(feature = "vfio-user")]
 mod vfio_user;
 #[cfg(feature = "virtio")]
@@ -65,7 +73,12 @@ mod virtio;
 pub use address::Address;
 pub use device::Device;
 pub use error::Error;
+pub use ixy_core::{
+    Batch, Checksum, Checksums, DATA_SIZE, DeviceStats, FRAMING, Interrupt, LinkState, MacAddress, Mempool,
+    Packet, ParseMacError, RxQueue, TxQueue, WaitMode, Waiter,
+};
 #[cfg(feature = "sim")]
 pub use ixy_sim::wire::Cables;
 pub use open::open;
 pub use options::Options;
+pub use stop::Stop;

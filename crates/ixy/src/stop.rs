@@ -1,0 +1,117 @@
+//! Ending a program with its cards stopped: [`Stop`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "signals")]
+use crate::error::Error;
+
+/// A request to stop, which a program's loops look at once a pass.
+///
+/// A network card writes received frames into the memory of the program that drives it, and goes on with that until its driver
+/// stops it. The driver does so when the last handle of the card is dropped. By default Ctrl-C ends a process without
+/// dropping anything: the kernel gives the process's memory to others while the card still writes into it, unless an IOMMU is in
+/// between. So a program that drives cards asks for signals here, leaves its loop when one came, and closes its devices.
+///
+/// Clones share the request: one can be given to each thread.
+///
+/// ```
+/// use ixy::{Batch, Options, Stop};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let stop = Stop::on_signals()?; // before the first card is opened
+/// let mut cards = ixy::open(&["sim".parse()?], &Options::default())?;
+/// let mut rx = cards[0].rx_queue(0).ok_or("no such queue")?;
+/// let mut batch = Batch::new(32);
+/// while !stop.requested() {
+///     rx.receive(&mut batch);
+///     batch.clear();
+/// #   stop.request();
+/// }
+/// drop(rx); // the card stops when the device and all its queues are gone
+/// cards.remove(0).close()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    flag: Arc<AtomicBool>,
+    deadline: Option<Instant>,
+}
+
+impl Stop {
+    /// A request that only [`request`](Self::request) makes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A request that SIGINT (Ctrl-C) and SIGTERM make. A second signal ends the process at once, with exit code 130, for
+    /// the case that the program no longer looks: its cards then stay running.
+    ///
+    /// # Errors
+    /// [`Error::Signals`]: the system does not let the process handle them.
+    #[cfg(feature = "signals")]
+    pub fn on_signals() -> Result<Self, Error> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::flag::{register, register_conditional_shutdown};
+
+        let stop = Self::new();
+        // A flag of its own, as a stop that the program requests is no first signal.
+        let signalled = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first signal finds `signalled` not set and sets it, the second finds it set.
+            register_conditional_shutdown(signal, 130, Arc::clone(&signalled))
+                .and_then(|_| register(signal, Arc::clone(&signalled)))
+                .and_then(|_| register(signal, Arc::clone(&stop.flag)))
+                .map_err(|source| Error::Signals { source })?;
+        }
+        Ok(stop)
+    }
+
+    /// The same request, which for the returned handle also comes by itself when `time` is over, counted from now.
+    /// [`requested`](Self::requested) then reads the clock each time, about 25 ns.
+    #[must_use]
+    pub fn after(&self, time: Duration) -> Self {
+        let deadline = Instant::now().checked_add(time);
+        let deadline = [self.deadline, deadline].into_iter().flatten().min();
+        Self { flag: Arc::clone(&self.flag), deadline }
+    }
+
+    /// Whether to stop.
+    #[inline]
+    pub fn requested(&self) -> bool {
+        self.flag.load(Ordering::Relaxed) || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Requests it, of all clones.
+    pub fn request(&self) {
+        self.flag.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_reaches_all_clones() {
+        let stop = Stop::new();
+        let clones = [stop.clone(), stop.after(Duration::from_secs(1000))];
+        assert!(!stop.requested() && clones.iter().all(|clone| !clone.requested()));
+        clones[1].request();
+        assert!(stop.requested() && clones.iter().all(Stop::requested));
+    }
+
+    #[test]
+    fn a_deadline_concerns_its_handle_alone() {
+        let stop = Stop::new();
+        let over = stop.after(Duration::ZERO);
+        assert!(over.requested(), "its time is over");
+        assert!(
+            over.after(Duration::from_secs(1000)).requested(),
+            "a later deadline does not undo an earlier one"
+        );
+        assert!(!stop.requested() && !stop.after(Duration::MAX).requested());
+    }
+}
