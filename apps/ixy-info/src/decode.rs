@@ -17,11 +17,18 @@ pub(crate) struct Filter {
     only: Vec<String>,
     /// Whether those are read whose reading has an effect.
     effects: bool,
+    /// Whether fields that are zero are printed, and registers that are zero and not asked for by name.
+    zeros: bool,
 }
 
 impl Filter {
-    pub(crate) fn new(only: &[String], effects: bool) -> Self {
-        Self { only: only.iter().map(|text| text.to_uppercase()).collect(), effects }
+    pub(crate) fn new(only: &[String], effects: bool, zeros: bool) -> Self {
+        Self { only: only.iter().map(|text| text.to_uppercase()).collect(), effects, zeros }
+    }
+
+    /// Whether people see an element: those that are zero only if they asked for it.
+    fn shows(&self, element: &Element) -> bool {
+        self.zeros || !self.only.is_empty() || element.value != 0
     }
 
     fn wants(&self, register: &Register) -> bool {
@@ -33,6 +40,7 @@ impl Filter {
 #[derive(Debug, Default)]
 struct Counts {
     shown: usize,
+    zero: usize,
     with_effect: usize,
     semaphores: usize,
     absent: usize,
@@ -62,13 +70,22 @@ pub(crate) fn print(maps: &[Map<'_>], filter: &Filter, json: bool) -> Result<Str
             } else if map.optional && is_absent(map, register) {
                 counts.absent += 1;
             } else {
+                let elements = elements(map, register);
+                if !json && !elements.iter().any(|element| filter.shows(element)) {
+                    counts.zero += 1;
+                    continue;
+                }
                 counts.shown += 1;
                 if map.name != title && !json {
                     line(&mut text, format_args!("{}:", map.name));
                 }
                 title = map.name;
-                for element in elements(map, register) {
-                    if json { element.json(map, &mut text) } else { element.words(&mut text) }
+                for element in elements {
+                    if json {
+                        element.json(map, &mut text);
+                    } else if filter.shows(&element) {
+                        element.words(filter.zeros, &mut text);
+                    }
                 }
             }
         }
@@ -118,22 +135,22 @@ impl Element {
         }
     }
 
-    fn words(&self, text: &mut String) {
+    fn words(&self, zeros: bool, text: &mut String) {
         let (register, value) = (self.register, self.value);
         let digits = register.bits as usize / 4;
         let hex = format!("0x{value:0digits$x}");
         line(text, format_args!("{:#07x}  {:<24} {hex:<10}  {}", self.offset, self.name(), register.section));
-        let fields: Vec<_> =
-            register.fields().map(|field| format!("{}={:#x}", field.name, field.of(value))).collect();
+        let fields = register.decode(value).fields().filter(|field| zeros || field.value != 0);
+        let fields: Vec<_> = fields.map(|field| field.to_string()).collect();
         for some in fields.chunks(FIELDS) {
             line(text, format_args!("         {}", some.join("  ")));
         }
     }
 
     fn json(&self, map: &Map<'_>, text: &mut String) {
-        let fields = self.register.fields();
-        let fields = fields
-            .fold(Object::default(), |object, field| object.count(field.name, field.of(self.value).into()));
+        let fields = self.register.decode(self.value).fields();
+        let fields =
+            fields.fold(Object::default(), |object, field| object.count(field.info.name, field.value.into()));
         let object = Object::default()
             .text("register", self.register.name)
             .text_or_null("structure", (!map.name.is_empty()).then_some(map.name))
@@ -152,6 +169,10 @@ impl Element {
 impl Counts {
     fn words(&self, text: &mut String) {
         line(text, format_args!("\n{} registers shown.", self.shown));
+        if self.zero > 0 {
+            let n = self.zero;
+            line(text, format_args!("{n} left out because they are zero (--zeros shows them)."));
+        }
         if self.with_effect > 0 {
             let n = self.with_effect;
             line(text, format_args!("{n} left out because reading them has an effect (--all reads them)."));

@@ -33,6 +33,9 @@ struct Args {
     /// Only registers whose name contains this text, in upper or lower case; may be repeated
     #[arg(long, value_name = "TEXT", requires = "registers")]
     only: Vec<String>,
+    /// Also print registers and fields that are zero (JSON has them always)
+    #[arg(long, requires = "registers")]
+    zeros: bool,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -57,7 +60,7 @@ fn run(args: Args) -> Result<String, Error> {
         let cards = Card::all(&system)?;
         return Ok(show::cards(&cards, &system, args.json));
     };
-    let filter = decode::Filter::new(&args.only, args.all);
+    let filter = decode::Filter::new(&args.only, args.all, args.zeros);
     if let Some(spec) = maps::simulated(address)? {
         return match args.registers {
             true => maps::with_simulated(address, &spec, |maps| decode::print(maps, &filter, args.json)),

@@ -257,7 +257,10 @@ fn registers_of_a_card_are_decoded_and_nothing_is_changed() {
     assert!(tree.contents() == before);
     has(
         &text,
-        &["0x042a4  LINKS                    0x70000000  8.2.3.22.20\n", "LINK_SPEED=0x3  LINK_UP=0x1"],
+        &[
+            "0x042a4  LINKS                    0x70000000  8.2.3.22.20\n",
+            "LINK_SPEED=0x3(SPEED_10G)  LINK_UP=0x1",
+        ],
     );
     has(&text, &["left out because reading them has an effect (--all reads them)"]);
     assert!(!text.contains(" GPRC "), "{text}");
@@ -385,11 +388,23 @@ fn a_software_device_is_driven_and_decoded() {
     has(&info(&tree, &["sim"]), &["software 82599", "missing     nothing"]);
     has(&info(&tree, &["sim", "--json"]), &["\"ready\":true"]);
     let text = info(&tree, &["sim", "--registers"]);
-    has(&text, &["LINK_UP=0x1", "0x0ec80  MRQC "]);
+    has(&text, &["LINK_UP=0x1", "0x05080  FCTRL "]);
     assert!(!text.contains(" GPRC "), "{text}");
     has(&info(&tree, &["sim", "--registers", "--all"]), &[" GPRC "]);
-    let text = info(&tree, &["sim:link=down", "--registers", "--only", "LINKS"]);
+    let text = info(&tree, &["sim:link=down", "--registers", "--only", "LINKS", "--zeros"]);
     has(&text, &["LINK_UP=0x0"]);
+}
+
+#[test]
+fn registers_and_fields_that_are_zero_are_printed_when_asked_for() {
+    let tree = Tree::new();
+    let text = info(&tree, &["sim", "--registers"]);
+    assert!(!text.contains("=0x0") && !text.contains(" 0x00000000 "), "{text}");
+    has(&text, &["left out because they are zero (--zeros shows them)"]);
+    has(&info(&tree, &["sim", "--registers", "--only", "MRQC"]), &["0x0ec80  MRQC ", "0x00000000"]);
+    let text = info(&tree, &["sim", "--registers", "--zeros"]);
+    has(&text, &["0x0ec80  MRQC ", "MRQE=0x0(NONE)"]);
+    assert!(!text.contains("they are zero"), "{text}");
 }
 
 #[test]

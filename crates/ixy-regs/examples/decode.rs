@@ -21,7 +21,8 @@ use rustix::mm::{MapFlags, ProtFlags};
 /// Prints every register of an 82599 with its fields.
 ///
 /// Registers whose reading changes the device (statistics clear, interrupt causes clear, the semaphore is taken) are
-/// left out unless --with-effects is given. Neighbouring elements of an array that are equal stand in one line.
+/// left out unless --with-effects is given. Neighbouring elements of an array that are equal stand in one line. Fields that
+/// are zero are not printed.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  decode bar0.bin\n  decode bar0.bin --only RXDCTL --only TXDCTL\n  \
     decode /sys/bus/pci/devices/0000:03:00.0/resource0        (needs root)")]
@@ -144,7 +145,7 @@ fn print(window: &dyn Window, arguments: &Arguments, out: &mut dyn Write) -> io:
     Ok(())
 }
 
-fn print_register(window: &dyn Window, register: &Register, out: &mut dyn Write) -> io::Result<()> {
+fn print_register(window: &dyn Window, register: &'static Register, out: &mut dyn Write) -> io::Result<()> {
     let is_array = register.len() > 1;
     let mut elements = register
         .spans
@@ -164,8 +165,7 @@ fn print_register(window: &dyn Window, register: &Register, out: &mut dyn Write)
             (true, false) => format!("{}[{first}..={last}]", register.name),
         };
         writeln!(out, "{offset:#07x}  {name:<24} {value:#010x}  {}", register.section)?;
-        let fields = register.fields().map(|field| format!("{}={:#x}", field.name, field.of(value)));
-        let fields: Vec<_> = fields.collect();
+        let fields: Vec<_> = register.decode(value).set_fields().map(|field| field.to_string()).collect();
         for line in fields.chunks(6) {
             writeln!(out, "         {}", line.join("  "))?;
         }
@@ -228,7 +228,7 @@ mod tests {
         let memory = Memory { values: HashMap::from([(0x42a4, 0x7000_0000)]), ..Memory::default() };
         let text = decoded(&memory, &[]);
         assert!(text.contains("0x042a4  LINKS                    0x70000000  8.2.3.22.20"), "{text}");
-        assert!(text.contains("LINK_SPEED=0x3  LINK_UP=0x1"), "{text}");
+        assert!(text.contains("LINK_SPEED=0x3(SPEED_10G)  LINK_UP=0x1"), "{text}");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! - [`access`] has what may be done with a register of each kind: a read-only one has no `set`, a statistic that clears
 //!   when it is read has `take` instead of `get`, and a register through which the device reaches memory is written by
 //!   unsafe methods only.
+//! - [`map::Register::decode`] prints a value field by field, with the datasheet's names: `LINK_SPEED=0x3(SPEED_10G)`.
 //! - [`window::Window`] is a part of a bus as a bus of its own, for devices with several structures in one BAR.
 //! - [`ixgbe`] is the map of the Intel 82599, with its descriptors.
 //! - [`igb`] is the map of the Intel 82576, with its descriptors. It is a map of its own: many registers have the names of
@@ -104,6 +105,7 @@
 
 pub mod access;
 pub mod bus;
+pub mod decoded;
 // Before the devices: its macros declare their descriptors.
 #[macro_use]
 pub mod descriptor;

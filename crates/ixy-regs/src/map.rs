@@ -1,9 +1,12 @@
 //! Register maps as data ([`Register`], [`Span`]) and as code ([`registers!`](crate::registers)).
 
+use core::fmt;
+
 use tock_registers::RegisterLongName;
 use tock_registers::debug::RegisterDebugInfo;
 
 use crate::access::Width;
+use crate::decoded::write_name_of;
 
 /// What an access to a register does; the kinds of [`access::kind`](crate::access::kind) as values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +146,7 @@ impl Span {
 }
 
 /// A field of a register: `width` bits, the lowest of them at bit `shift`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct FieldInfo {
     /// The datasheet's name.
     pub name: &'static str,
@@ -151,13 +154,24 @@ pub struct FieldInfo {
     pub shift: u32,
     /// Number of bits.
     pub width: u32,
+    /// The field's number among those of its register.
+    n: usize,
+    write_name: WriteName,
 }
+
+/// Writes the name of a value of the n-th field.
+type WriteName = fn(usize, u32, &mut fmt::Formatter<'_>) -> fmt::Result;
 
 impl FieldInfo {
     /// The field's value in a register that holds `value`.
     pub const fn of(&self, value: u32) -> u32 {
         let mask = if self.width >= 32 { u32::MAX } else { (1 << self.width) - 1 };
         (value >> self.shift) & mask
+    }
+
+    /// Writes the name that the datasheet gives to this field's `value`, in parentheses; nothing if there is none.
+    pub(crate) fn write_name(&self, value: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.write_name)(self.n, value, f)
     }
 }
 
@@ -222,12 +236,12 @@ impl Register {
 /// The n-th field of the register type `L`.
 pub fn field_of<T, L>(n: usize) -> Option<FieldInfo>
 where
-    T: Width + Into<u64> + 'static,
+    T: Width + Into<u64> + TryFrom<u32> + 'static,
     L: RegisterLongName + RegisterDebugInfo<T> + 'static,
 {
     let (name, field) = (L::field_names().get(n)?, L::fields().get(n)?);
-    let mask: u64 = field.mask.into();
-    Some(FieldInfo { name, shift: u32::try_from(field.shift).ok()?, width: mask.count_ones() })
+    let (mask, shift): (u64, _) = (field.mask.into(), u32::try_from(field.shift).ok()?);
+    Some(FieldInfo { name, shift, width: mask.count_ones(), n, write_name: write_name_of::<T, L> })
 }
 
 /// What a register without declared fields has for them.
@@ -244,8 +258,8 @@ pub struct WindowTooSmall {
     pub found: u32,
 }
 
-impl core::fmt::Display for WindowTooSmall {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for WindowTooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "the register window has {} bytes and the device's registers take {}: is this the right BAR and device?",
