@@ -9,9 +9,17 @@ use crate::format::{self, MAX_RECORD};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PcapError {
-    /// The file cannot be opened or made.
-    #[error("cannot open {}: {source}", path.display())]
+    /// The file cannot be opened for reading.
+    #[error("cannot open {}: {source}{}", path.display(), way_to_open(path, source))]
     Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file cannot be made.
+    #[error("cannot create {}: {source}{}", path.display(), way_to_create(path, source))]
+    Create {
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -33,28 +41,36 @@ pub enum PcapError {
         /// What the system said.
         source: io::Error,
     },
+    /// The gzip data is damaged or cut off.
+    #[error(
+        "{path} has damaged gzip data: {source}, after {offset} bytes of the capture; {}",
+        keep_whole(path, *records), path = path.display()
+    )]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of the capture that could be unpacked.
+        offset: u64,
+        /// Whole records in them.
+        records: u64,
+        /// What is wrong with the data.
+        source: io::Error,
+    },
     /// The file is shorter than a capture's header.
-    #[error("{} is no capture: it ends after {found} bytes, a pcap header takes 24", path.display())]
+    #[error(
+        "{} is no capture: it ends after {found} bytes, and a header takes 24 at least; capture again",
+        path.display()
+    )]
     TruncatedHeader {
         /// The file.
         path: PathBuf,
         /// Its length in bytes.
         found: usize,
     },
-    /// The file is a pcapng one.
+    /// The file starts with no magic number of pcap or pcapng.
     #[error(
-        "{path} is a pcapng capture, pcap is needed; convert it: editcap -F pcap {path} OUT.pcap",
-        path = path.display()
-    )]
-    Pcapng {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file starts with none of pcap's magic numbers.
-    #[error(
-        "{path} is no pcap capture: it starts with {:02x} {:02x} {:02x} {:02x}; \
-         if it is a capture of another kind, convert it: editcap -F pcap {path} OUT.pcap",
-        magic[0], magic[1], magic[2], magic[3], path = path.display()
+        "{path} is no pcap or pcapng capture: it starts with {:02x} {:02x} {:02x} {:02x}; {}",
+        magic[0], magic[1], magic[2], magic[3], way_to_read(path, *magic), path = path.display()
     )]
     NotPcap {
         /// The file.
@@ -62,23 +78,27 @@ pub enum PcapError {
         /// Its first four bytes.
         magic: [u8; 4],
     },
-    /// The file is of a version other than 2.
+    /// The file is of a version of its format that is not known.
     #[error(
-        "{path} is of pcap version {major}.{minor}, 2.4 is needed; \
+        "{path} is of {format} version {major}.{minor}, and {needed} is needed; \
          convert it: editcap -F pcap {path} OUT.pcap",
         path = path.display()
     )]
     Version {
         /// The file.
         path: PathBuf,
+        /// `pcap` or `pcapng`.
+        format: &'static str,
         /// Major version found.
         major: u16,
         /// Minor version found.
         minor: u16,
+        /// The version that is known.
+        needed: &'static str,
     },
     /// The file's frames are not Ethernet ones.
     #[error(
-        "{path} has link type {link_type}{}, Ethernet (1) is needed; if its frames are Ethernet ones all the \
+        "{path} has link type {link_type}{}, and Ethernet (1) is needed; if its frames are Ethernet ones all the \
          same, relabel it: editcap -F pcap -T ether {path} OUT.pcap",
         format::link_type_name(*link_type), path = path.display()
     )]
@@ -92,7 +112,7 @@ pub enum PcapError {
     #[error(
         "{path} is cut off in record {record} at byte {offset}: {wanted} bytes of {part} are due, \
          {found} are there; {}",
-        whole_before(path, *record), path = path.display()
+        keep_whole(path, record.saturating_sub(1)), path = path.display()
     )]
     TruncatedRecord {
         /// The file.
@@ -112,7 +132,7 @@ pub enum PcapError {
     #[error(
         "{path} has a broken record {record} at byte {offset}: it claims {length} bytes, \
          at most {MAX_RECORD} are possible; {}",
-        whole_before(path, *record), path = path.display()
+        keep_whole(path, record.saturating_sub(1)), path = path.display()
     )]
     RecordTooLong {
         /// The file.
@@ -123,6 +143,36 @@ pub enum PcapError {
         offset: u64,
         /// The length it claims in bytes.
         length: u32,
+    },
+    /// A block of a pcapng file contradicts itself or the blocks before it.
+    #[error(
+        "{path} has a broken block at byte {offset}: {problem}; {}", keep_whole(path, *records),
+        path = path.display()
+    )]
+    Block {
+        /// The file.
+        path: PathBuf,
+        /// Whole records before it.
+        records: u64,
+        /// Where the block starts.
+        offset: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A pcapng file ends inside a block.
+    #[error(
+        "{path} is cut off after {end} bytes, inside a block that starts at byte {offset}; {}",
+        keep_whole(path, *records), path = path.display()
+    )]
+    TruncatedBlock {
+        /// The file.
+        path: PathBuf,
+        /// Whole records before the block.
+        records: u64,
+        /// Where the block starts.
+        offset: u64,
+        /// Where the file ends.
+        end: u64,
     },
     /// The header of a new file could not be written; the file was removed again.
     #[error("cannot write the header of {}: {source}; nothing of it was kept", path.display())]
@@ -150,12 +200,61 @@ pub enum PcapError {
     },
 }
 
-/// The way out when a file is damaged from `record` on.
-fn whole_before(path: &Path, record: u64) -> String {
-    match record.saturating_sub(1) {
+/// The way out when a file is damaged after `whole` records.
+fn keep_whole(path: &Path, whole: u64) -> String {
+    match whole {
         0 => "nothing of it can be used, capture again".into(),
         whole => {
             format!("keep the records before it: editcap -F pcap -r {} OUT.pcap 1-{whole}", path.display())
         }
     }
+}
+
+/// The way out when a file cannot be opened.
+fn way_to_open(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => match missing_directory(path) {
+            Some(directory) => format!("; there is no directory {}", directory.display()),
+            None => "; see that its name is right".into(),
+        },
+        io::ErrorKind::PermissionDenied => "; see that you may read it".into(),
+        _ => String::new(),
+    }
+}
+
+/// The way out when a file cannot be made.
+fn way_to_create(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => match missing_directory(path) {
+            Some(directory) => format!("; make its directory first: mkdir -p {}", directory.display()),
+            None => String::new(),
+        },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; choose a place where you may write".into()
+        }
+        io::ErrorKind::IsADirectory => "; name a file in it".into(),
+        _ => String::new(),
+    }
+}
+
+/// The directory of a file, if it is not there.
+fn missing_directory(path: &Path) -> Option<&Path> {
+    path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists())
+}
+
+/// The way out when a file is of another kind.
+fn way_to_read(path: &Path, magic: [u8; 4]) -> String {
+    let path = path.display();
+    let unpack = match magic {
+        [0x28, 0xb5, 0x2f, 0xfd] => "zstd",
+        [0xfd, b'7', b'z', b'X'] => "xz",
+        [b'B', b'Z', b'h', _] => "bzip2",
+        [0x04, 0x22, 0x4d, 0x18] => "lz4",
+        _ => {
+            return format!(
+                "if it is a capture of another kind, convert it: editcap -F pcap {path} OUT.pcap"
+            );
+        }
+    };
+    format!("it is packed; unpack it: {unpack} -dc {path} > OUT.pcap")
 }

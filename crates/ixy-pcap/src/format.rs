@@ -1,4 +1,6 @@
-//! Numbers of the file format (draft-ietf-opsawg-pcap, sections 4 and 5).
+//! Numbers of the two file formats (draft-ietf-opsawg-pcap, sections 4 and 5; draft-ietf-opsawg-pcapng, sections 3 and 4).
+
+use std::path::Path;
 
 /// The longest frame that a record may hold, in bytes: the largest snapshot length that the usual tools write
 /// (262,144).
@@ -6,23 +8,71 @@
 /// A record that claims more is damage, and is not worth the memory.
 pub const MAX_RECORD: u32 = 262_144;
 
-/// Bytes of the file's header.
+/// A format of captures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The classic format, which every tool reads.
+    Pcap,
+    /// The newer one, which Wireshark and dumpcap write unless told otherwise.
+    Pcapng,
+}
+
+impl Format {
+    /// The format that a file's name asks for: pcapng for `x.pcapng` and `x.pcapng.gz`, else pcap.
+    pub fn of(path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        let path = if is_gzip(path) { path.with_extension("") } else { path.into() };
+        let pcapng = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pcapng"));
+        if pcapng { Self::Pcapng } else { Self::Pcap }
+    }
+}
+
+/// Whether a file's name asks for gzip.
+pub(crate) fn is_gzip(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
+}
+
+/// Bytes of a pcap file's header.
 pub(crate) const FILE_HEADER: usize = 24;
-/// Bytes of a record's header.
+/// Bytes of a pcap record's header.
 pub(crate) const RECORD_HEADER: usize = 16;
-/// Magic number of a file with microseconds.
+/// Magic number of a pcap file with microseconds.
 pub(crate) const MICROSECONDS: u32 = 0xa1b2_c3d4;
-/// Magic number of a file with nanoseconds.
+/// Magic number of a pcap file with nanoseconds.
 pub(crate) const NANOSECONDS: u32 = 0xa1b2_3c4d;
-/// First bytes of a pcapng file: its section header's block type, a palindrome.
-pub(crate) const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 /// LINKTYPE_ETHERNET.
 pub(crate) const ETHERNET: u16 = 1;
-/// The header's last word: this bit says that the four top bits give the length of a frame check sequence at
+/// A pcap header's last word: this bit says that the four top bits give the length of a frame check sequence at
 /// each frame's end, in units of 16 bits.
 pub(crate) const HAS_FCS: u32 = 1 << 26;
 /// Where that length starts in the word.
 pub(crate) const FCS_SHIFT: u32 = 28;
+
+/// Type of pcapng's section header block, the first four bytes of a file: a palindrome, so that it reads the same
+/// in either byte order.
+pub(crate) const SECTION: u32 = 0x0a0d_0d0a;
+/// What a section header holds to tell its byte order.
+pub(crate) const BYTE_ORDER: u32 = 0x1a2b_3c4d;
+/// Type of an interface description block.
+pub(crate) const INTERFACE: u32 = 1;
+/// Type of the obsolete packet block.
+pub(crate) const OLD_PACKET: u32 = 2;
+/// Type of a simple packet block.
+pub(crate) const SIMPLE_PACKET: u32 = 3;
+/// Type of an enhanced packet block.
+pub(crate) const ENHANCED_PACKET: u32 = 6;
+/// Bytes of a block around its body: type, length, and the length again.
+pub(crate) const BLOCK_FRAME: u32 = 12;
+/// Bytes of the smallest section header block.
+pub(crate) const SECTION_LEAST: u32 = 28;
+/// Bytes of an enhanced packet block without the frame.
+pub(crate) const ENHANCED_FRAME: u32 = BLOCK_FRAME + 20;
+/// Option of an interface: the unit of its time stamps.
+pub(crate) const IF_TSRESOL: u16 = 9;
+/// Option of an interface: bytes of frame check sequence at the end of each frame.
+pub(crate) const IF_FCSLEN: u16 = 13;
+/// Option of an interface: seconds to add to its time stamps.
+pub(crate) const IF_TSOFFSET: u16 = 14;
 
 /// The name of a link type as a suffix for messages, empty when it is not a usual one.
 pub(crate) fn link_type_name(link_type: u16) -> &'static str {
@@ -44,5 +94,12 @@ pub(crate) fn link_type_name(link_type: u16) -> &'static str {
 pub(crate) fn word(bytes: &[u8], offset: usize, swapped: bool) -> u32 {
     let value =
         bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |four| u32::from_le_bytes(*four));
+    if swapped { value.swap_bytes() } else { value }
+}
+
+/// Reads the 16-bit number at `offset`, as [`word`] does.
+pub(crate) fn half(bytes: &[u8], offset: usize, swapped: bool) -> u16 {
+    let value =
+        bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |two| u16::from_le_bytes(*two));
     if swapped { value.swap_bytes() } else { value }
 }

@@ -1,12 +1,17 @@
-//! Reads and writes pcap captures of Ethernet frames.
+//! Reads and writes captures of Ethernet frames: pcap and pcapng, plain or gzip.
 //!
 //! A pcap file is a 24-byte header followed by records, each a 16-byte header (seconds, fraction of a second,
-//! bytes captured, bytes on the wire) and the frame. The first four bytes tell the byte order of all numbers
+//! bytes captured, bytes on the wire) and the frame. The first four bytes give the byte order of all numbers
 //! and whether fractions are micro- or nanoseconds; the header's last word names the kind of frames. The
-//! format is described in the IETF draft "PCAP Capture File Format" (draft-ietf-opsawg-pcap), whose sections
-//! are cited where they matter.
+//! format is described in the IETF draft "PCAP Capture File Format" (draft-ietf-opsawg-pcap).
 //!
-//! - [`Reader`] gives one frame at a time out of a buffer that is used again.
+//! A pcapng file is a list of blocks, each with a type and a length: a section header, which gives the byte order;
+//! descriptions of interfaces, which give the kind of frames and the unit of time stamps; packets; and others, which
+//! are left out. The format is described in the IETF draft "PCAP Now Generic Capture File Format"
+//! (draft-ietf-opsawg-pcapng), whose sections are cited where they matter.
+//!
+//! - [`Reader`] gives one record at a time out of a buffer that is used again.
+//! - [`Frames`] gives the records that can be sent as frames, and keeps an account of all others.
 //! - [`Writer`] appends frames; it grows a regular file by preallocation and cuts it to its exact length at
 //!   the end.
 //! - [`PcapError`] names the file, the record and the byte offset, and the way out.
@@ -30,11 +35,17 @@
 
 mod error;
 mod format;
+mod frames;
+mod layout;
+mod pcap;
+mod pcapng;
 mod reader;
 mod reserve;
+mod source;
 mod writer;
 
 pub use error::PcapError;
-pub use format::MAX_RECORD;
-pub use reader::{Reader, Record};
+pub use format::{Format, MAX_RECORD};
+pub use frames::Frames;
+pub use reader::{OtherLinks, Reader, Record};
 pub use writer::Writer;

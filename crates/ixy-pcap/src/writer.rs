@@ -12,7 +12,8 @@ use rustix::{
 
 use crate::{
     PcapError,
-    format::{ETHERNET, FILE_HEADER, MAX_RECORD, NANOSECONDS, RECORD_HEADER, word},
+    format::{Format, MAX_RECORD, is_gzip},
+    layout,
     reserve::Reservation,
 };
 
@@ -23,11 +24,16 @@ const BUFFER: usize = 256 * 1024;
 ///
 /// Frames gather in a buffer that goes out when it is full, at [`flush`](Self::flush), and at the end. When
 /// the system refuses bytes, the file is cut after its last whole record and the writer refuses all later
-/// frames with the same error. Dropping a writer ends the file as [`finish`](Self::finish) does, but has no
-/// way to tell of an error.
+/// frames with the same error. Dropping a writer ends the file as [`finish`](Self::finish) does, but cannot
+/// return an error.
+///
+/// A file whose name ends in `.gz` is packed: each buffer becomes a gzip member of its own, so that a recorder that is
+/// killed, or whose disk is full, leaves a file that unpacks up to the last buffer.
 pub struct Writer {
     file: File,
     path: PathBuf,
+    format: Format,
+    gzip: bool,
     /// Whether the file can be cut and its space claimed.
     regular: bool,
     snaplen: u32,
@@ -45,14 +51,25 @@ pub struct Writer {
 
 impl Writer {
     /// Makes a file, or empties the one that is there, and writes the header; `-` stands for standard output.
-    /// Of each frame at most `snaplen` bytes are kept; 0, or more than [`MAX_RECORD`], means that.
+    /// The name chooses the [format](Format::of), and gzip. Of each frame at most `snaplen` bytes are kept; 0, or more
+    /// than [`MAX_RECORD`], means that.
     ///
     /// # Errors
     /// The file cannot be made, is in use by another reader or writer of this crate, or its header cannot be
     /// written: then it is removed again.
     pub fn create(path: impl AsRef<Path>, snaplen: u32) -> Result<Self, PcapError> {
+        let format = Format::of(&path);
+        Self::create_as(path, snaplen, format)
+    }
+
+    /// As [`create`](Self::create), in a format that the name does not choose.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_as(path: impl AsRef<Path>, snaplen: u32, format: Format) -> Result<Self, PcapError> {
         let path = path.as_ref();
-        let open = |source| PcapError::Open { path: path.into(), source };
+        let gzip = is_gzip(path);
+        let open = |source| PcapError::Create { path: path.into(), source };
         let (file, path, regular) = if path == Path::new("-") {
             let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(open)?);
             // Even when it leads to a regular file: that one may hold more than this capture.
@@ -73,6 +90,8 @@ impl Writer {
         let mut writer = Writer {
             file,
             path,
+            format,
+            gzip,
             regular,
             snaplen,
             reserved: Reservation::new(regular),
@@ -87,8 +106,8 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Adds a frame captured at `time`, in nanoseconds since 1970-01-01 UTC. Times after the year 2105 are
-    /// written as its last second.
+    /// Adds a frame captured at `time`, in nanoseconds since 1970-01-01 UTC. In a pcap file times after the year 2105
+    /// are written as its last second.
     ///
     /// # Errors
     /// The system refuses bytes, now or earlier.
@@ -105,15 +124,11 @@ impl Writer {
             return Err(self.refused(error));
         }
         let data = data.get(..self.snaplen as usize).unwrap_or(data);
-        if !self.buffer.is_empty() && self.buffer.len() + RECORD_HEADER + data.len() > BUFFER {
+        let length = self.format.record_len(data.len());
+        if !self.buffer.is_empty() && self.buffer.len() + length > BUFFER {
             self.flush()?;
         }
-        let seconds = u32::try_from(time / 1_000_000_000).unwrap_or(u32::MAX);
-        let nanoseconds = (time % 1_000_000_000) as u32;
-        for word in [seconds, nanoseconds, data.len() as u32, original] {
-            self.buffer.extend_from_slice(&word.to_le_bytes());
-        }
-        self.buffer.extend_from_slice(data);
+        self.format.append(&mut self.buffer, time, data, original);
         self.waiting += 1;
         Ok(())
     }
@@ -126,11 +141,17 @@ impl Writer {
         if let Some(error) = self.failed {
             return Err(self.refused(error));
         }
-        self.reserved.cover(&self.file, self.bytes + self.buffer.len() as u64);
-        let (taken, result) = write_all(&self.file, &self.buffer);
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let packed = self.gzip.then(|| layout::gzip(&self.buffer));
+        let bytes = packed.as_deref().unwrap_or(&self.buffer);
+        self.reserved.cover(&self.file, self.bytes + bytes.len() as u64);
+        let (taken, result) = write_all(&self.file, bytes);
         let (whole, records) = match result {
             Ok(()) => (taken, self.waiting),
-            Err(_) => whole_records(&self.buffer, taken),
+            Err(_) if self.gzip => (0, 0),
+            Err(_) => self.format.whole_records(&self.buffer, taken),
         };
         self.bytes += whole as u64;
         self.records += records;
@@ -166,14 +187,8 @@ impl Writer {
     }
 
     fn write_header(&mut self) -> Result<(), PcapError> {
-        let mut header = Vec::with_capacity(FILE_HEADER);
-        header.extend_from_slice(&NANOSECONDS.to_le_bytes());
-        header.extend_from_slice(&2u16.to_le_bytes());
-        header.extend_from_slice(&4u16.to_le_bytes());
-        // Two words that are always zero: once a time zone and an accuracy.
-        header.extend_from_slice(&[0; 8]);
-        header.extend_from_slice(&self.snaplen.to_le_bytes());
-        header.extend_from_slice(&u32::from(ETHERNET).to_le_bytes());
+        let header = self.format.header(self.snaplen);
+        let header = if self.gzip { layout::gzip(&header) } else { header };
         self.reserved.cover(&self.file, header.len() as u64);
         if let (_, Err(error)) = write_all(&self.file, &header) {
             self.finished = true;
@@ -234,17 +249,4 @@ fn write_all(file: &File, bytes: &[u8]) -> (usize, Result<(), Errno>) {
         }
     }
     (taken, Ok(()))
-}
-
-/// How many of the first `taken` bytes of `buffer`, which starts with a record, belong to whole records, and
-/// how many records these are.
-fn whole_records(buffer: &[u8], taken: usize) -> (usize, u64) {
-    let (mut end, mut records) = (0, 0);
-    loop {
-        let next = end + RECORD_HEADER + word(buffer, end + 8, false) as usize;
-        if next > taken {
-            return (end, records);
-        }
-        (end, records) = (next, records + 1);
-    }
 }

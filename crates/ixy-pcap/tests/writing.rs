@@ -223,7 +223,8 @@ fn a_device_that_is_always_full_gives_an_error_for_the_header_and_stays() {
 fn a_directory_that_is_missing_is_an_error_that_names_the_file() {
     let path = PathBuf::from("/nonexistent/out.pcap");
     let message = Writer::create(&path, 0).err().unwrap().to_string();
-    assert!(message.contains("cannot open /nonexistent/out.pcap"), "{message}");
+    assert!(message.contains("cannot create /nonexistent/out.pcap"), "{message}");
+    assert!(message.contains("mkdir -p /nonexistent"), "{message}");
 }
 
 #[test]

@@ -1,0 +1,161 @@
+use std::{fmt, io::Read, path::Path};
+
+use crate::{PcapError, Reader, Record, format::link_type_name};
+
+/// Bytes of an Ethernet header. A record that holds fewer is no frame.
+const HEADER: usize = 14;
+
+/// Reads the frames of a capture that can be sent, and keeps an account of all records that are not sent as they were on
+/// the wire.
+///
+/// All programs treat records alike:
+///
+/// | record | treatment |
+/// | --- | --- |
+/// | holds less than the 14 bytes of an Ethernet header | left out, counted |
+/// | holds fewer or more bytes than were on the wire | taken as it is, counted |
+/// | is longer than the device takes, as the user of this type says with [`refuse`](Self::refuse) | left out, counted |
+/// | comes from an interface that is no Ethernet one | left out, counted |
+///
+/// [`account`](Self::account) says it in words.
+pub struct Frames {
+    reader: Reader<Box<dyn Read + Send>>,
+    /// Records of earlier passes.
+    before: u64,
+    no_frame: Class,
+    other_length: Class,
+    too_long: Class,
+    /// What the first one of these was longer than.
+    limit: usize,
+    other_links: u64,
+}
+
+/// Records of a kind.
+#[derive(Clone, Copy, Default)]
+struct Class {
+    records: u64,
+    /// The first one: its number, the bytes that it holds, and those that were on the wire.
+    first: Option<(u64, usize, u32)>,
+}
+
+impl Class {
+    fn add(&mut self, number: u64, record: Record<'_>) {
+        self.records += 1;
+        self.first.get_or_insert((number, record.data.len(), record.original));
+    }
+}
+
+impl Frames {
+    /// Opens a file, or standard input for `-`.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, PcapError> {
+        Ok(Self {
+            reader: Reader::open(path)?,
+            before: 0,
+            no_frame: Class::default(),
+            other_length: Class::default(),
+            too_long: Class::default(),
+            limit: 0,
+            other_links: 0,
+        })
+    }
+
+    /// Goes to the next frame: `false` at the capture's end.
+    ///
+    /// # Errors
+    /// As [`Reader::advance`].
+    pub fn advance(&mut self) -> Result<bool, PcapError> {
+        while self.reader.advance()? {
+            let (number, Some(record)) = (self.reader.records(), self.reader.record()) else { continue };
+            if record.data.len() < HEADER {
+                self.no_frame.add(number, record);
+                continue;
+            }
+            if record.data.len() != record.original as usize {
+                self.other_length.add(number, record);
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// The frame that [`advance`](Self::advance) went to.
+    pub fn record(&self) -> Option<Record<'_>> {
+        self.reader.record()
+    }
+
+    /// Says that the current frame was not sent or received, as it is longer than `limit` bytes.
+    pub fn refuse(&mut self, limit: usize) {
+        if let Some(record) = self.reader.record() {
+            if self.too_long.records == 0 {
+                self.limit = limit;
+            }
+            self.too_long.add(self.reader.records(), record);
+        }
+    }
+
+    /// Goes back to the capture's start.
+    ///
+    /// # Errors
+    /// The file cannot be opened again.
+    pub fn rewind(&mut self) -> Result<(), PcapError> {
+        let again = Reader::open(self.path())?;
+        self.before += self.reader.records();
+        self.other_links += self.reader.other_links().map_or(0, |others| others.records);
+        self.reader = again;
+        Ok(())
+    }
+
+    /// The file, as messages name it.
+    pub fn path(&self) -> &Path {
+        self.reader.path()
+    }
+
+    /// Records that were left out so far.
+    pub fn left_out(&self) -> u64 {
+        let others = self.reader.other_links().map_or(0, |others| others.records);
+        self.no_frame.records + self.too_long.records + self.other_links + others
+    }
+
+    /// One sentence for each kind of records that were left out or are not as they were on the wire: how many there
+    /// were, and which was the first.
+    pub fn account(&self) -> Vec<String> {
+        let all = self.before + self.reader.records();
+        let line = |count: u64, what: fmt::Arguments<'_>| {
+            let path = self.path().display();
+            format!("{path}: {count} of {all} {} {what}", if all == 1 { "record" } else { "records" })
+        };
+        let mut lines = Vec::new();
+        if let Class { records, first: Some((number, captured, original)) } = self.no_frame {
+            let first = format_args!("the first is record {number} with {captured} of {original} bytes");
+            lines.push(line(
+                records,
+                format_args!("left out, as they hold no whole Ethernet header; {first}"),
+            ));
+        }
+        if let Class { records, first: Some((number, captured, original)) } = self.other_length {
+            let first = format_args!("the first is record {number} with {captured} of {original} bytes");
+            let what = "taken as captured, with fewer or more bytes than were on the wire";
+            lines.push(line(records, format_args!("{what}; {first}")));
+        }
+        if let Class { records, first: Some((number, captured, _)) } = self.too_long {
+            let first = format_args!("the first is record {number} with {captured} bytes");
+            let limit = self.limit;
+            lines.push(line(
+                records,
+                format_args!("left out, as they are too long; {first}, and {limit} pass"),
+            ));
+        }
+        if let Some(others) = self.reader.other_links() {
+            let count = self.other_links + others.records;
+            let (first, link_type) = (others.first, others.link_type);
+            let name = link_type_name(link_type);
+            let what = "left out, as their interfaces are no Ethernet ones";
+            let first = format_args!("the first is record {first} with link type {link_type}{name}");
+            lines.push(line(count, format_args!("{what}; {first}")));
+        }
+        lines
+    }
+}

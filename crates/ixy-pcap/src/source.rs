@@ -1,0 +1,123 @@
+//! The bytes of a capture, unpacked where they are gzip data.
+
+use std::{
+    io::{self, BufRead, BufReader, Chain, Cursor, Read},
+    path::PathBuf,
+};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::PcapError;
+
+/// Bytes read from the system at once.
+const READ_AHEAD: usize = 256 * 1024;
+/// The first bytes of gzip data (RFC 1952, section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// What was read to see whether the data is compressed, and all that follows it.
+type Start<R> = Chain<Cursor<Vec<u8>>, BufReader<R>>;
+
+/// The bytes as the capture's format has them.
+enum Bytes<R> {
+    Plain(Start<R>),
+    Gzip(Box<BufReader<MultiGzDecoder<Start<R>>>>),
+}
+
+/// A capture's bytes, and how far they were read.
+pub(crate) struct Source<R> {
+    bytes: Bytes<R>,
+    /// The file, as messages name it.
+    pub(crate) path: PathBuf,
+    /// Bytes read so far, counted after unpacking.
+    pub(crate) offset: u64,
+    /// Records read so far.
+    pub(crate) records: u64,
+}
+
+impl<R: Read> Source<R> {
+    /// Looks at the first two bytes to see whether the rest has to be unpacked.
+    pub(crate) fn new(source: R, path: PathBuf) -> Result<Self, PcapError> {
+        let mut source = BufReader::with_capacity(READ_AHEAD, source);
+        let mut magic = [0; 2];
+        let found = fill(&mut source, &mut magic).map_err(|(found, source)| PcapError::Read {
+            path: path.clone(),
+            offset: found as u64,
+            source,
+        })?;
+        let start = Cursor::new(magic[..found].to_vec()).chain(source);
+        let bytes = if magic == GZIP {
+            let decoder = MultiGzDecoder::new(start);
+            Bytes::Gzip(Box::new(BufReader::with_capacity(READ_AHEAD, decoder)))
+        } else {
+            Bytes::Plain(start)
+        };
+        Ok(Self { bytes, path, offset: 0, records: 0 })
+    }
+
+    /// Reads until `into` is full or the capture ends, and returns how many bytes there were.
+    pub(crate) fn fill(&mut self, into: &mut [u8]) -> Result<usize, PcapError> {
+        let result = match &mut self.bytes {
+            Bytes::Plain(bytes) => fill(bytes, into),
+            Bytes::Gzip(bytes) => fill(bytes.as_mut(), into),
+        };
+        match result {
+            Ok(found) => {
+                self.offset += found as u64;
+                Ok(found)
+            }
+            Err((found, source)) => {
+                self.offset += found as u64;
+                Err(self.failed(source))
+            }
+        }
+    }
+
+    /// Leaves out `count` bytes, and returns how many there were.
+    pub(crate) fn skip(&mut self, count: u64) -> Result<u64, PcapError> {
+        let mut left = count;
+        while left > 0 {
+            let bytes: &mut dyn BufRead = match &mut self.bytes {
+                Bytes::Plain(bytes) => bytes,
+                Bytes::Gzip(bytes) => bytes.as_mut(),
+            };
+            match bytes.fill_buf() {
+                Ok([]) => break,
+                Ok(found) => {
+                    let taken = left.min(found.len() as u64);
+                    bytes.consume(taken as usize);
+                    left -= taken;
+                    self.offset += taken;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Ok(count - left)
+    }
+
+    fn failed(&self, source: io::Error) -> PcapError {
+        let (path, offset) = (self.path.clone(), self.offset);
+        let damaged = matches!(
+            source.kind(),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+        );
+        match self.bytes {
+            Bytes::Gzip(_) if damaged => PcapError::Gzip { path, offset, records: self.records, source },
+            _ => PcapError::Read { path, offset, source },
+        }
+    }
+}
+
+/// Reads until `into` is full or the source ends; gives the number of bytes read, with an error too.
+fn fill(source: &mut impl Read, into: &mut [u8]) -> Result<usize, (usize, io::Error)> {
+    let mut found = 0;
+    while let Some(rest) = into.get_mut(found..).filter(|rest| !rest.is_empty()) {
+        match source.read(rest) {
+            Ok(0) => break,
+            Ok(count) => found += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err((found, error)),
+        }
+    }
+    Ok(found)
+}
