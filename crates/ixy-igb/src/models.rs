@@ -41,8 +41,11 @@ pub fn find(vendor: u16, device: u16) -> Result<&'static Model, Error> {
 /// What to say of a device that one might expect to be driven.
 pub(crate) fn hint(device: u16) -> &'static str {
     match device {
-        0x10e6 | 0x10e7 | 0x150d | 0x1518 => {
-            " (an 82576 for fibre or a backplane, whose link is made in another way)"
+        0x10e6 => {
+            " (an 82576 for fibre: its SerDes makes the link, and this driver knows only the copper PHY)"
+        }
+        0x10e7 | 0x150d | 0x1518 => {
+            " (an 82576 for a backplane: its SerDes makes the link, and this driver knows only the copper PHY)"
         }
         0x10ca | 0x152d => " (a virtual function: open the physical one)",
         0x10a7 | 0x10a9 | 0x10d6 => " (an 82575, the older relative, whose registers differ)",
@@ -56,7 +59,14 @@ mod tests {
 
     #[test]
     fn what_has_no_copper_port_is_refused_by_name() {
-        for (device, word) in [(0x10e6, "fibre"), (0x10ca, "virtual function"), (0x10a7, "82575")] {
+        for (device, word) in [
+            (0x10e6, "fibre"),
+            (0x10e7, "backplane"),
+            (0x150d, "backplane"),
+            (0x1518, "backplane"),
+            (0x10ca, "virtual function"),
+            (0x10a7, "82575"),
+        ] {
             let text = find(INTEL, device).unwrap_err().to_string();
             assert!(text.contains(&format!("8086:{device:04x}")) && text.contains(word), "{text}");
         }

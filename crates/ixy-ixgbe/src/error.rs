@@ -110,13 +110,30 @@ impl From<Error> for ixy_core::Error {
 fn hint(device: u16) -> &'static str {
     match device {
         // The X550EM family, by its ids: a MAC inside a system on a chip, with a PHY that needs a driver of its own.
-        0x15aa..=0x15ae | 0x15b0 | 0x15c2..=0x15c8 | 0x15ca | 0x15cc | 0x15ce | 0x15e4 | 0x15e5 => {
-            " (an X550EM, whose embedded MAC and PHY are started in another way)"
-        }
+        0x15aa..=0x15ae
+        | 0x15b0
+        | 0x15c2..=0x15c4
+        | 0x15c6..=0x15c8
+        | 0x15ca
+        | 0x15cc
+        | 0x15ce
+        | 0x15e4
+        | 0x15e5 => " (an X550EM, whose embedded MAC and PHY are started in another way)",
         0x10b6 | 0x1508 | 0x10c6..=0x10c8 | 0x150b | 0x10db | 0x10dd | 0x10e1 | 0x10ec | 0x10f1 | 0x10f4 => {
             " (an 82598, the older relative, whose registers differ)"
         }
-        0x10ed | 0x152e | 0x1515 | 0x1530 | 0x1564 | 0x1565 => " (a virtual function: open the physical one)",
+        0x10ed | 0x152e | 0x1515 | 0x1530 | 0x1564 | 0x1565 | 0x15a8 | 0x15a9 | 0x15b4 | 0x15c5 => {
+            " (a virtual function: open the physical one)"
+        }
+        0x10d8 => {
+            " (an 82599 whose EEPROM is blank or damaged: write the image back with the tool of the adapter's maker)"
+        }
+        0x10a6 => " (an 82599's placeholder for a port that its EEPROM switches off)",
+        0x1558 => " (an 82599 with a QSFP+ cage, whose four ports share one I2C bus to the module)",
+        0x154f => {
+            " (an 82599 with an optical transceiver of its own (82599_LS), whose set-up is not known to us)"
+        }
+        0x155c | 0x155d => " (a bypass adapter, whose relays need a driver of their own)",
         _ => "",
     }
 }

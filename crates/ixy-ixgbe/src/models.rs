@@ -106,6 +106,23 @@ mod tests {
     }
 
     #[test]
+    fn relatives_that_are_not_driven_are_refused_with_their_own_reason() {
+        for (device, reason) in [
+            (0x10d8, "EEPROM is blank"),
+            (0x10a6, "placeholder"),
+            (0x1558, "QSFP+"),
+            (0x154f, "transceiver of its own"),
+            (0x155d, "bypass"),
+            (0x10ed, "virtual function"),
+            (0x15c5, "virtual function"),
+            (0x10b6, "82598"),
+        ] {
+            let text = find(INTEL, device).unwrap_err().to_string();
+            assert!(text.contains(&format!("8086:{device:04x}")) && text.contains(reason), "{text}");
+        }
+    }
+
+    #[test]
     fn the_vendor_counts_and_not_the_device_alone() {
         assert!(find(0x1af4, 0x10fb).is_err());
         assert_eq!(find(INTEL, 0x10fb).map(|m| m.name).unwrap(), "82599ES SFP+");
