@@ -60,7 +60,8 @@ impl Serving {
             let frames = Arc::clone(wire.counts());
             let name = port.socket.display().to_string();
             let told = trace.map(|trace| trace.of_port(&name));
-            let settings = Settings { mac: Some(port.mac), trace: told, ..Settings::default() };
+            let (mac, module) = (Some(port.mac), port.wire.module);
+            let settings = Settings { mac, module, trace: told, ..Settings::default() };
             let made = Port::new(Box::new(wire), settings).map_err(failed(&port.socket))?;
             let functions = (0..).zip(&port.functions).map(|(n, path)| {
                 let name = path.display().to_string();

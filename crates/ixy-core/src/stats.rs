@@ -15,7 +15,8 @@ pub struct DeviceStats {
     pub rx_bytes: u64,
     /// Frames that arrived whole and were lost: no free descriptor, or no room in the card's own buffer.
     pub rx_missed: u64,
-    /// Frames that arrived damaged: wrong check sequence, too short, too long.
+    /// Frames that arrived damaged: wrong check sequence, too short, too long. With a bad cable or module a
+    /// card may also count what is no frame at all, so that this is far above the number of frames.
     pub rx_errors: u64,
     /// Frames that reached memory and were dropped there by the driver: longer than a buffer, or with a length that
     /// the buffer cannot hold.

@@ -77,11 +77,14 @@ fn identify<B: Bus>(card: &Card<B>) -> Result<Module, SfpError> {
     if cable & 0x04 != 0 {
         return Ok(Module::PassiveCopper);
     }
-    // Bits 4 and 5 are 10GBASE-SR and LR; an active cable has neither, and says so in its own byte.
-    if cable & 0x08 == 0 && i2c.read(TEN_GIGABIT)? & 0x30 == 0 && i2c.read(ONE_GIGABIT)? != 0 {
-        return Err(SfpError::OneGigabit);
-    }
-    Ok(Module::Optical)
+    // A module may have codes for both speeds, so those for 10 Gbit/s decide: bits 7 to 4 are 10GBASE-ER,
+    // LRM, LR and SR. An active cable has none of them; a module whose kind has no code there has the rate of
+    // its line.
+    let ten_gigabit = cable & 0x08 != 0
+        || i2c.read(TEN_GIGABIT)? & 0xf0 != 0
+        || i2c.read(ONE_GIGABIT)? == 0
+        || i2c.read(RATE)? >= TEN_GIGABIT_RATE;
+    if ten_gigabit { Ok(Module::Optical) } else { Err(SfpError::OneGigabit) }
 }
 
 // Bytes of a module's memory (SFF-8472, table 4-1 and 5-3).
@@ -89,6 +92,9 @@ const IDENTIFIER: u8 = 0;
 const TEN_GIGABIT: u8 = 3;
 const ONE_GIGABIT: u8 = 6;
 const CABLE: u8 = 8;
+const RATE: u8 = 12;
+/// 9.9 Gbit/s, in the units of 100 Mbit/s that the byte has: 10GBASE-W is the slowest of its kind.
+const TEN_GIGABIT_RATE: u8 = 99;
 
 /// The words of the set-up `id`: the list is one word of header and then pairs of an id and a pointer, each set-up one
 /// word of header and then words until the end mark.

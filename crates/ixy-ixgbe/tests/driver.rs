@@ -12,7 +12,7 @@ use ixy_dma::{DmaDomain, SimulatedDomain};
 use ixy_ixgbe::{Config, Error};
 use ixy_regs::ixgbe::Registers;
 use ixy_regs::ixgbe::fields::{AUTOC, FCTRL, HLREG0, RAH, SWSM};
-use ixy_sim::Fault;
+use ixy_sim::{Fault, SfpModule};
 use proptest::prelude::*;
 
 #[test]
@@ -284,6 +284,23 @@ fn frames_without_a_free_descriptor_are_counted_as_missed() {
 }
 
 #[test]
+fn counts_are_summed_beyond_what_a_counter_holds() {
+    // What a user's card had received; its counter has 32 bits.
+    const PACKETS: u64 = 683_081_802_539;
+    let (full, rest) = (PACKETS / u64::from(u32::MAX), PACKETS % u64::from(u32::MAX));
+    assert_eq!(full, 159);
+    let bench = Bench::new();
+    let (mut device, values) = bench.open_answered(0x01030);
+    for _ in 0..full {
+        values.lock().unwrap().push_back(u32::MAX);
+        device.stats().unwrap();
+    }
+    values.lock().unwrap().push_back(rest as u32);
+    assert_eq!(device.stats().unwrap().rx_packets, PACKETS);
+    assert_eq!(device.stats().unwrap().rx_packets, PACKETS, "a counter that was read is clear");
+}
+
+#[test]
 fn a_batch_of_the_largest_size_and_a_ring_of_the_smallest_agree() {
     let bench = Bench::new();
     let mut device = bench.open(&Config { rx_ring: 64, tx_ring: 64, ..Config::default() }).unwrap();
@@ -459,6 +476,25 @@ fn a_module_is_set_up_with_the_words_that_the_eeprom_has_for_it_and_the_link_is_
         Some(AUTOC),
         "the link was restarted before the module was set up"
     );
+}
+
+#[test]
+fn every_kind_of_module_is_set_up_with_its_own_words() {
+    const CORECTL: u32 = 0x14f00;
+    let optics: &[u32] = &[0x0101, 0x0202, 0x0303];
+    let copper: &[u32] = &[0x2101, 0x2202, 0x2303];
+    for (module, wanted) in SfpModule::ALL.map(|module| match module {
+        SfpModule::PassiveCopper => (module, copper),
+        // The card's mode is 10 Gbit/s: what cannot do that is not set up.
+        SfpModule::OneGigabit => (module, &[][..]),
+        _ => (module, optics),
+    }) {
+        let bench = Bench::with(4096, true, |builder| builder.module(module));
+        let (device, written) = bench.open_recorded(&[CORECTL]);
+        let words: Vec<u32> = written.lock().unwrap().iter().map(|w| w.1).collect();
+        assert_eq!(words, wanted, "{module}");
+        assert!(device.wait_for_link(Duration::from_secs(1)).unwrap().up, "{module}");
+    }
 }
 
 #[test]

@@ -232,7 +232,7 @@ impl Sim {
         let wire = spec.connect(cables)?;
         let number = thread.shared.opened.fetch_add(1, Ordering::Relaxed).wrapping_add(1).to_be_bytes();
         let mac = [0x02, 0x1b, 0x21, number[1], number[2], number[3]];
-        let nic = Arc::new(change(Nic82599::builder(wire, domain).mac(mac)).build());
+        let nic = Arc::new(change(Nic82599::builder(wire, domain).mac(mac).module(spec.module)).build());
         thread.add(&nic);
         Ok(Self { nic, shared: Arc::clone(&thread.shared) })
     }

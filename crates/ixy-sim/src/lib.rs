@@ -74,4 +74,4 @@ pub use bus::{SimBus, SimBusMaster};
 pub use dma::{Dma, DmaView};
 pub use events::Events;
 pub use host::{PollThread, Sim};
-pub use model::{Builder, Fault, Faults, Irq, Nic82599, NoIrq, Vf};
+pub use model::{Builder, Fault, Faults, Irq, Nic82599, NoIrq, SfpModule, UnknownModule, Vf};

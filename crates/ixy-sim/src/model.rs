@@ -11,6 +11,7 @@ mod headers;
 mod interrupt;
 mod link;
 mod mailbox;
+mod module;
 mod names;
 mod nvm;
 mod pause;
@@ -39,6 +40,7 @@ use ixy_regs::ixgbe::fields::CTRL;
 
 pub use faults::{Fault, Faults};
 pub use interrupt::{Irq, NoIrq};
+pub use module::{SfpModule, UnknownModule};
 pub use vf::Vf;
 
 use crate::alarm::Alarm;
@@ -122,6 +124,7 @@ pub struct Builder {
     memory: Arc<dyn Reach>,
     irq: Box<dyn Irq>,
     mac: [u8; 6],
+    module: SfpModule,
     link_delay: Duration,
     clock: Clock,
 }
@@ -130,6 +133,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("mac", &self.mac)
+            .field("module", &self.module)
             .field("link_delay", &self.link_delay)
             .finish_non_exhaustive()
     }
@@ -139,6 +143,12 @@ impl Builder {
     /// The Ethernet address in the device's EEPROM, 02:1b:21:00:00:01 unless it is given.
     pub fn mac(mut self, mac: [u8; 6]) -> Self {
         self.mac = mac;
+        self
+    }
+
+    /// The module in its SFP+ cage; else 10GBASE-SR.
+    pub fn module(mut self, module: SfpModule) -> Self {
+        self.module = module;
         self
     }
 
@@ -175,7 +185,7 @@ impl Builder {
             time: Time::default(),
             clock: self.clock,
         };
-        let mut engine = Engine::new(self.wire, self.mac);
+        let mut engine = Engine::new(self.wire, self.mac, self.module);
         engine.reset(&hw);
         Nic82599 {
             alarm: Arc::clone(&hw.faults.alarm),
@@ -201,6 +211,7 @@ impl Nic82599 {
             memory,
             irq: Box::new(NoIrq),
             mac: [0x02, 0x1b, 0x21, 0x00, 0x00, 0x01],
+            module: SfpModule::default(),
             link_delay: Duration::ZERO,
             clock: Box::new(move || start.elapsed()),
         }
@@ -321,6 +332,11 @@ impl Nic82599 {
         let work = engine.poll(&self.hw, &*self.memory, &self.input_ended);
         self.release(engine);
         work
+    }
+
+    /// Four bytes of the vital product data in the EEPROM, from `address` on (section 3.4.8).
+    pub fn product_data(&self, address: u16) -> [u8; 4] {
+        self.act(|engine| engine.nvm.product_data(address.into()))
     }
 
     /// Switches bus mastering off, as the command register in its configuration space does: it does no DMA.

@@ -54,7 +54,7 @@ use ixy_vfio_user::Error;
 use ixy_vfio_user::message::{DmaMap, DmaUnmap, Errno, Request};
 use ixy_vfio_user::server::{Listener, Server, ServerLimits, Stop};
 
-use crate::model::Nic82599;
+use crate::model::{Nic82599, SfpModule};
 use crate::wire::Wire;
 use config::Config;
 use function::{Card, PHYSICAL};
@@ -68,6 +68,8 @@ pub use vf::VfPort;
 pub struct Settings {
     /// Its Ethernet address; else 02:1b:21:00:00:01.
     pub mac: Option<[u8; 6]>,
+    /// The module in its SFP+ cage; else 10GBASE-SR.
+    pub module: SfpModule,
     /// What a client may use.
     pub limits: ServerLimits,
     /// Who is told of all that its client does, and of interrupts.
@@ -76,9 +78,13 @@ pub struct Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mac, limits, trace } = self;
+        let Self { mac, module, limits, trace } = self;
         let mut text = f.debug_struct("Settings");
-        text.field("mac", mac).field("limits", limits).field("trace", &trace.is_some()).finish()
+        text.field("mac", mac)
+            .field("module", module)
+            .field("limits", limits)
+            .field("trace", &trace.is_some())
+            .finish()
     }
 }
 
@@ -155,12 +161,13 @@ impl Port {
     /// # Errors
     /// None today; a server checks what it is given.
     pub fn new(wire: Box<dyn Wire>, settings: Settings) -> Result<Self, Error> {
-        let Settings { mac, limits, trace } = settings;
+        let Settings { mac, module, limits, trace } = settings;
         let mac = mac.unwrap_or([0x02, 0x1b, 0x21, 0x00, 0x00, 0x01]);
         let server = Server::new(PHYSICAL.layout(), limits)?;
         let slot = Slot::new(server.interrupts(), PHYSICAL.vectors, Config::new(mac).state(), trace);
         let irq = Box::new(Arc::clone(&slot));
-        let nic = Nic82599::builder(wire, Arc::clone(server.memory())).mac(mac).irq(irq).build();
+        let nic =
+            Nic82599::builder(wire, Arc::clone(server.memory())).mac(mac).module(module).irq(irq).build();
         Ok(Self { nic: Arc::new(nic), server, slot, mac })
     }
 

@@ -139,7 +139,7 @@ fn ids_class_and_capabilities_are_those_of_an_82599() {
             found.push((card.config8(at.into()), at));
             at = card.config8(u64::from(at) + 1);
         }
-        assert_eq!(found, [(0x01, 0x40), (0x05, 0x50), (0x11, 0x70), (0x10, 0xa0)]);
+        assert_eq!(found, [(0x01, 0x40), (0x05, 0x50), (0x11, 0x70), (0x10, 0xa0), (0x03, 0xe0)]);
         assert_eq!(card.config16(0x06) & 1 << 4, 1 << 4, "the status says that there is a list");
         let mut extended = Vec::new();
         let mut at = 0x100;
@@ -148,11 +148,14 @@ fn ids_class_and_capabilities_are_those_of_an_82599() {
             extended.push((header & 0xffff, at));
             at = u64::from(header >> 20);
         }
-        assert!(extended.starts_with(&[(0x0001, 0x100), (0x0003, 0x140)]), "{extended:x?}");
+        assert!(
+            extended.starts_with(&[(0x0001, 0x100), (0x0003, 0x140), (0x000e, 0x150), (0x0010, 0x160)]),
+            "{extended:x?}"
+        );
         assert_eq!(card.read(pci::CONFIG, 0x144), [0xcc, 0xbb, 0xaa, 0xff, 0xff, 0x21, 0x1b, 0x00]);
         assert_eq!(card.config32(0xa4) >> 28 & 1, 1, "it has a function level reset");
         // What Linux reads at fixed places: Device Status and Link Status (eight lanes at 5 GT/s).
-        assert_eq!((card.config16(0xaa) & 1 << 5, card.config16(0xb2)), (0, 0x0082));
+        assert_eq!((card.config16(0xaa) & 1 << 5, card.config16(0xb2)), (0, 0x1082));
     });
 }
 
@@ -213,7 +216,7 @@ fn the_card_wakes_up_as_after_a_reset_as_it_does_not_say_that_it_keeps_its_state
         card.set16(0x44, 0);
         assert!(told.0.lock().unwrap().contains(&"Reset".to_owned()));
         let state = (card.config16(COMMAND), card.config32(0x10), card.config16(0x72), card.config16(0x44));
-        assert_eq!(state, (0, 0xc, 0x003f, 0));
+        assert_eq!(state, (0, 0xc, 0x003f, 0x2000));
         card.set16(COMMAND, 2);
         assert_eq!(card.register(LEDCTL), 0);
         assert_eq!(card.read(MESSAGES, 0), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);

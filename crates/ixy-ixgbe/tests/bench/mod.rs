@@ -119,8 +119,17 @@ impl Bench {
     /// Opens the card behind a bus that records what is written to the registers at `offsets`.
     pub(crate) fn open_recorded(&self, offsets: &'static [u32]) -> (Ixgbe<Recorder>, Writes) {
         let written = Arc::default();
-        let bus = Recorder { bus: self.bus(), offsets, written: Arc::clone(&written) };
+        let bus = Recorder { bus: self.bus(), offsets, written: Arc::clone(&written), answers: None };
         (self.open_behind(bus, &Config::default()).unwrap(), written)
+    }
+
+    /// Opens the card behind a bus where the register at `offset` reads what the test gives, one after the
+    /// other, and then 0.
+    pub(crate) fn open_answered(&self, offset: u32) -> (Ixgbe<Recorder>, Answers) {
+        let values = Answers::default();
+        let answers = Some((offset, Arc::clone(&values)));
+        let bus = Recorder { bus: self.bus(), offsets: &[], written: Arc::default(), answers };
+        (self.open_behind(bus, &Config::default()).unwrap(), values)
     }
 
     /// Puts frames on the wire towards the card.
@@ -157,15 +166,19 @@ impl Bench {
 /// Writes to registers in their order, as offset and value.
 pub(crate) type Writes = Arc<Mutex<Vec<(u32, u32)>>>;
 
-/// A bus that records writes to some registers, as offset and value.
+/// What a register is to read, one value after the other.
+pub(crate) type Answers = Arc<Mutex<VecDeque<u32>>>;
+
+/// A bus that records writes to some registers, and may answer reads of one.
 #[derive(Clone)]
 pub(crate) struct Recorder {
     bus: SimBus,
     offsets: &'static [u32],
     written: Writes,
+    answers: Option<(u32, Answers)>,
 }
 
-// SAFETY: BUS-WINDOW: everything is passed on to a bus that keeps the promises.
+// SAFETY: BUS-WINDOW: everything but reads of that one is passed on to a bus that keeps the promises.
 unsafe impl Bus for Recorder {
     fn len(&self) -> u32 {
         self.bus.len()
@@ -182,6 +195,9 @@ unsafe impl Bus for Recorder {
     }
 
     unsafe fn read32(&self, offset: u32) -> u32 {
+        if let Some((_, values)) = self.answers.as_ref().filter(|(register, _)| *register == offset) {
+            return values.lock().unwrap().pop_front().unwrap_or(0);
+        }
         // SAFETY: as above.
         unsafe { self.bus.read32(offset) }
     }

@@ -180,6 +180,8 @@ behaviours! {
     EepromBoardNumber "eeprom-board-number"
     /// The EEPROM says which firmware there is.
     EepromFirmware "eeprom-firmware"
+    /// The EEPROM has vital product data.
+    EepromProductData "eeprom-product-data"
     /// The EEPROM allows any SFP+ module.
     EepromCapabilities "eeprom-capabilities"
     /// RDRXCTL.DMAIDONE is set after a reset.

@@ -11,6 +11,7 @@ use super::behaviour::Behaviour;
 use super::faults::Fault;
 use super::interrupt::Interrupts;
 use super::link::Link;
+use super::module::SfpModule;
 use super::names::{self, mask};
 use super::nvm::Nvm;
 use super::pools::{Outgoing, Switch};
@@ -48,13 +49,13 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// An engine with `wire` at its port, and `mac` in its EEPROM.
-    pub(super) fn new(wire: Box<dyn Wire>, mac: [u8; 6]) -> Self {
+    /// An engine with `wire` at its port, `mac` in its EEPROM and `module` in its cage.
+    pub(super) fn new(wire: Box<dyn Wire>, mac: [u8; 6], module: SfpModule) -> Self {
         Self {
             wire: Some(wire),
             nvm: Nvm::new(mac),
             spi: Spi::new(),
-            module: Module::new(),
+            module: Module::new(module),
             link: Link::default(),
             receiver: Receiver::new(),
             transmitter: Transmitter::new(),

@@ -23,8 +23,23 @@ const FIRMWARE_SECTION: usize = 0x140;
 const FIRMWARE_PATCH: usize = 0x150;
 const BOARD_NUMBER: usize = 0x160;
 const SFP_TABLE: usize = 0x180;
-const SFP_SHORT_RANGE_0: usize = 0x190;
-const SFP_SHORT_RANGE_1: usize = 0x1a0;
+/// The set-ups for SFP+ modules, by their ids: 0 to 2 (copper, short and long range) are for an 82598, which
+/// has one set-up for both ports; 3 to 6 are copper and optics, each for port 0 and for port 1.
+const SFP_SET_UPS: [(u16, usize, [u16; 3]); 7] = [
+    (0, 0x190, [0x0001, 0x0002, 0x0003]),
+    (1, 0x1a0, [0x0011, 0x0012, 0x0013]),
+    (2, 0x1b0, [0x0021, 0x0022, 0x0023]),
+    (3, 0x1c0, [0x2101, 0x2202, 0x2303]),
+    (4, 0x1d0, [0x3101, 0x3202, 0x3303]),
+    (5, 0x1e0, [0x0101, 0x0202, 0x0303]),
+    (6, 0x1f0, [0x1101, 0x1202, 0x1303]),
+];
+/// Vital product data: the pointer to it, where it is, and what it says. Tags and keywords are those of the
+/// PCI specification.
+const PRODUCT_POINTER: usize = 0x2f;
+const PRODUCT_DATA: usize = 0x200;
+const PRODUCT_NAME: &[u8] = b"ixy software 82599 10 Gigabit Ethernet";
+const PART_NUMBER: &[u8] = b"E19600-001";
 
 /// The words of the EEPROM.
 pub(crate) struct Nvm {
@@ -58,8 +73,9 @@ impl Nvm {
         // No storage address, no alternative world wide name.
         put(0x27, &[0xffff, 0xffff]);
         put(0x2b, &[SFP_TABLE as u16]);
-        // Device capabilities: any SFP+ module may be used.
-        put(0x2c, &[u16::from(Behaviour::EepromCapabilities.on())]);
+        // Device capabilities, as X520 cards have them: any SFP+ module may be used (bit 0; 0xFC in the low
+        // byte where it may not).
+        put(0x2c, &[0xfffc | u16::from(Behaviour::EepromCapabilities.on())]);
         put(0x2d, &[0x8000, 0x0001]);
         // A section starts with its length in words.
         let address = [0, 2, 4].map(|i| u16::from_le_bytes([mac[i], mac[i + 1]]));
@@ -76,13 +92,23 @@ impl Nvm {
             FIRMWARE_PATCH,
             &[0x0008, 0, 0, 0, 0, 0, 0, if Behaviour::EepromFirmware.on() { 6 } else { 0 }, 0],
         );
-        // SFP+ modules: pairs of an identifier and a pointer, after a word of header; 5 and 6 are short and long range optics on
-        // port 0 and 1. Each sequence is a word of header and values for CORECTL.
+        // SFP+ modules: pairs of an id and a pointer, after a word of header and up to the end mark. Each
+        // set-up is a word of header, values for CORECTL and the end mark.
         if Behaviour::EepromSfpTable.on() {
-            put(SFP_TABLE, &[0x00a0, 5, SFP_SHORT_RANGE_0 as u16, 6, SFP_SHORT_RANGE_1 as u16, 0xffff]);
+            put(SFP_TABLE, &[0x00a0]);
+            for (n, (id, at, [a, b, c])) in SFP_SET_UPS.into_iter().enumerate() {
+                put(SFP_TABLE + 1 + 2 * n, &[id, at as u16, 0xffff]);
+                put(at, &[0x0004, a, b, c, 0xffff]);
+            }
         }
-        put(SFP_SHORT_RANGE_0, &[0x0004, 0x0101, 0x0202, 0x0303, 0xffff]);
-        put(SFP_SHORT_RANGE_1, &[0x0004, 0x1101, 0x1202, 0x1303, 0xffff]);
+        if Behaviour::EepromProductData.on() {
+            put(PRODUCT_POINTER, &[PRODUCT_DATA as u16]);
+        }
+        let product: Vec<u16> = product_data()
+            .chunks(2)
+            .map(|b| u16::from_le_bytes([b[0], b.get(1).copied().unwrap_or(0xff)]))
+            .collect();
+        put(PRODUCT_DATA, &product);
         let mut nvm = Self { words };
         let sum = nvm.sum();
         if let Some(word) = nvm.words.get_mut(CHECKSUM_WORD)
@@ -110,6 +136,17 @@ impl Nvm {
             bytes[at % 2] = byte;
             *word = u16::from_le_bytes(bytes);
         }
+    }
+
+    /// Four bytes of vital product data, from `address` on; all ones where there are none (section 3.4.8).
+    pub(crate) fn product_data(&self, address: usize) -> [u8; 4] {
+        let start = usize::from(self.word(PRODUCT_POINTER));
+        let [a, b] = [0, 1].map(|n| match start {
+            0 | 0xffff => 0xffff,
+            start => self.word(start + address / 2 + n),
+        });
+        let ([a, b], [c, d]) = (a.to_le_bytes(), b.to_le_bytes());
+        [a, b, c, d]
     }
 
     /// The address that is loaded into RAL\[0\] and RAH\[0\].
@@ -149,6 +186,21 @@ impl Nvm {
         let done = EERD::DONE.val(u32::from(Behaviour::EerdDone.on()));
         (EERD::ADDR.val(address) + done + EERD::DATA.val(data)).modify(0)
     }
+}
+
+/// The vital product data: the product's name, then a read-only part with the part number and what makes the
+/// sum of all bytes up to there zero, then the end tag.
+fn product_data() -> Vec<u8> {
+    let item = |tag: &[u8], contents: &[u8]| [tag, &(contents.len() as u16).to_le_bytes(), contents].concat();
+    let keyword = |name: &[u8], value: &[u8]| [name, &[value.len() as u8], value].concat();
+    let read_only = [keyword(b"PN", PART_NUMBER), keyword(b"RV", &[0])].concat();
+    let mut data = [item(&[0x82], PRODUCT_NAME), item(&[0x90], &read_only)].concat();
+    let sum = data.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    if let Some(checksum) = data.last_mut() {
+        *checksum = sum.wrapping_neg();
+    }
+    data.push(0x78);
+    data
 }
 
 #[cfg(test)]

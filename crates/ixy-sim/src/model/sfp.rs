@@ -4,34 +4,11 @@
 use ixy_regs::ixgbe::fields::I2CCTL;
 
 use super::behaviour::Behaviour;
+use super::module::SfpModule;
 use super::names::mask;
 
 /// Write address of the identification memory; the lowest bit says read.
 const ADDRESS: u8 = 0xa0;
-
-/// The identification memory of a 10GBASE-SR module, of the vendor that drivers accept without question.
-fn identification() -> [u8; 256] {
-    let mut bytes = [0; 256];
-    bytes[0] = 0x03; // SFP or SFP+
-    bytes[1] = 0x04; // managed over these two wires
-    bytes[2] = 0x07; // LC connector
-    bytes[3] = if Behaviour::SfpIdentification.on() { 0x10 } else { 0 }; // 10GBASE-SR
-    bytes[11] = 0x06; // 64B/66B
-    bytes[12] = 103; // 10.3 Gbit/s
-    bytes[16] = 8; // 80 m of fiber
-    bytes[20..36].copy_from_slice(b"ixy software    ");
-    bytes[37..40].copy_from_slice(&[0x00, 0x1b, 0x21]); // organisation: Intel
-    bytes[40..56].copy_from_slice(b"10GBASE-SR      ");
-    bytes[56..60].copy_from_slice(b"1   ");
-    bytes[68..84].copy_from_slice(b"0000000000000001");
-    let sum = |range: std::ops::Range<usize>| bytes[range].iter().fold(0_u8, |sum, b| sum.wrapping_add(*b));
-    let (base, extended) = (sum(0..63), sum(64..95));
-    if Behaviour::SfpChecksums.on() {
-        bytes[63] = base;
-        bytes[95] = extended;
-    }
-    bytes
-}
 
 /// What the module expects on the wire next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +40,9 @@ pub(crate) struct Module {
 }
 
 impl Module {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(kind: SfpModule) -> Self {
         Self {
-            memory: identification(),
+            memory: kind.identification(),
             clock: true,
             data: true,
             released: true,

@@ -16,8 +16,10 @@ const POWER: usize = 0x40;
 const MSI: usize = 0x50;
 const MSIX: usize = 0x70;
 const EXPRESS: usize = 0xa0;
+const VPD: usize = 0xe0;
 const ERRORS: usize = 0x100;
 const SERIAL: usize = 0x140;
+const ARI: usize = 0x150;
 const SRIOV: usize = 0x160;
 /// From the start of the SR-IOV capability.
 const VF_CONTROL: usize = 0x08;
@@ -33,6 +35,7 @@ const MSI_ENABLE: u16 = 1 << 0;
 const MSIX_ENABLE: u16 = 1 << 15;
 const MSIX_MASK: u16 = 1 << 14;
 const RESET_FUNCTION: u16 = 1 << 15;
+const VPD_DONE: u16 = 1 << 15;
 const VF_ENABLE: u16 = 1 << 0;
 const VF_MEMORY: u16 = 1 << 3;
 const VF_HIERARCHY: u16 = 1 << 4;
@@ -146,11 +149,14 @@ impl Config {
         self.word(0x3c, 0x0100, 0x00ff); // interrupt line, kept for firmware; pin A
     }
 
-    /// Section 9.3.8 to 9.3.10.
+    /// Section 9.3.6 to 9.3.10, and vital product data (section 3.4.8).
     fn capabilities(&mut self) {
         self.word(POWER, (MSI as u16) << 8 | 0x01, 0);
-        self.word(POWER + 2, 0x0003, 0); // version 1.2; D0 and D3 only
-        self.word(POWER + 4, 0, 0x0003); // the power state; not No_Soft_Reset
+        self.word(POWER + 2, 0x4823, 0); // version 1.2; D0 and D3 only, PME from both; needs its driver's set-up (DSI)
+        // The power state, PME enable and the choice of data; not No_Soft_Reset. Data are in tenths of a
+        // watt.
+        self.word(POWER + 4, 0x2000, 0x1f03);
+        self.clears[POWER + 5] = 0x80; // PME status
         self.word(MSI, (MSIX as u16) << 8 | 0x05, 0);
         self.word(MSI + 2, 0x0180, MSI_ENABLE); // one message, a 64-bit address, a mask
         self.dword(MSI + 4, 0, !3);
@@ -159,6 +165,12 @@ impl Config {
         self.dword(MSI + 16, 0, 1);
         self.messages(super::messages::VECTORS, 4);
         self.express();
+        self.word(EXPRESS, (VPD as u16) << 8 | 0x10, 0);
+        self.word(EXPRESS + 0x12, 0x1082, 0); // the same link, and the slot gives the clock
+        self.word(EXPRESS + 0x30, 0x0002, 0x1fbf); // link control 2: aims at 5 GT/s
+        self.word(VPD, 0x0003, 0); // the last one
+        self.word(VPD + 2, 0, u16::MAX);
+        self.dword(VPD + 4, 0, u32::MAX);
     }
 
     /// MSI-X, with its table at the start of BAR `bar`.
@@ -185,10 +197,13 @@ impl Config {
         self.word(EXPRESS + 0x28, 0, 0x001f);
     }
 
-    /// Section 9.4: advanced error reporting, and the serial number, which comes from the address.
+    /// Section 9.4: advanced error reporting, the serial number, which comes from the address, and ARI: this
+    /// is the last function of its device.
     fn extended(&mut self, mac: [u8; 6]) {
         self.errors(SERIAL as u32);
-        self.dword(SERIAL, 0x0003 | 1 << 16 | (SRIOV as u32) << 20, 0);
+        self.dword(ERRORS + 0x18, 0x00a0, 0x0140); // it can make and check ECRC
+        self.dword(SERIAL, 0x0003 | 1 << 16 | (ARI as u32) << 20, 0);
+        self.dword(ARI, 0x000e | 1 << 16 | (SRIOV as u32) << 20, 0);
         let [a, b, c, d, e, f] = mac;
         self.bytes[SERIAL + 4..SERIAL + 12].copy_from_slice(&[f, e, d, 0xff, 0xff, c, b, a]);
         self.virtualization();
@@ -295,6 +310,22 @@ impl Config {
         let others = self.bytes[STATUS] & !STATUS_PIN;
         self.bytes[STATUS] = others | if line { STATUS_PIN } else { 0 };
         self.bytes[MSI + 20] = waiting.into();
+    }
+
+    /// Answers the request for vital product data that the last write was, if it was one: its address is
+    /// written with the flag clear to read, and set to write. The flag turns over when it is done. All data
+    /// are read only.
+    pub(crate) fn answer_vpd(&mut self, offset: usize, len: usize, data: impl FnOnce(u16) -> [u8; 4]) {
+        let flag = VPD + 3;
+        if !(offset..offset.saturating_add(len)).contains(&flag) || self.at(VPD) == 0 {
+            return;
+        }
+        let address = self.at(VPD + 2);
+        if address & VPD_DONE == 0 {
+            let data = data(address & !3);
+            self.bytes[VPD + 4..VPD + 8].copy_from_slice(&data);
+        }
+        self.bytes[flag] ^= (VPD_DONE >> 8) as u8;
     }
 
     /// Back to the initial values, as a reset of the function does.

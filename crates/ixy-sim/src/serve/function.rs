@@ -111,6 +111,14 @@ impl Card<'_> {
         }
     }
 
+    /// Vital product data.
+    fn product_data(self, address: u16) -> [u8; 4] {
+        match self {
+            Self::Physical(nic) => nic.product_data(address),
+            Self::Virtual(_) => [0xff; 4],
+        }
+    }
+
     /// A function level reset.
     fn reset(self) {
         match self {
@@ -245,6 +253,8 @@ impl<'p> Function<'p> {
                     true => self.reset_function(),
                     false => self.apply(),
                 }
+                let card = self.card;
+                self.config.answer_vpd(at, bytes.len(), |address| card.product_data(address));
             }
             region if region != self.shape.messages => return Err(Errno::INVAL),
             _ if state.memory => self.slot.write(offset, bytes),

@@ -3,10 +3,11 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use super::{
     Altered, Cables, Captures, Faults, Faulty, Flood, Loopback, Padded, SocketWire, Tap, Wire, WireError,
 };
+use crate::model::{SfpModule, UnknownModule};
 
 /// What messages say of the options there are.
 const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=NAME, socket=PATH, rx=FILE, \
-                     tx=FILE, tap=NAME, link=up|down, pause=on|off, loss=P, dup=P, corrupt=P, delay=TIME, \
+                     tx=FILE, tap=NAME, module=KIND, link=up|down, pause=on|off, loss=P, dup=P, corrupt=P, delay=TIME, \
                      seed=N";
 
 /// The options of a `sim` address: which wire, and what is changed about it.
@@ -25,6 +26,7 @@ const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=N
 /// | `socket=PATH` | one of two ends in different processes |
 /// | `rx=FILE`, `tx=FILE` | frames from and to pcap files, either or both; `-` is standard input and output |
 /// | `tap=NAME` | a TAP interface of the system |
+/// | `module=KIND` | the SFP+ module in the cage: `sr` (the default), `lr`, `lrm`, `er`, `dual`, `dac`, `active-dac` or `1g` |
 /// | `link=down` | no light arrives |
 /// | `pause=off` | frames that find no free descriptor are missed, instead of waiting for one |
 /// | `loss=P`, `dup=P`, `corrupt=P` | probabilities from 0 to 1, for each frame |
@@ -34,6 +36,8 @@ const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=N
 pub struct WireSpec {
     /// What is at the other end.
     pub kind: WireKind,
+    /// The module in the card's cage; the wire itself does not depend on it.
+    pub module: SfpModule,
     /// No light arrives.
     pub link_down: bool,
     /// Frames that find no free descriptor are dropped instead of waiting.
@@ -153,6 +157,7 @@ impl fmt::Display for WireSpec {
                 options.extend((*flows != usual_flows).then(|| format!("flows={flows}")));
             }
         }
+        options.extend((self.module != SfpModule::default()).then(|| format!("module={}", self.module)));
         options.extend(self.link_down.then(|| "link=down".into()));
         options.extend(self.pause_off.then(|| "pause=off".into()));
         let Faults { loss, dup, delay, corrupt, seed } = &self.faults;
@@ -196,6 +201,7 @@ impl Given {
             "rx" => "rx",
             "tx" => "tx",
             "tap" => "tap",
+            "module" => "module",
             "link" => "link",
             "pause" => "pause",
             "loss" => "loss",
@@ -246,6 +252,9 @@ impl Given {
             "flows" => {
                 let flows = text()?.parse().ok().filter(|flows| (1..=Flood::FLOWS).contains(flows));
                 self.flows = Some(flows.ok_or_else(|| wrong("it is a number from 1 to 4096"))?);
+            }
+            "module" => {
+                self.spec.module = text()?.parse().map_err(|_| wrong(UnknownModule::KINDS))?;
             }
             "link" => {
                 self.spec.link_down =
@@ -370,13 +379,19 @@ mod tests {
         let both = WireKind::Captures { rx: Some("in.pcap".into()), tx: Some("out.pcap".into()) };
         assert_eq!(parse("rx=in.pcap,tx=out.pcap").kind, both);
         assert_eq!(parse("tx=out.pcap,rx=in.pcap").kind, both);
+        assert_eq!(parse("tap=a,module=active-dac").module, SfpModule::ActiveCopper);
+        assert!(refusal("module=qsfp").contains("active-dac"), "{}", refusal("module=qsfp"));
         assert_eq!(parse("tx=-").kind, WireKind::Captures { rx: None, tx: Some("-".into()) });
         let spec = parse(
             "loopback,link=down,pause=off,loss=0.25,dup=1,corrupt=1e-3,delay=7,seed=18446744073709551615",
         );
         let faults =
             Faults { loss: 0.25, dup: 1.0, corrupt: 0.001, delay: Duration::from_micros(7), seed: u64::MAX };
-        assert_eq!(spec, WireSpec { kind: WireKind::Loopback, link_down: true, pause_off: true, faults });
+        let module = SfpModule::default();
+        assert_eq!(
+            spec,
+            WireSpec { kind: WireKind::Loopback, module, link_down: true, pause_off: true, faults }
+        );
         assert_eq!(parse("link=up,pause=on"), WireSpec::default());
     }
 
@@ -505,12 +520,12 @@ mod tests {
     proptest! {
         #[test]
         fn the_normal_form_parses_to_the_same(
-            kind in kinds(), link_down: bool, pause_off: bool,
+            kind in kinds(), module in prop::sample::select(&SfpModule::ALL[..]), link_down: bool, pause_off: bool,
             loss in 0.0..=1.0, dup in 0.0..=1.0, corrupt in 0.0..=1.0,
             delay in 0..10_000_000_000u64, seed: u64,
         ) {
             let faults = Faults { loss, dup, corrupt, delay: Duration::from_nanos(delay), seed };
-            let spec = WireSpec { kind, link_down, pause_off, faults };
+            let spec = WireSpec { kind, module, link_down, pause_off, faults };
             let text = spec.to_string();
             prop_assert_eq!(text.parse::<WireSpec>().unwrap(), spec, "{}", text);
         }

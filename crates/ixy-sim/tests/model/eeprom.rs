@@ -40,20 +40,20 @@ fn the_address_is_in_the_lan_core_section() {
 }
 
 #[test]
-fn the_table_of_sfp_modules_has_short_and_long_range_optics_for_both_ports() {
+fn the_table_of_sfp_modules_has_copper_and_optics_for_an_82598_and_for_both_ports_of_an_82599() {
     let bench = Bench::new();
     // As stock drivers walk it: skip the header, then pairs of identifier and pointer until all ones.
     let mut at = u32::from(word(&bench, 0x2b)) + 1;
-    let mut found = Vec::new();
+    let (mut found, mut set_ups) = (Vec::new(), std::collections::BTreeSet::new());
     while found.len() < 16 && word(&bench, at) != 0xffff {
         let sequence = u32::from(word(&bench, at + 1));
         let values: Vec<u16> =
             (1..16).map(|n| word(&bench, sequence + n)).take_while(|&v| v != 0xffff).collect();
-        assert!(!values.is_empty());
+        assert!(!values.is_empty() && set_ups.insert(values), "each has a set-up of its own");
         found.push(word(&bench, at));
         at += 2;
     }
-    assert_eq!(found, [5, 6]);
+    assert_eq!(found, [0, 1, 2, 3, 4, 5, 6]);
 }
 
 #[test]
@@ -61,11 +61,31 @@ fn other_words_are_those_of_a_production_card() {
     let bench = Bench::new();
     assert_eq!(word(&bench, 0x15), 0xfafa, "the board number is in a block");
     assert_eq!(word(&bench, 0x27), 0xffff, "no storage address");
-    assert_eq!(word(&bench, 0x2c) & 1, 1, "any SFP+ module is allowed");
+    assert_eq!(word(&bench, 0x2c) & 0xff, 0xfd, "X520 cards that allow any SFP+ module have this");
     let firmware = u32::from(word(&bench, 0x0f));
     assert_eq!(word(&bench, firmware + 2), 0xffff, "no LESM");
     let patch = u32::from(word(&bench, firmware + 4));
     assert!(word(&bench, patch + 7) > 5, "firmware version");
+}
+
+#[test]
+fn vital_product_data_are_a_name_and_a_part_number_with_a_sum_of_zero() {
+    let bench = Bench::new();
+    let bytes: Vec<u8> = (0..64).flat_map(|n| bench.nic.product_data(4 * n)).collect();
+    let start = u32::from(word(&bench, 0x2f));
+    let words: Vec<u8> = (0..128).flat_map(|n| word(&bench, start + n).to_le_bytes()).collect();
+    assert_eq!(bytes, words, "they are in the EEPROM, where word 0x2F says");
+    let len = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+    assert_eq!(bytes[0], 0x82, "the tag of an identifier string");
+    let read_only = 3 + len(1);
+    assert_eq!(&bytes[3..read_only], b"ixy software 82599 10 Gigabit Ethernet");
+    assert_eq!(bytes[read_only], 0x90, "the tag of read-only data");
+    let items = &bytes[read_only + 3..][..len(read_only + 1)];
+    assert_eq!(&items[..13], b"PN\x0aE19600-001", "the same number as the board's");
+    assert_eq!(&items[13..16], b"RV\x01");
+    let end = read_only + 3 + items.len();
+    assert_eq!(bytes[..end].iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)), 0, "the sum up to RV");
+    assert_eq!((bytes[end], bytes[end + 1]), (0x78, 0xff), "the end tag, and nothing behind it");
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod offload;
 mod pause;
 mod piecewise;
 mod pool;
+mod real_counters;
 mod receive;
 mod register;
 mod reset;

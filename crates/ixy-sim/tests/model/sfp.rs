@@ -1,5 +1,7 @@
 //! The SFP+ module behind two wires (section 8.2.3.1.5; SFF-8472).
 
+use ixy_sim::SfpModule;
+
 use crate::bench::*;
 
 const CLOCK_OUT: u32 = 2;
@@ -95,6 +97,29 @@ fn the_modules_own_checksums_are_right() {
         (sum(&bytes[..63]), sum(&bytes[64..95])),
         "SFF-8472, CC_BASE and CC_EXT"
     );
+}
+
+#[test]
+fn each_kind_of_module_says_what_it_is() {
+    let code = |kind| {
+        let bench = Bench::with(|builder| builder.module(kind));
+        let byte = |at| Master(&bench).read(at, 1)[0];
+        (byte(3), byte(6), byte(8), byte(12))
+    };
+    assert_eq!(code(SfpModule::ShortRange), (0x10, 0, 0, 103));
+    assert_eq!(code(SfpModule::LongRange), (0x20, 0, 0, 103));
+    assert_eq!(
+        code(SfpModule::LongReachMultimode),
+        (0x40, 1, 0, 103),
+        "it has a code for 1000BASE-SX as well"
+    );
+    assert_eq!(code(SfpModule::ExtendedRange), (0x80, 2, 0, 103), "it has a code for 1000BASE-LX as well");
+    assert_eq!(code(SfpModule::DualRate), (0x10, 1, 0, 103));
+    assert_eq!(code(SfpModule::PassiveCopper), (0, 0, 4, 103));
+    assert_eq!(code(SfpModule::ActiveCopper), (0, 0, 8, 103));
+    assert_eq!(code(SfpModule::OneGigabit), (0, 1, 0, 13));
+    let active = Bench::with(|builder| builder.module(SfpModule::ActiveCopper));
+    assert_eq!(Master(&active).read(60, 1), [4], "SFF-8431 limiting");
 }
 
 #[test]
