@@ -71,14 +71,8 @@ pub struct Flags {
 impl Flags {
     /// How devices are to be opened.
     pub fn options(&self, session: &Session) -> ixy::Options {
-        ixy::Options {
-            queues: self.queues,
-            rx_ring: self.ring,
-            tx_ring: self.ring,
-            force: self.force,
-            apart: self.apart,
-            ..session.options().clone()
-        }
+        let options = session.options().clone().queues(self.queues).rx_ring(self.ring).tx_ring(self.ring);
+        options.force(self.force).apart(self.apart)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ixy_core::{RxQueue, WaitMode, Waiter};
+use ixy::{RxQueue, WaitMode, Waiter};
 
 use crate::flags::duration;
 
@@ -31,7 +31,7 @@ impl Waiting {
     /// The same options with which devices are to be opened, and with interrupts if they are needed.
     pub fn of(&self, options: ixy::Options) -> ixy::Options {
         let interrupts = (self.wait != How::Poll).then_some(self.interrupt_rate);
-        ixy::Options { interrupts, ..options }
+        options.interrupts(interrupts)
     }
 
     /// What a thread that serves `queues`, alone, counts its passes with. Should there be no way for it to sleep, it says so

@@ -14,7 +14,7 @@
 //! ```no_run
 //! use clap::Parser;
 //! use ixy_cli::{Error, Flags, Reporter, Session, Waiting};
-//! use ixy_core::Batch;
+//! use ixy::Batch;
 //!
 //! #[derive(Parser)]
 //! #[command(about = "Counts frames", after_help = ixy_cli::HELP)]
@@ -28,11 +28,12 @@
 //!
 //! fn run(args: Args, session: &Session) -> Result<(), Error> {
 //!     let mut devices = ixy::open(&[args.device], &args.waiting.of(args.flags.options(session)))?;
-//!     let mut queues: Vec<_> = (0..args.flags.queues).filter_map(|n| devices[0].rx_queue(n)).collect();
+//!     let queues = (0..devices[0].queues()).map(|n| devices[0].rx_queue(n));
+//!     let mut queues = queues.collect::<Result<Vec<_>, _>>()?;
 //!     let mut batch = Batch::new(args.flags.batch.into());
 //!     let (mut count, mut idle) = (0, args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue)));
 //!     let mut reporter = Reporter::new(session, &args.flags, &devices);
-//!     while reporter.go_on(&mut devices, count)? {
+//!     while reporter.go_on(&devices, count)? {
 //!         let received: usize = queues.iter_mut().map(|queue| {
 //!             batch.clear();
 //!             queue.receive(&mut batch)

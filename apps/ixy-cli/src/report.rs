@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use ixy::Device;
-use ixy_core::DeviceStats;
+use ixy::{Device, DeviceStats};
 
 use crate::error::Error;
 use crate::flags::Flags;
@@ -97,7 +96,7 @@ impl Reporter {
     ///
     /// # Errors
     /// A device is lost, a wire failed, or the statistics cannot be printed.
-    pub fn go_on(&mut self, devices: &mut [Device], done: u64) -> Result<bool, Error> {
+    pub fn go_on(&mut self, devices: &[Device], done: u64) -> Result<bool, Error> {
         let now = Instant::now();
         if now - self.glanced >= GLANCE || now - self.printed >= SECOND {
             self.glanced = now;
@@ -122,9 +121,9 @@ impl Reporter {
     ///
     /// # Errors
     /// As for [`go_on`](Self::go_on), or a file cannot be written. The summary is printed before.
-    pub fn finish(mut self, mut devices: Vec<Device>, unsent: &[u64]) -> Result<(), Error> {
+    pub fn finish(mut self, devices: Vec<Device>, unsent: &[u64]) -> Result<(), Error> {
         self.clear_progress();
-        let mut result = self.read(&mut devices);
+        let mut result = self.read(&devices);
         let seconds = self.elapsed().as_secs_f64();
         for device in devices {
             result = result.and(device.close().map_err(Error::from));
@@ -148,13 +147,9 @@ impl Reporter {
         Ok(())
     }
 
-    fn read(&mut self, devices: &mut [Device]) -> Result<(), Error> {
+    fn read(&mut self, devices: &[Device]) -> Result<(), Error> {
         for (port, device) in self.ports.iter_mut().zip(devices) {
-            // Why a card is lost, which its server may tell, says more than that it is.
-            port.now = device.stats().or_else(|lost| {
-                device.check()?;
-                Err(Error::from(lost))
-            })?;
+            port.now = device.stats()?;
             port.link = device.link().to_string();
         }
         Ok(())

@@ -45,7 +45,7 @@ fn a_device_that_is_lost_ends_a_run_within_a_second_or_two() {
     let mut devices = open(&["sim"]);
     let (session, _) = session(Arc::new(Mutex::new(io::sink())));
     let mut reporter = Reporter::new(&session, &flags(&[]), &devices);
-    assert!(reporter.go_on(&mut devices, 0).unwrap());
+    assert!(reporter.go_on(&devices, 0).unwrap());
     devices[0].simulated().unwrap().faults().set(Fault::Gone, true);
     let error = go_on(&mut reporter, &mut devices).unwrap_err();
     assert!(error.to_string().starts_with("sim no longer answers"), "{error}");
@@ -84,9 +84,9 @@ fn a_run_ends_after_its_time_or_when_it_is_stopped() {
     assert!(time >= Duration::from_millis(300), "it ended after {time:?}");
 
     let mut reporter = Reporter::new(&session, &flags(&[]), &devices);
-    assert!(reporter.go_on(&mut devices, 0).unwrap());
+    assert!(reporter.go_on(&devices, 0).unwrap());
     stop.request();
-    assert!(!reporter.go_on(&mut devices, 0).unwrap());
+    assert!(!reporter.go_on(&devices, 0).unwrap());
 }
 
 #[test]

@@ -39,7 +39,8 @@ const FLUSH: Duration = Duration::from_millis(100);
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let mut devices = ixy::open(&[args.device], &args.waiting.of(args.flags.options(session)))?;
     ixy_cli::settle(&devices, session)?;
-    let mut queues: Vec<_> = (0..args.flags.queues).filter_map(|n| devices[0].rx_queue(n)).collect();
+    let mut queues =
+        (0..devices[0].queues()).map(|n| devices[0].rx_queue(n)).collect::<Result<Vec<_>, _>>()?;
     let mut file = Writer::create(&args.write, args.snaplen)?;
     // Nothing is ever sent: whoever waits for an end of it sees one.
     devices[0].close_transmit();
@@ -51,7 +52,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let mut idle = args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue));
     let mut flushed = Instant::now();
     let limit = args.count.unwrap_or(u64::MAX);
-    while file.records() < limit && reporter.go_on(&mut devices, file.records())? {
+    while file.records() < limit && reporter.go_on(&devices, file.records())? {
         // When the end was seen before, an empty ring says that all is here.
         let ended = devices[0].input_ended();
         let before = file.records();

@@ -67,9 +67,9 @@ fn run_with<T: Fn(&mut Packet) + Copy + Send>(args: Args, session: &Session, tou
     let inputs = [Input::default(), Input::default()];
     let threads = usize::from(args.threads.min(args.flags.queues));
     let mut shares: Vec<Vec<Direction<T>>> = (0..threads).map(|_| Vec::new()).collect();
-    for n in 0..args.flags.queues {
+    for n in 0..devices[0].queues().min(devices[1].queues()) {
         for (from, to) in [(0, 1), (1, 0)] {
-            let (Some(rx), Some(tx)) = (devices[from].rx_queue(n), devices[to].tx_queue(n)) else { continue };
+            let (rx, tx) = (devices[from].rx_queue(n)?, devices[to].tx_queue(n)?);
             let (batch, end) = (Batch::new(args.flags.batch.into()), End::of(&inputs[from]));
             shares[usize::from(n) % threads].push(Direction { rx, tx, batch, touch, to, end });
         }
@@ -84,7 +84,7 @@ fn run_with<T: Fn(&mut Packet) + Copy + Send>(args: Args, session: &Session, tou
         }
         forward(own, &args.waiting, || {
             let ended = [(0, 1), (1, 0)].map(|(from, to)| inputs[from].is_over(&devices[from], &devices[to]));
-            let more = reporter.go_on(&mut devices, 0).map(|more| more && ended != [true, true]);
+            let more = reporter.go_on(&devices, 0).map(|more| more && ended != [true, true]);
             over.store(!matches!(more, Ok(true)), Ordering::Relaxed);
             more
         })

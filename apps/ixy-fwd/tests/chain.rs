@@ -55,7 +55,7 @@ fn chain_in_one_process(flags: &str, count: u32, in_order: bool) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("out.pcap");
     let stop = ixy::Stop::new();
-    let options = ixy::Options { cables: Some(ixy::Cables::default()), ..Default::default() };
+    let options = ixy::Options::default().cables(&ixy::Cables::default());
     let out = Arc::new(Mutex::new(Vec::<u8>::new()));
     let session = Session::new(stop.clone(), out.clone(), options);
     let lines = [
@@ -103,7 +103,7 @@ fn a_chain_of_three_programs_loses_and_repeats_nothing() {
 fn two_recorders_that_face_each_other_end() {
     let directory = tempfile::tempdir().unwrap();
     let stop = ixy::Stop::new();
-    let options = ixy::Options { cables: Some(ixy::Cables::default()), ..Default::default() };
+    let options = ixy::Options::default().cables(&ixy::Cables::default());
     let session = Session::new(stop.clone(), Arc::new(Mutex::new(std::io::sink())), options);
     thread::scope(|scope| {
         let programs = ["one", "other"].map(|name| {

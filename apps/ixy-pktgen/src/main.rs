@@ -135,10 +135,12 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let flags = &args.flags;
     let mut devices = ixy::open(std::slice::from_ref(&args.device), &flags.options(session))?;
     let device = &mut devices[0];
+    let queues = device.queues();
     let pair = |n| {
-        Some(Pair { rx: device.rx_queue(n)?, tx: device.tx_queue(n)?, batch: Batch::new(flags.batch.into()) })
+        let (rx, tx) = (device.rx_queue(n)?, device.tx_queue(n)?);
+        Ok(Pair { rx, tx, batch: Batch::new(flags.batch.into()) })
     };
-    let mut pairs: Vec<_> = (0..flags.queues).filter_map(pair).collect();
+    let mut pairs = (0..queues).map(pair).collect::<Result<Vec<_>, ixy::Error>>()?;
     // What is in a ring, in a batch, and in the stock of a queue.
     let buffers = pairs.len() * (usize::from(flags.ring) + Batch::CAPACITY + 2 * Cache::CAPACITY);
     let pool = device.new_pool(buffers)?;
@@ -146,7 +148,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
 
     let mut reporter = Reporter::new(session, flags, &devices).with_goal(args.count);
     let addresses = [devices[0].mac(), args.dst_mac];
-    let go_on = |sent| reporter.go_on(&mut devices, sent);
+    let go_on = |sent| reporter.go_on(&devices, sent);
     let count = args.count.unwrap_or(u64::MAX);
     let (mut skipped, mut result) = (0, Ok(()));
     if let Some(reader) = capture {

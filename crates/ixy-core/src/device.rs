@@ -1,6 +1,7 @@
 //! What a driver gives to an application: [`Device`], [`RxQueue`], [`TxQueue`].
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::checksum::{self, Checksums};
@@ -11,9 +12,9 @@ use crate::stats::DeviceStats;
 
 /// A network card that was opened. It gives out its queues, each once, and keeps what concerns the whole card.
 ///
-/// Device and queues can go to different threads. The card is reset and its memory freed when the device and all
-/// queues taken from it are dropped.
-pub trait Device: Send {
+/// Device and queues can go to different threads, and several threads can share a device for its questions: how its link is,
+/// what it counted. The card is reset and its memory freed when the device and all queues taken from it are dropped.
+pub trait Device: Send + Sync {
     /// The driver's name, for instance `ixgbe`.
     fn driver(&self) -> &'static str;
 
@@ -23,10 +24,10 @@ pub trait Device: Send {
     /// How many pairs of a receive and a transmit queue it was opened with.
     fn queues(&self) -> u16;
 
-    /// Receive queue `n`; `None` when it was taken before or is not there.
+    /// Takes receive queue `n`; `None` when it was taken before or is not there.
     fn rx_queue(&mut self, n: u16) -> Option<Box<dyn RxQueue>>;
 
-    /// Transmit queue `n`; `None` when it was taken before or is not there.
+    /// Takes transmit queue `n`; `None` when it was taken before or is not there.
     fn tx_queue(&mut self, n: u16) -> Option<Box<dyn TxQueue>>;
 
     /// The address that the card receives unicast frames for.
@@ -53,21 +54,30 @@ pub trait Device: Send {
     /// The link as it is now.
     fn link(&self) -> LinkState;
 
-    /// Everything counted since the device was opened. Call it once in a while (every few seconds), as the card's own
-    /// counters are narrow, and as this is where a lost device is noticed.
+    /// Waits until the link is up, `limit` is over, or `stop` returns true, which is called every few milliseconds. Starts
+    /// the link again when it stays down for seconds. Returns the link's state at the end; a link that is down is no error.
     ///
     /// # Errors
-    /// [`Error::Lost`]. What was counted before is still in the next answer that is none.
-    fn stats(&mut self) -> Result<DeviceStats, Error>;
+    /// The device is lost.
+    fn wait_for_link(&self, limit: Duration, stop: &dyn Fn() -> bool) -> Result<LinkState, Error>;
+
+    /// Everything counted since the device was opened. Call it every few seconds: the card's own counters are narrow, and a
+    /// lost device is noticed here.
+    ///
+    /// # Errors
+    /// [`Error::Lost`]. Counts so far are kept and included in the next successful call.
+    fn stats(&self) -> Result<DeviceStats, Error>;
 }
 
 /// One receive queue, owned by the thread that polls it.
 pub trait RxQueue: Send {
     /// Adds packets that have arrived to `batch`, up to its room, and returns how many. It never waits. With room in the batch
-    /// and buffers in the pool, 0 says that nothing is there: what the driver drops does not hide a good frame behind it.
+    /// and buffers in the pool, 0 means that nothing has arrived: a frame that the driver drops does not hide a good one
+    /// behind it.
     fn receive(&mut self, batch: &mut Batch) -> usize;
 
-    /// As [`receive`](Self::receive), and says of each packet that it adds what is known of its checksum, or still owed.
+    /// As [`receive`](Self::receive), and stores for each packet that it adds what is known about its checksum, at the same
+    /// index: whether the device verified it, or whether it is still owed.
     fn receive_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
         let first = batch.len();
         let received = self.receive(batch);
@@ -75,13 +85,14 @@ pub trait RxQueue: Send {
         received
     }
 
-    /// Whether the last [`receive`](Self::receive) left a frame where it is, or the device without a place for one, as the
-    /// pool had no buffers. Nothing interrupts when it has some again, so who sleeps looks again soon.
+    /// Whether the pool had no buffers in the last [`receive`](Self::receive), so that a frame stayed in the ring or the
+    /// device lacks a buffer for the next one. No interrupt is raised when buffers become free again, so poll again soon instead of
+    /// sleeping for long.
     fn is_starved(&self) -> bool {
         false
     }
 
-    /// Its interrupt, for who wants to sleep until a frame arrives; `None` when it was opened without.
+    /// The queue's interrupt, to sleep on until a frame arrives; `None` when the device was opened without interrupts.
     fn interrupt(&mut self) -> Option<&mut dyn Interrupt> {
         None
     }
@@ -90,29 +101,30 @@ pub trait RxQueue: Send {
 /// One transmit queue, owned by the thread that fills it.
 pub trait TxQueue: Send {
     /// Takes packets from the front of `batch` and gives them to the card, as many as there is room for, and returns
-    /// how many. What did not fit stays, in order. It never waits. Buffers of sent packets are freed on later calls.
+    /// how many. Packets that did not fit stay in the batch, in order. It never waits. Buffers of sent packets are freed on
+    /// later calls.
     ///
     /// A packet in memory that the card does not reach is not sent: it stays at the front, and
     /// [`unreachable`](Self::unreachable) counts it.
     fn send(&mut self, batch: &mut Batch) -> usize;
 
-    /// As [`send`](Self::send), and computes what is owed of each packet's checksum, or has the device do it. Afterwards
-    /// `checksums` has those of the packets that stayed, again from the first on.
+    /// As [`send`](Self::send), and completes each packet's checksum where it is owed: the device computes it if it can, or else
+    /// the driver. Afterwards `checksums` has the entries of the packets that stayed, again from index 0 on.
     fn send_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
         checksum::complete_all(batch, checksums);
         self.send(batch)
     }
 
-    /// Adds up to `count` packets that were sent to `batch`, as they were, instead of freeing them, as far as it has
-    /// room, and returns how many. Who sends the same packets again saves itself to allocate and to fill them.
+    /// Puts up to `count` packets that the card has sent back into `batch`, unchanged, instead of freeing them, as far as the
+    /// batch has room, and returns how many. A sender that repeats the same packets need not allocate and fill them again.
     ///
-    /// After the first call sent packets are kept for the next one, and freed only when their place is needed.
+    /// After the first call sent packets are kept for the next one, and freed only when the ring needs their place.
     fn reclaim(&mut self, batch: &mut Batch, count: usize) -> usize;
 
     /// Frees what was sent, and returns how many packets the card has not sent yet.
     fn pending(&mut self) -> usize;
 
-    /// How often [`send`](Self::send) met a packet in memory that the card does not reach.
+    /// How often [`send`](Self::send) found a packet in memory that the card does not reach.
     fn unreachable(&self) -> u64;
 }
 

@@ -1,7 +1,7 @@
 //! The open card: [`Igb`].
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ixy_core::{Device, DeviceStats, LinkState, MacAddress, Mempool, RxQueue, TxQueue};
@@ -27,7 +27,7 @@ const RING_ALIGN: usize = 128;
 pub struct Igb<B: Bus> {
     rx: Vec<Option<IgbRxQueue<B>>>,
     tx: Vec<Option<IgbTxQueue<B>>>,
-    counters: Counters,
+    counters: Mutex<Counters>,
     mac: MacAddress,
     // Last, so that queues which were not taken are disabled before the card is.
     card: Arc<Card<B>>,
@@ -97,7 +97,7 @@ impl Config {
             init::start_transmit(&card);
         }
         let mut interrupts = interrupts::init(&card, self)?.into_iter();
-        let mut device = Igb { rx: Vec::new(), tx: Vec::new(), counters, mac, card };
+        let mut device = Igb { rx: Vec::new(), tx: Vec::new(), counters: Mutex::new(counters), mac, card };
         for (n, ring) in (0..).zip(rx_rings) {
             device.rx.push(Some(IgbRxQueue::start(
                 &device.card,
@@ -133,7 +133,7 @@ impl<B: Bus + 'static> Igb<B> {
     /// # Errors
     /// The device is lost.
     pub fn wait_for_link(&self, limit: Duration) -> Result<LinkState, Error> {
-        link::wait(&self.card, limit)
+        link::wait(&self.card, limit, &|| false)
     }
 }
 
@@ -184,7 +184,11 @@ impl<B: Bus + 'static> Device for Igb<B> {
         link::state(&self.card)
     }
 
-    fn stats(&mut self) -> Result<DeviceStats, ixy_core::Error> {
-        Ok(self.counters.update(&self.card)?)
+    fn wait_for_link(&self, limit: Duration, stop: &dyn Fn() -> bool) -> Result<LinkState, ixy_core::Error> {
+        Ok(link::wait(&self.card, limit, stop)?)
+    }
+
+    fn stats(&self) -> Result<DeviceStats, ixy_core::Error> {
+        Ok(self.counters.lock().unwrap_or_else(PoisonError::into_inner).update(&self.card)?)
     }
 }

@@ -75,14 +75,18 @@ pub(crate) fn state<B: Bus>(card: &Card<B>) -> LinkState {
     LinkState { up: true, speed }
 }
 
-/// Waits until the link is up, and sets it up again now and then; returns what it is at the end of `limit`.
-pub(crate) fn wait<B: Bus>(card: &Card<B>, limit: Duration) -> Result<LinkState, Error> {
+/// Waits for the link until `limit` is over or `stop` says so, and sets it up again now and then.
+pub(crate) fn wait<B: Bus>(
+    card: &Card<B>,
+    limit: Duration,
+    stop: &dyn Fn() -> bool,
+) -> Result<LinkState, Error> {
     let start = Instant::now();
     let mut retry = RETRY;
     loop {
         let link = state(card);
         let waited = start.elapsed();
-        if link.up || waited >= limit {
+        if link.up || waited >= limit || stop() {
             tracing::info!(device = %card.name, %link, ?waited, "link");
             return Ok(link);
         }

@@ -1,7 +1,8 @@
 //! The open card: [`Ixgbe`].
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ixy_core::{Device, DeviceStats, LinkState, MacAddress, Mempool, RxQueue, TxQueue};
 use ixy_dma::{BusMaster, DmaDomain};
@@ -26,7 +27,7 @@ const RING_ALIGN: usize = 128;
 pub struct Ixgbe<B: Bus> {
     rx: Vec<Option<IxgbeRxQueue<B>>>,
     tx: Vec<Option<IxgbeTxQueue<B>>>,
-    counters: Counters,
+    counters: Mutex<Counters>,
     mac: MacAddress,
     // Last, so that queues which were not taken are disabled before the card is.
     pub(crate) card: Arc<Card<B>>,
@@ -94,7 +95,7 @@ impl Config {
         unsafe { card.bus_master.enable() }.map_err(dma)?;
         // SAFETY: ARMED-ONLY: no transmit queue is enabled yet; each starts with head equal to tail.
         unsafe { init::start_transmit(&card.regs) };
-        let mut device = Ixgbe { rx: Vec::new(), tx: Vec::new(), counters, mac, card };
+        let mut device = Ixgbe { rx: Vec::new(), tx: Vec::new(), counters: Mutex::new(counters), mac, card };
         for ((n, ring), interrupt) in (0..).zip(rx_rings).zip(interrupts) {
             device.rx.push(Some(IxgbeRxQueue::start(&device.card, n, ring, pool, interrupt)?));
         }
@@ -167,7 +168,11 @@ impl<B: Bus + 'static> Device for Ixgbe<B> {
         link::state(&self.card)
     }
 
-    fn stats(&mut self) -> Result<DeviceStats, ixy_core::Error> {
-        Ok(self.counters.update(&self.card)?)
+    fn wait_for_link(&self, limit: Duration, stop: &dyn Fn() -> bool) -> Result<LinkState, ixy_core::Error> {
+        Ok(link::wait(&self.card, limit, stop)?)
+    }
+
+    fn stats(&self) -> Result<DeviceStats, ixy_core::Error> {
+        Ok(self.counters.lock().unwrap_or_else(PoisonError::into_inner).update(&self.card)?)
     }
 }

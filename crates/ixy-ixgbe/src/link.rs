@@ -108,18 +108,23 @@ impl<B: Bus + 'static> Ixgbe<B> {
     /// # Errors
     /// The device is lost.
     pub fn wait_for_link(&self, limit: Duration) -> Result<LinkState, Error> {
-        wait(&self.card, limit)
+        wait(&self.card, limit, &|| false)
     }
 }
 
-fn wait<B: Bus>(card: &Card<B>, limit: Duration) -> Result<LinkState, Error> {
+/// Waits for the link until `limit` is over or `stop` says so.
+pub(crate) fn wait<B: Bus>(
+    card: &Card<B>,
+    limit: Duration,
+    stop: &dyn Fn() -> bool,
+) -> Result<LinkState, Error> {
     let start = Instant::now();
     let patience = if card.model.medium == Medium::SfpPlus { RETRY } else { RETRY_NEGOTIATED };
     let mut retry = patience;
     loop {
         let link = state(card);
         let waited = start.elapsed();
-        if link.up || waited >= limit {
+        if link.up || waited >= limit || stop() {
             tracing::info!(device = %card.name, %link, ?waited, "link");
             return Ok(link);
         }

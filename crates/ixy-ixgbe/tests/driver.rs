@@ -564,7 +564,7 @@ fn a_card_that_vanishes_is_an_error_within_a_limit_and_never_a_hang() {
     drop((rx, tx, device));
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     bench.nic.faults().clear();
-    let mut device = bench.open(&Config::default()).unwrap();
+    let device = bench.open(&Config::default()).unwrap();
     assert_eq!(device.stats().unwrap().rx_packets, 0, "counters of another time");
 }
 

@@ -119,7 +119,7 @@ fn testpmd_carries_all(
         .unwrap();
 
     let addresses = [x, y].map(|path| format!("vfio-user:{}", path.display()).parse().unwrap());
-    let mut cards = ixy::open(&addresses, &Options { promiscuous: true, ..Options::default() }).unwrap();
+    let mut cards = ixy::open(&addresses, &Options::default().promiscuous(true)).unwrap();
     guest
         .run(&format!(
             "dpdk-testpmd -d /tools/librte_mempool_ring.so --iova-mode={mode} -l 0-1 --in-memory --no-telemetry \

@@ -31,7 +31,7 @@ impl Forwarder {
         let over = Arc::new(AtomicBool::new(false));
         let own = Arc::clone(&over);
         let thread = std::thread::spawn(move || {
-            let options = Options { promiscuous: true, interrupts: Some(0), ..Options::default() };
+            let options = Options::default().promiscuous(true).interrupts(0);
             let mut cards = ixy::open(&addresses, &options).unwrap();
             let mut rx = [0, 1].map(|n: usize| cards[n].rx_queue(0).unwrap());
             let mut tx = [1, 0].map(|n: usize| cards[n].tx_queue(0).unwrap());

@@ -208,13 +208,17 @@ impl<B: Bus + 'static> VirtioNet<B> {
     /// # Errors
     /// The device is lost, or does not run any more.
     pub fn wait_for_link(&self, limit: Duration) -> Result<LinkState, Error> {
+        self.wait(limit, &|| false)
+    }
+
+    fn wait(&self, limit: Duration, stop: &dyn Fn() -> bool) -> Result<LinkState, Error> {
         // A limit beyond what a clock can tell is none.
         let end = Instant::now().checked_add(limit);
         loop {
             let late = end.is_some_and(|end| Instant::now() >= end);
             self.card.check()?;
             let link = self.link();
-            if link.up || late {
+            if link.up || late || stop() {
                 return Ok(link);
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -297,9 +301,13 @@ impl<B: Bus + 'static> Device for VirtioNet<B> {
         LinkState { up, speed }
     }
 
+    fn wait_for_link(&self, limit: Duration, stop: &dyn Fn() -> bool) -> Result<LinkState, ixy_core::Error> {
+        Ok(self.wait(limit, stop)?)
+    }
+
     /// A virtio device counts nothing: this is what the queues handed on and took, frames that are still in a transmit ring
     /// among them. What was missed is known to the host only.
-    fn stats(&mut self) -> Result<DeviceStats, ixy_core::Error> {
+    fn stats(&self) -> Result<DeviceStats, ixy_core::Error> {
         self.card.check()?;
         Ok(self.card.stats())
     }

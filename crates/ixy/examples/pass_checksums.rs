@@ -13,8 +13,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use ixy::Options;
-use ixy_core::{Batch, Checksum, Checksums, RxQueue, TxQueue};
+use ixy::{Batch, Checksum, Checksums, Options, RxQueue, TxQueue};
 
 /// Frames that went one way, and what was said of their checksums.
 #[derive(Debug, Default)]
@@ -64,11 +63,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     let limit = Duration::from_secs(seconds.parse()?);
-    let options = Options { checksum_offload, ..Options::default() };
+    let options = Options::default().checksum_offload(checksum_offload);
     let mut devices = ixy::open(&[a.parse()?, b.parse()?], &options)?;
     let mut ways = Vec::new();
     for (from, to) in [(0, 1), (1, 0)] {
-        let (Some(rx), Some(tx)) = (devices[from].rx_queue(0), devices[to].tx_queue(0)) else { continue };
+        let (rx, tx) = (devices[from].rx_queue(0)?, devices[to].tx_queue(0)?);
         let checksums = [Checksum::InFrame; Batch::CAPACITY];
         ways.push(Way { rx, tx, batch: Batch::new(32), checksums, count: Count::default() });
     }

@@ -1,11 +1,13 @@
 //! What can go wrong with opening a device.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ixy_core::Mempool;
 use ixy_dma::DmaDomain;
 
-use crate::card::DriverError;
+/// What a driver says when something goes wrong.
+pub(crate) type DriverError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a device could not be opened, or failed later. Each message names the device's address.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,46 @@ pub enum Error {
     Signals {
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A stop was requested while the device was being opened: see [`Options::stop`](crate::Options::stop).
+    #[error("{address} was not opened: a stop was requested before it was ready")]
+    Stopped {
+        /// The device.
+        address: String,
+    },
+    /// A queue that the device does not have.
+    #[error(
+        "{address} has no {kind} queue {queue}: it was opened with {queues}, numbered from 0; `Options::queues` asks for more"
+    )]
+    NoQueue {
+        /// The device.
+        address: String,
+        /// Which kind of queue.
+        kind: QueueKind,
+        /// The number asked for.
+        queue: u16,
+        /// How many there are.
+        queues: u16,
+    },
+    /// A queue that was taken out of the device before.
+    #[error(
+        "{kind} queue {queue} of {address} was taken before: a queue has one owner, pass it on from there"
+    )]
+    QueueTaken {
+        /// The device.
+        address: String,
+        /// Which kind of queue.
+        kind: QueueKind,
+        /// Its number.
+        queue: u16,
+    },
+    /// The device no longer answers.
+    #[error("{}", named(address, source))]
+    Lost {
+        /// The device.
+        address: String,
+        /// What showed it.
+        source: ixy_core::Error,
     },
     /// Ring size or number of queues.
     #[error(transparent)]
@@ -135,6 +177,24 @@ pub enum Error {
     },
 }
 
+/// The two kinds of queues, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueKind {
+    /// [`RxQueue`](crate::RxQueue).
+    Receive,
+    /// [`TxQueue`](crate::TxQueue).
+    Transmit,
+}
+
+impl fmt::Display for QueueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Receive => "receive",
+            Self::Transmit => "transmit",
+        })
+    }
+}
+
 impl Error {
     /// What the driver of `address` says.
     pub(crate) fn of_driver(address: &str, source: impl Into<DriverError>) -> Self {
@@ -161,7 +221,7 @@ impl Error {
 }
 
 /// A driver's message, with the address where it is not in it.
-fn named(address: &str, source: &DriverError) -> String {
+fn named(address: &str, source: &impl fmt::Display) -> String {
     let text = source.to_string();
     if text.contains(address) { text } else { format!("{address}: {text}") }
 }

@@ -12,11 +12,12 @@
 //! ```
 //! use ixy::{Batch, Options, Stop};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # fn main() -> Result<(), ixy::Error> {
 //! let stop = Stop::on_signals()?;
-//! let mut cards = ixy::open(&["sim".parse()?, "sim".parse()?], &Options::default())?;
-//! let mut rx = cards[0].rx_queue(0).ok_or("no such queue")?;
-//! let mut tx = cards[1].tx_queue(0).ok_or("no such queue")?;
+//! let options = Options::default().stop(&stop);
+//! let mut cards = ixy::open(&["sim".parse()?, "sim".parse()?], &options)?;
+//! let mut rx = cards[0].rx_queue(0)?;
+//! let mut tx = cards[1].tx_queue(0)?;
 //! let mut batch = Batch::new(32);
 //! while !stop.requested() {
 //!     rx.receive(&mut batch);
@@ -49,7 +50,6 @@ compile_error!(
 );
 
 mod address;
-mod card;
 mod device;
 mod error;
 #[cfg(feature = "pci")]
@@ -72,7 +72,7 @@ mod virtio;
 
 pub use address::Address;
 pub use device::Device;
-pub use error::Error;
+pub use error::{Error, QueueKind};
 pub use ixy_core::{
     Batch, Checksum, Checksums, DATA_SIZE, DeviceStats, FRAMING, Interrupt, LinkState, MacAddress, Mempool,
     Packet, ParseMacError, RxQueue, TxQueue, WaitMode, Waiter,

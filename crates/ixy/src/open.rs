@@ -13,12 +13,29 @@ use crate::options::Options;
 /// Opens all `addresses`, in their order. Packets received on one can be sent on any other: all devices receive into
 /// one pool.
 ///
-/// Everything that can be checked is checked before anything is touched, and when one device cannot be opened those
-/// before it are closed again.
+/// `open` checks everything it can before it touches a device, and when one device cannot be opened it closes those before it.
+///
+/// From here on cards write received frames into the program's memory, until the devices and their queues are dropped. A
+/// program that is killed drops nothing: without an IOMMU its cards go on writing into memory that the kernel has given to
+/// others. Ctrl-C kills a program unless it handles the signal, so have a [`Stop`](crate::Stop) before the first card:
+///
+/// ```
+/// use ixy::{Options, Stop};
+///
+/// # fn main() -> Result<(), ixy::Error> {
+/// let stop = Stop::on_signals()?;
+/// let mut cards = ixy::open(&["sim".parse()?], &Options::default().stop(&stop))?;
+/// while !stop.requested() {
+///     // receive and send
+/// #   stop.request();
+/// }
+/// cards.remove(0).close()
+/// # }
+/// ```
 ///
 /// # Errors
-/// One device is named twice, a cable has one end only, a device is not there, not to be had or does not start, or
-/// there is no memory that all of them reach.
+/// Two addresses name one device, a cable has only one end, a device is not there, is in use or does not start, no memory is
+/// reachable by all of them, or the stop of [`Options::stop`] was requested.
 pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Error> {
     options.config().check().map_err(Error::Options)?;
     Address::check_distinct(addresses)?;
@@ -36,6 +53,9 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     let mut ready = Vec::new();
     for n in order {
         let address = addresses[n].to_string();
+        if options.stopped() {
+            return Err(Error::Stopped { address });
+        }
         let device: Box<dyn Ready> = match &addresses[n].place {
             #[cfg(feature = "pci")]
             Place::Pci(place) => crate::hardware::take(&address, *place, options, &mut containers)?,
@@ -53,7 +73,13 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     let domains: Vec<_> =
         ready.iter().map(|(n, device)| (addresses[*n].to_string(), Arc::clone(device.domain()))).collect();
     let pool = shared_pool(&domains, options.config().buffers() * domains.len())?;
-    ready.into_iter().map(|(_, device)| device.open(options, &pool)).collect()
+    let open = |(n, device): (usize, Box<dyn Ready>)| {
+        if options.stopped() {
+            return Err(Error::Stopped { address: addresses[n].to_string() });
+        }
+        Ok(device.open(options, &pool)?.stopped_by(options.stop.clone()))
+    };
+    ready.into_iter().map(open).collect()
 }
 
 /// A device that was found and is free, and has no driver yet.

@@ -1,44 +1,45 @@
 //! How devices are opened: [`Options`].
 
+use crate::stop::Stop;
+
 /// How devices are opened. Those of one call to [`open`](crate::open) are all opened alike.
+///
+/// ```
+/// use ixy::{Options, Stop};
+///
+/// # fn main() -> Result<(), ixy::Error> {
+/// let stop = Stop::on_signals()?;
+/// let options = Options::default().queues(2).promiscuous(false).stop(&stop);
+/// let cards = ixy::open(&["sim".parse()?], &options)?;
+/// assert_eq!(cards[0].queues(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Pairs of a receive and a transmit queue, 1 to 64; of an 82576 1 to 16.
-    pub queues: u16,
-    /// Descriptors of each receive ring: a power of two from 64 to 4,096. Of a virtio device with smaller rings it is
-    /// what they hold.
-    pub rx_ring: u16,
-    /// Descriptors of each transmit ring, as of each receive ring.
-    pub tx_ring: u16,
-    /// Receive frames to any address, and not only those to the card's own.
-    pub promiscuous: bool,
-    /// Let a virtio device receive and send frames whose checksum is still owed, if its host offers that (`GUEST_CSUM`,
-    /// `CSUM`). `receive` computes what is missing before it hands a frame on; who can pass it on uses
-    /// [`RxQueue::receive_with`](ixy_core::RxQueue::receive_with) and [`TxQueue::send_with`](ixy_core::TxQueue::send_with).
-    /// Other cards take no notice of it.
-    pub checksum_offload: bool,
-    /// Let receive queues interrupt, each vector at most so many times a second, or as often as it likes with 0; a virtio
-    /// device has no such limit. Each queue then has an [`Interrupt`](ixy_core::Interrupt), and still may be polled. `None`:
-    /// no queue interrupts. A card in the machine has to be bound to vfio-pci for it.
-    pub interrupts: Option<u32>,
-    /// Take a card from its kernel driver even if its network interface is up.
-    pub force: bool,
-    /// Give each card that is bound to vfio-pci address space of its own, so that it reaches packets and its own rings, but not the
-    /// rings of other cards. Packet memory is then counted as locked once for each card. Without this only cards that cannot
-    /// share an address space, as they are behind IOMMUs of two kinds, are apart.
-    pub apart: bool,
-    /// The NUMA node of packet memory; `None` takes that of the card.
-    pub numa: Option<u32>,
-    /// Where PCI devices are looked for. For tests.
+    pub(crate) queues: u16,
+    pub(crate) rx_ring: u16,
+    pub(crate) tx_ring: u16,
+    pub(crate) promiscuous: bool,
+    // Of virtio devices.
+    #[cfg_attr(not(feature = "virtio"), allow(dead_code, reason = "other drivers have no use for it"))]
+    pub(crate) checksum_offload: bool,
+    pub(crate) interrupts: Option<u32>,
+    #[cfg_attr(not(feature = "pci"), allow(dead_code, reason = "of cards in the machine"))]
+    pub(crate) force: bool,
+    #[cfg_attr(not(feature = "pci"), allow(dead_code, reason = "of cards in the machine"))]
+    pub(crate) apart: bool,
+    #[cfg_attr(not(feature = "pci"), allow(dead_code, reason = "of cards in the machine"))]
+    pub(crate) numa: Option<u32>,
+    pub(crate) stop: Option<Stop>,
     #[cfg(feature = "pci")]
-    pub sysfs: ixy_pci::Sysfs,
-    /// The cables that `sim:cable=` joins. `None` makes a set of their own for the devices of one call, and each cable
-    /// then needs both its ends there; several calls that are given the same set can have one end each.
+    pub(crate) sysfs: ixy_pci::Sysfs,
     #[cfg(feature = "sim")]
-    pub cables: Option<ixy_sim::wire::Cables>,
+    pub(crate) cables: Option<ixy_sim::wire::Cables>,
 }
 
 impl Default for Options {
+    /// One pair of queues with 512 descriptors each, promiscuous, polled, not stopped by anything.
     fn default() -> Self {
         let ixy_ixgbe::Config { queues, rx_ring, tx_ring, promiscuous, .. } = ixy_ixgbe::Config::default();
         Self {
@@ -51,6 +52,7 @@ impl Default for Options {
             force: false,
             apart: false,
             numa: None,
+            stop: None,
             #[cfg(feature = "pci")]
             sysfs: ixy_pci::Sysfs::default(),
             #[cfg(feature = "sim")]
@@ -60,14 +62,112 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What cards that are bound to vfio-pci are put into: as few address spaces as they can do with, so that they reach the same
-    /// memory, or one for each.
+    /// Opens `pairs` of a receive and a transmit queue: 1 (the default) to 64, of an 82576 1 to 16, of a virtio device at most
+    /// as many as its host offers.
+    ///
+    /// With more than one pair, the card spreads received IP packets over the first 16 receive queues by a hash of their
+    /// addresses and of their TCP or UDP ports (receive-side scaling, RSS). All packets of a flow arrive in one queue, in order; packets that are not IP arrive in queue 0. The host of a virtio device spreads as it likes.
+    #[must_use]
+    pub fn queues(self, pairs: u16) -> Self {
+        Self { queues: pairs, ..self }
+    }
+
+    /// Gives each receive ring this many descriptors: a power of two from 64 to 4,096, 512 by default. A virtio device whose
+    /// rings are smaller uses them whole.
+    #[must_use]
+    pub fn rx_ring(self, descriptors: u16) -> Self {
+        Self { rx_ring: descriptors, ..self }
+    }
+
+    /// Gives each transmit ring this many descriptors, within the limits of receive rings.
+    #[must_use]
+    pub fn tx_ring(self, descriptors: u16) -> Self {
+        Self { tx_ring: descriptors, ..self }
+    }
+
+    /// Receives unicast frames to any address (the default), or only those to the card's own.
+    #[must_use]
+    pub fn promiscuous(self, on: bool) -> Self {
+        Self { promiscuous: on, ..self }
+    }
+
+    /// Lets devices hand over and take frames whose checksum is still owed. It is a permission: a virtio device whose host
+    /// offers that (`GUEST_CSUM`, `CSUM`) uses it, and every other card has whole checksums anyway.
+    ///
+    /// [`RxQueue::receive`](crate::RxQueue::receive) completes what is owed before it hands a frame on. A program that can pass it on
+    /// uses [`RxQueue::receive_with`](crate::RxQueue::receive_with) and [`TxQueue::send_with`](crate::TxQueue::send_with); the
+    /// latter computes the checksum where the card does not, as the drivers of Intel cards never let it.
+    #[must_use]
+    pub fn checksum_offload(self, on: bool) -> Self {
+        Self { checksum_offload: on, ..self }
+    }
+
+    /// Lets receive queues interrupt, each vector at most `rate` times a second; 0 sets no limit. A virtio device has no such
+    /// limit. Each receive queue then has an [`Interrupt`](crate::Interrupt), on which a [`Waiter`](crate::Waiter) sleeps, and can
+    /// still be polled. `None`, the default: queues are polled only.
+    ///
+    /// A card in the machine has to be bound to vfio-pci for interrupts.
+    #[must_use]
+    pub fn interrupts(self, rate: impl Into<Option<u32>>) -> Self {
+        Self { interrupts: rate.into(), ..self }
+    }
+
+    /// Takes a card from its kernel driver even if its network interface is up.
+    #[must_use]
+    pub fn force(self, on: bool) -> Self {
+        Self { force: on, ..self }
+    }
+
+    /// Gives each card that is bound to vfio-pci an address space of its own, so that it reaches packets and its own rings, but
+    /// not the rings of other cards. Packet memory then counts as locked once for each card. By default cards share one address
+    /// space, unless they are behind IOMMUs of two kinds.
+    #[must_use]
+    pub fn apart(self, on: bool) -> Self {
+        Self { apart: on, ..self }
+    }
+
+    /// Allocates packets and rings on this NUMA node. `None`, the default, takes the card's.
+    #[must_use]
+    pub fn numa(self, node: impl Into<Option<u32>>) -> Self {
+        Self { numa: node.into(), ..self }
+    }
+
+    /// Gives up what waits once `stop` is requested: [`open`](crate::open), with [`Error::Stopped`](crate::Error::Stopped), as a
+    /// server may never answer and a named pipe may never get another end; and
+    /// [`Device::wait_for_link`](crate::Device::wait_for_link).
+    #[must_use]
+    pub fn stop(self, stop: &Stop) -> Self {
+        Self { stop: Some(stop.clone()), ..self }
+    }
+
+    /// Looks for PCI devices below another directory than `/sys`, as tests do.
+    #[cfg(feature = "pci")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sysfs(self, sysfs: ixy_pci::Sysfs) -> Self {
+        Self { sysfs, ..self }
+    }
+
+    /// Joins the ends of `sim:cable=` in this set. Several calls of [`open`](crate::open) with the same set can have one end of a
+    /// cable each. By default each call has a set of its own, in which a cable needs both its ends.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn cables(self, cables: &ixy_sim::wire::Cables) -> Self {
+        Self { cables: Some(cables.clone()), ..self }
+    }
+
+    /// Whether to give up opening.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(Stop::requested)
+    }
+
+    /// The VFIO containers that cards are put into: as few as possible, so that cards reach the same memory, or one each.
     #[cfg(feature = "pci")]
     pub(crate) fn containers(&self) -> ixy_dma::VfioDomains {
         if self.apart { ixy_dma::VfioDomains::apart() } else { ixy_dma::VfioDomains::default() }
     }
 
-    /// The same for the driver.
+    /// The same for the driver of 82599s, without what depends on the device.
     pub(crate) fn config(&self) -> ixy_ixgbe::Config {
         let Self { queues, rx_ring, tx_ring, promiscuous, .. } = *self;
         ixy_ixgbe::Config { queues, rx_ring, tx_ring, promiscuous, ..Default::default() }

@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_thread_sleeps_until_a_software_device_receives() {
-        let options = Options { interrupts: Some(0), queues: 2, ..Options::default() };
+        let options = Options::default().interrupts(0).queues(2);
         let Pair { devices, mut rx, mut tx } = open(&options);
         let [first, second] = [0, 1].map(|n| {
             let event = rx[n].interrupt().unwrap().event();

@@ -19,10 +19,11 @@ use crate::error::Error;
 /// ```
 /// use ixy::{Batch, Options, Stop};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # fn main() -> Result<(), ixy::Error> {
 /// let stop = Stop::on_signals()?; // before the first card is opened
-/// let mut cards = ixy::open(&["sim".parse()?], &Options::default())?;
-/// let mut rx = cards[0].rx_queue(0).ok_or("no such queue")?;
+/// let options = Options::default().stop(&stop); // opening may have to wait, too
+/// let mut cards = ixy::open(&["sim".parse()?], &options)?;
+/// let mut rx = cards[0].rx_queue(0)?;
 /// let mut batch = Batch::new(32);
 /// while !stop.requested() {
 ///     rx.receive(&mut batch);
@@ -30,8 +31,7 @@ use crate::error::Error;
 /// #   stop.request();
 /// }
 /// drop(rx); // the card stops when the device and all its queues are gone
-/// cards.remove(0).close()?;
-/// # Ok(())
+/// cards.remove(0).close()
 /// # }
 /// ```
 #[derive(Debug, Clone, Default)]

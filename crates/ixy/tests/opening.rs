@@ -60,7 +60,7 @@ fn a_cable_needs_both_its_ends_in_one_call_or_a_set_that_calls_share() {
     let joined = open(&["sim:cable=a", "sim:cable=a"]).unwrap();
     assert!(joined[0].wait_for_link(Duration::from_secs(5)).unwrap().up);
 
-    let options = Options { cables: Some(Cables::default()), ..Options::default() };
+    let options = Options::default().cables(&Cables::default());
     let one = ixy::open(&addresses(&["sim:cable=a"]), &options).unwrap();
     let other = ixy::open(&addresses(&["sim:cable=a"]), &options).unwrap();
     assert!(one[0].wait_for_link(Duration::from_secs(5)).unwrap().up);
@@ -72,10 +72,10 @@ fn numbers_that_no_card_has_are_refused_before_anything_is_opened() {
     let file = tempfile::tempdir().unwrap().path().join("out.pcap");
     let sims = addresses(&[&format!("sim:tx={}", file.display())]);
     for options in [
-        Options { rx_ring: 100, ..Options::default() },
-        Options { tx_ring: 8192, ..Options::default() },
-        Options { queues: 0, ..Options::default() },
-        Options { queues: 65, ..Options::default() },
+        Options::default().rx_ring(100),
+        Options::default().tx_ring(8192),
+        Options::default().queues(0),
+        Options::default().queues(65),
     ] {
         assert!(matches!(ixy::open(&sims, &options), Err(Error::Options(_))), "{options:?}");
     }
@@ -102,7 +102,7 @@ fn sysfs(root: &Path, address: &str, device: u16) -> ixy_pci::Sysfs {
 #[test]
 fn a_card_that_is_not_ours_is_refused_by_name_and_not_touched() {
     let root = tempfile::tempdir().unwrap();
-    let options = Options { sysfs: sysfs(root.path(), "0000:03:00.0", 0x15ac), ..Options::default() };
+    let options = Options::default().sysfs(sysfs(root.path(), "0000:03:00.0", 0x15ac));
     let before = fs::read(root.path().join("sys/bus/pci/devices/0000:03:00.0/config")).unwrap();
     let text = ixy::open(&addresses(&["03:00.0"]), &options).unwrap_err().to_string();
     assert!(text.contains("03:00.0") && text.contains("8086:15ac") && text.contains("X550EM"), "{text}");
@@ -115,7 +115,7 @@ fn a_card_that_is_not_ours_is_refused_by_name_and_not_touched() {
 #[test]
 fn a_card_whose_interface_is_up_is_left_to_the_kernel() {
     let root = tempfile::tempdir().unwrap();
-    let options = Options { sysfs: sysfs(root.path(), "0000:03:00.0", 0x10fb), ..Options::default() };
+    let options = Options::default().sysfs(sysfs(root.path(), "0000:03:00.0", 0x10fb));
     let net = root.path().join("sys/bus/pci/devices/0000:03:00.0/net/enp3s0");
     fs::create_dir_all(&net).unwrap();
     fs::write(net.join("flags"), "0x1003\n").unwrap();
@@ -126,7 +126,7 @@ fn a_card_whose_interface_is_up_is_left_to_the_kernel() {
 /// What opening a virtio device says, which leaves it as it was.
 #[cfg(feature = "virtio")]
 fn refused_virtio(tree: &tree::Tree) -> String {
-    let options = Options { sysfs: tree.sysfs(), ..Options::default() };
+    let options = Options::default().sysfs(tree.sysfs());
     let before = tree.read("config");
     let text = ixy::open(&addresses(&["00:03.0"]), &options).unwrap_err().to_string();
     assert_eq!(tree.read("config"), before, "{text}");
@@ -194,7 +194,7 @@ fn a_virtio_structure_at_an_odd_place_is_an_error() {
     use tree::{COMMON_CAPABILITY, Tree};
     let tree = Tree::modern();
     tree.structure(COMMON_CAPABILITY, 0, 1, 4, 2);
-    let options = Options { sysfs: tree.sysfs(), ..Options::default() };
+    let options = Options::default().sysfs(tree.sysfs());
     let text = ixy::open(&addresses(&["00:03.0"]), &options).unwrap_err().to_string();
     assert!(text.contains("00:03.0") && text.contains("common configuration"), "{text}");
     assert!(text.contains("not a multiple of 4"), "{text}");
@@ -215,7 +215,7 @@ fn a_virtio_device_whose_interface_is_up_is_left_to_the_kernel() {
 #[test]
 fn a_device_that_no_driver_knows_is_told_what_they_know() {
     let root = tempfile::tempdir().unwrap();
-    let options = Options { sysfs: sysfs(root.path(), "0000:03:00.0", 0x1001), ..Options::default() };
+    let options = Options::default().sysfs(sysfs(root.path(), "0000:03:00.0", 0x1001));
     let vendor = root.path().join("sys/bus/pci/devices/0000:03:00.0/vendor");
     fs::write(vendor, "0x1af4\n").unwrap();
     let text = ixy::open(&addresses(&["03:00.0"]), &options).unwrap_err().to_string();
@@ -375,9 +375,10 @@ fn a_device_says_what_it_is() {
     assert_eq!(devices[1].address(), "sim:pause=off");
     assert_ne!(devices[0].mac(), devices[1].mac());
     assert!(
-        devices[0].rx_queue(0).is_some() && devices[0].rx_queue(0).is_none(),
+        devices[0].rx_queue(0).is_ok() && matches!(devices[0].rx_queue(0), Err(Error::QueueTaken { .. })),
         "each queue is given out once"
     );
-    assert!(devices[0].rx_queue(1).is_none());
+    let text = devices[0].rx_queue(1).err().unwrap().to_string();
+    assert!(text.starts_with("sim has no receive queue 1: it was opened with 1"), "{text}");
     assert_eq!(format!("{:?}", devices[0]), "Device { address: \"sim\", driver: \"ixgbe\", .. }");
 }

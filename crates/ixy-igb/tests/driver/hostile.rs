@@ -17,7 +17,7 @@ fn word(status: u64, len: u64) -> u64 {
 #[test]
 fn frames_with_an_error_are_dropped_and_counted() {
     let bench = Bench::new(Options::default());
-    let (mut card, mut rx, _tx) = bench.start(&Config::default());
+    let (card, mut rx, _tx) = bench.start(&Config::default());
     for lie in [Lie::No, Lie::With(1 << 31), Lie::No, Lie::With(1 << 31)] {
         bench.device.lie(lie);
     }
@@ -67,7 +67,7 @@ fn good_frames_behind_bad_ones_are_received_at_once() {
 #[test]
 fn a_ring_of_bad_frames_is_passed_in_one_call() {
     let bench = Bench::new(Options::default());
-    let (mut card, mut rx, _tx) = bench.start(&Config { rx_ring: 64, ..Config::default() });
+    let (card, mut rx, _tx) = bench.start(&Config { rx_ring: 64, ..Config::default() });
     (0..63).for_each(|_| bench.device.lie(Lie::With(1 << 31)));
     bench.device.arrive(frames(63, |_| 60));
     bench.device.poll();
@@ -79,7 +79,7 @@ fn a_ring_of_bad_frames_is_passed_in_one_call() {
 #[test]
 fn byte_counters_that_are_full_again_and_again_stay_full() {
     let bench = Bench::new(Options::default());
-    let (mut card, _rx, _tx) = bench.start(&Config::default());
+    let (card, _rx, _tx) = bench.start(&Config::default());
     // GORCL and GORCH, GOTCL and GOTCH.
     (0x4088..0x4098).step_by(4).for_each(|at| bench.device.stick(at, u32::MAX, 0));
     for _ in 0..3 {
@@ -100,7 +100,7 @@ fn checksums_that_the_card_finds_wrong_are_none_of_its_business() {
 #[test]
 fn lengths_that_no_buffer_has_are_not_believed() {
     let bench = Bench::new(Options::default());
-    let (mut card, mut rx, _tx) = bench.start(&Config::default());
+    let (card, mut rx, _tx) = bench.start(&Config::default());
     let size = u64::from(DATA_SIZE);
     for len in [size, size + 1, 0x4000, 0xffff] {
         bench.device.lie(Lie::Word(word(WHOLE, len)));
@@ -113,7 +113,7 @@ fn lengths_that_no_buffer_has_are_not_believed() {
 #[test]
 fn a_frame_in_several_descriptors_is_dropped_whole() {
     let bench = Bench::new(Options::default());
-    let (mut card, mut rx, _tx) = bench.start(&Config::default());
+    let (card, mut rx, _tx) = bench.start(&Config::default());
     for lie in [Lie::No, Lie::Word(word(DONE, 2048)), Lie::Word(word(DONE, 2048)), Lie::Word(word(WHOLE, 5))]
     {
         bench.device.lie(lie);
@@ -173,7 +173,7 @@ fn a_card_that_vanishes_is_told_and_its_last_counts_are_kept() {
 #[test]
 fn a_card_that_vanishes_between_two_registers_counts_nothing() {
     let bench = Bench::new(Options::default());
-    let (mut card, _rx, _tx) = bench.start(&Config::default());
+    let (card, _rx, _tx) = bench.start(&Config::default());
     bench.device.stick(0x4074, u32::MAX, 0);
     bench.device.stick(offset::STATUS, u32::MAX, 0);
     assert!(card.stats().is_err());
@@ -194,7 +194,7 @@ proptest! {
         ),
     ) {
         let bench = Bench::new(Options { buffer: 10_000, ..Options::default() });
-        let (mut card, mut rx, tx) = bench.start(&Config { rx_ring: 64, ..Config::default() });
+        let (card, mut rx, tx) = bench.start(&Config { rx_ring: 64, ..Config::default() });
         let count = words.len() as u32;
         for word in words {
             bench.device.lie(Lie::Word(word | DONE));

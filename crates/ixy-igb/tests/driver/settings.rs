@@ -56,7 +56,7 @@ fn a_card_without_an_address_gets_one() {
 #[test]
 fn the_check_sequence_is_no_part_of_a_frame_and_long_ones_are_errors() {
     let bench = Bench::new(Options::default());
-    let (mut card, mut rx, _tx) = bench.start(&Config::default());
+    let (card, mut rx, _tx) = bench.start(&Config::default());
     let all = [frame(0, 60), frame(1, 1518), frame(2, 1519), frame(3, 61)];
     assert_eq!(bench.pass(&mut rx, &all).iter().map(Vec::len).collect::<Vec<_>>(), [60, 1518, 61]);
     assert_eq!(card.stats().unwrap().rx_errors, 1);
@@ -105,7 +105,7 @@ fn frames_and_bytes_are_counted_without_the_check_sequence() {
     let bench = Bench::new(Options::default());
     // What was counted before is none of ours.
     bench.device.lock().count(3, 5, 5000, 77);
-    let (mut card, mut rx, mut tx) = bench.start(&Config::default());
+    let (card, mut rx, mut tx) = bench.start(&Config::default());
     assert_eq!(card.stats().unwrap(), DeviceStats::default());
     bench.pass(&mut rx, &frames(10, |number| 60 + number as usize));
     bench.send(&mut tx, &frames(4, |_| 100));
@@ -122,7 +122,7 @@ fn frames_and_bytes_are_counted_without_the_check_sequence() {
 #[test]
 fn byte_counters_have_64_bits() {
     let bench = Bench::new(Options::default());
-    let (mut card, _rx, _tx) = bench.start(&Config::default());
+    let (card, _rx, _tx) = bench.start(&Config::default());
     bench.device.lock().count(0, 10, 40 + (7 << 32) + 5, (9 << 32) + 6);
     let stats = card.stats().unwrap();
     assert_eq!((stats.rx_bytes, stats.tx_bytes), ((7 << 32) + 5, (9 << 32) + 6));
@@ -132,7 +132,7 @@ fn byte_counters_have_64_bits() {
 #[test]
 fn one_queue_that_is_full_lets_frames_wait_and_then_misses_them() {
     let bench = Bench::new(Options { buffer: 50, ..Options::default() });
-    let (mut card, mut rx, _tx) = bench.start(&Config { rx_ring: 64, ..Config::default() });
+    let (card, mut rx, _tx) = bench.start(&Config { rx_ring: 64, ..Config::default() });
     let received = bench.pass(&mut rx, &frames(200, |_| 60));
     // Those in the ring, and in the card's buffer.
     assert_eq!(received, frames(63 + 50, |_| 60));

@@ -130,7 +130,7 @@ fn a_device_that_computes_no_sums_gets_frames_that_are_whole() {
 #[test]
 fn a_place_for_the_sum_outside_of_the_frame_drops_the_frame() {
     let bench = offered(Interface::Modern);
-    let (mut device, mut rx, _tx) = bench.start(&asking());
+    let (device, mut rx, _tx) = bench.start(&asking());
     for (start, offset) in [(34, 25_u16), (60, 0), (u16::MAX, u16::MAX), (0, 59), (61, 65535)] {
         let mut header = [0; 10];
         header[0] = NEEDS_CSUM;

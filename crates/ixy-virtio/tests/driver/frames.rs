@@ -17,7 +17,7 @@ fn small() -> Config {
 fn received_frames_are_those_that_arrived_in_their_order() {
     for agreement in agreements() {
         let bench = Bench::of(&agreement);
-        let (mut device, mut rx, tx) = bench.start(&small());
+        let (device, mut rx, tx) = bench.start(&small());
         let sent = frames(600);
         assert!(bench.pass(&mut rx, &sent) == sent, "lost, doubled, changed or reordered: {agreement:?}");
         let stats = device.stats().unwrap();
@@ -32,7 +32,7 @@ fn received_frames_are_those_that_arrived_in_their_order() {
 fn sent_packets_leave_as_frames_in_their_order_and_come_back() {
     for agreement in agreements() {
         let bench = Bench::of(&agreement);
-        let (mut device, rx, mut tx) = bench.start(&small());
+        let (device, rx, mut tx) = bench.start(&small());
         let sent = frames(600);
         assert!(bench.send(&mut tx, &sent) == sent, "lost, doubled, changed or reordered: {agreement:?}");
         let stats = device.stats().unwrap();
@@ -118,7 +118,7 @@ fn indices_wrap_around_without_notice() {
             options.features |= features;
             (options.sleeps, options.batches) = (true, true);
             let bench = Bench::new(options);
-            let (mut device, mut rx, mut tx) = bench.start(&Config::default());
+            let (device, mut rx, mut tx) = bench.start(&Config::default());
             let all: Vec<_> = (0..200).map(|n| frame(60, n)).collect();
             let mut batch = Batch::new(256);
             for round in 0..340 {
@@ -285,7 +285,7 @@ fn frames_of_several_buffers_are_dropped_whole_and_counted() {
     for agreement in agreements() {
         let mergeable = agreement.options.features & feature::MRG_RXBUF != 0;
         let bench = Bench::of(&agreement);
-        let (mut device, mut rx, tx) = bench.start(&small());
+        let (device, mut rx, tx) = bench.start(&small());
         let all: Vec<_> =
             (0..200).map(|n| frame(if n % 3 == 0 { 100 } else { 2049 + n * 31 % 7000 }, n as u32)).collect();
         let short: Vec<_> = all.iter().filter(|frame| frame.len() == 100).cloned().collect();

@@ -129,7 +129,7 @@ fn lengths_that_cannot_be_drop_the_frame_and_are_counted() {
         let long = interface == Interface::Modern || options.features & feature::MRG_RXBUF != 0;
         let header: u32 = if long { 12 } else { 10 };
         let bench = Bench::of(&agreement);
-        let (mut device, mut rx, tx) = bench.start(&small());
+        let (device, mut rx, tx) = bench.start(&small());
         let lengths =
             [0, 1, header - 1, header, header + 13, header + 2049, 0x7fff, 0xffff, 0x1_0040, u32::MAX];
         for (n, length) in (1..).zip(lengths) {
@@ -151,7 +151,7 @@ fn lengths_that_cannot_be_drop_the_frame_and_are_counted() {
 #[test]
 fn counts_of_buffers_that_cannot_be_drop_no_more_than_they_say() {
     for bench in two_rings(feature::MRG_RXBUF) {
-        let (mut device, mut rx, tx) = bench.start(&small());
+        let (device, mut rx, tx) = bench.start(&small());
         // A frame cannot take more buffers than the ring has, which are 64.
         for (buffers, also) in [(0, 0), (2, 1), (3, 2), (64, 63), (65, 0), (300, 0), (0xffff, 0)] {
             let before = device.stats().unwrap();
@@ -205,7 +205,7 @@ fn a_device_that_breaks_the_order_it_promised_is_noticed() {
 #[test]
 fn an_entry_for_the_last_of_several_stands_for_all_of_them() {
     for bench in two_rings(feature::IN_ORDER) {
-        let (mut device, rx, mut tx) = bench.start(&small());
+        let (device, rx, mut tx) = bench.start(&small());
         let mut batch = bench.batch(&frames(20));
         assert_eq!(tx.send(&mut batch), 20);
         bench.device.lie(1, Lie::Reversed);
@@ -223,7 +223,7 @@ fn an_entry_for_the_last_of_several_stands_for_all_of_them() {
 #[test]
 fn without_the_promise_any_order_is_right() {
     for bench in two_rings(0) {
-        let (mut device, mut rx, tx) = bench.start(&small());
+        let (device, mut rx, tx) = bench.start(&small());
         bench.device.lie(0, Lie::Reversed);
         let mut received = bench.pass(&mut rx, &frames(3));
         received.reverse();
@@ -240,7 +240,7 @@ fn marks_of_a_packed_ring_that_lie_hand_nothing_on_twice() {
     for features in [0, feature::IN_ORDER, feature::EVENT_IDX] {
         for count in [1, 5, 63, 64, 128] {
             let Some(bench) = two_rings(features).nth(1) else { continue };
-            let (mut device, mut rx, tx) = bench.start(&small());
+            let (device, mut rx, tx) = bench.start(&small());
             assert_eq!(bench.pass(&mut rx, &frames(10)).len(), 10);
             bench.device.lie(0, Lie::Jump(count));
             bench.device.arrive(0, &frames(2));
@@ -301,7 +301,7 @@ fn a_device_that_needs_a_reset_is_an_error_and_no_hang() {
 fn a_reset_in_the_middle_is_an_error_and_loses_no_memory() {
     for agreement in agreements() {
         let bench = Bench::of(&agreement);
-        let (mut device, mut rx, mut tx) = bench.start(&small());
+        let (device, mut rx, mut tx) = bench.start(&small());
         let mut batch = bench.batch(&frames(40));
         assert_eq!(tx.send(&mut batch), 40);
         bench.device.arrive(0, &frames(40));
@@ -493,7 +493,7 @@ fn a_device_that_writes_over_all_of_a_ring_frees_nothing_twice() {
     for value in [0, 1, u64::MAX, 0x8080_8080_8080_8080, 0x0001_0001_0001_0001] {
         for features in [0, feature::IN_ORDER, feature::EVENT_IDX | feature::MRG_RXBUF] {
             for bench in two_rings(features) {
-                let (mut device, mut rx, mut tx) = bench.start(&small());
+                let (device, mut rx, mut tx) = bench.start(&small());
                 assert_eq!(bench.pass(&mut rx, &frames(10)).len(), 10);
                 let mut batch = bench.batch(&frames(30));
                 assert_eq!(tx.send(&mut batch), 30);

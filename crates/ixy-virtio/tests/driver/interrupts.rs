@@ -198,7 +198,7 @@ fn a_queue_that_was_disarmed_never_interrupts_wherever_the_indices_wrap() {
 fn frames_that_are_dropped_before_a_sleep_leave_the_queue_armed() {
     for agreement in agreements() {
         let bench = Bench::of(&agreement);
-        let (mut device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        let (device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
         let mut dropped = 0;
         for round in 0..40 {
             let count = 1 + round % 7;
@@ -571,7 +571,7 @@ fn a_device_can_be_opened_again_with_other_vectors_or_none() {
 fn what_a_device_writes_that_makes_no_sense_is_found_also_by_who_arms() {
     let features = feature::VERSION_1 | feature::EVENT_IDX;
     let bench = Bench::new(Options { features, ..Options::default() });
-    let (mut device, mut rx, _events) = open_one(&bench, VectorKind::MsiX);
+    let (device, mut rx, _events) = open_one(&bench, VectorKind::MsiX);
     bench.device.lie(0, Lie::Jump(20_000));
     arrive(&bench.device, 0, 1);
     assert!(device.stats().is_ok());

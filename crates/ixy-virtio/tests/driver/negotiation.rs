@@ -19,7 +19,7 @@ fn modern(features: u64) -> Options {
 #[test]
 fn a_modern_device_needs_no_feature_but_version_1() {
     let bench = Bench::new(modern(0));
-    let (mut device, mut rx, mut tx) = bench.start(&Config::default());
+    let (device, mut rx, mut tx) = bench.start(&Config::default());
     assert_eq!(bench.device.accepted(), feature::VERSION_1);
     let all = frames(100);
     assert!(bench.pass(&mut rx, &all) == all && bench.send(&mut tx, &all) == all);
@@ -30,7 +30,7 @@ fn a_modern_device_needs_no_feature_but_version_1() {
 #[test]
 fn a_legacy_device_needs_no_feature() {
     let bench = Bench::legacy(with(0));
-    let (mut device, mut rx, mut tx) = bench.start(&Config::default());
+    let (device, mut rx, mut tx) = bench.start(&Config::default());
     assert_eq!(bench.device.accepted(), 0);
     let all = frames(100);
     assert!(bench.pass(&mut rx, &all) == all && bench.send(&mut tx, &all) == all);

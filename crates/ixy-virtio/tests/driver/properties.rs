@@ -81,7 +81,7 @@ proptest! {
         let jumbo = jumbo && mergeable && options.rx_size >= 8;
         let bench = Bench::build(options, interface, 4096);
         let config = Config { rx_ring: 1 << rings.0, tx_ring: 1 << rings.1, ..Config::default() };
-        let (mut device, mut rx, mut tx) = bench.start(&config);
+        let (device, mut rx, mut tx) = bench.start(&config);
         let (mut arrived, mut received, mut dropped) = (Vec::new(), Vec::new(), 0_u64);
         let (mut sent, mut left, mut reclaimed) = (Vec::new(), Vec::new(), Vec::new());
         let mut number = 0;

@@ -180,7 +180,7 @@ fn a_thread_that_sleeps_is_woken_for_every_frame() {
     const LIMIT: i64 = 10;
     for (agreement, kind) in announcements(&Options { rx_size: 64, dawdles: 200, ..Options::default() }) {
         let bench = Bench::of(&agreement);
-        let (mut device, mut rx, _events) = open_one(&bench, kind);
+        let (device, mut rx, _events) = open_one(&bench, kind);
         let bed = Bed::new(&mut rx);
         let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
         let (mut slept, mut looked) = (0, 0);

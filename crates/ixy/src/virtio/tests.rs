@@ -20,14 +20,14 @@ const LEGACY_STATUS: usize = 18;
 const FEATURES: usize = 4;
 
 fn take(tree: &Tree) -> Result<Taken, Error> {
-    let options = Options { sysfs: tree.sysfs(), ..Options::default() };
+    let options = Options::default().sysfs(tree.sysfs());
     Taken::take(ADDRESS, ADDRESS.parse().unwrap(), &options, &mut VfioDomains::default())
 }
 
 /// Opens it with memory that is not of this machine's devices.
 fn open(tree: &Tree) -> Result<Device, Error> {
     let domain: Arc<dyn DmaDomain> = Arc::new(SimulatedDomain::default());
-    let options = Options { sysfs: tree.sysfs(), rx_ring: 64, tx_ring: 64, ..Options::default() };
+    let options = Options::default().sysfs(tree.sysfs()).rx_ring(64).tx_ring(64);
     let pool = Mempool::new(Arc::clone(&domain), options.config().buffers()).unwrap();
     Box::new(Taken { domain, ..take(tree)? }).open(&options, &pool)
 }
@@ -87,14 +87,8 @@ fn each_structure_gets_the_part_of_the_bar_that_is_its_own() {
 
 #[test]
 fn the_driver_gets_what_was_asked_for() {
-    let options = Options {
-        queues: 3,
-        rx_ring: 128,
-        tx_ring: 256,
-        promiscuous: false,
-        checksum_offload: true,
-        ..Options::default()
-    };
+    let options =
+        Options::default().queues(3).rx_ring(128).tx_ring(256).promiscuous(false).checksum_offload(true);
     let Config { queues, rx_ring, tx_ring, promiscuous, behind_iommu, checksum_offload, interrupts } =
         options.virtio(true);
     assert!(interrupts.is_none(), "they are the device's, not the options'");
@@ -184,13 +178,7 @@ fn a_queue_that_is_absent_is_named_and_the_device_left_in_reset() {
 #[test]
 fn interrupts_take_a_device_that_is_bound_to_vfio_pci() {
     for tree in [Tree::legacy(), Tree::transitional(), Tree::modern()] {
-        let options = Options {
-            sysfs: tree.sysfs(),
-            interrupts: Some(0),
-            rx_ring: 64,
-            tx_ring: 64,
-            ..Options::default()
-        };
+        let options = Options::default().sysfs(tree.sysfs()).interrupts(0).rx_ring(64).tx_ring(64);
         let domain: Arc<dyn DmaDomain> = Arc::new(SimulatedDomain::default());
         let pool = Mempool::new(Arc::clone(&domain), options.config().buffers()).unwrap();
         let taken = Taken::take(ADDRESS, ADDRESS.parse().unwrap(), &options, &mut VfioDomains::default());
