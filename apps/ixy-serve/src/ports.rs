@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, value_parser};
 use ixy_cli::Error;
+use ixy_core::{MacAddress, ParseMacError};
 use ixy_sim::wire::{WireKind, WireSpec};
 
 /// How many virtual functions a card can have.
@@ -21,7 +22,7 @@ pub(crate) struct Ports(Vec<Given>);
 struct Given {
     socket: PathBuf,
     wire: Option<WireSpec>,
-    mac: Option<[u8; 6]>,
+    mac: Option<MacAddress>,
     functions: Vec<PathBuf>,
 }
 
@@ -30,7 +31,7 @@ struct Given {
 pub(crate) struct Port {
     pub(crate) socket: PathBuf,
     pub(crate) wire: WireSpec,
-    pub(crate) mac: [u8; 6],
+    pub(crate) mac: MacAddress,
     /// Sockets of its virtual functions, from the first on.
     pub(crate) functions: Vec<PathBuf>,
 }
@@ -52,8 +53,14 @@ impl Ports {
                 let cable = || WireKind::Cable(format!("{JOINED}{}", unwired.div_ceil(2)));
                 WireSpec { kind: if joined { cable() } else { WireKind::default() }, ..WireSpec::default() }
             });
+            if mac.is_some() && wire.mac.is_some() {
+                let path = socket.display();
+                return Err(usage(format!(
+                    "{path} has two Ethernet addresses: give --mac, or mac= in its wire"
+                )));
+            }
             let [_, b, c, d] = n.to_be_bytes();
-            let mac = mac.unwrap_or([0x02, 0x1b, 0x21, b, c, d]);
+            let mac = mac.or(wire.mac).unwrap_or(MacAddress([0x02, 0x1b, 0x21, b, c, d]));
             for path in std::iter::once(&socket).chain(&functions) {
                 if !sockets.insert(path.clone()) {
                     let path = path.display();
@@ -91,14 +98,9 @@ fn usage(what: String) -> Error {
 }
 
 /// An Ethernet address that one card can have.
-fn mac(text: &str) -> Result<[u8; 6], String> {
-    let byte = |part: &str| {
-        let hexadecimal = part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
-        hexadecimal.then(|| u8::from_str_radix(part, 16).ok()).flatten()
-    };
-    let mac = text.split(':').map(byte).collect::<Option<Vec<u8>>>().and_then(|bytes| bytes.try_into().ok());
-    let mac: [u8; 6] = mac.ok_or("write six bytes, such as 02:00:00:00:00:07")?;
-    if mac[0] & 1 == 1 || mac == [0; 6] {
+fn mac(text: &str) -> Result<MacAddress, String> {
+    let mac: MacAddress = text.parse().map_err(|error: ParseMacError| error.to_string())?;
+    if !mac.is_unicast() {
         return Err(
             "that is no address of a single card: the first byte has to be even, and not all zero".into()
         );
@@ -153,7 +155,7 @@ impl FromArgMatches for Ports {
                 return Err(twice("wire", given));
             }
         }
-        for (at, mac) in placed::<[u8; 6]>(matches, "mac") {
+        for (at, mac) in placed::<MacAddress>(matches, "mac") {
             let given = before(&mut ports, at, "mac")?;
             if given.mac.replace(mac).is_some() {
                 return Err(twice("mac", given));
@@ -214,7 +216,10 @@ mod tests {
         let words = std::iter::once("test").chain(text.split(' '));
         let ports = Only::try_parse_from(words).map_err(|error| error.to_string())?.ports.checked();
         let ports = ports.map_err(|error| error.to_string())?;
-        Ok(ports.iter().map(|p| format!("{} {} {:x}", p.socket.display(), p.wire, p.mac[5])).collect())
+        Ok(ports
+            .iter()
+            .map(|p| format!("{} {} {:x}", p.socket.display(), p.wire, p.mac.octets()[5]))
+            .collect())
     }
 
     #[test]
@@ -264,6 +269,8 @@ mod tests {
             ("--socket a --mac 01:00:00:00:00:01", "no address of a single card"),
             ("--socket a --mac 02:00:00:00:01", "six bytes"),
             ("--socket a --mac 02:1b:21:00:00:02 --socket b", "the same Ethernet address"),
+            ("--socket a --wire loopback,mac=02:1b:21:00:00:02 --socket b", "the same Ethernet address"),
+            ("--socket a --wire mac=02:00:00:00:00:07 --mac 02:00:00:00:00:08", "two Ethernet addresses"),
             ("--stats", "--stats"),
         ] {
             let told = ports(text).unwrap_err();

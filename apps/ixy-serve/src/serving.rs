@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use ixy_cli::Error;
+use ixy_core::MacAddress;
 use ixy_sim::PollThread;
 use ixy_sim::serve::{Port, Settings, VfPort};
 use ixy_sim::wire::{Cables, Counted, FrameCounts};
@@ -60,7 +61,7 @@ impl Serving {
             let frames = Arc::clone(wire.counts());
             let name = port.socket.display().to_string();
             let told = trace.map(|trace| trace.of_port(&name));
-            let (mac, module) = (Some(port.mac), port.wire.module);
+            let (mac, module) = (Some(port.mac.octets()), port.wire.module);
             let settings = Settings { mac, module, trace: told, ..Settings::default() };
             let made = Port::new(Box::new(wire), settings).map_err(failed(&port.socket))?;
             let functions = (0..).zip(&port.functions).map(|(n, path)| {
@@ -97,7 +98,7 @@ impl Serving {
     /// A line for each port, once clients can connect.
     pub(crate) fn announcement(&self) -> String {
         let line = |served: &Served| {
-            let mac = served.port.mac().map(|byte| format!("{byte:02x}")).join(":");
+            let mac = MacAddress(served.port.mac());
             let mut lines =
                 format!("serving vfio-user:{}: 82599, {mac}, wire {}\n", served.name, served.wire);
             for ServedFunction { name, port, .. } in &served.functions {

@@ -16,6 +16,11 @@ impl MacAddress {
         self.0
     }
 
+    /// Whether it can be the address of one station: neither a group's nor all zeros.
+    pub fn is_unicast(self) -> bool {
+        !self.is_multicast() && self != Self::default()
+    }
+
     /// Whether it names a group of stations, as broadcast does.
     pub const fn is_multicast(self) -> bool {
         self.0[0] & 1 != 0

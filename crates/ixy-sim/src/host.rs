@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use ixy_core::MacAddress;
 use ixy_dma::SimulatedDomain;
 
 use crate::alarm::Alarm;
@@ -205,7 +206,7 @@ pub struct Sim {
 impl Sim {
     /// Plugs a new device into the wire that `spec` describes, has `thread` poll it, and lets it reach `domain`.
     ///
-    /// The Ethernet address is 02:1b:21:00:00:01 for the first device of a thread, and counts up.
+    /// Unless `spec` has an Ethernet address, it is 02:1b:21:00:00:01 for the first device of a thread, and counts up.
     ///
     /// # Errors
     /// The wire cannot be connected; nothing is left behind.
@@ -231,7 +232,7 @@ impl Sim {
     ) -> Result<Self, WireError> {
         let wire = spec.connect(cables)?;
         let number = thread.shared.opened.fetch_add(1, Ordering::Relaxed).wrapping_add(1).to_be_bytes();
-        let mac = [0x02, 0x1b, 0x21, number[1], number[2], number[3]];
+        let mac = spec.mac.map_or([0x02, 0x1b, 0x21, number[1], number[2], number[3]], MacAddress::octets);
         let nic = Arc::new(change(Nic82599::builder(wire, domain).mac(mac).module(spec.module)).build());
         thread.add(&nic);
         Ok(Self { nic, shared: Arc::clone(&thread.shared) })

@@ -11,11 +11,12 @@
 //! | `sim:socket=PATH` | [`SocketWire`] | another process, or wire, that opens the same path |
 //! | `sim:rx=FILE,tx=FILE` | [`Captures`] | pcap files, either or both |
 //! | `sim:tap=NAME` | [`Tap`] | the system's own network stack |
+//! | none: it is made by a program | [`MemoryWire`] | this program |
 //!
 //! [`WireSpec`] is such an address, parsed; [`WireSpec::connect`] makes the wire. The options `loss= dup=
 //! delay= corrupt= seed=` wrap it in [`Faulty`], which spoils frames on purpose, and `link=down` and
 //! `pause=off` change what the MAC is told ([`Altered`]). [`Padded`] pads short frames that no card has padded: those from
-//! a TAP, a capture or a socket. [`Counted`] counts the frames of any of them.
+//! a TAP, a capture, a socket or memory. [`Counted`] counts the frames of any of them.
 //!
 //! # When nothing happens
 //! The thread that polls a device sleeps when there is nothing to do for long. A wire says with [`Wire::wakes`] what has to
@@ -52,6 +53,7 @@ mod faults;
 mod flood;
 mod frames;
 mod loopback;
+mod memory;
 mod padded;
 mod random;
 mod socket;
@@ -69,10 +71,11 @@ pub use error::WireError;
 pub use faults::{FaultCounts, Faults, Faulty};
 pub use flood::Flood;
 pub use loopback::Loopback;
+pub use memory::MemoryWire;
 pub use padded::Padded;
 pub use socket::SocketWire;
 pub use spec::{WireKind, WireSpec};
-pub use tap::Tap;
+pub use tap::{InterfaceAddress, Tap, TapSpec};
 
 /// When an end has to be looked at again at which nothing is to be had now: see [`Wire::wakes`].
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +106,9 @@ impl<'a> Wakes<'a> {
 pub trait Wire: Send {
     /// Whether light arrives: another end is there.
     fn link_up(&mut self) -> bool;
+
+    /// Says whether the card's own link is up, so that the other end can show it. Most other ends show nothing.
+    fn set_link(&mut self, _up: bool) {}
 
     /// The frame that arrived first and was not yet consumed; stays the same until
     /// [`consume`](Self::consume).

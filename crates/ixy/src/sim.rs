@@ -15,13 +15,17 @@ use crate::error::Error;
 use crate::open::Ready;
 use crate::options::Options;
 
-/// Whether only one of the two wires can be open: both write the same file, or are the same interface.
+/// Whether only one of the two wires can be open: both write the same file, or are the same interface or the same frames
+/// in memory.
 pub(crate) fn exclude(one: &WireKind, other: &WireKind) -> bool {
     match (one, other) {
         (WireKind::Captures { tx: Some(one), .. }, WireKind::Captures { tx: Some(other), .. }) => {
             one == other
         }
-        (WireKind::Tap(one), WireKind::Tap(other)) => one == other,
+        (WireKind::Tap(one), WireKind::Tap(other)) => {
+            (&one.name, &one.namespace) == (&other.name, &other.namespace)
+        }
+        (WireKind::Memory(one), WireKind::Memory(other)) => one == other,
         _ => false,
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Engine {
     pub(super) spi: Spi,
     pub(super) module: Module,
     pub(super) link: Link,
+    /// The link as the wire knows it.
+    pub(super) shown_link: Option<bool>,
     pub(super) receiver: Receiver,
     pub(super) transmitter: Transmitter,
     pub(super) interrupts: Interrupts,
@@ -57,6 +59,7 @@ impl Engine {
             spi: Spi::new(),
             module: Module::new(module),
             link: Link::default(),
+            shown_link: None,
             receiver: Receiver::new(),
             transmitter: Transmitter::new(),
             interrupts: Interrupts::default(),
@@ -85,6 +88,13 @@ impl Engine {
         let light = self.wire.as_mut().is_some_and(|wire| wire.link_up());
         if self.link.update(hw, light) {
             self.link_changed(hw);
+        }
+        let up = self.link.is_up();
+        if self.shown_link != Some(up)
+            && let Some(wire) = &mut self.wire
+        {
+            self.shown_link = Some(up);
+            wire.set_link(up);
         }
         let (received, sent) = if !hw.may_dma() {
             (0, 0)

@@ -21,6 +21,10 @@ impl Wire for Altered {
         !self.link_down && self.wire.link_up()
     }
 
+    fn set_link(&mut self, up: bool) {
+        self.wire.set_link(up);
+    }
+
     fn front(&mut self) -> Option<&[u8]> {
         if self.link_down { None } else { self.wire.front() }
     }

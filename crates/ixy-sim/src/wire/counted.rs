@@ -45,6 +45,10 @@ impl Wire for Counted {
         self.wire.link_up()
     }
 
+    fn set_link(&mut self, up: bool) {
+        self.wire.set_link(up);
+    }
+
     fn front(&mut self) -> Option<&[u8]> {
         self.wire.front()
     }

@@ -74,6 +74,11 @@ pub enum WireError {
         /// What the system said.
         source: io::Error,
     },
+    /// A wire in memory that is plugged into a card already.
+    #[error(
+        "this MemoryWire is plugged into another card; close that card first, or make a wire for each card"
+    )]
+    MemoryInUse,
     /// A TAP interface that cannot be had.
     #[error("tap {name}: {problem}: {source}")]
     Tap {

@@ -122,6 +122,10 @@ impl Wire for Faulty {
         self.wire.link_up()
     }
 
+    fn set_link(&mut self, up: bool) {
+        self.wire.set_link(up);
+    }
+
     fn front(&mut self) -> Option<&[u8]> {
         self.pass_sent();
         self.take_received();

@@ -29,6 +29,10 @@ impl Wire for Padded {
         self.wire.link_up()
     }
 
+    fn set_link(&mut self, up: bool) {
+        self.wire.set_link(up);
+    }
+
     fn front(&mut self) -> Option<&[u8]> {
         let Self { wire, padded } = self;
         let frame = wire.front()?;

@@ -1,13 +1,17 @@
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
+use ixy_core::MacAddress;
+
 use super::{
-    Altered, Cables, Captures, Faults, Faulty, Flood, Loopback, Padded, SocketWire, Tap, Wire, WireError,
+    Altered, Cables, Captures, Faults, Faulty, Flood, InterfaceAddress, Loopback, MemoryWire, Padded,
+    SocketWire, Tap, TapSpec, Wire, WireError,
 };
 use crate::model::{SfpModule, UnknownModule};
 
 /// What messages say of the options there are.
 const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=NAME, socket=PATH, rx=FILE, \
-                     tx=FILE, tap=NAME, module=KIND, link=up|down, pause=on|off, loss=P, dup=P, corrupt=P, delay=TIME, \
+                     tx=FILE, tap=NAME, up, mtu=BYTES, addr=ADDRESS/PREFIX, netns=NAME, mac=ADDRESS, module=KIND, \
+                     link=up|down, pause=on|off, loss=P, dup=P, corrupt=P, delay=TIME, \
                      seed=N";
 
 /// The options of a `sim` address: which wire, and what is changed about it.
@@ -26,6 +30,11 @@ const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=N
 /// | `socket=PATH` | one of two ends in different processes |
 /// | `rx=FILE`, `tx=FILE` | frames from and to pcap files, either or both; `-` is standard input and output |
 /// | `tap=NAME` | a TAP interface of the system |
+/// | `up` | brings the TAP interface up |
+/// | `mtu=BYTES` | of the TAP interface, 68 to 1500 |
+/// | `addr=ADDRESS/PREFIX` | gives the TAP interface an address and brings it up; may be given once for IPv4 and once for IPv6 |
+/// | `netns=NAME` | the network namespace of the TAP interface; a path if it has a `/` in it |
+/// | `mac=ADDRESS` | the card's Ethernet address; if not given, 02:1b:21:00:00:01 for the first card of a process, and so on |
 /// | `module=KIND` | the SFP+ module in the cage: `sr` (the default), `lr`, `lrm`, `er`, `dual`, `dac`, `active-dac` or `1g` |
 /// | `link=down` | no light arrives |
 /// | `pause=off` | frames that find no free descriptor are missed, instead of waiting for one |
@@ -44,6 +53,8 @@ pub struct WireSpec {
     pub pause_off: bool,
     /// What is spoilt on purpose.
     pub faults: Faults,
+    /// The card's Ethernet address, if it is to have a certain one.
+    pub mac: Option<MacAddress>,
 }
 
 /// What is at the other end of a wire.
@@ -69,8 +80,10 @@ pub enum WireKind {
         /// Where frames go.
         tx: Option<PathBuf>,
     },
-    /// A [`Tap`] of this name.
-    Tap(String),
+    /// A [`Tap`].
+    Tap(TapSpec),
+    /// A [`MemoryWire`]. No text names one: a program makes it.
+    Memory(MemoryWire),
 }
 
 impl WireKind {
@@ -78,7 +91,7 @@ impl WireKind {
     fn needs_padding(&self) -> bool {
         match self {
             Self::Flood { .. } | Self::Loopback | Self::Cable(_) => false,
-            Self::Socket(_) | Self::Captures { .. } | Self::Tap(_) => true,
+            Self::Socket(_) | Self::Captures { .. } | Self::Tap(_) | Self::Memory(_) => true,
         }
     }
 }
@@ -102,7 +115,8 @@ impl WireSpec {
             WireKind::Cable(name) => Box::new(cables.connect(name)?),
             WireKind::Socket(path) => Box::new(SocketWire::open(path)?),
             WireKind::Captures { rx, tx } => Box::new(Captures::open(rx.as_deref(), tx.as_deref())?),
-            WireKind::Tap(name) => Box::new(Tap::open(name)?),
+            WireKind::Tap(tap) => Box::new(Tap::open(tap)?),
+            WireKind::Memory(memory) => Box::new(memory.plug()?),
         };
         if self.kind.needs_padding() {
             wire = Box::new(Padded::new(wire));
@@ -139,7 +153,16 @@ impl fmt::Display for WireSpec {
         match &self.kind {
             WireKind::Cable(name) => with("cable", name),
             WireKind::Socket(path) => with("socket", &path.to_string_lossy()),
-            WireKind::Tap(name) => with("tap", name),
+            WireKind::Tap(TapSpec { name, namespace, up, mtu, addresses }) => {
+                with("tap", name);
+                if let Some(namespace) = namespace {
+                    with("netns", namespace);
+                }
+                options.extend(up.then(|| "up".into()));
+                options.extend(mtu.map(|mtu| format!("mtu={mtu}")));
+                options.extend(addresses.iter().map(|address| format!("addr={address}")));
+            }
+            WireKind::Memory(_) => options.push("memory".into()),
             WireKind::Captures { rx, tx } => {
                 for (key, path) in [("rx", rx), ("tx", tx)] {
                     if let Some(path) = path {
@@ -158,6 +181,7 @@ impl fmt::Display for WireSpec {
             }
         }
         options.extend((self.module != SfpModule::default()).then(|| format!("module={}", self.module)));
+        options.extend(self.mac.map(|mac| format!("mac={mac}")));
         options.extend(self.link_down.then(|| "link=down".into()));
         options.extend(self.pause_off.then(|| "pause=off".into()));
         let Faults { loss, dup, delay, corrupt, seed } = &self.faults;
@@ -180,6 +204,7 @@ struct Given {
     flows: Option<u32>,
     rx: Option<PathBuf>,
     tx: Option<PathBuf>,
+    tap: TapSpec,
 }
 
 /// The options that choose a wire; all but rx and tx exclude each other.
@@ -202,6 +227,11 @@ impl Given {
             "tx" => "tx",
             "tap" => "tap",
             "module" => "module",
+            "up" => "up",
+            "mtu" => "mtu",
+            "addr" => "addr",
+            "netns" => "netns",
+            "mac" => "mac",
             "link" => "link",
             "pause" => "pause",
             "loss" => "loss",
@@ -211,7 +241,7 @@ impl Given {
             "seed" => "seed",
             _ => return Err(WireError::UnknownOption { option: option.into(), known: KNOWN }),
         };
-        if self.seen.contains(&key) {
+        if self.seen.contains(&key) && key != "addr" {
             return Err(WireError::Twice { option: key });
         }
         if KINDS.contains(&key) {
@@ -232,17 +262,39 @@ impl Given {
         };
         let faults = &mut self.spec.faults;
         match key {
-            "flood" | "loopback" => {
+            "flood" | "loopback" | "up" => {
                 if value.is_some() {
                     return Err(wrong("it takes no value"));
                 }
-                if key == "loopback" {
-                    self.spec.kind = WireKind::Loopback;
+                match key {
+                    "loopback" => self.spec.kind = WireKind::Loopback,
+                    "up" => self.tap.up = true,
+                    _ => {}
                 }
             }
             "cable" => self.spec.kind = WireKind::Cable(text()?.into()),
             "socket" => self.spec.kind = WireKind::Socket(text()?.into()),
-            "tap" => self.spec.kind = WireKind::Tap(text()?.into()),
+            "tap" => self.tap.name = text()?.into(),
+            "netns" => self.tap.namespace = Some(text()?.into()),
+            "mtu" => {
+                let mtu = text()?.parse().ok().filter(|mtu| TapSpec::MTUS.contains(mtu));
+                self.tap.mtu = Some(mtu.ok_or_else(|| wrong("it is a number of bytes from 68 to 1500"))?);
+            }
+            "addr" => {
+                let address: InterfaceAddress = text()?.parse().map_err(wrong)?;
+                if self.tap.addresses.iter().any(|other| other.ip.is_ipv4() == address.ip.is_ipv4()) {
+                    return Err(wrong(
+                        "it is the second of its kind; give one IPv4 address, one IPv6 address, or both",
+                    ));
+                }
+                self.tap.addresses.push(address);
+            }
+            "mac" => {
+                let mac = text()?.parse().ok().filter(|mac: &MacAddress| mac.is_unicast());
+                let expected = "it is the Ethernet address of one card, such as 02:00:00:00:00:07: \
+                                six bytes, the first one even, not all zero";
+                self.spec.mac = Some(mac.ok_or_else(|| wrong(expected))?);
+            }
             "rx" => self.rx = Some(text()?.into()),
             "tx" => self.tx = Some(text()?.into()),
             "size" => {
@@ -291,20 +343,28 @@ impl Given {
         if self.rx.is_some() || self.tx.is_some() {
             self.spec.kind = WireKind::Captures { rx: self.rx, tx: self.tx };
         }
-        if let WireKind::Flood { size, flows } = &mut self.spec.kind {
-            *size = self.size.unwrap_or(*size);
-            *flows = self.flows.unwrap_or(*flows);
-            return Ok(self.spec);
-        }
-        let floods = [("size", self.size.is_some()), ("flows", self.flows.is_some())];
-        let kind = self.seen.iter().find(|option| KINDS.contains(option));
-        match (floods.into_iter().find(|(_, given)| *given), kind) {
-            (Some((first, _)), Some(second)) => {
-                let why = "it describes the frames of flood, which is another wire";
-                Err(WireError::Contradiction { first, second, why })
+        let kind = *self.seen.iter().find(|option| KINDS.contains(option)).unwrap_or(&"flood");
+        for &first in &self.seen {
+            let (wire, why) = match first {
+                "size" | "flows" => ("flood", "it describes the frames of flood, which is another wire"),
+                "up" | "mtu" | "addr" | "netns" => {
+                    ("tap", "it describes a TAP interface; give tap=NAME, too")
+                }
+                _ => continue,
+            };
+            if kind != wire {
+                return Err(WireError::Contradiction { first, second: kind, why });
             }
-            _ => Ok(self.spec),
         }
+        match &mut self.spec.kind {
+            _ if kind == "tap" => self.spec.kind = WireKind::Tap(self.tap),
+            WireKind::Flood { size, flows } => {
+                *size = self.size.unwrap_or(*size);
+                *flows = self.flows.unwrap_or(*flows);
+            }
+            _ => {}
+        }
+        Ok(self.spec)
     }
 }
 
@@ -349,6 +409,8 @@ fn microseconds(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -375,7 +437,16 @@ mod tests {
         assert_eq!(parse("loopback").kind, WireKind::Loopback);
         assert_eq!(parse("cable=a").kind, WireKind::Cable("a".into()));
         assert_eq!(parse("socket=/tmp/x").kind, WireKind::Socket("/tmp/x".into()));
-        assert_eq!(parse("tap=ixy0").kind, WireKind::Tap("ixy0".into()));
+        assert_eq!(parse("tap=ixy0").kind, WireKind::Tap(TapSpec::named("ixy0")));
+        let tap = TapSpec {
+            name: "t".into(),
+            namespace: Some("red".into()),
+            up: true,
+            mtu: Some(1400),
+            addresses: vec!["10.0.0.1/24".parse().unwrap(), "fd00::1/64".parse().unwrap()],
+        };
+        let spec = parse("addr=10.0.0.1/24,mtu=1400,tap=t,netns=red,up,mac=2:0:0:0:0:a,addr=fd00::1/64");
+        assert_eq!((spec.kind, spec.mac), (WireKind::Tap(tap), Some(MacAddress([2, 0, 0, 0, 0, 10]))));
         let both = WireKind::Captures { rx: Some("in.pcap".into()), tx: Some("out.pcap".into()) };
         assert_eq!(parse("rx=in.pcap,tx=out.pcap").kind, both);
         assert_eq!(parse("tx=out.pcap,rx=in.pcap").kind, both);
@@ -390,7 +461,14 @@ mod tests {
         let module = SfpModule::default();
         assert_eq!(
             spec,
-            WireSpec { kind: WireKind::Loopback, module, link_down: true, pause_off: true, faults }
+            WireSpec {
+                kind: WireKind::Loopback,
+                module,
+                link_down: true,
+                pause_off: true,
+                faults,
+                mac: None
+            }
         );
         assert_eq!(parse("link=up,pause=on"), WireSpec::default());
     }
@@ -432,10 +510,10 @@ mod tests {
             assert!(message.contains("siez"), "{message}");
         }
         let message = refusal("x");
-        for key in KINDS
-            .into_iter()
-            .chain(["size", "flows", "link", "pause", "loss", "dup", "corrupt", "delay", "seed"])
-        {
+        for key in KINDS.into_iter().chain([
+            "size", "flows", "up", "mtu", "addr", "netns", "mac", "link", "pause", "loss", "dup", "corrupt",
+            "delay", "seed",
+        ]) {
             assert!(message.contains(key), "{message} lacks {key}");
         }
         assert!(refusal("cable=a,").contains("no option ``"), "{}", refusal("cable=a,"));
@@ -443,10 +521,23 @@ mod tests {
 
     #[test]
     fn an_option_given_twice_is_named() {
-        for key in
-            ["rx=a", "tx=a", "cable=a", "socket=a", "tap=a", "size=60", "flows=1", "link=up", "pause=on"]
-                .into_iter()
-                .chain(["loss=0", "dup=0", "corrupt=0", "delay=0", "seed=0", "flood", "loopback"])
+        for key in [
+            "rx=a",
+            "tx=a",
+            "cable=a",
+            "socket=a",
+            "tap=a",
+            "mac=2:0:0:0:0:1",
+            "up",
+            "mtu=1500",
+            "netns=a",
+            "size=60",
+            "flows=1",
+            "link=up",
+            "pause=on",
+        ]
+        .into_iter()
+        .chain(["loss=0", "dup=0", "corrupt=0", "delay=0", "seed=0", "flood", "loopback"])
         {
             let name = key.split('=').next().unwrap();
             let message = refusal(&format!("{key},{key}"));
@@ -470,6 +561,11 @@ mod tests {
         }
         assert!(refusal("size=64,cable=a").contains("`size` and `cable` contradict"));
         assert!(refusal("rx=a,flows=2").contains("`flows` and `rx` contradict"));
+        assert!(refusal("socket=a,mtu=1500").contains("`mtu` and `socket` contradict"));
+        assert!(
+            refusal("addr=10.0.0.1/8")
+                .contains("`addr` and `flood` contradict each other: it describes a TAP")
+        );
     }
 
     #[test]
@@ -487,6 +583,16 @@ mod tests {
             ("dup=-0.1", "0 to 1"),
             ("corrupt=NaN", "0 to 1"),
             ("seed=-1", "below 2^64"),
+            ("mtu=67", "68 to 1500"),
+            ("mtu=1501", "68 to 1500"),
+            ("addr=10.0.0.1", "such as 10.0.0.1/24"),
+            ("addr=10.0.0.1/33", "such as 10.0.0.1/24"),
+            ("addr=fd00::1/129", "fd00::1/64"),
+            ("addr=", "not empty"),
+            ("up=yes", "no value"),
+            ("mac=01:00:00:00:00:01", "the first one even"),
+            ("mac=0:0:0:0:0:0", "not all zero"),
+            ("mac=2:0:0:0:0", "six bytes"),
             ("cable", "not empty"),
             ("cable=", "not empty"),
             ("flood=1", "no value"),
@@ -501,6 +607,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_interface_has_one_address_of_each_kind() {
+        let message = refusal("tap=a,addr=10.0.0.1/24,addr=10.0.0.2/24");
+        assert!(
+            message.contains("`addr` cannot be `10.0.0.2/24`: it is the second of its kind"),
+            "{message}"
+        );
+    }
+
+    fn taps() -> impl Strategy<Value = TapSpec> {
+        let address = |ip: IpAddr, prefix: u8| InterfaceAddress::new(ip, prefix % 33).unwrap();
+        let ipv4 = (any::<[u8; 4]>(), any::<u8>()).prop_map(move |(ip, prefix)| address(ip.into(), prefix));
+        let ipv6 = (any::<[u8; 16]>(), any::<u8>()).prop_map(move |(ip, prefix)| address(ip.into(), prefix));
+        let text = "[a-z,=/ :.é-]{1,12}";
+        let addresses = (prop::option::of(ipv4), prop::option::of(ipv6));
+        (text, prop::option::of(text), any::<bool>(), prop::option::of(TapSpec::MTUS), addresses).prop_map(
+            |(name, namespace, up, mtu, (ipv4, ipv6))| {
+                let addresses = ipv4.into_iter().chain(ipv6).collect();
+                TapSpec { name, namespace, up, mtu, addresses }
+            },
+        )
+    }
+
     fn kinds() -> impl Strategy<Value = WireKind> {
         let name = || "[a-z,=/ :.é-]{1,12}";
         prop_oneof![
@@ -508,7 +637,7 @@ mod tests {
             Just(WireKind::Loopback),
             name().prop_map(WireKind::Cable),
             name().prop_map(|path| WireKind::Socket(path.into())),
-            name().prop_map(WireKind::Tap),
+            taps().prop_map(WireKind::Tap),
             (prop::option::of(name()), name(), any::<bool>()).prop_map(|(other, one, swap)| {
                 let (one, other) = (Some(PathBuf::from(one)), other.map(PathBuf::from));
                 let (rx, tx) = if swap { (other, one) } else { (one, other) };
@@ -522,10 +651,11 @@ mod tests {
         fn the_normal_form_parses_to_the_same(
             kind in kinds(), module in prop::sample::select(&SfpModule::ALL[..]), link_down: bool, pause_off: bool,
             loss in 0.0..=1.0, dup in 0.0..=1.0, corrupt in 0.0..=1.0,
-            delay in 0..10_000_000_000u64, seed: u64,
+            delay in 0..10_000_000_000u64, seed: u64, mac in prop::option::of(any::<[u8; 6]>()),
         ) {
             let faults = Faults { loss, dup, corrupt, delay: Duration::from_nanos(delay), seed };
-            let spec = WireSpec { kind, module, link_down, pause_off, faults };
+            let mac = mac.map(MacAddress).filter(|mac| mac.is_unicast());
+            let spec = WireSpec { kind, module, link_down, pause_off, faults, mac };
             let text = spec.to_string();
             prop_assert_eq!(text.parse::<WireSpec>().unwrap(), spec, "{}", text);
         }

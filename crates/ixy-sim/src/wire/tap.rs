@@ -1,42 +1,93 @@
+mod interface;
+
 use std::{
-    ffi::c_short,
+    fmt,
+    fs::File,
+    net::IpAddr,
     os::fd::{AsFd, OwnedFd},
+    path::Path,
+    str::FromStr,
 };
 
+use interface::{Interface, Name};
 use rustix::{
     fs::{Mode, OFlags, open},
     io::{Errno, read, write},
-    ioctl::{Updater, ioctl, opcode},
 };
 
 use super::{Wakes, Wire, WireError};
 
-/// Bytes that the system keeps an interface's name in, with the zero at its end (`IFNAMSIZ`).
-const NAME_BYTES: usize = 16;
 /// The longest frame that can be received, in bytes.
 const LONGEST_FRAME: usize = 65_536;
 
-/// `struct ifreq` of Linux (linux/if.h) as TUNSETIFF uses it.
-#[repr(C)]
-struct InterfaceRequest {
-    name: [u8; NAME_BYTES],
-    flags: c_short,
-    /// The rest of the union; its largest member has 24 bytes.
-    rest: [u8; 22],
+/// Where `ip netns` keeps the network namespaces that have names.
+const NAMESPACES: &str = "/run/netns";
+
+/// A TAP interface, and how it is set up when it is opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TapSpec {
+    /// The interface's name.
+    pub name: String,
+    /// The network namespace that it is in: a name as `ip netns list` prints it, or a path such as `/proc/1/ns/net`.
+    /// `None`: that of this process.
+    pub namespace: Option<String>,
+    /// Bring it up.
+    pub up: bool,
+    /// The largest packet that the system sends on it, in bytes without Ethernet's header, in [`MTUS`](Self::MTUS).
+    pub mtu: Option<u16>,
+    /// Addresses that the interface gets, at most one of IPv4 and one of IPv6. It is brought up, too.
+    pub addresses: Vec<InterfaceAddress>,
 }
 
-const _: () = assert!(size_of::<InterfaceRequest>() == 40);
+impl TapSpec {
+    /// What [`mtu`](Self::mtu) can be: from what IPv4 asks for (RFC 791) up to what the card receives.
+    pub const MTUS: std::ops::RangeInclusive<u16> = 68..=1500;
 
-/// `IFF_TAP`: frames from Ethernet's header on.
-const TAP: c_short = 0x0002;
-/// `IFF_NO_PI`: nothing in front of them.
-const NO_PACKET_INFORMATION: c_short = 0x1000;
+    /// An interface that is not set up.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
+/// An address of an interface and the length of its network's prefix, as in `10.0.0.1/24` or `fd00::1/64`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InterfaceAddress {
+    pub(crate) ip: IpAddr,
+    prefix: u8,
+}
+
+impl InterfaceAddress {
+    /// `None`: the prefix is longer than the address.
+    pub fn new(ip: IpAddr, prefix: u8) -> Option<Self> {
+        let bits = if ip.is_ipv4() { 32 } else { 128 };
+        (prefix <= bits).then_some(Self { ip, prefix })
+    }
+}
+
+impl fmt::Display for InterfaceAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.ip, self.prefix)
+    }
+}
+
+impl FromStr for InterfaceAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (ip, prefix) = text.split_once('/')?;
+            Self::new(ip.parse().ok()?, prefix.parse().ok()?)
+        };
+        parse().ok_or("write an address and the length of its prefix, such as 10.0.0.1/24 or fd00::1/64")
+    }
+}
 
 /// A network interface of the system whose cable leads here (TAP): what the system sends on it is received,
 /// and the other way round.
 ///
-/// An interface that is not there is made, and goes away with the wire. It is down at first; bring it up with
-/// `ip link set NAME up`. While it is down the system drops what is sent to it.
+/// An interface that is not there is made, and goes away with the wire. Unless [`TapSpec`] says otherwise it is down at
+/// first: `ip link set NAME up` brings it up. While it is down, or the card has no link, the system drops what is sent
+/// to it. The system sees the card's link as the interface's carrier.
 pub struct Tap {
     name: String,
     device: OwnedFd,
@@ -51,58 +102,34 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Opens the interface `name`, making it if needed.
+    /// Opens the interface, making it if needed, and sets it up.
     ///
     /// # Errors
-    /// The name is no interface's name, TAP interfaces are not to be had here, or the right to one is
-    /// missing.
-    pub fn open(name: &str) -> Result<Self, WireError> {
-        let bytes = name.as_bytes();
-        let mut request =
-            InterfaceRequest { name: [0; NAME_BYTES], flags: TAP | NO_PACKET_INFORMATION, rest: [0; 22] };
-        let usable = !bytes.is_empty()
-            && !matches!(name, "." | "..")
-            && bytes.iter().all(|byte| byte.is_ascii_graphic() && !b"/:%".contains(byte));
-        match request.name.get_mut(..bytes.len()) {
-            Some(space) if usable && bytes.len() < NAME_BYTES => space.copy_from_slice(bytes),
-            _ => {
-                let expected =
-                    "an interface's name has 1 to 15 letters, digits or signs without blanks, `/`, `:`, `%`";
-                return Err(WireError::Value { option: "tap", value: name.into(), expected });
+    /// The name is no interface's name, there is no such namespace, the system has no TAP interfaces, or the right to
+    /// make one or to set it up is missing.
+    pub fn open(spec: &TapSpec) -> Result<Self, WireError> {
+        let TapSpec { name, namespace, .. } = spec;
+        let expected =
+            "an interface's name has 1 to 15 letters, digits or signs without blanks, `/`, `:`, `%`";
+        let wrong = || WireError::Value { option: "tap", value: name.into(), expected };
+        let interface = Name::new(name).ok_or_else(wrong)?;
+        let device = match namespace {
+            None => set_up(interface, spec)?,
+            Some(namespace) => {
+                let failed = |source| {
+                    let problem = match namespace.contains('/') {
+                        true => format!("cannot enter the network namespace {namespace}"),
+                        false => format!(
+                            "cannot enter the network namespace {namespace}; `ip netns list` lists those there are"
+                        ),
+                    };
+                    WireError::Tap { name: name.into(), problem, source }
+                };
+                let file = File::open(Path::new(NAMESPACES).join(namespace)).map_err(failed)?;
+                interface::within(&file, || set_up(interface, spec))
+                    .map_err(|error| failed(error.into()))??
             }
-        }
-        let failed = |problem: String| {
-            move |error: Errno| WireError::Tap { name: name.into(), problem, source: error.into() }
         };
-        let device = open("/dev/net/tun", OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
-        let device = device.map_err(|error| {
-            let problem = match error {
-                Errno::NOENT | Errno::NODEV | Errno::NXIO => {
-                    "cannot open /dev/net/tun; load the kernel's tun module: modprobe tun"
-                }
-                _ => "cannot open /dev/net/tun; give yourself the right to, or run as root",
-            };
-            failed(problem.into())(error)
-        })?;
-
-        const SET_INTERFACE: rustix::ioctl::Opcode = opcode::write::<std::ffi::c_int>(b'T', 202);
-        // SAFETY: TUNSETIFF reads and writes one `struct ifreq`, 40 bytes at most, and nothing else;
-        // `InterfaceRequest` has that layout (asserted above), any bytes are valid in it, and it is borrowed
-        // for the call alone. The `int` in the number's encoding is history; the kernel's tun driver copies a
-        // `struct ifreq` (linux/if_tun.h, drivers/net/tun.c).
-        let result = unsafe { ioctl(&device, Updater::<SET_INTERFACE, InterfaceRequest>::new(&mut request)) };
-        result.map_err(|error| {
-            let problem = match error {
-                Errno::PERM | Errno::ACCESS => format!(
-                    "no permission (CAP_NET_ADMIN is needed); run as root, or make it once: \
-                     ip tuntap add {name} mode tap user $USER"
-                ),
-                Errno::BUSY => "another program uses it; choose another name".into(),
-                Errno::INVAL => "it is there and is no tap interface; choose another name".into(),
-                _ => "cannot make it".into(),
-            };
-            failed(problem)(error)
-        })?;
         Ok(Tap {
             name: name.into(),
             device,
@@ -139,6 +166,13 @@ impl Tap {
 impl Wire for Tap {
     fn link_up(&mut self) -> bool {
         !self.gone
+    }
+
+    fn set_link(&mut self, up: bool) {
+        if let Err(error) = interface::set_carrier(&self.device, up) {
+            // Linux before 5.0 cannot. The interface then has a carrier all the time.
+            tracing::debug!(tap = self.name, up, %error, "cannot show the link");
+        }
     }
 
     fn front(&mut self) -> Option<&[u8]> {
@@ -200,4 +234,66 @@ impl Wire for Tap {
             _ => Wakes::readable(self.device.as_fd()),
         }
     }
+}
+
+/// Opens the interface in the network namespace of this thread.
+fn set_up(name: Name, spec: &TapSpec) -> Result<OwnedFd, WireError> {
+    let failed = |problem: String| {
+        move |error: Errno| WireError::Tap { name: spec.name.clone(), problem, source: error.into() }
+    };
+    let device = open("/dev/net/tun", OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
+    let device = device.map_err(|error| {
+        let problem = match error {
+            Errno::NOENT | Errno::NODEV | Errno::NXIO => {
+                "cannot open /dev/net/tun; load the kernel's tun module: modprobe tun"
+            }
+            _ => "cannot open /dev/net/tun; give yourself the right to, or run as root",
+        };
+        failed(problem.into())(error)
+    })?;
+    interface::attach(&device, name).map_err(|error| {
+        let name = &spec.name;
+        let problem = match error {
+            Errno::PERM | Errno::ACCESS => format!(
+                "no permission (CAP_NET_ADMIN is needed); run as root, or make it once: \
+                 ip tuntap add {name} mode tap user $USER"
+            ),
+            Errno::BUSY => "another program uses it; choose another name".into(),
+            Errno::INVAL => "it is there and is no tap interface; choose another name".into(),
+            _ => "cannot make it".into(),
+        };
+        failed(problem)(error)
+    })?;
+
+    let cannot = |what: String, command: String| {
+        move |error| {
+            let problem = match error {
+                Errno::PERM | Errno::ACCESS => {
+                    format!(
+                        "cannot {what} (CAP_NET_ADMIN is needed); run as root, or do it once as root: ip {command}"
+                    )
+                }
+                _ => format!("cannot {what}"),
+            };
+            failed(problem)(error)
+        }
+    };
+    let TapSpec { name: text, up, mtu, addresses, .. } = spec;
+    if mtu.is_none() && addresses.is_empty() && !up {
+        return Ok(device);
+    }
+    let interface = Interface::open(name).map_err(failed("cannot set it up".into()))?;
+    if let Some(mtu) = *mtu {
+        let what = cannot(format!("set its MTU to {mtu}"), format!("link set {text} mtu {mtu}"));
+        interface.set_mtu(mtu).map_err(what)?;
+    }
+    for address in addresses {
+        let what = cannot(format!("give it {address}"), format!("addr add {address} dev {text}"));
+        interface.set_address(*address).map_err(what)?;
+    }
+    let what = cannot("bring it up".into(), format!("link set {text} up"));
+    if *up || !addresses.is_empty() {
+        interface.bring_up().map_err(what)?;
+    }
+    Ok(device)
 }
