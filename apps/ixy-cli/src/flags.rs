@@ -15,9 +15,10 @@ Addresses:
   sim:tx=OUT.pcap           writes what is sent into a capture; rx= and tx= go together, too
   sim:cable=NAME            one end of a cable in this process; the other end has the same name
   sim:socket=PATH           one end of a cable between two processes that open the same path, in any order
-  sim:tap=NAME              a TAP interface of this machine (needs root)
+  sim:tap=NAME              a TAP interface of this machine (needs root); with up, mtu=N, addr=10.0.0.1/24 (also
+                            IPv6; brings it up), netns=NAME (in that network namespace)
   sim:loopback              receives what it sends
-  and for any sim: pause=off (frames that find no room are missed and do not wait), link=down,
+  and for any sim: mac=02:00:00:00:00:07, pause=off (frames that find no room are missed and do not wait), link=down,
   loss=P dup=P corrupt=P (probabilities from 0 to 1), delay=TIME (such as 50us), seed=N
   Options are apart by commas; a comma inside a value is written twice.
   vfio-user:PATH            a software 82599 that another process serves at that socket (ixy-serve --socket PATH)

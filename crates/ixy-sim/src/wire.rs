@@ -75,7 +75,7 @@ pub use memory::MemoryWire;
 pub use padded::Padded;
 pub use socket::SocketWire;
 pub use spec::{WireKind, WireSpec};
-pub use tap::{InterfaceAddress, Tap, TapSpec};
+pub use tap::{InterfaceAddress, ParseInterfaceAddressError, Tap, TapSpec};
 
 /// When an end has to be looked at again at which nothing is to be had now: see [`Wire::wakes`].
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,13 @@
 //! Where a device is: [`Address`].
 
+#[cfg(feature = "sim")]
+mod sim;
+
 use std::fmt;
 use std::str::FromStr;
+
+#[cfg(feature = "sim")]
+pub use sim::SimAddress;
 
 use crate::error::Error;
 
@@ -12,7 +18,8 @@ use crate::error::Error;
 ///   value is written twice;
 /// - `vfio-user:PATH`: a device that another process, such as `ixy-serve`, serves at a socket.
 ///
-/// It displays as it was given.
+/// It displays as it was given. A program that makes addresses itself uses [`Address::sim`], [`Address::vfio_user`] and
+/// [`Address::pci`], which need no commas doubled.
 ///
 /// ```
 /// use ixy::Address;
@@ -20,12 +27,37 @@ use crate::error::Error;
 /// let address: Address = "sim:rx=in.pcap,tx=out.pcap".parse()?;
 /// assert_eq!(address.to_string(), "sim:rx=in.pcap,tx=out.pcap");
 /// assert!("eth0".parse::<Address>().is_err());
+/// assert_eq!(Address::pci(0, 3, 0, 1), Some("0000:03:00.1".parse()?));
 /// # Ok::<(), ixy::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Address {
     text: String,
     pub(crate) place: Place,
+}
+
+/// Addresses are equal when they say the same, however they are written.
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl Address {
+    /// A card on the PCI bus: domain (0 on most machines), bus, device (0 to 31) and function (0 to 7). `None` when one
+    /// of them is out of range.
+    #[cfg(feature = "pci")]
+    pub fn pci(domain: u32, bus: u8, device: u8, function: u8) -> Option<Self> {
+        let place = ixy_pci::Address::new(domain, bus, device, function)?;
+        Some(Self { text: place.to_string(), place: Place::Pci(place) })
+    }
+
+    /// A device that another process serves at the socket `path`.
+    #[cfg(feature = "vfio-user")]
+    pub fn vfio_user(path: impl Into<std::path::PathBuf>) -> Self {
+        let path = path.into();
+        Self { text: format!("vfio-user:{}", path.display()), place: Place::Served(path) }
+    }
 }
 
 /// What an address says.

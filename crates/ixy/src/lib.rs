@@ -71,6 +71,8 @@ mod vfio_user;
 mod virtio;
 
 pub use address::Address;
+#[cfg(feature = "sim")]
+pub use address::SimAddress;
 pub use device::Device;
 pub use error::{Error, QueueKind};
 pub use ixy_core::{
@@ -78,7 +80,7 @@ pub use ixy_core::{
     Packet, ParseMacError, RxQueue, TxQueue, WaitMode, Waiter,
 };
 #[cfg(feature = "sim")]
-pub use ixy_sim::wire::Cables;
+pub use ixy_sim::wire::{Cables, Faults, InterfaceAddress, MemoryWire};
 pub use open::open;
 pub use options::Options;
 pub use stop::Stop;

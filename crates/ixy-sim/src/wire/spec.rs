@@ -281,8 +281,10 @@ impl Given {
                 self.tap.mtu = Some(mtu.ok_or_else(|| wrong("it is a number of bytes from 68 to 1500"))?);
             }
             "addr" => {
-                let address: InterfaceAddress = text()?.parse().map_err(wrong)?;
-                if self.tap.addresses.iter().any(|other| other.ip.is_ipv4() == address.ip.is_ipv4()) {
+                let expected =
+                    "it is an address and the length of its prefix, such as 10.0.0.1/24 or fd00::1/64";
+                let address: InterfaceAddress = text()?.parse().map_err(|_| wrong(expected))?;
+                if self.tap.addresses.iter().any(|other| other.is_ipv4() == address.is_ipv4()) {
                     return Err(wrong(
                         "it is the second of its kind; give one IPv4 address, one IPv6 address, or both",
                     ));

@@ -52,7 +52,7 @@ impl TapSpec {
 /// An address of an interface and the length of its network's prefix, as in `10.0.0.1/24` or `fd00::1/64`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InterfaceAddress {
-    pub(crate) ip: IpAddr,
+    ip: IpAddr,
     prefix: u8,
 }
 
@@ -62,6 +62,11 @@ impl InterfaceAddress {
         let bits = if ip.is_ipv4() { 32 } else { 128 };
         (prefix <= bits).then_some(Self { ip, prefix })
     }
+
+    /// Whether it is an IPv4 address, and not one of IPv6.
+    pub fn is_ipv4(self) -> bool {
+        self.ip.is_ipv4()
+    }
 }
 
 impl fmt::Display for InterfaceAddress {
@@ -70,15 +75,20 @@ impl fmt::Display for InterfaceAddress {
     }
 }
 
+/// A text that is no address of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write an address and the length of its prefix, such as 10.0.0.1/24 or fd00::1/64")]
+pub struct ParseInterfaceAddressError;
+
 impl FromStr for InterfaceAddress {
-    type Err = &'static str;
+    type Err = ParseInterfaceAddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
             let (ip, prefix) = text.split_once('/')?;
             Self::new(ip.parse().ok()?, prefix.parse().ok()?)
         };
-        parse().ok_or("write an address and the length of its prefix, such as 10.0.0.1/24 or fd00::1/64")
+        parse().ok_or(ParseInterfaceAddressError)
     }
 }
 

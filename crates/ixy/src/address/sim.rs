@@ -1,0 +1,163 @@
+//! The address of a software card, made step by step: [`SimAddress`].
+
+use std::path::PathBuf;
+
+use ixy_core::MacAddress;
+use ixy_sim::wire::{Faults, InterfaceAddress, MemoryWire, TapSpec, WireKind, WireSpec};
+
+use super::{Address, Place};
+
+/// The address of a software 82599, made by [`Address::sim`]: what its wire leads to, and how.
+///
+/// A card has one wire: the wire that is named last counts. Only [`rx`](Self::rx) and [`tx`](Self::tx) go together.
+///
+/// ```
+/// use ixy::Address;
+///
+/// let address = Address::from(Address::sim().rx("in,1.pcap").tx("out.pcap"));
+/// assert_eq!(address, "sim:rx=in,,1.pcap,tx=out.pcap".parse()?);
+///
+/// let address = Address::from(Address::sim().tap("ixy0").ip("10.0.0.1/24".parse()?).mac([2, 0, 0, 0, 0, 7]));
+/// assert_eq!(address.to_string(), "sim:tap=ixy0,addr=10.0.0.1/24,mac=02:00:00:00:00:07");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+#[must_use]
+pub struct SimAddress(WireSpec);
+
+impl Address {
+    /// A software 82599, by default with an endless source of 60-byte frames and a sink.
+    pub fn sim() -> SimAddress {
+        SimAddress::default()
+    }
+}
+
+impl SimAddress {
+    /// Receives frames of `size` bytes (60 to 1514) without end, in `flows` UDP flows (1 to 4096). Numbers out of range
+    /// become the nearest ones in it.
+    pub fn flood(self, size: usize, flows: u32) -> Self {
+        self.wire(WireKind::Flood { size, flows })
+    }
+
+    /// Receives what it sends.
+    pub fn loopback(self) -> Self {
+        self.wire(WireKind::Loopback)
+    }
+
+    /// One end of a cable; another card of this process has the same name.
+    pub fn cable(self, name: impl Into<String>) -> Self {
+        self.wire(WireKind::Cable(name.into()))
+    }
+
+    /// One end of a cable between two processes that open the same path.
+    pub fn socket(self, path: impl Into<PathBuf>) -> Self {
+        self.wire(WireKind::Socket(path.into()))
+    }
+
+    /// Receives the frames of this capture.
+    pub fn rx(mut self, path: impl Into<PathBuf>) -> Self {
+        let tx = self.captures().1;
+        self.wire(WireKind::Captures { rx: Some(path.into()), tx })
+    }
+
+    /// Writes what it sends into this capture.
+    pub fn tx(mut self, path: impl Into<PathBuf>) -> Self {
+        let rx = self.captures().0;
+        self.wire(WireKind::Captures { rx, tx: Some(path.into()) })
+    }
+
+    /// Receives the frames that this program gives to `wire`, and gives it those that it sends.
+    pub fn memory(self, wire: &MemoryWire) -> Self {
+        self.wire(WireKind::Memory(wire.clone()))
+    }
+
+    /// Is at a TAP interface of this machine, which is made if it is not there.
+    pub fn tap(self, name: impl Into<String>) -> Self {
+        self.wire(WireKind::Tap(TapSpec::named(name)))
+    }
+
+    /// Gives the TAP interface an address, and brings it up. It can have one of IPv4 and one of IPv6; a second one
+    /// of its kind replaces the first. Without [`tap`](Self::tap) before it, it changes nothing.
+    pub fn ip(mut self, address: InterfaceAddress) -> Self {
+        if let WireKind::Tap(tap) = &mut self.0.kind {
+            tap.addresses.retain(|other| other.is_ipv4() != address.is_ipv4());
+            tap.addresses.push(address);
+        }
+        self
+    }
+
+    /// The card's Ethernet address.
+    pub fn mac(mut self, address: impl Into<MacAddress>) -> Self {
+        self.0.mac = Some(address.into());
+        self
+    }
+
+    /// Drops frames that find no free descriptor, instead of letting them wait on the wire.
+    pub fn without_pause(mut self) -> Self {
+        self.0.pause_off = true;
+        self
+    }
+
+    /// Has no link.
+    pub fn link_down(mut self) -> Self {
+        self.0.link_down = true;
+        self
+    }
+
+    /// Loses, doubles, delays or damages frames, as `faults` says.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.0.faults = faults;
+        self
+    }
+
+    fn wire(mut self, kind: WireKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    fn captures(&mut self) -> (Option<PathBuf>, Option<PathBuf>) {
+        match &mut self.0.kind {
+            WireKind::Captures { rx, tx } => (rx.take(), tx.take()),
+            _ => (None, None),
+        }
+    }
+}
+
+impl From<SimAddress> for Address {
+    fn from(SimAddress(spec): SimAddress) -> Self {
+        let text = if spec == WireSpec::default() { "sim".into() } else { format!("sim:{spec}") };
+        Self { text, place: Place::Sim(spec) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_built_is_what_its_text_says() {
+        let faults = Faults { loss: 0.5, seed: 3, ..Faults::default() };
+        let ip = |text: &str| text.parse::<InterfaceAddress>().unwrap();
+        for (built, text) in [
+            (Address::sim(), "sim"),
+            (Address::sim().flood(100, 3), "sim:size=100,flows=3"),
+            (Address::sim().loopback().without_pause().link_down(), "sim:loopback,pause=off,link=down"),
+            (Address::sim().cable("a,b"), "sim:cable=a,,b"),
+            (Address::sim().socket("/tmp/a").faults(faults), "sim:socket=/tmp/a,loss=0.5,seed=3"),
+            (Address::sim().rx("a"), "sim:rx=a"),
+            (Address::sim().tx("b").cable("x").rx("a,"), "sim:rx=a,,"),
+            (Address::sim().tx("b").rx("a"), "sim:rx=a,tx=b"),
+            (Address::sim().mac([2, 0, 0, 0, 0, 1]), "sim:mac=02:00:00:00:00:01"),
+            (Address::sim().ip(ip("10.0.0.1/8")), "sim"),
+            (
+                Address::sim().tap("t").ip(ip("10.0.0.1/8")).ip(ip("::1/64")).ip(ip("10.0.0.2/8")),
+                "sim:tap=t,addr=::1/64,addr=10.0.0.2/8",
+            ),
+        ] {
+            let built = Address::from(built);
+            let parsed: Address = text.parse().unwrap();
+            assert_eq!(built.place, parsed.place, "{text}");
+            assert_eq!(built.to_string().parse::<Address>().unwrap().place, parsed.place, "{built}");
+        }
+    }
+}
