@@ -82,7 +82,7 @@ fn one_wire_is_no_two_cards() {
         ixy::open(&[address.clone(), address.clone()], &Options::default()).unwrap_err().to_string();
     assert!(message.contains("sim:memory"), "{message}");
     let first = open(address.clone());
-    let message = ixy::open(&[address.clone()], &Options::default()).unwrap_err().to_string();
+    let message = ixy::open(std::slice::from_ref(&address), &Options::default()).unwrap_err().to_string();
     assert!(message.contains("this MemoryWire is plugged into another card"), "{message}");
     drop(first);
     open(address);
