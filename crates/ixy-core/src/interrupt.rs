@@ -38,11 +38,6 @@ pub trait Vectors: fmt::Debug + Send + Sync {
     /// How many there are, at least one.
     fn len(&self) -> usize;
 
-    /// Whether there are none, which is never so.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The eventfd(2) that vector `n` signals, non-blocking; `None` when there is no such vector.
     fn event(&self, n: usize) -> Option<BorrowedFd<'_>>;
 

@@ -70,7 +70,6 @@ impl Packet {
 
     /// Length of the frame in bytes.
     #[inline(always)]
-    #[allow(clippy::len_without_is_empty)] // `is_empty` comes from the slice
     pub fn len(&self) -> usize {
         self.len.into()
     }

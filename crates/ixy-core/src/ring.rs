@@ -42,11 +42,6 @@ impl Posted {
         self.indices.len()
     }
 
-    /// Whether it has none, which no ring has.
-    pub fn is_empty(&self) -> bool {
-        self.indices.is_empty()
-    }
-
     /// The device's address of buffer `i` (wrapping around), after its headroom.
     pub fn iova(&self, i: usize) -> Iova {
         let index = self.indices[i & (self.indices.len() - 1)];

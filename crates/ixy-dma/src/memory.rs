@@ -81,11 +81,6 @@ impl DmaMemory {
         self.len
     }
 
-    /// Whether it has no bytes, which no domain hands out.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// The parts that are contiguous for the device, in order.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
@@ -169,11 +164,6 @@ impl DmaSlice {
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.len
-    }
-
-    /// Whether it has no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// Whether devices of the domain `id` reach it.

@@ -129,11 +129,6 @@ impl ConfigSpace {
         self.len
     }
 
-    /// Whether it has no bytes, which no device shows.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Reads 8 bits.
     ///
     /// # Errors

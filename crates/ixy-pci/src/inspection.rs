@@ -90,11 +90,6 @@ impl Inspection {
         self.len
     }
 
-    /// Whether it has no bytes, which no BAR is opened with.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Reads the register of 8, 16 or 32 `bits` at `offset` in bytes. Where there is none, since it is outside, not aligned or
     /// of another width, and where a device does not answer, all ones are read.
     pub fn read(&self, offset: u32, bits: u32) -> u32 {

@@ -301,11 +301,6 @@ impl<'a, B: Bus, T: Width, L: RegisterLongName, A> Array<'a, B, T, L, A> {
         Span::total(self.spans)
     }
 
-    /// Whether the array has no element.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Register `n`, or `None` when the array is shorter.
     #[inline(always)]
     pub const fn at(&self, n: u32) -> Option<Reg<'a, B, T, L, A>> {

@@ -17,11 +17,6 @@ pub unsafe trait Bus: Clone + Send + Sync {
     /// The size of the window in bytes. It never changes.
     fn len(&self) -> u32;
 
-    /// Whether the window has no register at all.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Reads 8 bits.
     ///
     /// # Safety

@@ -226,11 +226,6 @@ impl Register {
     pub fn index_of(&self, offset: u32) -> Option<u32> {
         Span::index_of(self.spans, offset).or_else(|| Span::index_of(self.aliases, offset))
     }
-
-    /// Whether it is no register at all, which no map contains.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// The n-th field of the register type `L`.

@@ -104,11 +104,6 @@ impl Interrupts {
         self.len
     }
 
-    /// Whether there are none, which is never so.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Hands out the eventfds in the order of the vectors, once; none are left after that. The kernel keeps what it signals, so
     /// one that is closed is only not heard any more.
     pub fn take_vectors(&mut self) -> Vec<OwnedFd> {

@@ -26,11 +26,6 @@ impl RegionReply {
         RegionInfo::SIZE + self.areas.as_ref().map_or(0, list)
     }
 
-    /// Never: there is always the structure.
-    pub fn is_empty(&self) -> bool {
-        false
-    }
-
     /// Appends the body to `to`: all of it if that is at most `argsz` bytes, and else the structure alone, which says how
     /// long all of it is.
     ///
