@@ -6,6 +6,15 @@ use std::ops::Sub;
 /// and the gap between frames (12).
 pub const FRAMING: u64 = 24;
 
+/// Bytes of the longest frame that every driver receives and sends, without frame check sequence: 1,500 bytes of content,
+/// the Ethernet header, and two VLAN tags.
+///
+/// A card may take more: an 82599 takes 4 bytes more if the first tag is of its own type.
+pub const LONGEST_FRAME: u16 = 1522;
+
+/// Bytes of the frame check sequence at the end of each frame on the wire, which the lengths in a card's registers include.
+pub const FCS: u16 = 4;
+
 /// Counters of a device since it was opened, 64 bits each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeviceStats {

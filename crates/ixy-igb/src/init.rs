@@ -1,9 +1,9 @@
 //! From power-on to a card that receives and sends, in the order of `datasheet-notes/82576.md`.
 
-use ixy_core::MacAddress;
+use ixy_core::{FCS, LONGEST_FRAME, MacAddress};
 use ixy_regs::bus::Bus;
 use ixy_regs::igb::Rest;
-use ixy_regs::igb::fields::{CTRL, CTRL_EXT, GCR, RCTL, RFCTL, RXCSUM, TCTL};
+use ixy_regs::igb::fields::{CTRL, CTRL_EXT, GCR, RCTL, RFCTL, RLPML, RXCSUM, TCTL};
 
 use crate::card::Card;
 use crate::config::Config;
@@ -62,10 +62,11 @@ pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
     regs.ctrl().modify(CTRL::VME::CLEAR);
     regs.rxcsum().modify(RXCSUM::PCSD::CLEAR);
     rss::init(card, config.queues);
-    // The gate stays closed. Frames of up to 1,518 bytes, with their tags 1,522, to which one buffer is enough; broadcast
-    // always, unicast and multicast by choice.
+    // Frames with two tags are longer than the card takes without LPE; one buffer is enough for them.
+    regs.rlpml().write(RLPML::RLPML.val((LONGEST_FRAME + FCS).into()));
+    // The gate stays closed. Broadcast always, unicast and multicast by choice.
     // SAFETY: ARMED-ONLY: with the gate closed nothing is received.
-    unsafe { regs.rctl().write_dma(RCTL::BAM::SET + RCTL::SECRC::SET) };
+    unsafe { regs.rctl().write_dma(RCTL::BAM::SET + RCTL::SECRC::SET + RCTL::LPE::SET) };
     filters::set_promiscuous(card, config.promiscuous);
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ixy_core::MacAddress;
+use ixy_core::{FCS, LONGEST_FRAME, MacAddress};
 use ixy_regs::bus::Bus;
 use ixy_regs::ixgbe::fields::{
-    CTRL_EXT, DMATXCTL, EEC, FCRTH, FCTRL, HLREG0, MTQC, RDRXCTL, RTTDCS, RXCTRL, RXPBSIZE, SECRXCTRL,
-    SECRXSTAT, TXPBSIZE,
+    CTRL_EXT, DMATXCTL, EEC, FCRTH, FCTRL, HLREG0, MAXFRS, MTQC, RDRXCTL, RTTDCS, RXCTRL, RXPBSIZE,
+    SECRXCTRL, SECRXSTAT, TXPBSIZE,
 };
 use ixy_regs::ixgbe::{self, Registers, Rest};
 
@@ -93,13 +93,17 @@ pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
         fcrth.write(FCRTH::RTH.val(if n == 0 { level } else { 0 }));
     }
 
+    // A switch between providers adds a second tag of type 0x88a8, which the card counts as the frame's content: it makes
+    // room only for one tag of its own type (section 8.2.3.7.2). Its mode for double tags (section 7.4.5) is no way out, as
+    // it takes every frame for a tagged one. So frames are as long as JUMBOEN and MAXFRS say (section 8.2.3.22.13).
+    regs.maxfrs().write(MAXFRS::MFS.val((LONGEST_FRAME + FCS).into()));
     // The check sequence is stripped in both places, which have to agree (section 8.2.3.8.8), and frames are padded
     // to 60 bytes when they are sent.
     regs.hlreg0().modify(
         HLREG0::RXCRCSTRP::SET
             + HLREG0::TXCRCEN::SET
             + HLREG0::TXPADEN::SET
-            + HLREG0::JUMBOEN::CLEAR
+            + HLREG0::JUMBOEN::SET
             + HLREG0::LPBK::CLEAR,
     );
     // RSCACKC and FCOE_WRFIX are 0 at reset and have to be 1, RSCFRSTSIZE has to be 0 (section 8.2.3.8.8).

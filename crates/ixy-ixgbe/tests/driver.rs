@@ -677,3 +677,35 @@ proptest! {
         prop_assert_eq!(bench.faults(), 0);
     }
 }
+
+#[test]
+fn a_full_frame_with_two_vlan_tags_passes_and_a_longer_one_is_an_error() {
+    let bench = Bench::new();
+    let mut device = bench.open(&Config { rx_ring: 64, ..Config::default() }).unwrap();
+    let mut rx = device.take_rx_queue(0).unwrap();
+    let tagged = |len: usize, tags: &[u16]| {
+        let mut frame = frame(len, 1);
+        for (n, tag) in tags.iter().enumerate() {
+            frame[12 + 4 * n..][..2].copy_from_slice(&tag.to_be_bytes());
+        }
+        frame
+    };
+    let pass = [
+        tagged(1514, &[]),
+        tagged(1518, &[0x8100]),
+        tagged(1522, &[0x88a8, 0x8100]),
+        tagged(1522, &[0x8100; 2]),
+    ];
+    bench.arrive(&pass);
+    bench.arrive(&[tagged(1523, &[0x88a8, 0x8100]), tagged(1527, &[0x8100; 2])]);
+    let mut batch = Batch::new(8);
+    let mut received = Vec::new();
+    for _ in 0..100 {
+        bench.nic.poll();
+        rx.receive(&mut batch);
+        received.extend(batch.iter().map(|packet| packet.to_vec()));
+        batch.clear();
+    }
+    assert_eq!(received, pass);
+    assert_eq!(device.stats().unwrap().rx_errors, 2);
+}

@@ -117,6 +117,12 @@ pub trait Wire: Send {
     /// Drops the front frame, or does nothing when there is none.
     fn consume(&mut self);
 
+    /// Says that the MAC drops the front frame, as it takes at most `limit` bytes of such a frame; the MAC consumes it
+    /// next. A wire whose frames have numbers remembers which it was, the others do nothing.
+    fn too_long(&mut self, limit: usize) {
+        let _ = limit;
+    }
+
     /// Sends a frame. `false`: no room now, the MAC keeps the frame and offers it again later (back
     /// pressure).
     ///

@@ -66,9 +66,9 @@ fn consuming_without_looking_takes_one_frame() {
 fn short_frames_are_padded_to_sixty_bytes_with_zeros() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("in.pcap");
-    write(&path, [vec![9; 60], vec![1; 42], vec![2; 59], vec![3; 61], vec![4; 1]]);
+    write(&path, [vec![9; 60], vec![1; 42], vec![2; 59], vec![3; 61], vec![4; 14]]);
     let mut wire = open(&format!("rx={}", path.display())).unwrap();
-    for (byte, len) in [(9, 60), (1, 42), (2, 59), (3, 61), (4, 1)] {
+    for (byte, len) in [(9, 60), (1, 42), (2, 59), (3, 61), (4, 14)] {
         let mut expected = vec![byte; len];
         expected.resize(len.max(60), 0);
         assert_eq!(wire.front(), Some(&expected[..]));
@@ -78,16 +78,36 @@ fn short_frames_are_padded_to_sixty_bytes_with_zeros() {
 }
 
 #[test]
-fn empty_records_are_no_frames() {
+fn records_without_an_ethernet_header_are_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("in.pcap");
-    write(&path, [vec![], frame(1), vec![], vec![], frame(2), vec![]]);
+    write(&path, [vec![], frame(1), vec![7; 13], vec![], frame(2), vec![]]);
     let mut wire = open(&format!("rx={}", path.display())).unwrap();
     for n in [1, 2] {
         assert_eq!(wire.front(), Some(&frame(n)[..]));
         wire.consume();
     }
     assert!(wire.ended());
+}
+
+#[test]
+fn formats_are_told_by_content_when_read_and_by_name_when_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["a.pcap", "a.pcapng", "a.pcap.gz", "a.pcapng.gz"].map(|name| dir.path().join(name));
+    for (name, magic) in names.iter().zip([[0x4d, 0x3c], [0x0a, 0x0d], [0x1f, 0x8b], [0x1f, 0x8b]]) {
+        let mut wire = open(&format!("tx={}", name.display())).unwrap();
+        assert!((0..100).all(|n| wire.transmit(&frame(n))));
+        drop(wire);
+        assert_eq!(fs::read(name).unwrap()[..2], magic);
+        let other = dir.path().join("without an extension");
+        fs::rename(name, &other).unwrap();
+        let mut wire = open(&format!("rx={}", other.display())).unwrap();
+        for n in 0..100 {
+            assert_eq!(wire.front(), Some(&frame(n)[..]), "{}", name.display());
+            wire.consume();
+        }
+        assert!(wire.ended() && wire.error().is_none());
+    }
 }
 
 #[test]
@@ -183,7 +203,7 @@ fn a_capture_that_cannot_be_read_is_an_error_at_once_and_leaves_no_output_behind
 
     assert!(refusal().contains("cannot open") && refusal().contains("in.pcap"), "{}", refusal());
     fs::write(&input, "not a capture at all, but long enough").unwrap();
-    assert!(refusal().contains("in.pcap is no pcap capture"), "{}", refusal());
+    assert!(refusal().contains("in.pcap is no pcap or pcapng capture"), "{}", refusal());
     write(&input, [frame(1)]);
     let mut bytes = fs::read(&input).unwrap();
     bytes[20] = 101;

@@ -151,7 +151,7 @@ pub enum Error {
     },
     /// The wire of a software device cannot be had, or could not write out what was sent.
     #[cfg(feature = "sim")]
-    #[error("{address}: {source}")]
+    #[error("{}", of_wire(address, source))]
     Wire {
         /// The device.
         address: String,
@@ -224,6 +224,15 @@ impl Error {
 fn named(address: &str, source: &impl fmt::Display) -> String {
     let text = source.to_string();
     if text.contains(address) { text } else { format!("{address}: {text}") }
+}
+
+/// What is wrong with a wire. A message about a file names it, and the address would name it again.
+#[cfg(feature = "sim")]
+fn of_wire(address: &str, source: &ixy_sim::wire::WireError) -> String {
+    match source {
+        ixy_sim::wire::WireError::Capture(file) => file.to_string(),
+        other => format!("{address}: {other}"),
+    }
 }
 
 /// What other drivers know, behind a message that says what one driver knows.

@@ -27,6 +27,7 @@ pub(crate) mod offset {
     pub(crate) const IVAR_MISC: u32 = 0x1740;
     pub(crate) const STATISTICS: std::ops::Range<u32> = 0x4000..0x4140;
     pub(crate) const RXCSUM: u32 = 0x5000;
+    pub(crate) const RLPML: u32 = 0x5004;
     pub(crate) const RFCTL: u32 = 0x5008;
     pub(crate) const MTA: u32 = 0x5200;
     pub(crate) const RAL: u32 = 0x5400;

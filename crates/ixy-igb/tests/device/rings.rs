@@ -108,7 +108,8 @@ impl State {
     /// Whether the filters let it in: RCTL's UPE, MPE, LPE and BAM, and its own addresses.
     fn accepts(&mut self, frame: &[u8]) -> bool {
         let rctl = self.at(offset::RCTL);
-        if frame.len() > 1518 && rctl & 1 << 5 == 0 {
+        let longest = if rctl & 1 << 5 == 0 { 1522 } else { self.at(offset::RLPML) as usize & 0x3fff };
+        if frame.len() + 4 > longest {
             self.counters.add(ROC, 1);
             return false;
         }

@@ -57,8 +57,8 @@ fn a_card_without_an_address_gets_one() {
 fn the_check_sequence_is_no_part_of_a_frame_and_long_ones_are_errors() {
     let bench = Bench::new(Options::default());
     let (card, mut rx, _tx) = bench.start(&Config::default());
-    let all = [frame(0, 60), frame(1, 1518), frame(2, 1519), frame(3, 61)];
-    assert_eq!(bench.pass(&mut rx, &all).iter().map(Vec::len).collect::<Vec<_>>(), [60, 1518, 61]);
+    let all = [frame(0, 60), frame(1, 1522), frame(2, 1523), frame(3, 61)];
+    assert_eq!(bench.pass(&mut rx, &all).iter().map(Vec::len).collect::<Vec<_>>(), [60, 1522, 61]);
     assert_eq!(card.stats().unwrap().rx_errors, 1);
 }
 

@@ -92,17 +92,23 @@ impl Settings {
         if len < SHORTEST && Behaviour::FramesTooShort.on() {
             return Some(Damage::Short);
         }
-        if len > self.longest && Behaviour::FramesTooLong.on() {
-            let headers = self.headers(frame);
-            let mut tags = usize::from(headers.vlan.is_some()) + usize::from(headers.outer);
-            if !Behaviour::FramesTagLonger.on() {
-                tags = 0;
-            }
-            if len > self.longest + tags * VLAN_TAG {
-                return Some(Damage::Long);
-            }
+        self.exceeded(frame).map(|_| Damage::Long)
+    }
+
+    /// The longest frame with such tags that is taken, in bytes without check sequence, if this one is longer.
+    #[inline(always)]
+    pub(crate) fn exceeded(&self, frame: &[u8]) -> Option<usize> {
+        let len = frame.len() + FCS as usize;
+        if len <= self.longest || !Behaviour::FramesTooLong.on() {
+            return None;
         }
-        None
+        let headers = self.headers(frame);
+        let mut tags = usize::from(headers.vlan.is_some()) + usize::from(headers.outer);
+        if !Behaviour::FramesTagLonger.on() {
+            tags = 0;
+        }
+        let limit = self.longest + tags * VLAN_TAG;
+        (len > limit).then(|| limit.saturating_sub(FCS as usize))
     }
 }
 

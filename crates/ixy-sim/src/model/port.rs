@@ -23,6 +23,11 @@ impl Source for Port<'_> {
         self.0.consume();
     }
 
+    #[cold]
+    fn too_long(&mut self, limit: usize) {
+        self.0.too_long(limit);
+    }
+
     fn waits(&self) -> bool {
         self.0.waits()
     }

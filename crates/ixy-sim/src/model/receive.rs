@@ -86,6 +86,10 @@ pub(crate) struct Receiver {
 pub(crate) trait Source {
     fn front(&mut self) -> Option<&[u8]>;
     fn consume(&mut self);
+    /// The front frame is dropped, as it is longer than `limit` bytes.
+    fn too_long(&mut self, limit: usize) {
+        let _ = limit;
+    }
     /// Whether a frame stays where it is while no descriptor is free.
     fn waits(&self) -> bool;
 }
@@ -195,6 +199,8 @@ impl Receiver {
             let altered = self.alter(hw, frame);
             let frame = altered.as_deref().unwrap_or(frame);
             let Some(passed) = self.pass(hw, &config, frame, counts) else {
+                let limit = config.filter.exceeded(frame).filter(|_| altered.is_none());
+                limit.into_iter().for_each(|limit| source.too_long(limit));
                 source.consume();
                 work += 1;
                 continue;

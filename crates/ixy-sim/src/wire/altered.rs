@@ -35,6 +35,10 @@ impl Wire for Altered {
         }
     }
 
+    fn too_long(&mut self, limit: usize) {
+        self.wire.too_long(limit);
+    }
+
     fn transmit(&mut self, frame: &[u8]) -> bool {
         !self.link_down && self.wire.transmit(frame)
     }

@@ -1,6 +1,6 @@
-use std::{io::Read, path::Path, time::SystemTime};
+use std::{path::Path, time::SystemTime};
 
-use ixy_pcap::{PcapError, Reader, Writer};
+use ixy_pcap::{Frames, PcapError, Writer};
 
 use super::{Wakes, Wire, WireError};
 
@@ -10,14 +10,16 @@ const FRAMES_PER_CLOCK: u32 = 32;
 /// Frames come from one capture, and go to another.
 ///
 /// Frames are received as the capture has them: no faster than they are taken, one that was cut to a snapshot
-/// length as it is there; [`Padded`](super::Padded) pads those that a sender's own capture has without padding. Empty
-/// records are left out. The input ends with the capture, and with the first damage to it; without a capture to read it
-/// has ended from the start.
+/// length as it is there; [`Padded`](super::Padded) pads those that a sender's own capture has without padding. The input
+/// ends with the capture, and with the first damage to it; without a capture to read it has ended from the start.
+///
+/// Records that are no frames are left out, and frames that are longer than the card takes are dropped by the card. At the
+/// end of the input a warning says how many there were of each kind, and which was the first (see [`Frames`]).
 ///
 /// What is sent is written with the time at which it was, read from the clock about once a batch. Without a
 /// capture to write it is counted and dropped; so is all that follows an error.
 pub struct Captures {
-    reader: Option<Reader<Box<dyn Read + Send>>>,
+    reader: Option<Frames>,
     writer: Option<Writer>,
     /// The reader stands at a record that is yet to be consumed.
     loaded: bool,
@@ -33,7 +35,7 @@ impl Captures {
     /// # Errors
     /// One of them cannot be opened, or the one to read is no capture of Ethernet frames.
     pub fn open(rx: Option<&Path>, tx: Option<&Path>) -> Result<Self, WireError> {
-        let reader = rx.map(Reader::open).transpose()?;
+        let reader = rx.map(Frames::open).transpose()?;
         let writer = tx.map(|path| Writer::create(path, 0)).transpose()?;
         Ok(Captures {
             reader,
@@ -51,17 +53,23 @@ impl Captures {
         self.transmitted
     }
 
-    /// Goes to the next record that is a frame, unless there is one already.
+    /// Goes to the next frame, unless there is one already.
     fn load(&mut self) {
-        while let (false, Some(reader)) = (self.loaded, &mut self.reader) {
-            match reader.advance() {
-                Ok(true) => self.loaded = reader.record().is_some_and(|record| !record.data.is_empty()),
-                Ok(false) => self.reader = None,
-                Err(error) => {
-                    self.reader = None;
-                    self.fail(&error);
-                }
-            }
+        let (false, Some(reader)) = (self.loaded, &mut self.reader) else { return };
+        let result = reader.advance();
+        self.loaded = matches!(result, Ok(true));
+        if !self.loaded {
+            self.end_input();
+        }
+        if let Err(error) = result {
+            self.fail(&error);
+        }
+    }
+
+    /// Closes the capture that is read, and says what of it was not received as it was on the wire.
+    fn end_input(&mut self) {
+        for line in self.reader.take().iter().flat_map(Frames::account) {
+            tracing::warn!("{line}");
         }
     }
 
@@ -85,6 +93,12 @@ impl Wire for Captures {
     fn consume(&mut self) {
         self.load();
         self.loaded = false;
+    }
+
+    fn too_long(&mut self, limit: usize) {
+        if let Some(reader) = &mut self.reader {
+            reader.refuse(limit);
+        }
     }
 
     fn transmit(&mut self, frame: &[u8]) -> bool {
@@ -127,6 +141,13 @@ impl Wire for Captures {
 
     fn wakes(&self) -> Wakes<'_> {
         Wakes::NEVER
+    }
+}
+
+impl Drop for Captures {
+    /// A program that is stopped before the capture's end hears of the records up to there.
+    fn drop(&mut self) {
+        self.end_input();
     }
 }
 

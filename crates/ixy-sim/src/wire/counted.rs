@@ -59,6 +59,10 @@ impl Wire for Counted {
         self.wire.consume();
     }
 
+    fn too_long(&mut self, limit: usize) {
+        self.wire.too_long(limit);
+    }
+
     fn transmit(&mut self, frame: &[u8]) -> bool {
         let taken = self.wire.transmit(frame);
         if taken {

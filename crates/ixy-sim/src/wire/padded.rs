@@ -49,6 +49,10 @@ impl Wire for Padded {
         self.wire.consume();
     }
 
+    fn too_long(&mut self, limit: usize) {
+        self.wire.too_long(limit);
+    }
+
     fn transmit(&mut self, frame: &[u8]) -> bool {
         self.wire.transmit(frame)
     }
