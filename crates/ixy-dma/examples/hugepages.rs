@@ -1,5 +1,6 @@
 //! Memory as a device without an IOMMU sees it: `hugepages 2M 3000000` allocates 3,000,000 bytes in hugepages of 2 MiB and
-//! prints the address that a device would be given for each part, and its length. It needs root and free hugepages.
+//! prints the address that a device would be given for each part, and its length. `any` in place of `2M` takes pages of 2 MiB,
+//! or a part of one of 1 GiB where there are too few of those. It needs root and free hugepages.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints")]
 
 use std::error::Error;
@@ -21,15 +22,16 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [page, size] = &arguments[..] else { return Err("usage: hugepages 2M|1G BYTES".into()) };
-    let page = match page.as_str() {
-        "2M" => PageSize::Mib2,
-        "1G" => PageSize::Gib1,
-        other => return Err(format!("{other} is no size of hugepages: write 2M or 1G").into()),
+    let [page, size] = &arguments[..] else { return Err("usage: hugepages 2M|1G|any BYTES".into()) };
+    let domain = match page.as_str() {
+        "2M" => PhysicalDomain::new(PageSize::Mib2),
+        "1G" => PhysicalDomain::new(PageSize::Gib1),
+        "any" => PhysicalDomain::default(),
+        other => return Err(format!("{other} is no size of hugepages: write 2M, 1G or any").into()),
     };
     let size = size.parse().map_err(|error| format!("{size} is no number of bytes: {error}"))?;
 
-    let memory = Arc::new(PhysicalDomain::new(page)).allocate(size)?;
+    let memory = Arc::new(domain).allocate(size)?;
     for segment in memory.segments() {
         println!("{:#x} {:#x}", segment.iova.0, segment.len);
     }

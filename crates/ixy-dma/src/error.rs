@@ -68,6 +68,25 @@ pub enum Error {
         /// The file that sets their number.
         setting: PathBuf,
     },
+    /// A control group of this process allows fewer hugepages.
+    #[error(
+        "{wanted} hugepages of {page} are needed and {allowed} are allowed: the control group of this process is limited to {limit} bytes ({}); a container gets more with `--cgroup-conf=hugetlb.{}.max=max` (podman) or a limit on {} (Kubernetes), elsewhere root raises the limit there",
+        file.display(),
+        in_cgroup(*page),
+        in_kubernetes(*page)
+    )]
+    HugepageLimit {
+        /// How many are needed.
+        wanted: u64,
+        /// Their size.
+        page: PageSize,
+        /// How many more the group may have.
+        allowed: u64,
+        /// Bytes that the group may have in all.
+        limit: u64,
+        /// The file that sets the limit.
+        file: PathBuf,
+    },
     /// This kernel or processor has no hugepages of that size.
     #[error(
         "this system has no hugepages of {page} ({} does not exist): choose another page size",
@@ -91,7 +110,7 @@ pub enum Error {
     },
     /// The kernel does not tell where memory is.
     #[error(
-        "the kernel does not tell the physical address of the memory at {address:#x} ({}: frame number zero, or not readable): reading it takes CAP_SYS_ADMIN outside of containers; run as root",
+        "the kernel does not tell this process the physical address of its memory at {address:#x} ({}: frame number zero, or not readable), for which CAP_SYS_ADMIN is needed: run as root; a container needs `--cap-add=SYS_ADMIN` (podman, docker), with which it can take over the machine, or a card that is bound to vfio-pci, which needs no such addresses",
         path.display()
     )]
     FrameHidden {
@@ -115,7 +134,7 @@ pub enum Error {
     },
     /// The kernel's VFIO is not there.
     #[error(
-        "{} cannot be used ({source}): VFIO is missing; as root, run `modprobe -a vfio-pci vfio_iommu_type1`",
+        "{} cannot be used ({source}): VFIO is missing; as root, run `modprobe -a vfio-pci vfio_iommu_type1`, and give it to a container with `--device /dev/vfio/vfio`",
         path.display()
     )]
     NoVfio {
@@ -129,7 +148,7 @@ pub enum Error {
     NoVfioIommu,
     /// No device of the group is bound to vfio-pci.
     #[error(
-        "{} cannot be opened ({source}): no device of IOMMU group {group} is bound to vfio-pci, or that module is missing (`modprobe vfio-pci`), or this container was not given the file",
+        "{} cannot be opened ({source}): no device of IOMMU group {group} is bound to vfio-pci, or that module is missing (`modprobe vfio-pci`), or this container was not given the file (`--device /dev/vfio/{group}`)",
         path.display()
     )]
     NoVfioGroup {
@@ -142,7 +161,7 @@ pub enum Error {
     },
     /// The group is there in VFIO's mode without an IOMMU only.
     #[error(
-        "group {group} has no IOMMU ({} is there): VFIO keeps its devices from nothing, and this mode of it is not used; `echo ADDRESS > /sys/bus/pci/drivers/vfio-pci/unbind` lets a device be reached as root through sysfs",
+        "group {group} has no IOMMU ({} is there): in this mode VFIO confines no device, and it is not used; release the device with `echo ADDRESS > /sys/bus/pci/drivers/vfio-pci/unbind` and open it as root, through sysfs",
         path.display()
     )]
     VfioWithoutIommu {
@@ -179,8 +198,28 @@ pub enum Error {
         /// Its devices that have another driver, with its name.
         others: Vec<String>,
     },
+    /// The firmware reserves memory for a device of the group.
+    #[error(
+        "IOMMU group {group} cannot be used through VFIO: the firmware reserves memory of the machine for a device in it ({regions}, an RMRR), and the kernel refuses VFIO such devices; {FIRMWARE}, or release the device and drive it as root with the kernel parameter iommu=pt, with which the IOMMU lets all devices reach all memory"
+    )]
+    VfioReserved {
+        /// The number of the group.
+        group: u32,
+        /// The memory, in physical addresses.
+        regions: String,
+    },
+    /// The IOMMU does not remap interrupts.
+    #[error(
+        "IOMMU group {group} cannot be put into {into}: the IOMMU does not remap interrupts, so a device could send any to the system; switch interrupt remapping on in the firmware (VT-d, x2APIC) and take intremap=off from the kernel's parameters; if all devices and their programs are trusted, root accepts it with `echo 1 > /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts`"
+    )]
+    VfioInterrupts {
+        /// The number of the group.
+        group: u32,
+        /// The container.
+        into: String,
+    },
     /// A group cannot be put into a container.
-    #[error("IOMMU group {group} cannot be put into {into}: {source}; {}", advice(source))]
+    #[error("IOMMU group {group} cannot be put into {into}: {source}; `dmesg` may say why")]
     VfioGroupRefused {
         /// The number of the group.
         group: u32,
@@ -211,7 +250,7 @@ pub enum Error {
     },
     /// The process may not lock so much memory.
     #[error(
-        "{len} bytes cannot be mapped for devices: with the {} KiB that are locked already that is more than the {} KiB which this process may lock (RLIMIT_MEMLOCK): run `{}` before it",
+        "{len} bytes cannot be mapped for devices: with the {} KiB that are locked already that is more than the {} KiB which this process may lock (RLIMIT_MEMLOCK): run `{}` before it, or start its container with `--ulimit memlock=-1`",
         locked >> 10,
         limit >> 10,
         raise(*needed, *hard)
@@ -255,6 +294,22 @@ pub enum Error {
     },
 }
 
+/// How control groups name a size of hugepages.
+fn in_cgroup(page: PageSize) -> &'static str {
+    match page {
+        PageSize::Mib2 => "2MB",
+        PageSize::Gib1 => "1GB",
+    }
+}
+
+/// How Kubernetes names the resource.
+fn in_kubernetes(page: PageSize) -> &'static str {
+    match page {
+        PageSize::Mib2 => "hugepages-2Mi",
+        PageSize::Gib1 => "hugepages-1Gi",
+    }
+}
+
 /// Words about a NUMA node, or none.
 fn at_node(node: Option<u32>, words: &str) -> String {
     node.map_or_else(String::new, |node| format!("{words}{node}"))
@@ -280,14 +335,8 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 
-/// What may help when VFIO refuses a group with this error.
-fn advice(source: &std::io::Error) -> &'static str {
-    if source.kind() == std::io::ErrorKind::PermissionDenied {
-        "the IOMMU does not remap interrupts, so a device could send any to the system: switch that on in the firmware, or as root accept it with `echo 1 > /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts`"
-    } else {
-        "`dmesg` may say why"
-    }
-}
+/// Where firmware reserves memory for devices, and how that is switched off.
+const FIRMWARE: &str = "switch that off in the firmware (HPE: the shared memory feature of the card's slot, on older ProLiants with `conrep`, conrep_rmrds.xml and Endpoints_Excluded for RMRDS_SlotN; AMD boards: pre-boot or kernel DMA protection; else ask the vendor for RMRR)";
 
 #[cfg(test)]
 mod tests {
@@ -298,14 +347,5 @@ mod tests {
         let text = |others| Error::VfioGroupNotViable { group: 7, others }.to_string();
         assert!(text(vec![]).contains("that are not kept apart; bind them"));
         assert!(text(vec!["a".into(), "b".into()]).contains("that are not kept apart: a, b; bind them"));
-    }
-
-    #[test]
-    fn an_iommu_that_does_not_remap_interrupts_is_named_with_the_way_round_it() {
-        let text = |kind: std::io::ErrorKind| {
-            Error::VfioGroupRefused { group: 7, into: "x".into(), source: kind.into() }.to_string()
-        };
-        assert!(text(std::io::ErrorKind::PermissionDenied).contains("allow_unsafe_interrupts"));
-        assert!(text(std::io::ErrorKind::InvalidInput).ends_with("`dmesg` may say why"));
     }
 }

@@ -1,8 +1,10 @@
 //! Memory that a device reaches by physical addresses: [`PhysicalDomain`].
 
+mod control_group;
 mod hugepages;
 mod mapping;
 mod pagemap;
+mod shared;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -18,6 +20,7 @@ use hugepages::Hugepages;
 pub use hugepages::PageSize;
 pub(crate) use mapping::Mapping;
 use pagemap::Pagemap;
+use shared::Piece;
 
 /// Physical memory, for devices that no IOMMU stands in front of. It comes in hugepages: one of 2 MiB or 1 GiB is
 /// contiguous for the device, is never swapped, and stays where it is as long as it is mapped, barring the removal of
@@ -36,6 +39,9 @@ use pagemap::Pagemap;
 /// boot with `iommu=pt`.
 ///
 /// # Hugepages
+///
+/// Those of 2 MiB are taken where there are enough of them. [`PhysicalDomain::default`] else takes pages of 1 GiB, of which
+/// several pieces of memory share one. [`PhysicalDomain::new`] takes those of one size only.
 ///
 /// They come from a mounted hugetlbfs, whose file is unlinked at once, or else from an anonymous mapping. They are
 /// reserved, bound to a NUMA node if one is given, and touched before they are handed out, so that using them never
@@ -60,22 +66,23 @@ use pagemap::Pagemap;
 /// ```
 #[derive(Debug)]
 pub struct PhysicalDomain {
-    page: PageSize,
+    /// The only size of pages; `None` takes those of 1 GiB where there are too few of 2 MiB.
+    page: Option<PageSize>,
     node: Option<u32>,
     root: PathBuf,
 }
 
 impl Default for PhysicalDomain {
-    /// Pages of 2 MiB, on any NUMA node.
+    /// Pages of 2 MiB, or of 1 GiB where there are too few of those, on any NUMA node.
     fn default() -> Self {
-        Self::new(PageSize::Mib2)
+        Self { page: None, node: None, root: PathBuf::from("/") }
     }
 }
 
 impl PhysicalDomain {
-    /// Physical memory in pages of a size.
+    /// Physical memory in pages of one size.
     pub fn new(page: PageSize) -> Self {
-        Self { page, node: None, root: PathBuf::from("/") }
+        Self { page: Some(page), ..Self::default() }
     }
 
     /// Takes memory from a NUMA node only, that of the device. On a machine with a single node it makes no
@@ -85,8 +92,8 @@ impl PhysicalDomain {
         Self { node, ..self }
     }
 
-    /// Reads the kernel's files below another root than `/`: `proc/self/mounts`, `proc/self/pagemap`,
-    /// `sys/kernel/mm/hugepages`, `sys/devices/system/node`. For tests.
+    /// Reads the kernel's files below another root than `/`: `proc/self/mounts`, `proc/self/pagemap`, `proc/self/cgroup`,
+    /// `sys/kernel/mm/hugepages`, `sys/devices/system/node`, `sys/fs/cgroup`. For tests.
     ///
     /// # Safety
     /// No device is given addresses of memory of this domain, unless `proc/self/pagemap` below `root` tells the truth.
@@ -95,22 +102,73 @@ impl PhysicalDomain {
         Self { root: root.as_ref().to_owned(), ..self }
     }
 
+    /// Checks, without mapping anything, that [`PhysicalDomain::default`] can allocate `len` bytes now, on a NUMA node if one is
+    /// given, and returns the size of their pages. The kernel's files are looked for below `root`, which is `/` but in tests.
+    ///
+    /// # Errors
+    /// [`Error::NoHugepages`], [`Error::HugepageLimit`], [`Error::NoSuchPageSize`], [`Error::NoSuchNode`].
+    pub fn check(root: &Path, node: Option<u32>, len: usize) -> Result<PageSize, Error> {
+        let domain = Self { page: None, node, root: root.to_owned() };
+        let bound = domain.binding()?;
+        let mut first = None;
+        for &page in domain.sizes() {
+            if domain.shares(page) && shared::has_room(node, root, len) {
+                return Ok(page);
+            }
+            let count = len.div_ceil(page.bytes()) as u64;
+            match (Hugepages { page, root }).shortage(count, bound) {
+                None => return Ok(page),
+                Some(error) => first = first.or(Some(error)),
+            }
+        }
+        Err(first.unwrap_or(Error::BadRequest { size: len }))
+    }
+
+    /// Checks that the kernel tells this process the physical addresses of its memory, in `proc/self/pagemap` below `root`. A
+    /// tree for tests without that file tells nothing, which is no error.
+    ///
+    /// # Errors
+    /// [`Error::FrameHidden`] without CAP_SYS_ADMIN.
+    pub fn check_addresses(root: &Path) -> Result<(), Error> {
+        if !root.join("proc/self/pagemap").exists() {
+            return Ok(());
+        }
+        let touched = std::hint::black_box(0_u8);
+        let address = std::ptr::from_ref(&touched).addr() as u64;
+        Pagemap::open(root, address)?.physical(address).map(|_| ())
+    }
+
+    /// The sizes of pages to try, the best first.
+    fn sizes(&self) -> &[PageSize] {
+        match &self.page {
+            Some(only) => std::slice::from_ref(only),
+            None => &[PageSize::Mib2, PageSize::Gib1],
+        }
+    }
+
+    /// Whether pieces of memory share pages of this size. Who asks for such pages gets whole ones.
+    fn shares(&self, page: PageSize) -> bool {
+        self.page.is_none() && page == PageSize::Gib1
+    }
+
+    /// The node to bind memory to: none on a machine that has a single one.
+    fn binding(&self) -> Result<Option<u32>, Error> {
+        self.node.map_or(Ok(None), |node| hugepages::binding(&self.root, node))
+    }
+
     /// Maps `len` bytes, a multiple of the page size, and touches all of them.
-    pub(crate) fn map(&self, len: usize) -> Result<Mapping, Error> {
-        let hugepages = Hugepages { page: self.page, root: &self.root };
-        let node = match self.node {
-            Some(node) => hugepages.binding(node)?,
-            None => None,
-        };
-        let count = (len / self.page.bytes()) as u64;
+    pub(crate) fn map_pages(&self, page: PageSize, len: usize) -> Result<Mapping, Error> {
+        let hugepages = Hugepages { page, root: &self.root };
+        let node = self.binding()?;
+        let count = (len / page.bytes()) as u64;
         let mapping = hugepages.reserve(len)?;
         mapping.keep_out_of_forks()?;
         if let Some(node) = node {
             mapping.bind(node)?;
         }
-        match mapping.populate(self.page.bytes()) {
+        match mapping.populate(page.bytes()) {
             Ok(()) => Ok(mapping),
-            // What is reserved may be on another node than the one it is bound to.
+            // What is reserved may be on another node than the one it is bound to, or beyond what a control group allows.
             Err(error) => {
                 drop(mapping);
                 Err(hugepages.shortage(count, node).unwrap_or(error))
@@ -120,8 +178,7 @@ impl PhysicalDomain {
 
     /// Maps `len` bytes of ordinary memory, on the node where hugepages would be. Nothing is touched.
     pub(crate) fn map_ordinary(&self, len: usize) -> Result<Mapping, Error> {
-        let hugepages = Hugepages { page: self.page, root: &self.root };
-        let node = self.node.map_or(Ok(None), |node| hugepages.binding(node))?;
+        let node = self.binding()?;
         let failed = |source: Errno| Error::Os {
             what: format!("cannot get {len} bytes of memory"),
             source: source.into(),
@@ -133,12 +190,38 @@ impl PhysicalDomain {
     }
 
     /// Where the pages of a mapping are.
-    fn segments(&self, mapping: &Mapping) -> Result<Vec<Segment>, Error> {
+    fn segments(&self, mapping: &Mapping, page: PageSize) -> Result<Vec<Segment>, Error> {
         let pagemap = Pagemap::open(&self.root, mapping.address())?;
-        let page = self.page.bytes();
+        let page = page.bytes();
         let offsets = (0..mapping.len()).step_by(page);
         let places = offsets.map(|offset| pagemap.physical(mapping.address() + offset as u64).map(Iova));
         Ok(join(&places.collect::<Result<Vec<_>, _>>()?, page))
+    }
+}
+
+impl PhysicalDomain {
+    /// Memory in pages of a size.
+    fn allocate_in(self: &Arc<Self>, page: PageSize, size: usize) -> Result<DmaMemory, Error> {
+        let len = size.checked_next_multiple_of(page.bytes()).filter(|&len| len > 0);
+        let len = len.ok_or(Error::BadRequest { size })?;
+        let domain = Arc::clone(self);
+        if self.shares(page) {
+            let piece = Piece::new(self, size)?;
+            let (base, len, segments) = (piece.base(), piece.len(), piece.segments());
+            tracing::debug!(bytes = len, segments = segments.len(), "a part of hugepages of 1G is used");
+            // SAFETY: MAPPED-ALIVE: the piece has `len` zeroed bytes from `base`, aligned to 2 MiB, and keeps them mapped and to
+            // itself as long as the backing lives. Its segments are parts of those of its pages, which are as below.
+            return Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(piece), domain) });
+        }
+        let mapping = self.map_pages(page, len)?;
+        let segments = self.segments(&mapping, page)?;
+        tracing::debug!(pages = len / page.bytes(), %page, segments = segments.len(), "hugepages mapped");
+        let base = mapping.base();
+        // SAFETY: MAPPED-ALIVE: the mapping has `len` bytes from `base`, zeroed by the kernel and aligned to a
+        // hugepage, and lives as long as the backing. Nobody else has it. The pagemap gave the physical addresses of
+        // its pages, which stay as the pages are shared, present and kept out of forks. `join` makes segments of them that
+        // follow one another, of whole pages.
+        Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(mapping), domain) })
     }
 }
 
@@ -167,17 +250,18 @@ unsafe impl DmaDomain for PhysicalDomain {
     }
 
     fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, Error> {
-        let len = size.checked_next_multiple_of(self.page.bytes()).filter(|&len| len > 0);
-        let len = len.ok_or(Error::BadRequest { size })?;
-        let mapping = self.map(len)?;
-        let segments = self.segments(&mapping)?;
-        tracing::debug!(pages = len / self.page.bytes(), page = %self.page, segments = segments.len(), "hugepages mapped");
-        let base = mapping.base();
-        // SAFETY: MAPPED-ALIVE: the mapping has `len` bytes from `base`, zeroed by the kernel and aligned to a
-        // hugepage, and lives as long as the backing. Nobody else has it. The pagemap gave the physical addresses of
-        // its pages, which stay as the pages are shared, present and kept out of forks. `join` makes segments of them that
-        // follow one another, of whole pages.
-        Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(mapping), self) })
+        let mut first = None;
+        for &page in self.sizes() {
+            match self.allocate_in(page, size) {
+                Err(error) if matches!(error, Error::BadRequest { .. } | Error::NoSuchNode { .. }) => {
+                    return Err(error);
+                }
+                // Of several sizes the usual one is what a user is asked for.
+                Err(error) => first = first.or(Some(error)),
+                found => return found,
+            }
+        }
+        Err(first.unwrap_or(Error::BadRequest { size }))
     }
 
     unsafe fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error> {

@@ -7,6 +7,7 @@ mod container;
 mod fake;
 mod group;
 mod limits;
+mod refusal;
 mod space;
 mod spaces;
 #[cfg(test)]
@@ -25,6 +26,8 @@ use crate::physical::{Mapping, PageSize, PhysicalDomain};
 pub use call::{query, request};
 use container::Container;
 pub use group::VfioGroup;
+pub use limits::check_lock;
+pub use refusal::{check, reserved};
 use space::{PAGE, Range, Refused};
 use spaces::Spaces;
 
@@ -91,8 +94,8 @@ impl VfioDomain {
     /// A container of its own with one group in it.
     ///
     /// # Errors
-    /// [`Error::NoVfio`], [`Error::NoVfioIommu`], [`Error::VfioPermission`]; [`Error::VfioGroupRefused`],
-    /// [`Error::NoIovaRanges`].
+    /// [`Error::NoVfio`], [`Error::NoVfioIommu`], [`Error::VfioPermission`]; [`Error::VfioReserved`],
+    /// [`Error::VfioInterrupts`], [`Error::VfioGroupRefused`], [`Error::NoIovaRanges`].
     pub fn new(group: VfioGroup) -> Result<Self, Error> {
         Self::among(Arc::default(), group)
     }
@@ -101,11 +104,9 @@ impl VfioDomain {
     fn among(spaces: Arc<Mutex<Spaces>>, group: VfioGroup) -> Result<Self, Error> {
         let container = Container::open()?;
         let joined = group.join(&container).and_then(|()| container.set_iommu());
-        let info = joined.and_then(|()| container.info()).map_err(|source| Error::VfioGroupRefused {
-            group: group.number(),
-            into: "a container of its own".into(),
-            source,
-        })?;
+        let info = joined
+            .and_then(|()| container.info())
+            .map_err(|source| refusal::explain(group.number(), "a container of its own".into(), source))?;
         let number = lock(&spaces).add(&info);
         let groups = Mutex::new(vec![group]);
         let shared = Shared { id: DomainId::unique(), container, groups, spaces, number };
@@ -166,9 +167,9 @@ impl VfioDomain {
 
     /// Memory of this process for `size` bytes: hugepages or ordinary ones.
     fn memory(&self, size: usize) -> Result<Mapping, Error> {
-        let memory = PhysicalDomain::new(PageSize::Mib2).on_node(self.node);
+        let memory = PhysicalDomain::default().on_node(self.node);
         if let Some(len) = size.checked_next_multiple_of(HUGE).filter(|_| size >= HUGE) {
-            match memory.map(len) {
+            match memory.map_pages(PageSize::Mib2, len) {
                 Err(error @ Error::NoSuchNode { .. }) => return Err(error),
                 Err(error) => tracing::debug!(%error, "ordinary pages are taken instead"),
                 found => return found,

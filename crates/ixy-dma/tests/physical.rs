@@ -225,6 +225,46 @@ fn what_is_free_is_what_nobody_has_reserved() {
 }
 
 #[test]
+fn pages_of_one_gibibyte_are_taken_where_there_are_too_few_of_two_mebibytes() {
+    let root = Root::new("fallback");
+    let [small, large] = ["2048", "1048576"].map(|kib| format!("sys/kernel/mm/hugepages/hugepages-{kib}kB"));
+    let set = |directory: &str, number: &str| {
+        root.write(&format!("{directory}/nr_hugepages"), number);
+        root.write(&format!("{directory}/free_hugepages"), number);
+    };
+    let check = |len| PhysicalDomain::check(&root.0, None, len);
+    set(&small, "8\n");
+    set(&large, "1\n");
+    assert_eq!(check(8 * PAGE).unwrap(), PageSize::Mib2);
+    assert_eq!(check(9 * PAGE).unwrap(), PageSize::Gib1);
+    // With too few of both the user is asked for the usual ones.
+    set(&large, "0\n");
+    let error = check(9 * PAGE).unwrap_err();
+    assert!(matches!(error, Error::NoHugepages { page: PageSize::Mib2, wanted: 9, free: 8, .. }), "{error}");
+    fs::remove_dir_all(root.0.join(&small)).unwrap();
+    set(&large, "2\n");
+    assert_eq!(check(1).unwrap(), PageSize::Gib1);
+}
+
+#[test]
+fn a_limit_of_the_control_group_is_named_with_its_file_and_the_way_out() {
+    let root = Root::new("limit");
+    for file in ["nr_hugepages", "free_hugepages"] {
+        root.write(&format!("sys/kernel/mm/hugepages/hugepages-2048kB/{file}"), "100\n");
+    }
+    root.write("proc/self/cgroup", "0::/\n");
+    root.write("sys/fs/cgroup/hugetlb.2MB.max", "4194304\n");
+    let check = |pages| PhysicalDomain::check(&root.0, None, pages * PAGE);
+    assert_eq!(check(2).unwrap(), PageSize::Mib2);
+    let text = check(3).unwrap_err().to_string();
+    for words in
+        ["3 hugepages of 2M are needed and 2 are allowed", "hugetlb.2MB.max", "4194304 bytes", "podman"]
+    {
+        assert!(text.contains(words), "{words} is not in: {text}");
+    }
+}
+
+#[test]
 fn a_numa_node_that_is_not_there_is_an_error_before_anything_is_mapped() {
     let root = Root::new("nodes");
     root.write("sys/devices/system/node/online", "0-1,4\n");

@@ -78,5 +78,9 @@ fn a_hugepage_may_have_one_gibibyte() {
     let message = guest.run("hugepages 1G 1073741825 2>&1").unwrap_err().to_string();
     assert!(message.contains("2 hugepages of 1G are needed and 1 "), "{message}");
     assert_eq!(bench::free_hugepages(&mut guest), [128, 128]);
+    // Where there are no others, a part of it serves in their place.
+    let none = "echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+    let output = guest.run(&format!("{none}; hugepages any 3000000")).unwrap();
+    assert_eq!(output.trim(), format!("{address:#x} 0x400000"));
     bench::the_kernel_is_well(&guest);
 }

@@ -9,6 +9,7 @@ use ixy_regs::bus::Bus;
 use crate::address::{Address, DeviceId};
 use crate::bar::BarBus;
 use crate::capability::Capability;
+use crate::check;
 use crate::config::{COMMAND_BUS_MASTER, COMMAND_IO, COMMAND_MEMORY, ConfigSpace};
 use crate::error::Error;
 use crate::interrupts;
@@ -87,11 +88,11 @@ impl Device<()> {
     /// interrupts are switched off, pin and messages. Whether it may start DMA is left as it was: see [`BusMaster`].
     ///
     /// # Errors
-    /// [`Error::NoSuchDevice`], [`Error::NotSupported`]; [`Error::BoundToVfio`], [`Error::InterfaceUp`],
-    /// [`Error::InterfaceHidden`] or [`Error::InUse`] when it is in use; [`Error::NoBar`], [`Error::BarTooSmall`],
-    /// [`Error::BarUnassigned`], [`Error::BarIsPorts`] or [`Error::BarIsMemory`] when its registers are not where they
-    /// should be; [`Error::Permission`], [`Error::Lockdown`], [`Error::MessagesRefused`] or [`Error::Io`] when the
-    /// system refuses; [`Error::Gone`].
+    /// [`Error::NoSuchDevice`], [`Error::NotSupported`]; [`Error::BoundToVfio`], [`Error::DefaultRoute`],
+    /// [`Error::InterfaceUp`], [`Error::InterfaceHidden`] or [`Error::InUse`] when it is in use; [`Error::NoBar`],
+    /// [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsPorts`] or [`Error::BarIsMemory`] when its registers
+    /// are not where they should be; [`Error::Asleep`]; [`Error::ReadOnly`], [`Error::Permission`], [`Error::Lockdown`],
+    /// [`Error::MessagesRefused`] or [`Error::Io`] when the system refuses; [`Error::Gone`].
     pub fn take(
         sysfs: &Sysfs,
         address: Address,
@@ -107,9 +108,8 @@ impl Device<()> {
             error => error,
         })?;
         supports(driver, ids, &info)?;
-        let access = kernel_driver::check(&info, in_use)?;
-        for &bar in needed {
-            BarFile::find(sysfs, address, bar, driver)?;
+        if let Some(error) = check::obstacles(sysfs, &info, driver, needed, in_use).into_iter().next() {
+            return Err(error);
         }
         let config = Arc::new(ConfigSpace::open(sysfs, address)?);
         config.lock()?;
@@ -118,7 +118,7 @@ impl Device<()> {
         let express = capabilities.iter().find(|capability| capability.id == Capability::PCI_EXPRESS);
         let express = express.map(|capability| capability.offset);
 
-        if access == Access::Bound {
+        if Access::of(&info) == Access::Bound {
             kernel_driver::unbind(sysfs, &info)?;
         }
         interrupts::switch_off(&config, &capabilities)?;
@@ -143,8 +143,8 @@ impl Device<()> {
         needed: &[Bar],
     ) -> Result<Self, Error> {
         supports(driver, ids, &info)?;
-        for &bar in needed {
-            BarFile::find(&sysfs, info.address, bar, driver)?;
+        if let Some(error) = check::bars(&sysfs, &info, driver, needed).into_iter().next() {
+            return Err(error);
         }
         config.lock()?;
         config.id()?;
@@ -168,6 +168,25 @@ fn supports(driver: &str, ids: &[DeviceId], info: &DeviceInfo) -> Result<(), Err
     }
     let (driver, supported) = (driver.to_owned(), ids.to_vec());
     Err(Error::NotSupported { address: info.address, found: info.id, driver, supported })
+}
+
+impl Sysfs {
+    /// What keeps this process from a device, for a driver of this name that needs these BARs; empty when nothing does.
+    /// Nothing is opened or changed. [`Device::take`] asks the same, and fails with the first answer.
+    ///
+    /// Of a device that is bound to vfio-pci only the BARs are looked at: [`ixy_dma::vfio::check`] knows the rest.
+    pub fn obstacles(
+        &self,
+        info: &DeviceInfo,
+        driver: &str,
+        needed: &[Bar],
+        in_use: WhenInUse,
+    ) -> Vec<Error> {
+        match Access::of(info) {
+            Access::Vfio => check::bars(self, info, driver, needed),
+            _ => check::obstacles(self, info, driver, needed, in_use),
+        }
+    }
 }
 
 impl<B> Device<B> {

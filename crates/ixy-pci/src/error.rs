@@ -113,6 +113,40 @@ pub enum Error {
         /// Its interfaces that are up.
         interfaces: Vec<String>,
     },
+    /// Taking the device would cut this machine off.
+    #[error(
+        "{address} carries this machine's default route, through its network interface {interface}: choose another card"
+    )]
+    DefaultRoute {
+        /// The device.
+        address: Address,
+        /// The interface.
+        interface: String,
+    },
+    /// The device sleeps.
+    #[error(
+        "{address} is asleep, in the power state {state}, in which its registers do not answer: run `echo on | sudo tee {}`",
+        path.display()
+    )]
+    Asleep {
+        /// The device.
+        address: Address,
+        /// Its power state.
+        state: String,
+        /// The file that wakes it.
+        path: PathBuf,
+    },
+    /// The files of the device are on a file system that is mounted read-only.
+    #[error(
+        "cannot write to {}, as sysfs is mounted read-only, which is how containers have it: start the container with `--privileged`, which gives it the whole machine, or bind {address} to vfio-pci and give the container `--device /dev/vfio/vfio --device /dev/vfio/GROUP --ulimit memlock=-1`; outside of a container run `sudo mount -o remount,rw /sys`",
+        path.display()
+    )]
+    ReadOnly {
+        /// The device.
+        address: Address,
+        /// The file.
+        path: PathBuf,
+    },
     /// A kernel driver for network devices is bound, yet no interface is to be seen here.
     #[error(
         "{address} is bound to the kernel driver {driver}, but no network interface of it is visible here, so another network namespace may be using it: unbind it with `echo {address} > /sys/bus/pci/drivers/{driver}/unbind`, or take the device all the same with --force"
@@ -338,6 +372,7 @@ impl Error {
         let source = source.into();
         match source.kind() {
             io::ErrorKind::PermissionDenied => Self::Permission { address, what, path: path.to_owned() },
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { address, path: path.to_owned() },
             _ => Self::io(what, path, source),
         }
     }

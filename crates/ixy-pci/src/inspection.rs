@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
 
 use crate::address::Address;
+use crate::check;
 use crate::config::{COMMAND_IO, COMMAND_MEMORY, ConfigSpace};
 use crate::error::Error;
 use crate::region::{Bar, BarFile, BarKind};
@@ -61,8 +62,8 @@ impl Inspection {
     ///
     /// # Errors
     /// [`Error::NoBar`], [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsPorts`] or
-    /// [`Error::BarIsMemory`] when the BAR is not what is `needed`; [`Error::BadAttribute`] when the device is asleep or does
-    /// not answer in the BAR; [`Error::Gone`]; [`Error::Permission`] without root, [`Error::Lockdown`],
+    /// [`Error::BarIsMemory`] when the BAR is not what is `needed`; [`Error::Asleep`]; [`Error::BadAttribute`] when the device
+    /// does not answer in the BAR; [`Error::Gone`]; [`Error::Permission`] without root, [`Error::Lockdown`],
     /// [`Error::BarExclusive`] or [`Error::Io`] when the system refuses.
     pub fn open(sysfs: &Sysfs, address: Address, needed: Bar) -> Result<Self, Error> {
         let bar = BarFile::find(sysfs, address, needed, "inspection")?;
@@ -132,11 +133,7 @@ impl Inspection {
 /// Refuses a device whose registers read as all ones, or stop the processor on some machines: it sleeps, or its BARs of this
 /// kind are off.
 fn answers(sysfs: &Sysfs, address: Address, kind: BarKind) -> Result<(), Error> {
-    let path = sysfs.path(address).join("power_state");
-    if let Some(state) = sysfs::read(&path)?.filter(|state| state != "D0" && state != "unknown") {
-        let awake = "D0, in which registers can be read: write `on` to the file power/control beside it";
-        return Err(sysfs::bad(&path, &state, awake));
-    }
+    check::asleep(sysfs, address)?;
     let config = ConfigSpace::open_read_only(sysfs, address)?;
     config.id()?;
     let command = config.read16(COMMAND)?;

@@ -31,9 +31,6 @@ pub(crate) enum Access {
     Vfio,
 }
 
-/// Network controllers, in the upper 8 of the 24 bits of a class.
-const CLASS_NETWORK: u32 = 0x02;
-
 impl Access {
     /// The way that leads to a device now.
     pub(crate) fn of(device: &DeviceInfo) -> Self {
@@ -55,17 +52,18 @@ pub(crate) fn check(device: &DeviceInfo, in_use: WhenInUse) -> Result<Access, Er
     if in_use == WhenInUse::Take {
         return Ok(access);
     }
+    if let Some(interface) = device.interfaces.iter().find(|interface| interface.default_route) {
+        return Err(Error::DefaultRoute { address, interface: interface.name.clone() });
+    }
     let up = device.interfaces.iter().filter(|interface| interface.up);
     let interfaces: Vec<String> = up.map(|interface| interface.name.clone()).collect();
     if !interfaces.is_empty() {
         return Err(Error::InterfaceUp { address, interfaces });
     }
-    // Interfaces of other network namespaces are not to be seen here, and may be up.
-    let network = device.class.is_some_and(|class| class >> 16 == CLASS_NETWORK);
+    // Interfaces of other network namespaces are not visible here, and may be up.
+    let without = device.is_network() && device.interfaces.is_empty();
     match &device.driver {
-        Some(driver)
-            if device.driven && access == Access::Bound && network && device.interfaces.is_empty() =>
-        {
+        Some(driver) if device.driven && access == Access::Bound && without => {
             Err(Error::InterfaceHidden { address, driver: driver.clone() })
         }
         _ => Ok(access),

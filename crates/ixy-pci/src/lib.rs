@@ -93,14 +93,17 @@ mod address;
 mod bar;
 mod candidate;
 mod capability;
+mod check;
 mod config;
 mod device;
 mod error;
+mod group;
 mod inspection;
 mod interrupts;
 mod kernel_driver;
 mod ports;
 mod region;
+mod routes;
 mod sysfs;
 mod vfio;
 
@@ -111,6 +114,7 @@ pub use capability::{BrokenList, Capability, CapabilityList, ExtendedCapability,
 pub use config::ConfigSpace;
 pub use device::{Device, Supported};
 pub use error::Error;
+pub use group::{Group, Neighbour};
 pub use inspection::Inspection;
 pub use kernel_driver::WhenInUse;
 pub use ports::PortBus;

@@ -1,4 +1,4 @@
-//! What the kernel tells about its PCI devices in files: [`Sysfs`].
+//! What the kernel shows of its PCI devices in files: [`Sysfs`].
 
 use std::fs;
 use std::io;
@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::address::{Address, DeviceId};
 use crate::error::Error;
+use crate::routes::DefaultRoutes;
 
 /// The tree in which the kernel shows its PCI devices, `/sys/bus/pci`, or a directory that stands for it in tests.
 #[derive(Debug, Clone)]
 pub struct Sysfs {
+    root: PathBuf,
     devices: PathBuf,
 }
 
@@ -52,6 +54,8 @@ pub struct Interface {
     pub name: String,
     /// Whether it is up, with or without a link.
     pub up: bool,
+    /// Whether a default route leads through it, or through a bridge, a bond or a VLAN above it.
+    pub default_route: bool,
 }
 
 impl DeviceInfo {
@@ -60,7 +64,15 @@ impl DeviceInfo {
     pub fn behind_iommu(&self) -> bool {
         matches!(self.iommu.as_deref(), Some("DMA" | "DMA-FQ" | "blocked" | "unmanaged"))
     }
+
+    /// Whether it is a network controller by its class.
+    pub fn is_network(&self) -> bool {
+        self.class.is_some_and(|class| class >> 16 == CLASS_NETWORK)
+    }
 }
+
+/// Network controllers, in the upper 8 of the 24 bits of a class.
+const CLASS_NETWORK: u32 = 0x02;
 
 /// IFF_UP of an interface's flags (netdevice(7)).
 const IFF_UP: u64 = 1;
@@ -68,7 +80,13 @@ const IFF_UP: u64 = 1;
 impl Sysfs {
     /// The tree below `root`: devices are looked for in `root/sys/bus/pci/devices`.
     pub fn new(root: impl AsRef<Path>) -> Self {
-        Self { devices: root.as_ref().join("sys/bus/pci/devices") }
+        let root = root.as_ref();
+        Self { root: root.to_owned(), devices: root.join("sys/bus/pci/devices") }
+    }
+
+    /// What stands for `/`.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The directory of a device.
@@ -113,7 +131,7 @@ impl Sysfs {
             driven: driven(&path)?,
             numa_node: numa_node(&path)?,
             iommu: read(&path.join("iommu_group/type"))?,
-            interfaces: interfaces(&path)?,
+            interfaces: interfaces(&path, &self.root)?,
         })
     }
 }
@@ -152,8 +170,9 @@ fn numa_node(device: &Path) -> Result<Option<u32>, Error> {
 }
 
 /// The interfaces of a device. Those of virtio belong to a device of the virtio bus below the PCI device.
-fn interfaces(device: &Path) -> Result<Vec<Interface>, Error> {
+fn interfaces(device: &Path, root: &Path) -> Result<Vec<Interface>, Error> {
     let mut all = Vec::new();
+    let mut routes = None;
     for net in virtio(device)?.iter().map(PathBuf::as_path).chain([device]).map(|owner| owner.join("net")) {
         if !net.is_dir() {
             continue;
@@ -162,14 +181,16 @@ fn interfaces(device: &Path) -> Result<Vec<Interface>, Error> {
             let path = net.join(&name);
             let flagged = number(&path, "flags")?.is_some_and(|flags| flags & IFF_UP != 0);
             let running = read(&path.join("operstate"))?.is_some_and(|state| state == "up");
-            all.push(Interface { name, up: flagged || running });
+            let routes = routes.get_or_insert_with(|| DefaultRoutes::read(root));
+            let default_route = routes.lead_through(&name, &path);
+            all.push(Interface { name, up: flagged || running, default_route });
         }
     }
     Ok(all)
 }
 
 /// The sorted names in a directory.
-fn names(directory: &Path) -> Result<Vec<String>, Error> {
+pub(crate) fn names(directory: &Path) -> Result<Vec<String>, Error> {
     let failed = |e| Error::io("list the directory", directory, e);
     let entries = fs::read_dir(directory).map_err(failed)?;
     let mut names = entries

@@ -3,7 +3,7 @@
 mod interrupts;
 mod region;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::ptr;
@@ -48,7 +48,7 @@ pub(crate) struct Function {
 impl Function {
     /// Gets the device from its group, which is put into one of `containers`.
     pub(crate) fn open(sysfs: &Sysfs, address: Address, containers: &mut VfioDomains) -> Result<Self, Error> {
-        let group = group(sysfs, address)?;
+        let group = sysfs.group_number(address)?.ok_or(Error::NoIommuGroup { address })?;
         let failed = |source| Error::Vfio { address, source };
         let domain = containers.of_group(group).map_err(failed)?;
         let file = File::from(domain.device(group, &address.to_string()).map_err(failed)?);
@@ -87,18 +87,5 @@ impl Function {
             Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::NOTTY | Errno::INVAL)) => Ok(false),
             Err(source) => Err(Error::VfioRequest { address: self.address, what: "reset", source }),
         }
-    }
-}
-
-/// The IOMMU group of a device: the number at the end of what the link `iommu_group` leads to.
-fn group(sysfs: &Sysfs, address: Address) -> Result<u32, Error> {
-    let link = sysfs.path(address).join("iommu_group");
-    match fs::read_link(&link) {
-        Ok(target) => {
-            let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            name.parse().map_err(|_| crate::sysfs::bad(&link, &name, "the number of an IOMMU group"))
-        }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(Error::NoIommuGroup { address }),
-        Err(e) => Err(Error::io("read the link", &link, e)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ixy_dma::{DmaDomain, PageSize, PhysicalDomain, VfioDomains};
+use ixy_dma::{DmaDomain, PhysicalDomain, VfioDomains};
 use ixy_ixgbe::models;
 use ixy_pci::WhenInUse;
 
@@ -52,7 +52,7 @@ pub(crate) fn domain<B>(device: &ixy_pci::Device<B>, options: &Options) -> Arc<d
     let node = options.numa.or(device.numa_node());
     match device.vfio_domain() {
         Some(domain) => Arc::new(domain.on_node(node)),
-        None => Arc::new(PhysicalDomain::new(PageSize::Mib2).on_node(node)),
+        None => Arc::new(PhysicalDomain::default().on_node(node)),
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::mm::MapFlags;
 
+use super::control_group;
 use super::mapping::Mapping;
 use crate::error::Error;
 
@@ -56,7 +57,7 @@ impl fmt::Display for PageSize {
     }
 }
 
-/// The kernel's hugepages of a size, as the files below a root tell of them.
+/// The kernel's hugepages of a size, as the files below a root show them.
 #[derive(Debug)]
 pub(super) struct Hugepages<'a> {
     pub(super) page: PageSize,
@@ -79,7 +80,7 @@ impl Hugepages<'_> {
         mapped.map_err(|e| {
             self.shortage(count, None).unwrap_or_else(|| Error::Os {
                 what: format!(
-                    "cannot reserve {count} hugepages of {}, though enough are free (a limit of the mount, the control group or the process stands in the way)",
+                    "cannot reserve {count} hugepages of {}, though enough are free: a limit of the mount (`size=` in /proc/self/mounts) or of the process (`ulimit -v`) stands in the way",
                     self.page
                 ),
                 source: e.into(),
@@ -87,7 +88,8 @@ impl Hugepages<'_> {
         })
     }
 
-    /// The error that `wanted` pages cannot be had, on a node if one is given; `None` when there are enough of them.
+    /// Why `wanted` pages cannot be allocated, on a node if one is given; `None` when there are enough of them and no control
+    /// group stands in the way.
     pub(super) fn shortage(&self, wanted: u64, node: Option<u32>) -> Option<Error> {
         let kinds = match node {
             None => self.root.join("sys/kernel/mm/hugepages"),
@@ -104,33 +106,18 @@ impl Hugepages<'_> {
         let missing = wanted.saturating_sub(free);
         let setting = directory.join("nr_hugepages");
         let suggested = all.saturating_add(missing);
-        (missing > 0).then_some(Error::NoHugepages {
+        if missing > 0 {
+            return Some(Error::NoHugepages { wanted, page: self.page, free, node, suggested, setting });
+        }
+        let limit = control_group::room(self.root, self.page)?;
+        let allowed = limit.room / self.page.bytes() as u64;
+        (allowed < wanted).then_some(Error::HugepageLimit {
             wanted,
             page: self.page,
-            free,
-            node,
-            suggested,
-            setting,
+            allowed,
+            limit: limit.bytes,
+            file: limit.file,
         })
-    }
-
-    /// The node to bind memory to: none on a machine that has a single one.
-    pub(super) fn binding(&self, node: u32) -> Result<Option<u32>, Error> {
-        let path = self.root.join("sys/devices/system/node/online");
-        let Ok(online) = fs::read_to_string(&path) else { return Ok(None) };
-        let online = online.trim_end();
-        if online.parse::<u32>().is_ok() {
-            return Ok(None);
-        }
-        let ends = |range: &str| {
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            Some((first.parse().ok()?, last.parse().ok()?))
-        };
-        let found = online
-            .split(',')
-            .filter_map(ends)
-            .any(|(first, last): (u32, u32)| (first..=last).contains(&node));
-        if found { Ok(Some(node)) } else { Err(Error::NoSuchNode { node, online: online.to_owned() }) }
     }
 
     /// Where hugetlbfs with this page size is mounted.
@@ -147,7 +134,24 @@ impl Hugepages<'_> {
     }
 }
 
-/// The mount point that a line of `/proc/self/mounts` tells of, if it is a hugetlbfs with pages of that size.
+/// The node to bind memory to: none on a machine that has a single one.
+pub(super) fn binding(root: &Path, node: u32) -> Result<Option<u32>, Error> {
+    let path = root.join("sys/devices/system/node/online");
+    let Ok(online) = fs::read_to_string(&path) else { return Ok(None) };
+    let online = online.trim_end();
+    if online.parse::<u32>().is_ok() {
+        return Ok(None);
+    }
+    let ends = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some((first.parse().ok()?, last.parse().ok()?))
+    };
+    let found =
+        online.split(',').filter_map(ends).any(|(first, last): (u32, u32)| (first..=last).contains(&node));
+    if found { Ok(Some(node)) } else { Err(Error::NoSuchNode { node, online: online.to_owned() }) }
+}
+
+/// The mount point that a line of `/proc/self/mounts` names, if it is a hugetlbfs with pages of that size.
 fn mount_of(line: &str, page: PageSize) -> Option<PathBuf> {
     let mut fields = line.split(' ');
     let (_, path, kind, options) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);

@@ -13,7 +13,7 @@ use vfio_bindings::bindings::vfio::{
 
 use super::call::{query, request};
 use super::chain::Chain;
-use super::group::opened;
+use super::group::{ALLOW_CONTAINER, opened};
 use super::space::{PAGE, Range};
 use crate::error::Error;
 
@@ -53,7 +53,7 @@ pub(super) struct Info {
 impl Container {
     /// Opens one, in which there is no group and no IOMMU yet.
     pub(super) fn open() -> Result<Self, Error> {
-        let file = opened(PATH.as_ref(), "chmod 0666")?;
+        let file = opened(PATH.as_ref(), ALLOW_CONTAINER)?;
         // SAFETY: this request takes no argument.
         let version =
             unsafe { request(file.as_fd(), number::GET_API_VERSION, ptr::null_mut()) }.map_err(failed)?;

@@ -8,7 +8,7 @@ use std::ffi::{CStr, c_char};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) failures: Vec<(u32, i32)>,
     /// The numbers of all requests so far.
     pub(super) requests: Vec<u32>,
+    /// What stands for `/`; that of the machine if there is none.
+    pub(super) root: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -78,7 +80,7 @@ impl Fake {
         let groups = groups.into_iter().collect();
         let (containers, failures, requests) = Default::default();
         let (version, has_type1, entries) = (0, true, 65_535);
-        let state = State { groups, containers, version, has_type1, entries, failures, requests };
+        let state = State { groups, containers, version, has_type1, entries, failures, requests, root: None };
         let fake = Self { number: all.len(), state: Arc::new(Mutex::new(state)) };
         all.push(fake.clone());
         CURRENT.set(Some(fake.clone()));
@@ -105,6 +107,11 @@ fn object(fd: i32) -> Option<(usize, String, u32)> {
     let text = link.to_str()?.strip_prefix("/memfd:vfio ")?.strip_suffix(" (deleted)")?;
     let [fake, kind, number] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
     Some((fake.parse().ok()?, kind.to_owned(), number.parse().ok()?))
+}
+
+/// What stands for `/` in this thread's fake.
+pub(super) fn root() -> Option<PathBuf> {
+    CURRENT.with_borrow(Clone::clone)?.state().root.clone()
 }
 
 /// Opens a file of this thread's fake; none when it has none.

@@ -20,6 +20,11 @@ mod number {
     pub(super) const GET_DEVICE_FD: u32 = 6;
 }
 
+/// The command that, with the path behind it, gives a group to a user.
+pub(super) const ALLOW_GROUP: &str = "chown $USER";
+/// The same for the file that containers come from, which is no danger by itself.
+pub(super) const ALLOW_CONTAINER: &str = "chmod 0666";
+
 /// Kernel drivers that leave a device alone, so that the others of its group can be had.
 const HARMLESS: [&str; 3] = ["vfio-pci", "pci-stub", "pcieport"];
 
@@ -39,7 +44,7 @@ impl VfioGroup {
     /// [`Error::VfioGroupNotViable`] with the devices that stand in the way.
     pub fn open(number: u32) -> Result<Self, Error> {
         let path = PathBuf::from(format!("/dev/vfio/{number}"));
-        let file = opened(&path, "chown $USER").map_err(|error| missing(Path::new("/"), number, error))?;
+        let file = opened(&path, ALLOW_GROUP).map_err(|error| missing(Path::new("/"), number, error))?;
         let group = Self { number, file };
         if group.is_viable()? {
             return Ok(group);
@@ -98,7 +103,7 @@ pub(super) fn opened(path: &Path, allow: &'static str) -> Result<File, Error> {
 }
 
 /// What it means that a file of VFIO cannot be opened.
-fn refused(path: &Path, allow: &'static str, source: io::Error) -> Error {
+pub(super) fn refused(path: &Path, allow: &'static str, source: io::Error) -> Error {
     let path = path.to_owned();
     match Errno::from_io_error(&source) {
         Some(Errno::ACCESS | Errno::PERM) => Error::VfioPermission { path, allow },
@@ -109,7 +114,7 @@ fn refused(path: &Path, allow: &'static str, source: io::Error) -> Error {
 }
 
 /// Says what is missing where the file of a group is. Below `root` is `dev/vfio`.
-fn missing(root: &Path, group: u32, error: Error) -> Error {
+pub(super) fn missing(root: &Path, group: u32, error: Error) -> Error {
     let Error::NoVfio { path, source } = error else { return error };
     let unsafe_one = root.join(format!("dev/vfio/noiommu-{group}"));
     if unsafe_one.exists() {

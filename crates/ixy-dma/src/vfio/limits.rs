@@ -34,6 +34,14 @@ pub(super) fn explain(
     found.unwrap_or(Error::Os { what, source })
 }
 
+/// Checks that this process may lock `len` bytes more, which memory for devices takes.
+///
+/// # Errors
+/// [`Error::MemoryLock`].
+pub fn check_lock(len: u64) -> Result<(), Error> {
+    Memory::now().and_then(|memory| memory.limit(len)).map_or(Ok(()), Err)
+}
+
 /// A process's locked memory.
 #[derive(Debug, Clone, Copy)]
 struct Memory {

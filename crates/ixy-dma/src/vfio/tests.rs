@@ -1,6 +1,7 @@
 //! Containers, groups and memory, against a kernel of software.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::fake::{Fake, Group};
 use super::*;
@@ -315,9 +316,48 @@ fn groups_that_cannot_be_had_are_named_with_the_reason() {
     fake.state().version = 1;
     assert!(text(9).contains("/dev/vfio/vfio cannot be used (version 1"), "{}", text(9));
     fake.state().version = 0;
+}
+
+/// A file tree that stands for `/`, with one line about memory that is reserved for devices of group 7.
+fn root(name: &str, reserved: &str, unsafe_interrupts: &str) -> PathBuf {
+    let root = std::env::temp_dir().join(format!("ixy-dma-refused-{name}-{}", std::process::id()));
+    for (file, text) in [
+        ("sys/kernel/iommu_groups/7/reserved_regions", reserved),
+        ("sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", unsafe_interrupts),
+    ] {
+        fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+        fs::write(root.join(file), text).unwrap();
+    }
+    root
+}
+
+#[test]
+fn reserved_memory_is_told_apart_from_interrupts_that_are_not_remapped() {
     const SET_IOMMU: u32 = 2;
-    fake.state().failures.push((SET_IOMMU, libc::EPERM));
-    let refused = text(9);
-    assert!(refused.contains("IOMMU group 9 cannot be put into a container of its own"), "{refused}");
-    assert!(refused.contains("allow_unsafe_interrupts"), "{refused}");
+    const SET_CONTAINER: u32 = 4;
+    let direct = "0x00000000000e8000 0x00000000000e8fff direct\n";
+    let relaxable = "0x00000000000e8000 0x00000000000e8fff direct-relaxable\n";
+    for (n, (reserved, accepted, request, errno, wanted, unwanted)) in [
+        // Kernels before 6.6 refuse the IOMMU, later ones the container.
+        (direct, "N", SET_IOMMU, libc::EPERM, "HPE", "allow_unsafe_interrupts"),
+        (direct, "N", SET_CONTAINER, libc::EINVAL, "0xe8000-0xe8fff", "allow_unsafe_interrupts"),
+        (relaxable, "N", SET_IOMMU, libc::EPERM, "allow_unsafe_interrupts", "HPE"),
+        // It is accepted already, so it is not the reason.
+        (relaxable, "Y", SET_IOMMU, libc::EPERM, "`dmesg` may say why", "allow_unsafe_interrupts"),
+        (relaxable, "N", SET_IOMMU, libc::EINVAL, "`dmesg` may say why", "allow_unsafe_interrupts"),
+        // Something else that happens to such a device.
+        (direct, "N", SET_IOMMU, libc::ENOMEM, "`dmesg` may say why", "HPE"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let fake = Fake::new([(7, Group::default())]);
+        let root = root(&n.to_string(), reserved, accepted);
+        fake.state().root = Some(root.clone());
+        fake.state().failures.push((request, errno));
+        let text = VfioDomains::default().of_group(7).unwrap_err().to_string();
+        fs::remove_dir_all(&root).unwrap();
+        assert!(text.contains("IOMMU group 7 cannot be"), "{text}");
+        assert!(text.contains(wanted) && !text.contains(unwanted), "case {n}: {text}");
+    }
 }

@@ -33,7 +33,7 @@ fn a_device_tells_what_it_is_and_who_uses_it() {
     assert_eq!(device.driver.as_deref(), Some("ixgbe"));
     assert_eq!(device.numa_node, Some(1));
     assert_eq!(device.iommu.as_deref(), Some("DMA-FQ"));
-    let interface = |name: &str, up| Interface { name: name.into(), up };
+    let interface = |name: &str, up| Interface { name: name.into(), up, default_route: false };
     assert_eq!(device.interfaces, [interface("eth2", false), interface("eth3", true)]);
 }
 
@@ -74,7 +74,7 @@ fn an_interface_below_a_virtio_device_is_found() {
     let tree = Tree::with_device();
     tree.write("virtio0/net/eth0/flags", "0x1003\n");
     let device = tree.sysfs().device(address()).unwrap();
-    assert_eq!(device.interfaces, [Interface { name: "eth0".into(), up: true }]);
+    assert_eq!(device.interfaces, [Interface { name: "eth0".into(), up: true, default_route: false }]);
 }
 
 #[test]

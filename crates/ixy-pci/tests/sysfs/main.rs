@@ -6,6 +6,7 @@ mod candidate;
 mod configuration;
 mod enumeration;
 mod inspecting;
+mod obstacles;
 mod opening;
 mod taking;
 mod tree;

@@ -330,7 +330,10 @@ fn an_ordinary_user_is_told_to_run_as_root() {
         fs::set_permissions(tree.file("resource0"), PermissionsExt::from_mode(0o666)).unwrap();
         fs::set_permissions(tree.file(file), PermissionsExt::from_mode(0o444)).unwrap();
         let message = std::thread::scope(|scope| scope.spawn(attempt).join().unwrap());
-        assert!(message.contains("no permission to open") && message.contains("run as root"), "{message}");
+        assert!(
+            message.contains("no permission to write to") && message.contains("run as root"),
+            "{message}"
+        );
         assert!(message.contains(file) && message.contains("0000:03:00.0"), "{message}");
     }
 }
