@@ -40,9 +40,13 @@ struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people
+    /// For people: what repeats is one line
     Text,
-    /// One object a line
+    /// The same, up to the first frame that each client sends or receives
+    Init,
+    /// For people: each access on a line of its own
+    Raw,
+    /// For programs: an object a line, each access one of them
     Json,
 }
 
@@ -52,8 +56,11 @@ socket=PATH (to another process), rx=IN.pcap,tx=OUT.pcap, tap=NAME, flood,size=B
 cables, the first with the second, the third with the fourth, and so on; one that is left over is flooded with frames and
 takes all that it is sent, as plain `sim` does.
 
-A trace names registers and their fields as the datasheet does, with its sections; fields that are zero are left out of
-text. A register that is read again and again with the same value is one line, with how often that was.
+A trace names registers and their fields as the datasheet does, with its sections; text leaves out fields that are zero.
+It has one line for equal accesses in a row, for neighbours (MTA[0..=127]), for doorbells of a queue, for words of the
+EEPROM and for bytes of the SFP+ module; a loop has a line for each access in it, and says how many turns it took. A line
+has the time of its first access, and waits at most 0.2 s for more (up to 10 s where the same goes on for long).
+`--trace init` is the first thing to look at: how a driver starts the card.
 
 A virtual function is a device of its own, of which the client of its port says what it may do. The functions of a port
 are numbered in the order of --vf, from 0.
@@ -61,7 +68,7 @@ are numbered in the order of --vf, from 0.
 Examples:
   ixy-serve --socket /tmp/a --socket /tmp/b        # what one sends, the other receives
   ixy-serve --socket /tmp/a --wire rx=in.pcap,tx=out.pcap --stats 1
-  ixy-serve --socket /tmp/a --trace                # then: ixy-dump vfio-user:/tmp/a -w /dev/null
+  ixy-serve --socket /tmp/a --trace init           # then: ixy-dump vfio-user:/tmp/a -w /dev/null
 
 A socket is for its owner only (mode 0600). One that a server has left behind is replaced; anything else at that path is
 left alone and is an error. IXY_LOG=info shows clients that come and go.";

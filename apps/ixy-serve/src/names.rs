@@ -46,8 +46,12 @@ const CONFIG: &[(u64, u64, &str)] = &[
     (0xb0, 0xb1, "Link Control"),
     (0xb2, 0xb3, "Link Status"),
     (0xb4, 0xdb, "PCI Express"),
+    (0xe0, 0xe1, "VPD"),
+    (0xe2, 0xe3, "VPD Address"),
+    (0xe4, 0xe7, "VPD Data"),
     (0x100, 0x13f, "Advanced Error Reporting"),
     (0x140, 0x14b, "Serial Number"),
+    (0x150, 0x157, "ARI"),
     (0x160, 0x167, "SR-IOV"),
     (0x168, 0x169, "SR-IOV Control"),
     (0x16a, 0x16f, "SR-IOV"),
@@ -61,6 +65,7 @@ const CONFIG: &[(u64, u64, &str)] = &[
 pub(crate) struct Names(HashMap<u32, (&'static Register, u32)>);
 
 /// What an access is to.
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
     /// The name, with its number where there are several.
     pub(crate) name: String,

@@ -1,21 +1,28 @@
 //! What clients do, as text or JSON: [`Trace`].
 
+mod decode;
+mod fold;
+mod happened;
+mod i2c;
+mod init;
+mod item;
+mod port;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ixy_cli::{Error, Object};
 use ixy_regs::ixgbe;
 use ixy_sim::serve::Event;
-use ixy_vfio_user::message::{DmaMap, DmaUnmap, RegionAccess, Request};
 
 use crate::Format;
-use crate::names::{Names, Place, region};
-
-/// How long a read is kept back for others like it.
-const PATIENCE: Duration = Duration::from_millis(200);
+use crate::names::{Names, region};
+use init::Init;
+use item::{Access, Item, Line, What};
+use port::Held;
 
 /// Where the traces of all ports go.
 pub(crate) struct Trace {
@@ -42,16 +49,12 @@ struct OfPort {
     name: String,
     /// It is a virtual function, which has registers of its own.
     function: bool,
-    held: Mutex<Option<Held>>,
+    state: Mutex<State>,
 }
 
-/// A read that may be repeated, and how often it was.
-struct Held {
-    first: Instant,
-    count: u64,
-    region: u32,
-    offset: u64,
-    bytes: Vec<u8>,
+struct State {
+    held: Held,
+    init: Init,
 }
 
 impl Trace {
@@ -88,23 +91,22 @@ impl Trace {
 
     fn of(&self, name: &str, function: bool) -> Arc<OfPort> {
         let (sink, name) = (Arc::clone(&self.sink), name.to_owned());
-        let port = Arc::new(OfPort { sink, name, function, held: Mutex::default() });
+        let state = Mutex::new(State { held: Held::new(), init: Init::default() });
+        let port = Arc::new(OfPort { sink, name, function, state });
         lock(&self.ports).push(Arc::clone(&port));
         port
     }
 
-    /// Writes what was kept back for long.
+    /// Writes what was held back for long.
     pub(crate) fn show_what_waits(&self) {
-        self.show(PATIENCE);
+        let now = Instant::now();
+        for port in lock(&self.ports).iter() {
+            lock(&port.state).held.show_overdue(now, &mut |line| port.write_line(&line));
+        }
+        self.flush();
     }
 
-    fn show(&self, patience: Duration) {
-        for port in lock(&self.ports).iter() {
-            let mut held = lock(&port.held);
-            if held.as_ref().is_some_and(|held| held.first.elapsed() >= patience) {
-                port.write_held(&mut held);
-            }
-        }
+    fn flush(&self) {
         let mut out = lock(&self.sink.out);
         let flushed = out.to.flush();
         out.note(flushed);
@@ -115,7 +117,10 @@ impl Trace {
     /// # Errors
     /// Some of it could not be written.
     pub(crate) fn finish(&self) -> Result<(), Error> {
-        self.show(Duration::ZERO);
+        for port in lock(&self.ports).iter() {
+            lock(&port.state).held.flush(&mut |line| port.write_line(&line));
+        }
+        self.flush();
         lock(&self.sink.out).failed.take().map_or(Ok(()), |error| Err(Error::Output(error)))
     }
 }
@@ -137,109 +142,81 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ixy_sim::serve::Trace for OfPort {
     fn event(&self, event: &Event<'_>) {
-        let now = Instant::now();
-        let mut held = lock(&self.held);
-        if let Event::Read { region, offset, bytes } = event {
-            let again =
-                |held: &&mut Held| (held.region, held.offset, &held.bytes[..]) == (*region, *offset, bytes);
-            if let Some(held) = held.as_mut().filter(again) {
-                held.count += 1;
-                return;
-            }
-            self.write_held(&mut held);
-            let bytes = bytes.to_vec();
-            *held = Some(Held { first: now, count: 1, region: *region, offset: *offset, bytes });
-            return;
-        }
-        // What comes after it stands after it.
-        self.write_held(&mut held);
+        let at = Instant::now();
+        let mut state = lock(&self.state);
         match event {
-            Event::Write { region, offset, bytes } => self.access(now, "write", *region, *offset, bytes, 1),
-            other => self.happened(now, other),
+            Event::Read { region, offset, bytes } => {
+                self.accesses(false, *region, *offset, bytes)
+                    .for_each(|access| self.access(&mut state, at, access));
+            }
+            Event::Write { region, offset, bytes } => {
+                self.accesses(true, *region, *offset, bytes)
+                    .for_each(|access| self.access(&mut state, at, access));
+            }
+            other => self.happened(&mut state, at, other),
         }
     }
 }
 
 impl OfPort {
-    fn write_held(&self, held: &mut Option<Held>) {
-        if let Some(Held { first, count, region, offset, bytes }) = held.take() {
-            self.access(first, "read", region, offset, &bytes, count);
+    /// An access, by word where it is of registers.
+    fn accesses(&self, write: bool, region: u32, offset: u64, bytes: &[u8]) -> impl Iterator<Item = Access> {
+        let words = region != ixy_vfio_user::message::pci::CONFIG && bytes.len() > 4;
+        let len = if words { 4 } else { bytes.len().max(1) };
+        let names = if self.function { &self.sink.names_of_functions } else { &self.sink.names };
+        (offset..).step_by(len).zip(bytes.chunks(len)).map(move |(offset, bytes)| Access {
+            write,
+            region,
+            offset,
+            bytes: bytes.to_vec(),
+            place: names.find(region, offset),
+            was: None,
+        })
+    }
+
+    fn access(&self, state: &mut State, at: Instant, access: Access) {
+        if self.sink.format == Format::Json {
+            let what = if access.write { "write" } else { "read" };
+            let line = access_json(self.object(at, what), &access);
+            return self.write(at, &line);
+        }
+        if state.init.is_over() {
+            return;
+        }
+        let ends = self.sink.format == Format::Init && state.init.ends_with(&access);
+        self.show(state, Item { at, what: What::Access(access) });
+        if ends {
+            let text = "the first frame: what follows is not shown (--trace shows it)".into();
+            self.show(state, Item { at, what: What::Other(text) });
+            state.held.flush(&mut |line| self.write_line(&line));
         }
     }
 
-    /// An access, by word where it is of registers.
-    fn access(&self, at: Instant, what: &str, region: u32, offset: u64, bytes: &[u8], count: u64) {
-        let words = region != ixy_vfio_user::message::pci::CONFIG && bytes.len() > 4;
-        let len = if words { 4 } else { bytes.len().max(1) };
-        for (offset, bytes) in (offset..).step_by(len).zip(bytes.chunks(len)) {
-            let Sink { names, names_of_functions, .. } = &*self.sink;
-            let place = if self.function { names_of_functions } else { names }.find(region, offset);
-            let line = match self.sink.format {
-                Format::Text => access_text(what, region, offset, bytes, &place, count),
-                Format::Json => access_json(self.object(at, what), region, offset, bytes, &place, count),
-            };
-            self.write(at, &line);
+    /// Shows an event as text, now or with others like it.
+    fn show(&self, state: &mut State, item: Item) {
+        let State { held, .. } = state;
+        match self.sink.format {
+            Format::Raw => self.write_line(&item.line()),
+            _ => held.push(item, &mut |line| self.write_line(&line)),
         }
+    }
+
+    fn write_line(&self, (at, line): &Line) {
+        self.write(*at, line);
     }
 
     /// Anything else.
-    fn happened(&self, at: Instant, event: &Event<'_>) {
-        let line = match self.sink.format {
-            Format::Text => match event {
-                Event::Mapped(map) => format!("map    {}, {}", range(map.address, map.size), may(map)),
-                Event::Unmapping(map) => format!("unmap  {}", range(map.address, map.size)),
-                Event::Message { msix, vector, held } => {
-                    let (kind, held) =
-                        (if *msix { "MSI-X" } else { "MSI" }, if *held { ", masked: it waits" } else { "" });
-                    format!("interrupt {kind} {vector}{held}")
-                }
-                Event::Pin(true) => "interrupt pin asserted".into(),
-                Event::Pin(false) => "interrupt pin released".into(),
-                Event::Refused { request, errno } => format!("refused {}: {errno}", asked(request)),
-                Event::Reset => "reset".into(),
-                Event::Connected => "client connected".into(),
-                Event::Gone => "client gone".into(),
-                other => format!("{other:?}"),
-            },
-            Format::Json => match event {
-                Event::Mapped(map) => {
-                    let object = self.object(at, "map").count("address", map.address).count("size", map.size);
-                    object.text("for", may(map))
-                }
-                Event::Unmapping(map) => {
-                    self.object(at, "unmap").count("address", map.address).count("size", map.size)
-                }
-                Event::Message { msix, vector, held } => {
-                    let object =
-                        self.object(at, "interrupt").text("kind", if *msix { "msix" } else { "msi" });
-                    object.count("vector", (*vector).into()).flag("masked", *held)
-                }
-                Event::Pin(asserted) => {
-                    self.object(at, "interrupt").text("kind", "pin").flag("asserted", *asserted)
-                }
-                Event::Refused { request, errno } => {
-                    let object = self.object(at, "refused").text("request", request.command().name());
-                    let object = match request {
-                        Request::RegionRead(access) | Request::RegionWrite(access, _) => {
-                            let object = object.text("space", region(access.region));
-                            object.count("offset", access.offset).count("bytes", access.count.into())
-                        }
-                        Request::DmaMap(DmaMap { address, size, .. })
-                        | Request::DmaUnmap(DmaUnmap { address, size, .. }) => {
-                            object.count("address", *address).count("size", *size)
-                        }
-                        _ => object,
-                    };
-                    object.text("error", &errno.to_string())
-                }
-                Event::Reset => self.object(at, "reset"),
-                Event::Connected => self.object(at, "connected"),
-                Event::Gone => self.object(at, "gone"),
-                other => self.object(at, "other").text("what", &format!("{other:?}")),
-            }
-            .finish(),
-        };
-        self.write(at, &line);
+    fn happened(&self, state: &mut State, at: Instant, event: &Event<'_>) {
+        if self.sink.format == Format::Json {
+            let line = happened::json(event, |name| self.object(at, name));
+            return self.write(at, &line);
+        }
+        if *event == Event::Connected {
+            state.init.begin();
+        }
+        if !state.init.is_over() {
+            self.show(state, Item { at, what: What::Other(happened::text(event)) });
+        }
     }
 
     fn object(&self, at: Instant, event: &str) -> Object {
@@ -250,7 +227,7 @@ impl OfPort {
     fn write(&self, at: Instant, line: &str) {
         let mut out = lock(&self.sink.out);
         let written = match self.sink.format {
-            Format::Text => {
+            Format::Text | Format::Init | Format::Raw => {
                 let time = at.saturating_duration_since(self.sink.start).as_secs_f64();
                 writeln!(out.to, "[{time:12.6}] {} {line}", self.name)
             }
@@ -260,63 +237,14 @@ impl OfPort {
     }
 }
 
-/// What a client may do with memory that it maps for the device.
-fn may(map: &DmaMap) -> &'static str {
-    match (map.flags & DmaMap::READ != 0, map.flags & DmaMap::WRITE != 0) {
-        (true, false) => "read",
-        (false, _) => "write",
-        (true, true) => "read and write",
-    }
-}
-
-fn range(address: u64, size: u64) -> String {
-    format!("{address:#x} to {:#x}", address.saturating_add(size).wrapping_sub(1))
-}
-
-/// What a client asked for.
-fn asked(request: &Request<'_>) -> String {
-    let place = |access: &RegionAccess| {
-        format!("{} {:#07x}, {} bytes", region(access.region), access.offset, access.count)
-    };
-    match request {
-        Request::RegionRead(access) => format!("read of {}", place(access)),
-        Request::RegionWrite(access, _) => format!("write to {}", place(access)),
-        Request::DmaMap(map) => format!("map of {}, {}", range(map.address, map.size), may(map)),
-        Request::DmaUnmap(unmap) => format!("unmap of {}", range(unmap.address, unmap.size)),
-        other => other.command().name().to_owned(),
-    }
-}
-
-/// The number that bytes are, least byte first; `None` when they are too many.
-fn number(bytes: &[u8]) -> Option<u64> {
-    (bytes.len() <= 8).then(|| bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
-}
-
-fn access_text(what: &str, space: u32, offset: u64, bytes: &[u8], place: &Place, count: u64) -> String {
-    let index = place.index.map(|index| format!("[{index}]")).unwrap_or_default();
-    let value = match number(bytes) {
-        Some(value) => format!("{value:#0width$x}", width = 2 * bytes.len() + 2),
-        None => format!("{} bytes", bytes.len()),
-    };
-    let sign = if what == "write" { "<-" } else { "=" };
-    let section = if place.section.is_empty() { String::new() } else { format!("  ({})", place.section) };
-    let value32 = number(bytes).and_then(|value| u32::try_from(value).ok()).unwrap_or(0);
-    let fields = place.register.into_iter().flat_map(|register| register.fields());
-    let fields = fields.map(|field| (field.name, field.of(value32))).filter(|(_, value)| *value != 0);
-    let fields: String = fields.map(|(name, value)| format!(" {name}={value:#x}")).collect();
-    let times = if count > 1 { format!("  {count} times") } else { String::new() };
-    let (space, name) = (region(space), &place.name);
-    format!("{what:<5} {space} {name}{index} {offset:#07x} {sign} {value}{section}{fields}{times}")
-}
-
-fn access_json(object: Object, space: u32, offset: u64, bytes: &[u8], place: &Place, count: u64) -> String {
-    let object = object.text("space", region(space)).text("register", &place.name);
-    let object = object.count_or_null("index", place.index.map(u64::from)).count("offset", offset);
-    let object = object.count("bytes", bytes.len() as u64).count_or_null("value", number(bytes));
-    let object = object.text("section", place.section);
-    let value = number(bytes).and_then(|value| u32::try_from(value).ok()).unwrap_or(0);
-    let fields = place.register.into_iter().flat_map(|register| register.fields());
+fn access_json(object: Object, access: &Access) -> String {
+    let object = object.text("space", region(access.region)).text("register", &access.place.name);
+    let index = access.place.index.map(u64::from);
+    let object = object.count_or_null("index", index).count("offset", access.offset);
+    let object = object.count("bytes", access.bytes.len() as u64).count_or_null("value", access.value());
+    let object = object.text("section", access.place.section);
+    let fields = access.register().into_iter().flat_map(|(register, value)| register.decode(value).fields());
     let fields =
-        fields.fold(Object::default(), |object, field| object.count(field.name, field.of(value).into()));
-    object.object("fields", fields).count("count", count).finish()
+        fields.fold(Object::default(), |object, field| object.count(field.info.name, field.value.into()));
+    object.object("fields", fields).finish()
 }

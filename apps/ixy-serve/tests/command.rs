@@ -515,7 +515,7 @@ fn a_trace_in_text_names_registers_fields_and_sections() {
         assert!(rest.any(|line| line.contains(wanted)), "no `{wanted}` at its place in\n{all}");
     }
     let reads = lines.iter().filter(|line| line.contains("read  register FWSM"));
-    // On a machine that is very busy they are more than one line: one is shown after 200 ms at the latest.
+    // On a machine that is very busy they are more than one line: what has waited for a second is shown.
     let times = reads.map(|line| line.split("  ").last().and_then(|last| last.strip_suffix(" times")));
     let times: Vec<u64> = times.map(|times| times.map_or(1, |times| times.parse().unwrap())).collect();
     assert!(times.iter().sum::<u64>() == 500 && times.len() < 50, "reads are folded: {times:?}\n{all}");
@@ -534,8 +534,7 @@ fn a_trace_in_json_is_an_object_a_line() {
     assert_eq!((&rxdctl["index"], &rxdctl["offset"]), (&5.into(), &0x1168.into()));
     assert_eq!((&rxdctl["value"], &rxdctl["section"]), (&0x0200_0003.into(), &"8.2.3.8.6".into()));
     assert_eq!(rxdctl["fields"]["ENABLE"], 1);
-    let polls = objects.iter().filter(|object| object["register"] == "FWSM");
-    assert_eq!(polls.map(|object| object["count"].as_u64().unwrap()).sum::<u64>(), 500);
+    assert_eq!(objects.iter().filter(|object| object["register"] == "FWSM").count(), 500, "each access");
     assert_eq!(register("read", "Command")["value"], 0x0010_0006);
     assert_eq!((&event("map")["size"], &event("map")["for"]), (&0x10000.into(), &"read and write".into()));
     let messages = objects.iter().filter(|object| object["kind"] == "msix" && object["event"] == "interrupt");
