@@ -17,7 +17,7 @@ pub use bus::VfioUserBus;
 pub use bus_master::VfioUserBusMaster;
 pub use domain::VfioUserDomain;
 
-use crate::connection::{Connection, Limits, MAX_FDS};
+use crate::connection::{Connection, GiveUp, Limits, MAX_FDS};
 use crate::error::Error;
 use crate::message::{
     Capabilities, Command, DeviceInfo, DmaMap, DmaUnmap, Errno, Header, IrqAction, IrqData, IrqInfo,
@@ -75,6 +75,26 @@ impl Client {
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub fn connect_within(path: &Path, patience: Duration) -> Result<Self, Error> {
+        Self::connect_to(path, patience, None)
+    }
+
+    /// As [`connect`](Self::connect), and gives up once `stop` returns true, which is called every 20 ms while the server is
+    /// waited for. This holds for later requests as well, after which the device is lost, until [`keep`](Self::keep). A server
+    /// that answers slowly can take minutes until a driver is ready; a user may not want to wait for that.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect), and [`Error::Stopped`].
+    pub fn connect_unless(path: &Path, stop: impl Fn() -> bool + Send + 'static) -> Result<Self, Error> {
+        Self::connect_to(path, Self::PATIENCE, Some(Box::new(stop)))
+    }
+
+    /// From now on requests wait for the server as long as their patience lasts.
+    pub fn keep(&self) {
+        let mut link = self.0.link.lock().unwrap_or_else(PoisonError::into_inner);
+        link.connection.set_give_up(None);
+    }
+
+    fn connect_to(path: &Path, patience: Duration, give_up: Option<GiveUp>) -> Result<Self, Error> {
         let address = crate::server::address(path)?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
@@ -82,9 +102,12 @@ impl Client {
         let deadline = Instant::now() + patience;
         loop {
             match connect(&socket, &address) {
-                Ok(()) => return Self::over(socket.into(), patience),
+                Ok(()) => return Self::start(socket.into(), patience, give_up),
                 // Others are waiting for it already.
                 Err(Errno::AGAIN) if Instant::now() < deadline => {
+                    if give_up.as_ref().is_some_and(|give_up| give_up()) {
+                        return Err(Error::Stopped);
+                    }
                     std::thread::sleep(Duration::from_millis(2))
                 }
                 Err(Errno::INTR) => {}
@@ -98,7 +121,12 @@ impl Client {
     /// # Errors
     /// The server does not follow the protocol, or answers nothing for `patience`.
     pub fn over(socket: UnixStream, patience: Duration) -> Result<Self, Error> {
-        let connection = Connection::new(socket, Limits { body: TRANSFER + MAX_FIXED, patience });
+        Self::start(socket, patience, None)
+    }
+
+    fn start(socket: UnixStream, patience: Duration, give_up: Option<GiveUp>) -> Result<Self, Error> {
+        let mut connection = Connection::new(socket, Limits { body: TRANSFER + MAX_FIXED, patience });
+        connection.set_give_up(give_up);
         let mut link = Link { connection, next_id: 0, request: Vec::new(), body: Vec::new() };
         let own = Capabilities {
             max_msg_fds: MAX_FDS as u64,

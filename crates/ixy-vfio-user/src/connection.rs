@@ -1,5 +1,6 @@
 //! One connection: whole messages and the descriptors that came with them, over a Unix stream socket.
 
+use std::fmt;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -42,12 +43,18 @@ pub struct Received {
 }
 
 /// A connected socket.
-#[derive(Debug)]
 pub struct Connection {
     socket: OwnedFd,
     limits: Limits,
     out: Vec<u8>,
+    give_up: Option<GiveUp>,
 }
+
+/// Whether waits are to end early.
+pub(crate) type GiveUp = Box<dyn Fn() -> bool + Send>;
+
+/// How often a wait asks whether to give up.
+pub(crate) const ASK: Duration = Duration::from_millis(20);
 
 /// For how long one side looks for what the other is about to send, before it sleeps. A processor that has to be woken takes
 /// as long, and twice for each read of a register, so that looking costs no more than sleeping.
@@ -84,7 +91,29 @@ pub(crate) fn wait(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<
 impl Connection {
     /// A connection over `socket`.
     pub fn new(socket: UnixStream, limits: Limits) -> Self {
-        Self { socket: socket.into(), limits, out: Vec::new() }
+        Self { socket: socket.into(), limits, out: Vec::new(), give_up: None }
+    }
+
+    /// Ends waits with [`Error::Stopped`] once `give_up` returns true, or never with `None`.
+    pub(crate) fn set_give_up(&mut self, give_up: Option<GiveUp>) {
+        self.give_up = give_up;
+    }
+
+    /// Waits for an event on the socket. `false`: it did not come until `deadline`.
+    fn wait_for(&self, event: PollFlags, deadline: Instant) -> Result<bool, Error> {
+        let os = Error::os("waiting for a socket");
+        let mut fds = [PollFd::new(&self.socket, event)];
+        let Some(give_up) = &self.give_up else { return wait(&mut fds, Some(deadline)).map_err(os) };
+        loop {
+            if give_up() {
+                return Err(Error::Stopped);
+            }
+            let slice = deadline.min(Instant::now() + ASK);
+            match wait(&mut fds, Some(slice)) {
+                Ok(false) if slice < deadline => {}
+                waited => return waited.map_err(os),
+            }
+        }
     }
 
     /// The limits that it was made with.
@@ -120,8 +149,7 @@ impl Connection {
                 Ok(n) => sent += n,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    let mut fds = [PollFd::new(&self.socket, PollFlags::OUT)];
-                    if !wait(&mut fds, Some(deadline)).map_err(Error::os("waiting for a socket"))? {
+                    if !self.wait_for(PollFlags::OUT, deadline)? {
                         return Err(Error::TimedOut { what: "take a message", limit: self.limits.patience });
                     }
                 }
@@ -138,8 +166,8 @@ impl Connection {
     /// # Errors
     /// The system cannot wait.
     pub fn wait(&self, deadline: Instant) -> Result<bool, Error> {
-        wait_keenly(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(deadline))
-            .map_err(Error::os("waiting for a socket"))
+        let soon = wait_keenly(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(Instant::now()));
+        Ok(soon.map_err(Error::os("waiting for a socket"))? || self.wait_for(PollFlags::IN, deadline)?)
     }
 
     /// Whether a message has begun, or the connection has ended.
@@ -174,6 +202,12 @@ impl Connection {
         }
         let Incoming { fds, trouble, .. } = incoming;
         Ok(Some(Received { header, fds, trouble }))
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("socket", &self.socket).field("limits", &self.limits).finish()
     }
 }
 
@@ -235,8 +269,7 @@ impl Incoming<'_> {
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    let mut fds = [PollFd::new(&self.connection.socket, PollFlags::IN)];
-                    wait(&mut fds, Some(self.deadline)).map_err(Error::os("waiting for a socket"))?;
+                    self.connection.wait_for(PollFlags::IN, self.deadline)?;
                 }
                 Err(Errno::CONNRESET) => return Ok(0),
                 Err(source) => return Err(Error::Os { what: "receiving a message".into(), source }),

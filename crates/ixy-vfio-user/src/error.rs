@@ -23,6 +23,9 @@ pub enum Error {
         /// How long it had.
         limit: Duration,
     },
+    /// The client's user wants to wait no longer: see [`Client::connect_unless`](crate::client::Client::connect_unless).
+    #[error("a stop was requested while the other side was waited for")]
+    Stopped,
     /// What came is no vfio-user.
     #[error("{what} does not follow the vfio-user protocol: {why}")]
     Protocol {

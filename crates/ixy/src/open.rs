@@ -50,11 +50,12 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     // VFIO's.
     #[cfg(feature = "pci")]
     let mut containers = options.containers();
+    let stopped = |n: usize| Error::Stopped { address: addresses[n].to_string() };
     let mut ready = Vec::new();
     for n in order {
         let address = addresses[n].to_string();
         if options.stopped() {
-            return Err(Error::Stopped { address });
+            return Err(stopped(n));
         }
         let device: Box<dyn Ready> = match &addresses[n].place {
             #[cfg(feature = "pci")]
@@ -62,7 +63,7 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
             #[cfg(feature = "sim")]
             Place::Sim(spec) => Box::new(crate::sim::Plugged::plug(&address, spec, &cables)?),
             #[cfg(feature = "vfio-user")]
-            Place::Served(path) => Box::new(crate::vfio_user::Connected::connect(&address, path)?),
+            Place::Served(path) => Box::new(crate::vfio_user::Connected::connect(&address, path, options)?),
             #[cfg(not(all(feature = "pci", feature = "sim", feature = "vfio-user")))]
             Place::NotBuilt(why) => return Err(Error::NotBuilt { address, why }),
         };
@@ -72,10 +73,11 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
 
     let domains: Vec<_> =
         ready.iter().map(|(n, device)| (addresses[*n].to_string(), Arc::clone(device.domain()))).collect();
-    let pool = shared_pool(&domains, options.config().buffers() * domains.len())?;
+    let pool = shared_pool(&domains, options.config().buffers() * domains.len());
+    let pool = pool.map_err(|error| if options.stopped() { stopped(0) } else { error })?;
     let open = |(n, device): (usize, Box<dyn Ready>)| {
         if options.stopped() {
-            return Err(Error::Stopped { address: addresses[n].to_string() });
+            return Err(stopped(n));
         }
         Ok(device.open(options, &pool)?.stopped_by(options.stop.clone()))
     };

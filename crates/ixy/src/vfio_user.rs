@@ -28,9 +28,13 @@ pub(crate) struct Connected {
 
 impl Connected {
     /// Connects to the server at `path`, and stops what DMA its card may do.
-    pub(crate) fn connect(address: &str, path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::VfioUser { address: address.to_owned(), source };
-        let client = Client::connect(path).map_err(failed)?;
+    pub(crate) fn connect(address: &str, path: &Path, options: &Options) -> Result<Self, Error> {
+        let failed = |source| failed(address, source);
+        let client = match options.stop.clone() {
+            Some(stop) => Client::connect_unless(path, move || stop.requested()),
+            None => Client::connect(path),
+        };
+        let client = client.map_err(failed)?;
         let mut ids = [0; 4];
         client.read(pci::CONFIG, 0, &mut ids).map_err(failed)?;
         let [vendor, device] = [[ids[0], ids[1]], [ids[2], ids[3]]].map(u16::from_le_bytes);
@@ -59,8 +63,7 @@ impl Ready for Connected {
             None => None,
             Some(rate) => {
                 let vectors = Events::best(&client, u32::from(options.queues));
-                let vectors =
-                    vectors.map_err(|source| Error::VfioUser { address: address.clone(), source })?;
+                let vectors = vectors.map_err(|source| failed(&address, source))?;
                 tracing::info!(device = address, kind = ?vectors.kind, vectors = vectors.len(), rate, "interrupts");
                 Some(Interrupts { vectors: Arc::new(vectors), rate })
             }
@@ -71,7 +74,18 @@ impl Ready for Connected {
         // made the domain for it.
         let opened = unsafe { config.open(&address, bus, &domain, Arc::new(bus_master), pool) };
         let card = opened.map_err(|source| ground.because(&address, Error::of_driver(&address, source)))?;
+        // From here on the card is closed in order, even once a stop is requested.
+        ground.client.keep();
         Ok(Device::new(card, ground, domain, pool.clone()))
+    }
+}
+
+/// What went wrong with the server of the device at `address`.
+fn failed(address: &str, source: ixy_vfio_user::Error) -> Error {
+    let address = address.to_owned();
+    match source {
+        ixy_vfio_user::Error::Stopped => Error::Stopped { address },
+        source => Error::VfioUser { address, source },
     }
 }
 
@@ -84,7 +98,7 @@ impl Served {
     /// What went wrong with the connection, if that is why a driver failed; or else `error`.
     fn because(&self, address: &str, error: Error) -> Error {
         match self.client.lost() {
-            Some(source) => Error::VfioUser { address: address.to_owned(), source: source.clone() },
+            Some(source) => failed(address, source.clone()),
             None => error,
         }
     }
