@@ -1,5 +1,7 @@
 //! What ends a program: [`Error`].
 
+use std::time::Duration;
+
 /// Why a program ended before its work was done. Its text is what stands behind `error: ` on standard error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,7 +34,7 @@ pub enum Error {
     Output(std::io::Error),
     /// There is no link.
     #[error(
-        "no link on {device} for {seconds} s: {}",
+        "no link on {device} for {seconds:.1} s: {}",
         "see that the cable or the other end is there, or wait longer with --link-timeout"
     )]
     NoLink {
@@ -40,6 +42,14 @@ pub enum Error {
         device: String,
         /// How long there was none.
         seconds: f64,
+    },
+    /// The time that `--duration` gave was over before the program could begin.
+    #[error("the {seconds} s of --duration were over before there was anything to do: {why}")]
+    NotInTime {
+        /// The duration.
+        seconds: f64,
+        /// What was waited for.
+        why: String,
     },
     /// A device cannot be served to others.
     #[error("{path} cannot be served: {source}")]
@@ -60,6 +70,25 @@ pub enum Error {
 }
 
 impl Error {
+    /// What waited until the program was to stop, if that is what the error says.
+    pub(crate) fn stopped(&self) -> Option<String> {
+        match self {
+            Self::Device(ixy::Error::Stopped { address }) => Some(format!("{address} did not open")),
+            Self::Capture(ixy_pcap::PcapError::GivenUp { path }) => {
+                Some(format!("no other end of the pipe {} came", path.display()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same, or that the time of `--duration` was over, if that is why.
+    pub(crate) fn in_time(self, duration: Option<Duration>) -> Self {
+        match (self.stopped(), duration) {
+            (Some(why), Some(duration)) => Self::NotInTime { seconds: duration.as_secs_f64(), why },
+            _ => self,
+        }
+    }
+
     /// What the process exits with: 2 for wrong arguments, else 1.
     pub fn exit_code(&self) -> u8 {
         if matches!(self, Self::Usage(_)) { 2 } else { 1 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ixy_pcap::GiveUp;
+
 use crate::session::Session;
 
 /// What `--help` of every program says of addresses, and of how it ends.
@@ -49,7 +51,7 @@ pub struct Flags {
     /// Pairs of a receive and a transmit queue of each device, 1 to 64
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub queues: u16,
-    /// End after this time: seconds, or a number with us, ms, s, m or h
+    /// End after this time, with that for opening the devices: seconds, or a number with us, ms, s, m or h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Print statistics as one JSON object a line
@@ -73,7 +75,13 @@ impl Flags {
     /// How devices are to be opened.
     pub fn options(&self, session: &Session) -> ixy::Options {
         let options = session.options().clone().queues(self.queues).rx_ring(self.ring).tx_ring(self.ring);
-        options.force(self.force).apart(self.apart)
+        options.force(self.force).apart(self.apart).stop(&session.stop_after(self.duration))
+    }
+
+    /// When captures in pipes are waited for no longer: at a signal, or when `--duration` is over.
+    pub fn give_up(&self, session: &Session) -> GiveUp {
+        let stop = session.stop_after(self.duration);
+        GiveUp::when(move || stop.requested())
     }
 }
 

@@ -5,13 +5,10 @@ use std::time::{Duration, Instant};
 use ixy::Device;
 
 use crate::error::Error;
-use crate::flags::Flags;
 use crate::session::Session;
 
-/// How long the device may wait by itself, which is also how long a signal may wait: short at first, then long enough
-/// for it to start the link again.
+/// How long a link may take before it is worth a message.
 const SHORT: Duration = Duration::from_millis(20);
-const LONG: Duration = Duration::from_millis(2500);
 
 /// How long the links of cards get to come up before a program starts all the same.
 const SETTLE: Duration = Duration::from_secs(10);
@@ -24,43 +21,31 @@ const SETTLE: Duration = Duration::from_secs(10);
 pub fn settle(devices: &[Device], session: &Session) -> Result<(), Error> {
     let start = Instant::now();
     for device in devices.iter().filter(|device| device.simulated().is_none()) {
-        while !device.wait_for_link(LONG.min(SETTLE.saturating_sub(start.elapsed())))?.up {
-            if start.elapsed() >= SETTLE || session.stopped() {
-                tracing::warn!(
-                    device = device.address(),
-                    "there is no link: is the cable in, and the other end up?"
-                );
-                break;
-            }
+        let link = device.wait_for_link(SETTLE.saturating_sub(start.elapsed()))?;
+        if !link.up && !session.stopped() {
+            tracing::warn!(
+                device = device.address(),
+                "there is no link: is the cable in, and the other end up?"
+            );
         }
     }
     Ok(())
 }
 
-/// Waits until `device` has a link, the session is stopped, or the time is over that `--duration` or `limit` say.
+/// Waits until `device`, which was opened with the options of `flags`, has a link, the session is stopped, or the time is
+/// over that `--duration` or `limit` say.
 ///
 /// # Errors
-/// There is no link in time, or the device is lost.
-pub fn wait_for_link(
-    device: &Device,
-    limit: Duration,
-    flags: &Flags,
-    session: &Session,
-) -> Result<(), Error> {
-    let limit = flags.duration.map_or(limit, |duration| duration.min(limit));
+/// There is no link in time, the device is lost, or its wire failed.
+pub fn wait_for_link(device: &Device, limit: Duration, session: &Session) -> Result<(), Error> {
     let start = Instant::now();
-    loop {
-        let waited = start.elapsed();
-        let slice = if waited < LONG { SHORT } else { LONG };
-        if device.wait_for_link(slice.min(limit.saturating_sub(waited)))?.up || session.stopped() {
-            return Ok(());
-        }
-        device.check()?;
-        if start.elapsed() >= limit {
-            return Err(Error::NoLink { device: device.address().to_owned(), seconds: limit.as_secs_f64() });
-        }
-        if waited < SHORT {
-            tracing::info!(device = device.address(), "waiting for a link");
-        }
+    if device.wait_for_link(SHORT.min(limit))?.up {
+        return Ok(());
     }
+    tracing::info!(device = device.address(), "waiting for a link");
+    let link = device.wait_for_link(limit.saturating_sub(start.elapsed()))?;
+    if link.up || session.stopped() {
+        return Ok(());
+    }
+    Err(Error::NoLink { device: device.address().to_owned(), seconds: start.elapsed().as_secs_f64() })
 }

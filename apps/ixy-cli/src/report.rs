@@ -111,7 +111,7 @@ impl Reporter {
             }
             self.show_progress(done);
         }
-        let over = self.duration.is_some_and(|limit| now - self.started >= limit);
+        let over = self.duration.is_some_and(|limit| self.session.elapsed() >= limit);
         Ok(!over && !self.session.stopped())
     }
 
@@ -215,7 +215,7 @@ impl Reporter {
             return;
         }
         let time = self.duration.map(|limit| {
-            let spent = self.elapsed();
+            let spent = self.session.elapsed();
             let part = spent.as_secs_f64() / limit.as_secs_f64().max(f64::MIN_POSITIVE);
             (part, format!("{:.1} of {:.1} s", spent.as_secs_f64(), limit.as_secs_f64()))
         });

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ixy::Stop;
 
@@ -15,6 +16,7 @@ pub struct Session {
     out: Arc<Mutex<dyn Write + Send>>,
     terminal: bool,
     options: ixy::Options,
+    started: Instant,
 }
 
 impl Session {
@@ -31,7 +33,7 @@ impl Session {
 
     /// One that ends when `stop` is requested, prints to `out`, and opens devices with `options`.
     pub fn new(stop: Stop, out: Arc<Mutex<dyn Write + Send>>, options: ixy::Options) -> Self {
-        Self { stop, out, terminal: false, options }
+        Self { stop, out, terminal: false, options, started: Instant::now() }
     }
 
     /// The same, with statistics on standard error, for a program that writes its data to standard output.
@@ -48,6 +50,19 @@ impl Session {
     /// Ends it.
     pub fn stop(&self) {
         self.stop.request();
+    }
+
+    /// How long it lasts until now: since the process started, before any device was opened.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Its stop, which also comes when it has lasted for `duration`.
+    pub(crate) fn stop_after(&self, duration: Option<Duration>) -> Stop {
+        match duration {
+            Some(duration) => self.stop.after(duration.saturating_sub(self.elapsed())),
+            None => self.stop.clone(),
+        }
     }
 
     /// Whether progress can be shown.

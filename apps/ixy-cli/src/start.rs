@@ -18,7 +18,16 @@ pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(
     let result = A::try_parse().map_err(Stop::from).and_then(|args| {
         log_to_stderr(level(flags(&args)))?;
         let session = Session::of_process()?;
-        Ok(run(args, &session)?)
+        let duration = flags(&args).duration;
+        match run(args, &session) {
+            // A signal ends a program in order, whatever it waits for.
+            Err(error) if session.stopped() && error.stopped().is_some() => {
+                tracing::info!(%error, "stopped");
+                Ok(())
+            }
+            Err(error) => Err(error.in_time(duration).into()),
+            Ok(()) => Ok(()),
+        }
     });
     ended(result)
 }

@@ -153,20 +153,28 @@ fn a_closed_pipe_ends_a_run_quietly_and_a_full_disk_with_an_error() {
 
 #[test]
 fn waiting_for_a_link_ends_with_the_link_the_time_or_the_session() {
-    let devices = open(&["sim", "sim:link=down"]);
     let (session, stop) = session(Arc::new(Mutex::new(io::sink())));
-    let wait = |n: usize, limit: u64, args: &[&str]| {
+    let wait = |address: &str, limit: u64, args: &[&str]| {
+        let devices = ixy::open(&[address.parse().unwrap()], &flags(args).options(&session)).unwrap();
         let start = Instant::now();
-        let result =
-            ixy_cli::wait_for_link(&devices[n], Duration::from_millis(limit), &flags(args), &session);
+        let result = ixy_cli::wait_for_link(&devices[0], Duration::from_millis(limit), &session);
         (result, start.elapsed())
     };
-    assert!(wait(0, 5000, &[]).0.is_ok());
-    let (result, waited) = wait(1, 200, &[]);
+    assert!(wait("sim", 5000, &[]).0.is_ok());
+    let (result, waited) = wait("sim:link=down", 200, &[]);
     assert!(result.unwrap_err().to_string().contains("sim:link=down for 0.2 s"));
     assert!((200..2000).contains(&waited.as_millis()), "{waited:?}");
-    assert!(wait(1, 60_000, &["--duration", "100ms"]).0.is_err());
-    stop.request();
-    let (result, waited) = wait(1, 60_000, &[]);
-    assert!(result.is_ok() && waited < Duration::from_secs(5), "{waited:?}");
+    // It counts from the start of the session.
+    let duration = format!("{}ms", session.elapsed().as_millis() + 500);
+    assert!(wait("sim:link=down", 60_000, &["--duration", &duration]).0.is_err());
+    let stopping = std::thread::spawn({
+        let stop = stop.clone();
+        move || {
+            std::thread::sleep(Duration::from_millis(100));
+            stop.request();
+        }
+    });
+    let (result, waited) = wait("sim:link=down", 60_000, &[]);
+    assert!(result.is_ok() && waited < Duration::from_secs(2), "{waited:?}");
+    stopping.join().unwrap();
 }

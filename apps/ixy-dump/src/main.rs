@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use clap::Parser;
 use ixy_cli::{Error, Flags, Reporter, Session, Waiting};
 use ixy_core::{Batch, RxQueue};
-use ixy_pcap::Writer;
+use ixy_pcap::{Format, Writer};
 
 /// Records the frames that a device receives into a pcap file with nanosecond timestamps. Ends when the input has ended,
 /// after -c frames, after --duration, or by a signal. All frames of a batch have the time at which it was taken off the
@@ -39,9 +39,10 @@ const FLUSH: Duration = Duration::from_millis(100);
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let mut devices = ixy::open(&[args.device], &args.waiting.of(args.flags.options(session)))?;
     ixy_cli::settle(&devices, session)?;
+    let give_up = args.flags.give_up(session);
     let mut queues =
         (0..devices[0].queues()).map(|n| devices[0].rx_queue(n)).collect::<Result<Vec<_>, _>>()?;
-    let mut file = Writer::create(&args.write, args.snaplen)?;
+    let mut file = Writer::create_as(&args.write, args.snaplen, Format::of(&args.write), &give_up)?;
     // Nothing is ever sent: whoever waits for an end of it sees one.
     devices[0].close_transmit();
 

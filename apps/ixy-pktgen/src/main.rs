@@ -128,7 +128,8 @@ fn generate(
 }
 
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
-    let capture = args.pcap.as_ref().map(source::Reader::open).transpose()?;
+    let give_up = args.flags.give_up(session);
+    let capture = args.pcap.as_ref().map(|path| source::Reader::open_unless(path, &give_up)).transpose()?;
     if args.endless && args.pcap.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Error::Usage("--loop needs a file, as standard input can be read only once".into()));
     }
@@ -144,7 +145,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     // What is in a ring, in a batch, and in the stock of a queue.
     let buffers = pairs.len() * (usize::from(flags.ring) + Batch::CAPACITY + 2 * Cache::CAPACITY);
     let pool = device.new_pool(buffers)?;
-    ixy_cli::wait_for_link(device, args.link_timeout, flags, session)?;
+    ixy_cli::wait_for_link(device, args.link_timeout, session)?;
 
     let mut reporter = Reporter::new(session, flags, &devices).with_goal(args.count);
     let addresses = [devices[0].mac(), args.dst_mac];

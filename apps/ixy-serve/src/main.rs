@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use ixy_cli::{Error, Session};
+use ixy_sim::wire::GiveUp;
 
 use crate::ports::Ports;
 use crate::serving::Serving;
@@ -79,7 +80,12 @@ const TICK: Duration = Duration::from_millis(50);
 fn run(args: Args) -> Result<String, Error> {
     let trace = args.trace.map(|format| Trace::open(format, args.trace_file.as_deref())).transpose()?;
     let session = Session::of_process()?;
-    let mut serving = Serving::start(args.ports.checked()?, trace.as_ref())?;
+    let waiting = session.clone();
+    let give_up = GiveUp::when(move || waiting.stopped());
+    let mut serving = match Serving::start(args.ports.checked()?, trace.as_ref(), &give_up) {
+        Err(_) if session.stopped() => return Ok(String::new()),
+        started => started?,
+    };
     ixy_cli::print(&serving.announcement())?;
     let every = args.stats.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
     let mut due = every.map(|every| Instant::now() + every);

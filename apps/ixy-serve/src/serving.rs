@@ -8,7 +8,7 @@ use ixy_cli::Error;
 use ixy_core::MacAddress;
 use ixy_sim::PollThread;
 use ixy_sim::serve::{Port, Settings, VfPort};
-use ixy_sim::wire::{Cables, Counted, FrameCounts};
+use ixy_sim::wire::{Cables, Counted, FrameCounts, GiveUp};
 use ixy_vfio_user::server::{Listener, ServerLimits, Stop};
 
 use crate::ports;
@@ -48,7 +48,11 @@ impl Serving {
     ///
     /// # Errors
     /// A socket or a wire cannot be had. Nothing is left behind.
-    pub(crate) fn start(ports: Vec<ports::Port>, trace: Option<&Trace>) -> Result<Self, Error> {
+    pub(crate) fn start(
+        ports: Vec<ports::Port>,
+        trace: Option<&Trace>,
+        give_up: &GiveUp,
+    ) -> Result<Self, Error> {
         let listeners = ports.iter().map(|port| {
             let sockets = std::iter::once(&port.socket).chain(&port.functions);
             sockets.map(|path| Listener::bind(path).map_err(failed(path))).collect::<Result<Vec<_>, _>>()
@@ -57,7 +61,8 @@ impl Serving {
         let cables = Cables::default();
         let mut served = Vec::new();
         for port in &ports {
-            let wire = Counted::new(port.wire.connect(&cables).map_err(failed(&port.socket))?);
+            let wire =
+                Counted::new(port.wire.connect_unless(&cables, give_up).map_err(failed(&port.socket))?);
             let frames = Arc::clone(wire.counts());
             let name = port.socket.display().to_string();
             let told = trace.map(|trace| trace.of_port(&name));

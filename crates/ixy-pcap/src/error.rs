@@ -25,6 +25,12 @@ pub enum PcapError {
         /// What the system said.
         source: io::Error,
     },
+    /// The program gave up waiting for the other end: see [`GiveUp`](crate::GiveUp).
+    #[error("{} is a pipe whose other end did not come before the program was to stop", path.display())]
+    GivenUp {
+        /// The pipe.
+        path: PathBuf,
+    },
     /// The file to write is being read or written through this crate, in this process or another.
     #[error("{} is in use by another reader or writer; choose another file", path.display())]
     InUse {

@@ -1,6 +1,6 @@
 use std::{fmt, io::Read, path::Path};
 
-use crate::{PcapError, Reader, Record, format::link_type_name};
+use crate::{GiveUp, PcapError, Reader, Record, format::link_type_name};
 
 /// Bytes of an Ethernet header. A record that holds fewer is no frame.
 const HEADER: usize = 14;
@@ -51,8 +51,16 @@ impl Frames {
     /// # Errors
     /// As [`Reader::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PcapError> {
+        Self::open_unless(path, &GiveUp::default())
+    }
+
+    /// As [`open`](Self::open), and does not wait for a pipe any longer than `give_up` says.
+    ///
+    /// # Errors
+    /// As [`Reader::open_unless`].
+    pub fn open_unless(path: impl AsRef<Path>, give_up: &GiveUp) -> Result<Self, PcapError> {
         Ok(Self {
-            reader: Reader::open(path)?,
+            reader: Reader::open_unless(path, give_up)?,
             before: 0,
             no_frame: Class::default(),
             other_length: Class::default(),

@@ -14,6 +14,7 @@
 //! - [`Frames`] gives the records that can be sent as frames, and keeps an account of all others.
 //! - [`Writer`] appends frames; it grows a regular file by preallocation and cuts it to its exact length at
 //!   the end.
+//! - [`GiveUp`] ends waits for the other end of a pipe.
 //! - [`PcapError`] names the file, the record and the byte offset, and the way out.
 //!
 //! ```
@@ -37,6 +38,7 @@ mod error;
 mod format;
 mod frames;
 mod layout;
+mod patience;
 mod pcap;
 mod pcapng;
 mod reader;
@@ -47,5 +49,6 @@ mod writer;
 pub use error::PcapError;
 pub use format::{Format, MAX_RECORD};
 pub use frames::Frames;
+pub use patience::GiveUp;
 pub use reader::{OtherLinks, Reader, Record};
 pub use writer::Writer;

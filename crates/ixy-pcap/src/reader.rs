@@ -1,12 +1,12 @@
 use std::{
-    fs::File,
     io::{self, Read},
+    os::fd::AsFd,
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
-use crate::{PcapError, pcap::Pcap, pcapng::Pcapng, source::Source};
+use crate::{GiveUp, PcapError, patience::Patient, pcap::Pcap, pcapng::Pcapng, source::Source};
 
 /// One frame of a capture, borrowed from the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,15 +73,30 @@ impl Reader<Box<dyn Read + Send>> {
     /// # Errors
     /// The file cannot be opened or read, is no capture, or holds other than Ethernet frames.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PcapError> {
+        Self::open_unless(path, &GiveUp::default())
+    }
+
+    /// As [`open`](Self::open), and does not wait for a pipe any longer than `give_up` says, neither now nor while it is read:
+    /// the capture then ends.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`PcapError::GivenUp`].
+    pub fn open_unless(path: impl AsRef<Path>, give_up: &GiveUp) -> Result<Self, PcapError> {
         let path = path.as_ref();
-        if path == Path::new("-") {
-            return Reader::new(Box::new(io::stdin()), "standard input");
-        }
-        let file = File::open(path).map_err(|source| PcapError::Open { path: path.into(), source })?;
+        let failed = |source: io::Error| PcapError::Open { path: path.into(), source };
+        let given_up = || PcapError::GivenUp { path: path.into() };
+        let (file, name) = if path == Path::new("-") {
+            let file = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+            (file.into(), Path::new("standard input"))
+        } else {
+            let file = give_up.open(path, OFlags::RDONLY).map_err(|errno| failed(errno.into()))?;
+            (file.ok_or_else(given_up)?, path)
+        };
         // So that no writer of this crate empties it meanwhile. Reading what is still being written is fine,
         // so a lock that another process has is no error.
         let _ = flock(&file, FlockOperation::NonBlockingLockShared);
-        Reader::new(Box::new(file), path)
+        let reader: Result<Self, _> = Reader::new(Box::new(Patient::new(file, give_up)), name);
+        reader.map_err(|error| if give_up.now() { given_up() } else { error })
     }
 }
 

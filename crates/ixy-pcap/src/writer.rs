@@ -6,12 +6,12 @@ use std::{
 };
 
 use rustix::{
-    fs::{FlockOperation, flock},
+    fs::{FlockOperation, OFlags, flock},
     io::Errno,
 };
 
 use crate::{
-    PcapError,
+    GiveUp, PcapError,
     format::{Format, MAX_RECORD, is_gzip},
     layout,
     reserve::Reservation,
@@ -32,6 +32,7 @@ const BUFFER: usize = 256 * 1024;
 pub struct Writer {
     file: File,
     path: PathBuf,
+    give_up: GiveUp,
     format: Format,
     gzip: bool,
     /// Whether the file can be cut and its space claimed.
@@ -59,14 +60,20 @@ impl Writer {
     /// written: then it is removed again.
     pub fn create(path: impl AsRef<Path>, snaplen: u32) -> Result<Self, PcapError> {
         let format = Format::of(&path);
-        Self::create_as(path, snaplen, format)
+        Self::create_as(path, snaplen, format, &GiveUp::default())
     }
 
-    /// As [`create`](Self::create), in a format that the name does not choose.
+    /// As [`create`](Self::create), in a format that the name does not choose, and waiting for the reader of a pipe only until
+    /// `give_up` says otherwise: now, and as long as it takes nothing.
     ///
     /// # Errors
-    /// As [`create`](Self::create).
-    pub fn create_as(path: impl AsRef<Path>, snaplen: u32, format: Format) -> Result<Self, PcapError> {
+    /// As [`create`](Self::create), and [`PcapError::GivenUp`].
+    pub fn create_as(
+        path: impl AsRef<Path>,
+        snaplen: u32,
+        format: Format,
+        give_up: &GiveUp,
+    ) -> Result<Self, PcapError> {
         let path = path.as_ref();
         let gzip = is_gzip(path);
         let open = |source| PcapError::Create { path: path.into(), source };
@@ -76,7 +83,9 @@ impl Writer {
             (file, PathBuf::from("standard output"), false)
         } else {
             // Not emptied before it is known that nobody else has it.
-            let file = File::options().write(true).create(true).truncate(false).open(path).map_err(open)?;
+            let flags = OFlags::WRONLY | OFlags::CREATE;
+            let file = give_up.open(path, flags).map_err(|errno| open(errno.into()))?;
+            let file = file.ok_or_else(|| PcapError::GivenUp { path: path.into() })?;
             let regular = file.metadata().map_err(open)?.is_file();
             if regular {
                 if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
@@ -90,6 +99,7 @@ impl Writer {
         let mut writer = Writer {
             file,
             path,
+            give_up: give_up.clone(),
             format,
             gzip,
             regular,
@@ -147,7 +157,7 @@ impl Writer {
         let packed = self.gzip.then(|| layout::gzip(&self.buffer));
         let bytes = packed.as_deref().unwrap_or(&self.buffer);
         self.reserved.cover(&self.file, self.bytes + bytes.len() as u64);
-        let (taken, result) = write_all(&self.file, bytes);
+        let (taken, result) = self.give_up.write_all(&self.file, bytes);
         let (whole, records) = match result {
             Ok(()) => (taken, self.waiting),
             Err(_) if self.gzip => (0, 0),
@@ -190,7 +200,7 @@ impl Writer {
         let header = self.format.header(self.snaplen);
         let header = if self.gzip { layout::gzip(&header) } else { header };
         self.reserved.cover(&self.file, header.len() as u64);
-        if let (_, Err(error)) = write_all(&self.file, &header) {
+        if let (_, Err(error)) = self.give_up.write_all(&self.file, &header) {
             self.finished = true;
             if self.regular {
                 let _ = fs::remove_file(&self.path);
@@ -234,19 +244,4 @@ impl Drop for Writer {
     fn drop(&mut self) {
         let _ = self.end();
     }
-}
-
-/// Writes all of `bytes`; says how many were taken, with an error too.
-fn write_all(file: &File, bytes: &[u8]) -> (usize, Result<(), Errno>) {
-    let mut taken = 0;
-    while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
-        match rustix::io::write(file, rest) {
-            // The system takes nothing and does not say why.
-            Ok(0) => return (taken, Err(Errno::IO)),
-            Ok(count) => taken += count,
-            Err(Errno::INTR) => {}
-            Err(error) => return (taken, Err(error)),
-        }
-    }
-    (taken, Ok(()))
 }

@@ -11,7 +11,7 @@ use ixy_dma::SimulatedDomain;
 use crate::alarm::Alarm;
 use crate::bus::{SimBus, SimBusMaster};
 use crate::model::{Builder, Faults, Nic82599};
-use crate::wire::{Cables, Wakes, WireError, WireSpec};
+use crate::wire::{Cables, GiveUp, Wakes, WireError, WireSpec};
 
 /// Rounds without work in which the thread spins, then those in which it lets others run, then those after which it naps;
 /// after that it sleeps.
@@ -216,10 +216,11 @@ impl Sim {
         domain: Arc<SimulatedDomain>,
         thread: &PollThread,
     ) -> Result<Self, WireError> {
-        Self::open_with(spec, cables, domain, thread, |builder| builder)
+        Self::open_with(spec, cables, domain, thread, &GiveUp::default(), |builder| builder)
     }
 
-    /// As [`open`](Self::open), and lets `change` say more of the device: where its interrupts go, say.
+    /// As [`open`](Self::open); waits for the other end of a pipe end as `give_up` says, and `change` configures the device
+    /// further, for instance where its interrupts go.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -228,9 +229,10 @@ impl Sim {
         cables: &Cables,
         domain: Arc<SimulatedDomain>,
         thread: &PollThread,
+        give_up: &GiveUp,
         change: impl FnOnce(Builder) -> Builder,
     ) -> Result<Self, WireError> {
-        let wire = spec.connect(cables)?;
+        let wire = spec.connect_unless(cables, give_up)?;
         let number = thread.shared.opened.fetch_add(1, Ordering::Relaxed).wrapping_add(1).to_be_bytes();
         let mac = spec.mac.map_or([0x02, 0x1b, 0x21, number[1], number[2], number[3]], MacAddress::octets);
         let nic = Arc::new(change(Nic82599::builder(wire, domain).mac(mac).module(spec.module)).build());

@@ -61,7 +61,7 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
             #[cfg(feature = "pci")]
             Place::Pci(place) => crate::hardware::take(&address, *place, options, &mut containers)?,
             #[cfg(feature = "sim")]
-            Place::Sim(spec) => Box::new(crate::sim::Plugged::plug(&address, spec, &cables)?),
+            Place::Sim(spec) => Box::new(crate::sim::Plugged::plug(&address, spec, &cables, options)?),
             #[cfg(feature = "vfio-user")]
             Place::Served(path) => Box::new(crate::vfio_user::Connected::connect(&address, path, options)?),
             #[cfg(not(all(feature = "pci", feature = "sim", feature = "vfio-user")))]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use ixy_core::{Interrupts, Mempool, VectorKind, Vectors};
 use ixy_dma::{DmaDomain, SimulatedDomain};
 use ixy_ixgbe::Config;
-use ixy_sim::wire::{Cables, WireKind, WireSpec};
+use ixy_sim::wire::{Cables, GiveUp, PcapError, WireError, WireKind, WireSpec};
 use ixy_sim::{Events, Irq, PollThread, Sim};
 
 use crate::address::{Address, Place};
@@ -60,13 +60,26 @@ pub(crate) struct Plugged {
 }
 
 impl Plugged {
-    pub(crate) fn plug(address: &str, spec: &WireSpec, cables: &Cables) -> Result<Self, Error> {
+    pub(crate) fn plug(
+        address: &str,
+        spec: &WireSpec,
+        cables: &Cables,
+        options: &Options,
+    ) -> Result<Self, Error> {
         let thread = poll_thread().map_err(|source| Error::Thread { address: address.to_owned(), source })?;
         let domain = Arc::new(SimulatedDomain::default());
         let slot = Slot::default();
         let irq = Box::new(slot.clone());
-        let sim = Sim::open_with(spec, cables, Arc::clone(&domain), &thread, |builder| builder.irq(irq));
-        let sim = sim.map_err(|source| Error::Wire { address: address.to_owned(), source })?;
+        let give_up = match options.stop.clone() {
+            Some(stop) => GiveUp::when(move || stop.requested()),
+            None => GiveUp::default(),
+        };
+        let sim =
+            Sim::open_with(spec, cables, Arc::clone(&domain), &thread, &give_up, |builder| builder.irq(irq));
+        let sim = sim.map_err(|source| match source {
+            WireError::Capture(PcapError::GivenUp { .. }) => Error::Stopped { address: address.to_owned() },
+            source => Error::Wire { address: address.to_owned(), source },
+        })?;
         let stdout =
             matches!(&spec.kind, WireKind::Captures { tx: Some(path), .. } if path.as_os_str() == "-");
         let device = Simulated { sim, stdout, _thread: thread };

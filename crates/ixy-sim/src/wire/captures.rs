@@ -1,6 +1,6 @@
 use std::{path::Path, time::SystemTime};
 
-use ixy_pcap::{Frames, PcapError, Writer};
+use ixy_pcap::{Format, Frames, GiveUp, PcapError, Writer};
 
 use super::{Wakes, Wire, WireError};
 
@@ -27,16 +27,18 @@ pub struct Captures {
     transmitted: u64,
     clock: Clock,
     error: Option<String>,
+    give_up: GiveUp,
 }
 
 impl Captures {
-    /// Opens both, the one to read first, so that a mistake in it leaves nothing behind.
+    /// Opens both, the one to read first, so that a mistake in it leaves nothing behind. Waits for the other ends of named
+    /// pipes, then and later, end as `give_up` says.
     ///
     /// # Errors
     /// One of them cannot be opened, or the one to read is no capture of Ethernet frames.
-    pub fn open(rx: Option<&Path>, tx: Option<&Path>) -> Result<Self, WireError> {
-        let reader = rx.map(Frames::open).transpose()?;
-        let writer = tx.map(|path| Writer::create(path, 0)).transpose()?;
+    pub fn open(rx: Option<&Path>, tx: Option<&Path>, give_up: &GiveUp) -> Result<Self, WireError> {
+        let reader = rx.map(|path| Frames::open_unless(path, give_up)).transpose()?;
+        let writer = tx.map(|path| Writer::create_as(path, 0, Format::of(path), give_up)).transpose()?;
         Ok(Captures {
             reader,
             writer,
@@ -45,6 +47,7 @@ impl Captures {
             transmitted: 0,
             clock: Clock::default(),
             error: None,
+            give_up: give_up.clone(),
         })
     }
 
@@ -61,7 +64,10 @@ impl Captures {
         if !self.loaded {
             self.end_input();
         }
-        if let Err(error) = result {
+        // When it is given up, a pipe can end in the middle of a record.
+        if let Err(error) = result
+            && !self.give_up.now()
+        {
             self.fail(&error);
         }
     }

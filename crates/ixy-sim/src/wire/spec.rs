@@ -3,7 +3,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use ixy_core::MacAddress;
 
 use super::{
-    Altered, Cables, Captures, Faults, Faulty, Flood, InterfaceAddress, Loopback, MemoryWire, Padded,
+    Altered, Cables, Captures, Faults, Faulty, Flood, GiveUp, InterfaceAddress, Loopback, MemoryWire, Padded,
     SocketWire, Tap, TapSpec, Wire, WireError,
 };
 use crate::model::{SfpModule, UnknownModule};
@@ -109,12 +109,21 @@ impl WireSpec {
     /// # Errors
     /// The file, socket, interface or cable cannot be had; nothing is left behind then.
     pub fn connect(&self, cables: &Cables) -> Result<Box<dyn Wire>, WireError> {
+        self.connect_unless(cables, &GiveUp::default())
+    }
+
+    /// As [`connect`](Self::connect), and waits for the other end of a named pipe only until `give_up` says otherwise, now and
+    /// while it is read and written.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and [`PcapError::GivenUp`](ixy_pcap::PcapError::GivenUp).
+    pub fn connect_unless(&self, cables: &Cables, give_up: &GiveUp) -> Result<Box<dyn Wire>, WireError> {
         let mut wire: Box<dyn Wire> = match &self.kind {
             WireKind::Flood { size, flows } => Box::new(Flood::new(*size, *flows)),
             WireKind::Loopback => Box::new(Loopback::new()),
             WireKind::Cable(name) => Box::new(cables.connect(name)?),
             WireKind::Socket(path) => Box::new(SocketWire::open(path)?),
-            WireKind::Captures { rx, tx } => Box::new(Captures::open(rx.as_deref(), tx.as_deref())?),
+            WireKind::Captures { rx, tx } => Box::new(Captures::open(rx.as_deref(), tx.as_deref(), give_up)?),
             WireKind::Tap(tap) => Box::new(Tap::open(tap)?),
             WireKind::Memory(memory) => Box::new(memory.plug()?),
         };
