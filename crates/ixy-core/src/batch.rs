@@ -7,10 +7,11 @@ use std::ops::{Deref, DerefMut};
 use crate::mempool::Shared;
 use crate::packet::Packet;
 
-/// Up to 256 packets, in order, without an allocation. A limit set at run time says how many a receive may fill in.
+/// Up to 256 packets, in order, without an allocation. A limit set at run time says how many a receive may
+/// fill in.
 ///
-/// It is a slice of its packets. `receive` adds to its end, `send` takes from its front and leaves what did not fit.
-/// What is still in it when it is dropped is freed in bulk.
+/// It is a slice of its packets. `receive` adds to its end, `send` takes from its front and leaves what did
+/// not fit. What is still in it when it is dropped is freed in bulk.
 pub struct Batch {
     // Initialised from `start` to `end`, which is at most CAPACITY.
     packets: [MaybeUninit<Packet>; Batch::CAPACITY],
@@ -80,7 +81,8 @@ impl Batch {
         Some(packet)
     }
 
-    /// Takes all packets out, in order: `for packet in batch.drain()`. Those that the caller does not take stay.
+    /// Takes all packets out, in order: `for packet in batch.drain()`. Those that the caller does not take
+    /// stay.
     pub fn drain(&mut self) -> impl Iterator<Item = Packet> {
         std::iter::from_fn(|| self.pop_front())
     }
@@ -113,8 +115,8 @@ impl Batch {
         }
     }
 
-    /// Moves packets from the front of `other` to the end of this batch, as many as it has room for, and returns how
-    /// many. The others stay in `other`, in order.
+    /// Moves packets from the front of `other` to the end of this batch, as many as it has room for, and
+    /// returns how many. The others stay in `other`, in order.
     pub fn append(&mut self, other: &mut Self) -> usize {
         let count = self.room().min(other.len());
         for packet in other.drain().take(count) {
@@ -123,8 +125,8 @@ impl Batch {
         count
     }
 
-    /// Places for `count` more packets at the end, which count once [`commit`](Self::commit) is called. `count` is at
-    /// most [`room`](Self::room); of more than that, fewer places are given.
+    /// Places for `count` more packets at the end, which count once [`commit`](Self::commit) is called.
+    /// `count` is at most [`room`](Self::room); of more than that, fewer places are given.
     #[inline(always)]
     pub(crate) fn reserve(&mut self, count: usize) -> &mut [MaybeUninit<Packet>] {
         if self.end + count > Self::CAPACITY {
@@ -175,8 +177,8 @@ impl Batch {
 
         fn flush(pool: Option<std::ptr::NonNull<Shared>>, indices: &[u32]) {
             if let Some(pool) = pool {
-                // SAFETY: POOL-ALIVE and OWNED-BUFFER: these buffers were packets of that pool that gave up their
-                // ownership to this function.
+                // SAFETY: POOL-ALIVE and OWNED-BUFFER: these buffers were packets of that pool that gave up
+                // their ownership to this function.
                 unsafe { Shared::give_back(pool, indices) };
             }
         }
@@ -185,7 +187,8 @@ impl Batch {
     #[cold]
     fn compact(&mut self) {
         let len = self.end - self.start;
-        // SAFETY: both ranges lie inside the array; the packets are moved, as `start` and `end` say afterwards.
+        // SAFETY: both ranges lie inside the array; the packets are moved, as `start` and `end` say
+        // afterwards.
         unsafe {
             let first = self.packets.as_mut_ptr();
             std::ptr::copy(first.add(self.start), first, len);

@@ -1,13 +1,14 @@
-//! Checksums that are still owed: [`Checksum`].
+//! Checksums that are not computed yet: [`Checksum`].
 
 use crate::batch::Batch;
 
-/// What is known of a frame's transport checksum, or still to be done about it.
+/// What is known about a frame's transport checksum, or has still to be computed.
 ///
-/// Two virtual machines on one host may never compute checksums: the one sends a frame in which a sum is missing, the
-/// other receives it so. Some devices can do that, and a driver lets them only when it is opened for it, as a program that
-/// sends such a frame on through another card would send a damaged one. [`RxQueue::receive`](crate::RxQueue::receive) hands
-/// on whole frames in any case; who can pass on what is owed uses [`receive_with`](crate::RxQueue::receive_with) and
+/// Two virtual machines on one host need not compute checksums: one sends a frame whose checksum is missing,
+/// and the other receives it like that (Linux calls this `CHECKSUM_PARTIAL`). Drivers allow it only on
+/// request, because a program that forwards such a frame through another card would send a damaged one.
+/// [`RxQueue::receive`](crate::RxQueue::receive) always gives complete frames; a program that handles missing
+/// checksums uses [`receive_with`](crate::RxQueue::receive_with) and
 /// [`send_with`](crate::TxQueue::send_with).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Checksum {
@@ -16,8 +17,9 @@ pub enum Checksum {
     InFrame,
     /// As it stands in the frame, and the device says that it is right.
     Verified,
-    /// Missing: the ones' complement sum of all bytes from `start` to the end of the frame belongs at `start + offset`,
-    /// where the sum of the pseudo header stands already. In a frame that was received that place is inside.
+    /// Missing: the ones' complement sum of all bytes from `start` to the end of the frame belongs at
+    /// `start + offset`, which holds the sum of the pseudo header already. In a received frame that place is
+    /// inside.
     Owed {
         /// Where the sum starts, in bytes from the start of the frame.
         start: u16,
@@ -30,7 +32,7 @@ pub enum Checksum {
 pub type Checksums = [Checksum; Batch::CAPACITY];
 
 impl Checksum {
-    /// Whether the place of what is owed lies inside a frame of `len` bytes; always so when nothing is.
+    /// Whether the checksum's place lies inside a frame of `len` bytes; always true when none is missing.
     #[inline(always)]
     pub fn is_within(self, len: usize) -> bool {
         match self {
@@ -39,7 +41,8 @@ impl Checksum {
         }
     }
 
-    /// Computes what is owed in `frame`. `false` when its place is not inside, and then nothing is changed.
+    /// Computes the checksum that is missing in `frame`. Returns `false`, and changes nothing, when its place
+    /// is outside.
     pub fn complete(self, frame: &mut [u8]) -> bool {
         let Self::Owed { start, offset } = self else { return true };
         if !self.is_within(frame.len()) {
@@ -52,14 +55,14 @@ impl Checksum {
         while sum > 0xFFFF {
             sum = (sum & 0xFFFF) + (sum >> 16);
         }
-        // Zero would say that there is none (RFC 768); both are zero to who checks it.
+        // Zero would mean "no checksum" (RFC 768); to a receiver's check, all ones and zero are the same.
         let sum = if sum == 0xFFFF { 0xFFFF } else { !(sum as u16) };
         frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
         true
     }
 
-    /// Moves the checksums of packets to where these are once the first `sent` of `len` have left their batch: for
-    /// implementations of [`TxQueue::send_with`](crate::TxQueue::send_with).
+    /// Moves the checksums of packets to where these are once the first `sent` of `len` have left their
+    /// batch: for implementations of [`TxQueue::send_with`](crate::TxQueue::send_with).
     pub fn advance(checksums: &mut Checksums, sent: usize, len: usize) {
         let len = len.min(checksums.len());
         if (1..=len).contains(&sent) {
@@ -68,7 +71,7 @@ impl Checksum {
     }
 }
 
-/// Computes what is owed to each packet of `batch`.
+/// Computes the missing checksum of each packet of `batch`.
 pub(crate) fn complete_all(batch: &mut Batch, checksums: &mut Checksums) {
     for (packet, checksum) in batch.iter_mut().zip(checksums) {
         // A place outside of the packet is the caller's mistake, and changes nothing.

@@ -10,10 +10,12 @@ use crate::interrupt::Interrupt;
 use crate::mac::MacAddress;
 use crate::stats::DeviceStats;
 
-/// A network card that was opened. It gives out its queues, each once, and keeps what concerns the whole card.
+/// A network card that was opened. It gives out its queues, each once, and keeps what concerns the whole
+/// card.
 ///
-/// Device and queues can go to different threads, and several threads can share a device for its questions: how its link is,
-/// what it counted. The card is reset and its memory freed when the device and all queues taken from it are dropped.
+/// Device and queues can go to different threads, and several threads can share a device for its questions:
+/// how its link is, what it counted. The card is reset and its memory freed when the device and all queues
+/// taken from it are dropped.
 pub trait Device: Send + Sync {
     /// The driver's name, for instance `ixgbe`.
     fn driver(&self) -> &'static str;
@@ -54,15 +56,16 @@ pub trait Device: Send + Sync {
     /// The link as it is now.
     fn link(&self) -> LinkState;
 
-    /// Waits until the link is up, `limit` is over, or `stop` returns true, which is called every few milliseconds. Starts
-    /// the link again when it stays down for seconds. Returns the link's state at the end; a link that is down is no error.
+    /// Waits until the link is up, `limit` is over, or `stop` returns true, which is called every few
+    /// milliseconds. Starts the link again when it stays down for seconds. Returns the link's state at the
+    /// end; a link that is down is no error.
     ///
     /// # Errors
     /// The device is lost.
     fn wait_for_link(&self, limit: Duration, stop: &dyn Fn() -> bool) -> Result<LinkState, Error>;
 
-    /// Everything counted since the device was opened. Call it every few seconds: the card's own counters are narrow, and a
-    /// lost device is noticed here.
+    /// Everything counted since the device was opened. Call it every few seconds: the card's own counters are
+    /// narrow, and a lost device is noticed here.
     ///
     /// # Errors
     /// [`Error::Lost`]. Counts so far are kept and included in the next successful call.
@@ -71,13 +74,13 @@ pub trait Device: Send + Sync {
 
 /// One receive queue, owned by the thread that polls it.
 pub trait RxQueue: Send {
-    /// Adds packets that have arrived to `batch`, up to its room, and returns how many. It never waits. With room in the batch
-    /// and buffers in the pool, 0 means that nothing has arrived: a frame that the driver drops does not hide a good one
-    /// behind it.
+    /// Adds packets that have arrived to `batch`, up to its room, and returns how many. It never waits. With
+    /// room in the batch and buffers in the pool, 0 means that nothing has arrived: a frame that the driver
+    /// drops does not hide a good one behind it.
     fn receive(&mut self, batch: &mut Batch) -> usize;
 
-    /// As [`receive`](Self::receive), and stores for each packet that it adds what is known about its checksum, at the same
-    /// index: whether the device verified it, or whether it is still owed.
+    /// As [`receive`](Self::receive), and stores for each packet that it adds what is known about its
+    /// checksum, at the same index: whether the device verified it, or whether it is still owed.
     fn receive_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
         let first = batch.len();
         let received = self.receive(batch);
@@ -85,14 +88,15 @@ pub trait RxQueue: Send {
         received
     }
 
-    /// Whether the pool had no buffers in the last [`receive`](Self::receive), so that a frame stayed in the ring or the
-    /// device lacks a buffer for the next one. No interrupt is raised when buffers become free again, so poll again soon instead of
-    /// sleeping for long.
+    /// Whether the pool had no buffers in the last [`receive`](Self::receive), so that a frame stayed in the
+    /// ring or the device lacks a buffer for the next one. No interrupt is raised when buffers become free
+    /// again, so poll again soon instead of sleeping for long.
     fn is_starved(&self) -> bool {
         false
     }
 
-    /// The queue's interrupt, to sleep on until a frame arrives; `None` when the device was opened without interrupts.
+    /// The queue's interrupt, to sleep on until a frame arrives; `None` when the device was opened without
+    /// interrupts.
     fn interrupt(&mut self) -> Option<&mut dyn Interrupt> {
         None
     }
@@ -100,25 +104,28 @@ pub trait RxQueue: Send {
 
 /// One transmit queue, owned by the thread that fills it.
 pub trait TxQueue: Send {
-    /// Takes packets from the front of `batch` and gives them to the card, as many as there is room for, and returns
-    /// how many. Packets that did not fit stay in the batch, in order. It never waits. Buffers of sent packets are freed on
-    /// later calls.
+    /// Takes packets from the front of `batch` and gives them to the card, as many as there is room for, and
+    /// returns how many. Packets that did not fit stay in the batch, in order. It never waits. Buffers of
+    /// sent packets are freed on later calls.
     ///
     /// A packet in memory that the card does not reach is not sent: it stays at the front, and
     /// [`unreachable`](Self::unreachable) counts it.
     fn send(&mut self, batch: &mut Batch) -> usize;
 
-    /// As [`send`](Self::send), and completes each packet's checksum where it is owed: the device computes it if it can, or else
-    /// the driver. Afterwards `checksums` has the entries of the packets that stayed, again from index 0 on.
+    /// As [`send`](Self::send), and completes each packet's checksum where it is owed: the device computes it
+    /// if it can, or else the driver. Afterwards `checksums` has the entries of the packets that stayed,
+    /// again from index 0 on.
     fn send_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
         checksum::complete_all(batch, checksums);
         self.send(batch)
     }
 
-    /// Puts up to `count` packets that the card has sent back into `batch`, unchanged, instead of freeing them, as far as the
-    /// batch has room, and returns how many. A sender that repeats the same packets need not allocate and fill them again.
+    /// Puts up to `count` packets that the card has sent back into `batch`, unchanged, instead of freeing
+    /// them, as far as the batch has room, and returns how many. A sender that repeats the same packets need
+    /// not allocate and fill them again.
     ///
-    /// After the first call sent packets are kept for the next one, and freed only when the ring needs their place.
+    /// After the first call sent packets are kept for the next one, and freed only when the ring needs their
+    /// place.
     fn reclaim(&mut self, batch: &mut Batch, count: usize) -> usize;
 
     /// Frees what was sent, and returns how many packets the card has not sent yet.

@@ -12,17 +12,18 @@ pub enum Error {
         /// Buffers asked for.
         buffers: usize,
     },
-    /// Memory could not be had or mapped.
+    /// Memory could not be allocated or mapped.
     #[error(transparent)]
     Dma(#[from] ixy_dma::Error),
-    /// The device reads all ones: it was unplugged, reset by another, or lost its link to the host.
+    /// The device is gone, as its registers read all ones: it was unplugged, reset by another program, or
+    /// lost its PCIe link.
     #[error(
         "{device} no longer answers (register {register} reads all ones): it was removed, reset or powered down; check `dmesg`, and open it again"
     )]
     Lost {
         /// The device.
         device: String,
-        /// The register that told.
+        /// The register that read all ones.
         register: &'static str,
     },
     /// A thread cannot sleep until a frame arrives.
@@ -33,7 +34,7 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A thread is to sleep on a queue that does not interrupt.
+    /// A thread should sleep on a queue that has no interrupt.
     #[error("a receive queue was opened without interrupts: open its device with them, or poll it")]
     NoInterrupt,
     /// A driver's own error.

@@ -1,4 +1,4 @@
-//! Interrupts of receive queues: [`Interrupt`], and the [`Vectors`] that a driver is given for them.
+//! Interrupts of receive queues: [`Interrupt`] for the application, and [`Vectors`] for the driver.
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -8,29 +8,28 @@ use crate::error::Error;
 
 /// The interrupt of one receive queue, as [`RxQueue::interrupt`](crate::RxQueue::interrupt) gives it.
 ///
-/// Who wants to sleep until a frame arrives calls [`arm`](Self::arm), receives once more, and sleeps on
-/// [`event`](Self::event) only if that gave nothing: a frame that arrived before the queue was armed may not interrupt.
-/// [`Waiter`](crate::Waiter) does that for all queues of a thread.
+/// To sleep until a frame arrives, call [`arm`](Self::arm), receive once more, and wait for
+/// [`event`](Self::event) only if that returned no packets: a frame that arrived before the queue was armed
+/// may raise no interrupt. [`Waiter`](crate::Waiter) does this for all queues of a thread.
 pub trait Interrupt {
     /// An eventfd(2) that is signalled with each interrupt.
     ///
-    /// Queues may share it, so nobody reads it, which would take the event from the others: whoever waits uses
-    /// edge-triggered epoll(7) of its own.
+    /// Queues may share it. Do not read it, because that would consume the event for the others; wait for it
+    /// with an edge-triggered epoll(7) instance instead.
     fn event(&self) -> BorrowedFd<'_>;
 
-    /// Lets the next frame interrupt. One that arrived before this may not.
+    /// Lets the next frame raise an interrupt. A frame that arrived before this call may raise none.
     ///
     /// # Errors
-    /// [`Error::Interrupt`] when the system does not let the interrupt pin through again. The queue can be polled all the
-    /// same.
+    /// [`Error::Interrupt`] when the system cannot unmask INTx. The queue can still be polled.
     fn arm(&mut self) -> Result<(), Error>;
 
-    /// No more interrupts until it is armed again, as far as the device can do that for this queue alone: when queues
-    /// share a vector, it does nothing, as the thread of another one may sleep on it.
+    /// Masks the interrupt until the queue is armed again. It does nothing when queues share a vector,
+    /// because the thread of another queue may sleep on it.
     fn disarm(&mut self);
 }
 
-/// The interrupt vectors of one device, as its bus delivers them. They are switched off when this is dropped.
+/// The interrupt vectors of one device, as its bus delivers them. Dropping this disables them.
 pub trait Vectors: fmt::Debug + Send + Sync {
     /// How they are delivered.
     fn kind(&self) -> VectorKind;
@@ -41,8 +40,8 @@ pub trait Vectors: fmt::Debug + Send + Sync {
     /// The eventfd(2) that vector `n` signals, non-blocking; `None` when there is no such vector.
     fn event(&self, n: usize) -> Option<BorrowedFd<'_>>;
 
-    /// Lets the interrupt pin through again, which the kernel masks with each interrupt. To be called once the cause is
-    /// cleared in the device. For messages nothing is to be done.
+    /// Unmasks INTx, which the kernel masks with each interrupt. Call it once the device's cause is cleared.
+    /// It does nothing for MSI and MSI-X.
     ///
     /// # Errors
     /// [`Error::Interrupt`].
@@ -52,25 +51,27 @@ pub trait Vectors: fmt::Debug + Send + Sync {
 /// How interrupts are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VectorKind {
-    /// A table of messages in the device, of which each queue can have one.
+    /// MSI-X: a table of messages in the device, so each queue can have its own.
     MsiX,
-    /// Messages of one address.
+    /// MSI: messages to one address.
     Msi,
-    /// The interrupt pin.
+    /// INTx: the interrupt pin.
     Pin,
 }
 
-/// What a driver is given to let its receive queues interrupt.
+/// What a driver needs to let its receive queues interrupt.
 #[derive(Debug, Clone)]
 pub struct Interrupts {
     /// The device's vectors.
     pub vectors: Arc<dyn Vectors>,
-    /// How often each vector may interrupt in a second, at most, as far as the device can keep to that; 0 sets no limit.
+    /// The highest number of interrupts a second for each vector, if the device can throttle them; 0 sets no
+    /// limit.
     pub rate: u32,
 }
 
 impl Interrupts {
-    /// The vector of receive queue `queue`: one of its own, as far as there are enough. Without MSI-X all have the first.
+    /// The vector of receive queue `queue`. With MSI-X each queue has its own while there are enough; else
+    /// all share the first.
     pub fn vector(&self, queue: u16) -> usize {
         match self.vectors.kind() {
             VectorKind::MsiX => usize::from(queue) % self.vectors.len().max(1),
@@ -78,7 +79,7 @@ impl Interrupts {
         }
     }
 
-    /// Whether another one of `queues` receive queues has the same vector as `queue`.
+    /// Whether another of the device's `queues` receive queues shares the vector of `queue`.
     pub fn is_shared(&self, queue: u16, queues: u16) -> bool {
         (0..queues).any(|other| other != queue && self.vector(other) == self.vector(queue))
     }

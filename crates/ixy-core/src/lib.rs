@@ -1,9 +1,10 @@
 //! Packets, the pool they come from, batches of them, and the traits that drivers implement.
 //!
-//! A [`Mempool`] has buffers in memory that devices reach. A [`Packet`] owns one of them: 16 bytes, and the only way
-//! to its bytes. Packets travel in a [`Batch`]: an [`RxQueue`] adds what has arrived, a [`TxQueue`] takes what it can
-//! send. Dropping a packet frees its buffer, on any thread; the pool lives until the last one is back.
-//! A thread that has nothing to do polls on, or sleeps until a queue's [`Interrupt`], as its [`Waiter`] says.
+//! A [`Mempool`] has buffers in memory that devices reach. A [`Packet`] owns one of them: 16 bytes, and the
+//! only way to its bytes. Packets travel in a [`Batch`]: an [`RxQueue`] adds what has arrived, a [`TxQueue`]
+//! takes what it can send. Dropping a packet frees its buffer, on any thread; the pool lives until the last
+//! one is back. A thread that finds no packets polls again, or sleeps until an [`Interrupt`]; its [`Waiter`]
+//! decides which.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -3,9 +3,9 @@
 #[cfg(not(loom))]
 pub(crate) use spin::Lock;
 
-/// The stand-in that the model checker understands: it explores every order in which threads get the lock, which a
-/// loop that spins would make endless. The checker switches threads when one waits, never between the release and
-/// the return of `with`, so here too another thread may free the lock as soon as it gets it.
+/// The lock for the model checker, which explores every order in which threads take it; a spin loop would
+/// make that endless. The checker switches threads only where one waits, never between the release and the
+/// return of `with`, so here too another thread may free the lock as soon as it takes it.
 #[cfg(loom)]
 pub(crate) struct Lock<T>(loom::sync::Mutex<T>);
 
@@ -25,14 +25,15 @@ mod spin {
     use std::cell::UnsafeCell;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    /// Tries before the processor is given away: a holder that runs is done sooner, one that does not needs it.
+    /// Spins before the thread yields. A holder that runs releases the lock sooner; one that was preempted
+    /// needs the processor.
     const SPINS: u32 = 64;
 
-    /// A value for one thread at a time. It may be freed by another thread as soon as that one gets the lock, while
-    /// [`with`](Self::with) has yet to return in the one that unlocked it.
+    /// A value for one thread at a time. Another thread may take the lock and free it while
+    /// [`with`](Self::with) has not yet returned in the thread that released it.
     ///
-    /// So all of it stands in a cell, padding too: a reference as an argument promises that what is outside of a
-    /// cell stays in place until the function returns.
+    /// A reference argument promises that the memory behind it stays allocated until the function returns,
+    /// except inside an `UnsafeCell`. Therefore the whole lock, with its padding, lies in such a cell.
     pub(crate) struct Lock<T>(UnsafeCell<Parts<T>>);
 
     struct Parts<T> {
@@ -40,10 +41,11 @@ mod spin {
         value: UnsafeCell<T>,
     }
 
-    // SAFETY: `with` gives the value to one thread at a time, so sharing the lock moves the value between threads.
+    // SAFETY: `with` gives the value to one thread at a time, so sharing the lock moves the value between
+    // threads.
     unsafe impl<T: Send> Sync for Lock<T> {}
 
-    /// Unlocks when dropped, so that a panic in the critical section does not leave it locked.
+    /// Releases the lock when dropped, also after a panic in the critical section.
     struct Unlock<'a>(&'a AtomicBool);
 
     impl Drop for Unlock<'_> {
@@ -58,8 +60,8 @@ mod spin {
             Self(UnsafeCell::new(Parts { locked: AtomicBool::new(false), value: UnsafeCell::new(value) }))
         }
 
-        /// Runs `action` while no other thread does. When others may free the lock afterwards, `action` must not
-        /// hold references to what they free.
+        /// Runs `action` under the lock. If another thread may free the lock afterwards, `action` must not
+        /// keep references to what that thread frees.
         pub(crate) fn with<R>(&self, action: impl FnOnce(&mut T) -> R) -> R {
             // SAFETY: nobody makes an exclusive reference to the parts, which are cells themselves.
             let Parts { locked, value } = unsafe { &*self.0.get() };
@@ -75,8 +77,8 @@ mod spin {
                 }
             }
             let _unlock = Unlock(locked);
-            // SAFETY: the swap gave the lock to this thread alone, until `_unlock` is dropped; `action` cannot get
-            // at the value otherwise, as the lock is not reentrant.
+            // SAFETY: the swap gave the lock to this thread alone, until `_unlock` is dropped; `action`
+            // cannot get at the value otherwise, as the lock is not reentrant.
             action(unsafe { &mut *value.get() })
         }
     }

@@ -18,7 +18,8 @@ pub const HEADROOM: u16 = 128;
 pub const DATA_SIZE: u16 = 2048;
 
 const LINE: usize = 64;
-/// Distance of two buffers: an odd number of cache lines, so that their starts spread over all sets of a cache.
+/// Distance of two buffers: an odd number of cache lines, so that their starts spread over all sets of a
+/// cache.
 const STRIDE: usize = stride(HEADROOM as usize + DATA_SIZE as usize);
 
 const fn stride(bytes: usize) -> usize {
@@ -36,8 +37,9 @@ pub(crate) struct Slot {
 
 /// What all handles and packets of a pool point to.
 ///
-/// POOL-ALIVE: it is freed when no handle is left and every buffer is back in `free`, both seen under the lock. So a
-/// handle, and likewise a packet, which is a buffer that is not back, keeps it alive without a count of its own.
+/// POOL-ALIVE: it is freed when no handle is left and every buffer is back in `free`, both seen under the
+/// lock. So a handle, and likewise a packet, which is a buffer that is not back, keeps it alive without a
+/// count of its own.
 pub(crate) struct Shared {
     slots: Box<[Slot]>,
     memory: DmaMemory,
@@ -45,7 +47,8 @@ pub(crate) struct Shared {
 }
 
 struct State {
-    /// Indices of the buffers that nobody owns. The last one freed is the first one given out: it is in the cache.
+    /// Indices of the buffers that nobody owns. The last one freed is the first one given out: it is in the
+    /// cache.
     free: Vec<u32>,
     /// How many buffers there are.
     buffers: usize,
@@ -81,8 +84,8 @@ impl Shared {
     /// Takes buffers back, and frees the pool if that was all that kept it.
     ///
     /// # Safety
-    /// POOL-ALIVE: `this` points to a pool that is alive. The caller owned the buffers `indices` of it, each once,
-    /// and gives them up; if it holds no handle it must not use `this` afterwards.
+    /// POOL-ALIVE: `this` points to a pool that is alive. The caller owned the buffers `indices` of it, each
+    /// once, and gives them up; if it holds no handle it must not use `this` afterwards.
     pub(crate) unsafe fn give_back(this: NonNull<Self>, indices: &[u32]) {
         // SAFETY: POOL-ALIVE until the lock is released: these buffers are not back before.
         let shared = unsafe { this.as_ref() };
@@ -92,8 +95,8 @@ impl Shared {
             state.is_last()
         });
         if last {
-            // SAFETY: POOL-ALIVE: only one thread can be the one that completed the condition, and nothing is left
-            // that could use the pool.
+            // SAFETY: POOL-ALIVE: only one thread can be the one that completed the condition, and nothing is
+            // left that could use the pool.
             drop(unsafe { Box::from_raw(this.as_ptr()) });
         }
     }
@@ -113,8 +116,8 @@ impl Shared {
 /// A handle: it keeps the pool alive, and can be cloned.
 struct Handle(NonNull<Shared>);
 
-// SAFETY: what a handle points to is shared between threads behind a lock, or never changes; and the last thread
-// that drops it may be any, as its memory is Send.
+// SAFETY: what a handle points to is shared between threads behind a lock, or never changes; and the last
+// thread that drops it may be any, as its memory is Send.
 unsafe impl Send for Handle {}
 // SAFETY: as for Send.
 unsafe impl Sync for Handle {}
@@ -147,11 +150,12 @@ impl Drop for Handle {
     }
 }
 
-/// A pool of packet buffers of [`DATA_SIZE`] bytes after a headroom of [`HEADROOM`] bytes each, in memory that
-/// devices reach.
+/// A pool of packet buffers of [`DATA_SIZE`] bytes after a headroom of [`HEADROOM`] bytes each, in memory
+/// that devices reach.
 ///
-/// It is a handle that can be cloned and sent to other threads. The memory lives until the last handle is dropped and
-/// the last packet is freed, on whatever thread. One buffer at a time costs a lock; a [`Cache`] takes them in bulk.
+/// It is a handle that can be cloned and sent to other threads. The memory lives until the last handle is
+/// dropped and the last packet is freed, on whatever thread. One buffer at a time costs a lock; a [`Cache`]
+/// takes them in bulk.
 #[derive(Clone)]
 pub struct Mempool(Handle);
 
@@ -162,7 +166,8 @@ impl fmt::Debug for Mempool {
 }
 
 impl Mempool {
-    /// A pool of `buffers` buffers in memory of `domain`; a few less if that memory is in pieces smaller than 2 MiB.
+    /// A pool of `buffers` buffers in memory of `domain`; a few less if that memory is in pieces smaller than
+    /// 2 MiB.
     ///
     /// # Errors
     /// No buffers at all, more than an index can name, or the domain has no memory for them.
@@ -170,11 +175,11 @@ impl Mempool {
         Self::shared_by(&[domain], buffers)
     }
 
-    /// A pool of `buffers` buffers that the devices of every one of `domains` reach, so that a packet received on
-    /// one can be sent on another.
+    /// A pool of `buffers` buffers that the devices of every one of `domains` reach, so that a packet
+    /// received on one can be sent on another.
     ///
     /// # Errors
-    /// As for [`new`](Self::new), or there is none of the domains whose memory all others accept.
+    /// As for [`new`](Self::new), or if no domain's memory can be mapped into all the others.
     pub fn shared_by(domains: &[Arc<dyn DmaDomain>], buffers: usize) -> Result<Self, Error> {
         // A segment may end in the middle of a buffer, so there is room for one more in each 2 MiB.
         let room = |bytes: usize| bytes.checked_add(bytes.div_ceil((2 << 20) - STRIDE) * STRIDE);
@@ -256,16 +261,16 @@ impl Mempool {
         (self.0.shared().take(&mut index) == 1).then(|| unsafe { Packet::from_parts(self.0.0, index[0]) })
     }
 
-    /// A packet of `len` bytes, which hold whatever the buffer held before; `None` when all buffers are in use, or
-    /// when `len` is more than a buffer takes (2,048 bytes).
+    /// A packet of `len` bytes, which hold whatever the buffer held before; `None` when all buffers are in
+    /// use, or when `len` is more than a buffer takes (2,048 bytes).
     pub fn packet(&self, len: usize) -> Option<Packet> {
         let len = u16::try_from(len).ok()?;
         let mut packet = self.allocate()?;
         packet.set_len(len).then_some(packet)
     }
 
-    /// A packet with a copy of `bytes`; `None` when all buffers are in use, or when there are more bytes than a buffer
-    /// takes (2,048).
+    /// A packet with a copy of `bytes`; `None` when all buffers are in use, or when there are more bytes than
+    /// a buffer takes (2,048).
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -285,7 +290,8 @@ impl Mempool {
         Some(packet)
     }
 
-    /// Adds up to `count` packets of length zero to `batch`, as many as there are and as fit, and returns how many.
+    /// Adds up to `count` packets of length zero to `batch`, as many as there are and as fit, and returns how
+    /// many.
     pub fn allocate_batch(&self, batch: &mut Batch, count: usize) -> usize {
         let mut indices = [0; Batch::CAPACITY];
         let count = count.min(batch.room());
@@ -305,8 +311,9 @@ impl Mempool {
     }
 }
 
-/// A stock of free buffers that belongs to one queue: it exchanges them with its pool in bulk, so that allocating and
-/// freeing one costs a few instructions. What is in it goes back to the pool when it is dropped.
+/// A stock of free buffers that belongs to one queue: it exchanges them with its pool in bulk, so that
+/// allocating and freeing one costs a few instructions. What is in it goes back to the pool when it is
+/// dropped.
 pub struct Cache {
     handle: Handle,
     len: usize,

@@ -9,11 +9,12 @@ use ixy_dma::Iova;
 
 use crate::mempool::{DATA_SIZE, HEADROOM, Shared};
 
-/// A packet: the owner of one buffer of a [`Mempool`](crate::Mempool), and the range of it that holds the frame.
+/// A packet: the owner of one buffer of a [`Mempool`](crate::Mempool), and the range of it that holds the
+/// frame.
 ///
-/// It is 16 bytes, can be sent to another thread, and gives its buffer back when it is dropped. Its bytes are those of
-/// an Ethernet frame without the frame check sequence. Nothing of the packet itself is stored in memory that a device
-/// reaches, so a device cannot change where it is or how long.
+/// It is 16 bytes, can be sent to another thread, and gives its buffer back when it is dropped. Its bytes are
+/// those of an Ethernet frame without the frame check sequence. Nothing of the packet itself is stored in
+/// memory that a device reaches, so a device cannot change where it is or how long.
 pub struct Packet {
     pub(crate) pool: NonNull<Shared>,
     index: u32,
@@ -23,7 +24,8 @@ pub struct Packet {
 
 const _: () = assert!(size_of::<Packet>() == 16 && size_of::<Option<Packet>>() == 16);
 
-// SAFETY: OWNED-BUFFER: the packet is the only owner of its buffer, and the pool behind it is shared by a lock.
+// SAFETY: OWNED-BUFFER: the packet is the only owner of its buffer, and the pool behind it is shared by a
+// lock.
 unsafe impl Send for Packet {}
 // SAFETY: a shared packet gives out shared access to its bytes only.
 unsafe impl Sync for Packet {}
@@ -35,7 +37,8 @@ impl Packet {
     /// The owner of buffer `index`, of length zero.
     ///
     /// # Safety
-    /// OWNED-BUFFER: `index` is that of a buffer of the pool, and nobody else owns it. POOL-ALIVE: the pool lives.
+    /// OWNED-BUFFER: `index` is that of a buffer of the pool, and nobody else owns it. POOL-ALIVE: the pool
+    /// lives.
     #[inline(always)]
     pub(crate) unsafe fn from_parts(pool: NonNull<Shared>, index: u32) -> Self {
         Self { pool, index, start: HEADROOM, len: 0 }
@@ -51,7 +54,8 @@ impl Packet {
         Self { pool, index, start: HEADROOM, len }
     }
 
-    /// Frees it into its own pool, out of the way of a loop that expects another one.
+    /// Slow path: frees the packet into its own pool. It is not inlined, so that loops that free packets of
+    /// one pool in bulk stay small.
     #[cold]
     #[inline(never)]
     pub(crate) fn go_home(self) {}
@@ -74,19 +78,19 @@ impl Packet {
         self.len.into()
     }
 
-    /// Bytes that can be put in front.
+    /// Bytes of headroom: how much [`prepend`](Self::prepend) can put in front.
     #[inline(always)]
     pub fn headroom(&self) -> usize {
         self.start.into()
     }
 
-    /// Bytes that can be added at the end.
+    /// Bytes that [`set_len`](Self::set_len) can add at the end.
     pub fn tailroom(&self) -> usize {
         Self::MAX_LEN - usize::from(self.start) - usize::from(self.len)
     }
 
-    /// Sets the length to `len` bytes, if there is that much room from the start of the frame on; otherwise changes
-    /// nothing and returns `false`. Bytes that are added hold whatever the buffer held before.
+    /// Sets the length of the frame to `len` bytes. Returns `false`, and changes nothing, when the buffer is
+    /// too short. Added bytes hold whatever the buffer held before.
     #[inline(always)]
     #[must_use]
     pub fn set_len(&mut self, len: u16) -> bool {
@@ -97,7 +101,8 @@ impl Packet {
         fits
     }
 
-    /// Puts `bytes` bytes of headroom in front of the frame; `false`, and no change, when there are fewer.
+    /// Makes the frame longer by `bytes` bytes at its front. Returns `false`, and changes nothing, when the
+    /// headroom is too small.
     #[must_use]
     pub fn prepend(&mut self, bytes: u16) -> bool {
         let start = self.start.checked_sub(bytes);
@@ -108,7 +113,7 @@ impl Packet {
         start.is_some()
     }
 
-    /// Takes `bytes` bytes off the front; `false`, and no change, when the frame is shorter.
+    /// Removes `bytes` bytes from the front. Returns `false`, and changes nothing, when the frame is shorter.
     #[must_use]
     pub fn trim_front(&mut self, bytes: u16) -> bool {
         let len = self.len.checked_sub(bytes);
@@ -139,8 +144,8 @@ impl Deref for Packet {
 
     #[inline(always)]
     fn deref(&self) -> &[u8] {
-        // SAFETY: OWNED-BUFFER: the buffer is this packet's, `start + len` lies inside it (`set_len`, `prepend`,
-        // `trim_front`), and all of it was zeroed when it was allocated.
+        // SAFETY: OWNED-BUFFER: the buffer is this packet's, `start + len` lies inside it (`set_len`,
+        // `prepend`, `trim_front`), and all of it was zeroed when it was allocated.
         unsafe { std::slice::from_raw_parts(self.data().as_ptr(), self.len.into()) }
     }
 }
@@ -155,7 +160,8 @@ impl DerefMut for Packet {
 
 impl Drop for Packet {
     fn drop(&mut self) {
-        // SAFETY: POOL-ALIVE and OWNED-BUFFER: the buffer was this packet's, and the packet is gone after this.
+        // SAFETY: POOL-ALIVE and OWNED-BUFFER: the buffer was this packet's, and the packet is gone after
+        // this.
         unsafe { Shared::give_back(self.pool, &[self.index]) };
     }
 }

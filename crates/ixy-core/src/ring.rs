@@ -1,5 +1,6 @@
-//! What a driver keeps beside a descriptor ring: the buffers in a receive ring ([`Posted`]), and the packets in a
-//! transmit ring ([`InFlight`]). Both handle a batch at a time, with all that they touch in registers.
+//! What a driver keeps beside a descriptor ring: the buffers that are posted to a receive ring ([`Posted`]),
+//! and the packets in a transmit ring ([`InFlight`]). Both work on a batch at a time; inside the loop
+//! everything that they touch is in processor registers.
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -10,8 +11,8 @@ use crate::batch::Batch;
 use crate::mempool::{Cache, DATA_SIZE, HEADROOM, Mempool};
 use crate::packet::Packet;
 
-/// The buffers that stand in a receive ring, one for each descriptor. The device may write into them, so nobody else
-/// has them.
+/// The buffers that are posted to a receive ring, one for each descriptor. The device may write into them, so
+/// nobody else owns them.
 pub struct Posted {
     cache: Cache,
     /// OWNED-BUFFER: the buffer at `i` belongs to descriptor `i`. The length is a power of two.
@@ -25,8 +26,8 @@ impl fmt::Debug for Posted {
 }
 
 impl Posted {
-    /// Buffers of `pool` for a ring of `len` descriptors; `None` when the pool has too few, or `len` is no power of
-    /// two.
+    /// Buffers of `pool` for a ring of `len` descriptors; `None` when the pool has too few, or `len` is not a
+    /// power of two.
     pub fn new(pool: &Mempool, len: usize) -> Option<Self> {
         if !len.is_power_of_two() {
             return None;
@@ -37,7 +38,7 @@ impl Posted {
         Some(posted)
     }
 
-    /// How many buffers it has: the ring's length.
+    /// The number of buffers, which is the length of the ring.
     pub fn len(&self) -> usize {
         self.indices.len()
     }
@@ -49,15 +50,18 @@ impl Posted {
         unsafe { self.cache.shared().slot(index) }.iova.offset(HEADROOM.into())
     }
 
-    /// Turns the buffers of `count` descriptors of `ring` from `first` on (wrapping around) into packets, adds these
-    /// to `batch`, and puts fresh buffers in their place. It stops early when the batch is full or the pool is empty,
-    /// and returns how many it did: none when `ring` is not as long as this.
+    /// Turns the buffers of `count` completed descriptors of `ring`, from `first` on and wrapping around,
+    /// into packets at the end of `batch`, and puts fresh buffers in their place. It stops early when the
+    /// batch is full or the pool is empty. Returns the number of packets: 0 when `ring` has another length
+    /// than this.
     ///
-    /// For each it calls `arm` with the descriptor and the address of its fresh buffer; that returns the length of
-    /// the frame in the old one, of which at most [`DATA_SIZE`] is believed.
+    /// For each descriptor it calls `arm` with the descriptor and the address of the fresh buffer. `arm`
+    /// posts that buffer and returns the length of the frame in the old one; a length above [`DATA_SIZE`] is
+    /// cut to it.
     ///
     /// # Safety
-    /// OWNED-BUFFER: the device has reported these descriptors done, so it writes into their buffers no more.
+    /// OWNED-BUFFER: the device has reported these descriptors done, so it no longer writes into their
+    /// buffers.
     #[inline(always)]
     pub unsafe fn exchange<D>(
         &mut self,
@@ -77,7 +81,7 @@ impl Posted {
         let count = count.min(batch.room());
         let mut done = 0;
         while done < count {
-            // A run that ends with the ring, or with what the cache has at once.
+            // A run ends at the end of the ring, or when the cache has to be refilled.
             let start = (first + done) & mask;
             let run = (count - done).min(ring.len() - start);
             let fresh = self.cache.take(run);
@@ -92,7 +96,8 @@ impl Posted {
                 let iova = unsafe { slots.get_unchecked(index as usize) }.iova.offset(HEADROOM.into());
                 let old = std::mem::replace(place, index);
                 let len = arm(descriptor, iova).min(DATA_SIZE);
-                // SAFETY: OWNED-BUFFER: the device gave the old buffer back, and it left this ring by `replace`.
+                // SAFETY: OWNED-BUFFER: the device gave the old buffer back, and it left this ring by
+                // `replace`.
                 packet.write(unsafe { Packet::received(pool, old, len) });
             }
             // SAFETY: the loop wrote as many packets as were reserved, as `count` is within the batch's room.
@@ -106,22 +111,23 @@ impl Posted {
 impl Drop for Posted {
     fn drop(&mut self) {
         for &index in &self.indices {
-            // SAFETY: OWNED-BUFFER: the buffer was this ring's, which is gone after this. POOL-ALIVE through the cache.
+            // SAFETY: OWNED-BUFFER: the buffer was this ring's, which is gone after this. POOL-ALIVE through
+            // the cache.
             let packet = unsafe { Packet::received(self.cache.shared_ptr(), index, 0) };
             self.cache.free(packet);
         }
     }
 }
 
-/// The packets that stand in a transmit ring, from the oldest to the newest. The device may read them, so nobody else
-/// has them.
+/// The packets in a transmit ring, from the oldest to the newest. The device may read them, so nobody else
+/// owns them.
 pub struct InFlight {
     /// Initialised from `oldest` on, `count` of them, wrapping around. The length is a power of two.
     packets: Box<[MaybeUninit<Packet>]>,
     oldest: usize,
     count: usize,
     cache: Cache,
-    /// The latest pool whose memory was found to be mapped in `domain`.
+    /// The last pool that was found to be mapped in `domain`.
     pool: Mempool,
     domain: DomainId,
     unreachable: u64,
@@ -134,8 +140,9 @@ impl fmt::Debug for InFlight {
 }
 
 impl InFlight {
-    /// Room for a ring of `len` descriptors, of which one stays free, for a device in `domain`; sent packets of `pool`
-    /// are freed in bulk. `None` when `len` is no power of two, or the device does not reach `pool`.
+    /// Room for the packets of a ring of `len` descriptors, of which one stays free, for a device in
+    /// `domain`. Sent packets of `pool` are freed in bulk. `None` when `len` is not a power of two, or `pool`
+    /// is not mapped for the device.
     pub fn new(pool: &Mempool, domain: DomainId, len: usize) -> Option<Self> {
         (len.is_power_of_two() && pool.is_mapped_in(domain)).then(|| Self {
             packets: (0..len).map(|_| MaybeUninit::uninit()).collect(),
@@ -148,45 +155,46 @@ impl InFlight {
         })
     }
 
-    /// How many packets are in it.
+    /// The number of packets in the ring.
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether no packet is in it.
+    /// Whether the ring has no packet.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// How many more packets it takes.
+    /// How many more packets fit.
     #[inline(always)]
     pub fn room(&self) -> usize {
         self.packets.len() - 1 - self.count
     }
 
-    /// The number of the oldest packet's descriptor.
+    /// The descriptor of the oldest packet.
     #[inline(always)]
     pub fn oldest(&self) -> usize {
         self.oldest
     }
 
-    /// The number of the descriptor that the next packet gets.
+    /// The descriptor that the next packet gets.
     #[inline(always)]
     pub fn next(&self) -> usize {
         (self.oldest + self.count) & (self.packets.len() - 1)
     }
 
-    /// How often [`take_from`](Self::take_from) met a packet in memory that the device does not reach.
+    /// How often [`take_from`](Self::take_from) met a packet in memory that is not mapped for the device.
     pub fn unreachable(&self) -> u64 {
         self.unreachable
     }
 
-    /// Takes packets from the front of `batch`, as many as there is room for, and calls `write` for each with its
-    /// descriptor in `ring` and its address. `write` may change the packet's length and bytes, and must leave it where it
-    /// is. It stops at a packet that the device cannot reach, which is counted.
-    /// Returns how many it took: none when `ring` is not as long as this.
+    /// Takes packets from the front of `batch` while there is room, and calls `write` for each with its
+    /// descriptor in `ring` and its address. `write` fills the descriptor. It may change the packet's length
+    /// and bytes, but must not put another packet in its place. A packet that is not mapped for the device
+    /// stops the call, and is counted. Returns the number of packets taken: 0 when `ring` has another length
+    /// than this.
     #[inline(always)]
     pub fn take_from<D>(
         &mut self,
@@ -205,7 +213,7 @@ impl InFlight {
         let mut slots = unsafe { pool.as_ref() }.slots().as_ptr();
         let mut taken = 0;
         while taken < count {
-            // A run that ends with the ring.
+            // A run ends at the end of the ring.
             let start = (first + taken) & (len - 1);
             let run = (count - taken).min(len - start);
             let packets = &mut batch[taken..taken + run];
@@ -239,25 +247,25 @@ impl InFlight {
         taken
     }
 
-    /// Adds the `count` oldest packets, which the device has sent, to `batch`, as far as it has room, and returns how
-    /// many.
+    /// Moves the `count` oldest packets, which the device has sent, to the end of `batch`, or as many as fit.
+    /// Returns how many.
     ///
     /// # Safety
-    /// OWNED-BUFFER: the device has reported them sent, so it reads them no more.
+    /// OWNED-BUFFER: the device has reported them sent, so it no longer reads them.
     pub unsafe fn give_back(&mut self, count: usize, batch: &mut Batch) -> usize {
         let len = self.packets.len();
         let count = count.min(self.count).min(batch.room());
         let mut left = count;
         while left > 0 {
-            // A run that ends with the ring.
+            // A run ends at the end of the ring.
             let start = self.oldest;
             let run = left.min(len - start);
             self.oldest = (start + run) & (len - 1);
             self.count -= run;
             left -= run;
             let places = batch.reserve(run).as_mut_ptr();
-            // SAFETY: `run` places are there, as it is within the batch's room; the packets were initialised, and the
-            // ring no longer counts them.
+            // SAFETY: `run` places are there, as it is within the batch's room; the packets were initialised,
+            // and the ring no longer counts them.
             unsafe {
                 places.copy_from_nonoverlapping(self.packets[start..start + run].as_ptr(), run);
                 batch.commit(run);
@@ -275,10 +283,10 @@ impl InFlight {
         let len = self.packets.len();
         let mut left = count.min(self.count);
         while left > 0 {
-            // A run that ends with the ring.
+            // A run ends at the end of the ring.
             let start = self.oldest;
             let run = left.min(len - start);
-            // The ring lets go of them first, so that none can be freed twice.
+            // The ring forgets them first, so that none can be freed twice.
             self.oldest = (start + run) & (len - 1);
             self.count -= run;
             left -= run;
@@ -288,7 +296,7 @@ impl InFlight {
     }
 }
 
-/// Looks at the pool of `packet`, and remembers it in `latest` when devices of `domain` reach it.
+/// Whether the pool of `packet` is mapped in `domain`; if it is, `latest` remembers the pool.
 #[cold]
 #[inline(never)]
 fn reaches(latest: &mut Mempool, domain: DomainId, packet: &Packet) -> bool {

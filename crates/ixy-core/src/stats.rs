@@ -6,13 +6,14 @@ use std::ops::Sub;
 /// and the gap between frames (12).
 pub const FRAMING: u64 = 24;
 
-/// Bytes of the longest frame that every driver receives and sends, without frame check sequence: 1,500 bytes of content,
-/// the Ethernet header, and two VLAN tags.
+/// Bytes of the longest frame that every driver receives and sends, without frame check sequence: 1,500 bytes
+/// of content, the Ethernet header, and two VLAN tags.
 ///
 /// A card may take more: an 82599 takes 4 bytes more if the first tag is of its own type.
 pub const LONGEST_FRAME: u16 = 1522;
 
-/// Bytes of the frame check sequence at the end of each frame on the wire, which the lengths in a card's registers include.
+/// Bytes of the frame check sequence at the end of each frame on the wire, which the lengths in a card's
+/// registers include.
 pub const FCS: u16 = 4;
 
 /// Counters of a device since it was opened, 64 bits each.
@@ -25,10 +26,10 @@ pub struct DeviceStats {
     /// Frames that arrived whole and were lost: no free descriptor, or no room in the card's own buffer.
     pub rx_missed: u64,
     /// Frames that arrived damaged: wrong check sequence, too short, too long. With a bad cable or module a
-    /// card may also count what is no frame at all, so that this is far above the number of frames.
+    /// card may also count noise, so this can be far above the number of frames.
     pub rx_errors: u64,
-    /// Frames that reached memory and were dropped there by the driver: longer than a buffer, or with a length that
-    /// the buffer cannot hold.
+    /// Frames that reached memory and were dropped there by the driver: longer than a buffer, or with a
+    /// length that the buffer cannot hold.
     pub rx_dropped: u64,
     /// Frames that were sent.
     pub tx_packets: u64,

@@ -12,25 +12,27 @@ use crate::error::Error;
 /// How a thread waits for frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WaitMode {
-    /// It looks again, always. Nothing is as fast, and the processor is never free.
+    /// It polls all the time. This has the lowest latency, and uses a whole processor.
     #[default]
     Poll,
     /// It sleeps until an interrupt as soon as it finds nothing.
     Interrupt,
-    /// It looks again while frames keep coming, and sleeps until an interrupt when there were none for so long.
+    /// It polls while frames arrive, and sleeps until an interrupt once none has arrived for this time.
     Adaptive(Duration),
 }
 
 impl WaitMode {
-    /// An idle time of [`Adaptive`](Self::Adaptive) that fits most uses: some times what it costs to sleep and to be woken.
+    /// An idle time for [`Adaptive`](Self::Adaptive) that fits most uses: a few times the cost of a sleep and
+    /// a wake-up.
     pub const IDLE: Duration = Duration::from_micros(200);
 }
 
-/// Counts the passes of a thread's loop in which there was nothing to do, and lets the processor go when there were many in
-/// a row: to other threads, or until an interrupt. Each thread has one, with the receive queues that it alone serves.
+/// Decides what a thread does after each pass of its loop: after many passes without packets, it yields the
+/// processor or sleeps until an interrupt. Each thread has one waiter, for the receive queues that no other
+/// thread serves.
 ///
-/// No frame waits for a wake-up that was lost: all queues are armed first, then comes one more pass over them, and only if
-/// that finds nothing the thread sleeps.
+/// No wake-up is lost: the waiter arms all queues, the loop makes one more pass over them, and the thread
+/// sleeps only if that pass finds nothing.
 ///
 /// ```
 /// use ixy_core::{Batch, Error, RxQueue, WaitMode, Waiter};
@@ -50,23 +52,23 @@ impl WaitMode {
 /// ```
 #[derive(Debug)]
 pub struct Waiter {
-    /// Passes in a row without work.
+    /// Passes in a row without packets.
     passes: u32,
-    /// Passes until something is done about that.
+    /// Passes without packets after which the thread yields or sleeps.
     patience: u32,
     sleep: Option<Sleep>,
 }
 
-/// How many events are taken with one wake-up; more of them wake again at once.
+/// Events that one wake-up takes; any further one wakes the thread again at once.
 const EVENTS: usize = 64;
 
 /// What a thread needs to sleep.
 #[derive(Debug)]
 struct Sleep {
     epoll: OwnedFd,
-    /// How long it polls before.
+    /// How long the thread polls without packets before it arms its queues.
     idle: Duration,
-    /// When it found nothing for the first time.
+    /// The time of the first pass in a row without packets.
     since: Option<Instant>,
     state: State,
     slept: u64,
@@ -79,11 +81,11 @@ enum State {
     Polling,
     /// One of the queues cannot interrupt now, and others may be armed.
     Refused,
-    /// All queues interrupt; since they were armed there was a pass, or there will be one.
+    /// All queues are armed, and a pass follows before the thread sleeps.
     Armed,
-    /// An interrupt came, and queues may still be armed.
+    /// An interrupt arrived; some queues may still be armed.
     Woken,
-    /// The limit of the sleep is over, and all queues are armed.
+    /// The sleep reached its limit; all queues are armed.
     Late,
 }
 
@@ -95,21 +97,22 @@ impl Default for Waiter {
 }
 
 impl Waiter {
-    /// The longest sleep. Whatever a loop looks at besides its queues, it does at least as often as this.
+    /// The longest sleep. A loop therefore gets to its other work (signals, statistics) at least this often.
     pub const LIMIT: Duration = Duration::from_millis(100);
 
-    /// The longest sleep while packets wait to be sent, or [for buffers](RxQueue::is_starved), for which nothing interrupts.
-    /// The system rounds it up to a millisecond.
+    /// The longest sleep while packets wait to be sent or a queue [waits for buffers](RxQueue::is_starved):
+    /// neither raises an interrupt. The system rounds it up to a millisecond.
     pub const NAP: Duration = Duration::from_micros(500);
 
-    /// Passes without work, some ten microseconds, before the processor is offered to others.
+    /// Passes without packets before the thread yields: some ten microseconds.
     const PATIENCE: u32 = 256;
 
-    /// For a thread that serves `queues`, and no other thread does.
+    /// A waiter for a thread that serves `queues` alone. Every mode but [`WaitMode::Poll`] needs devices that
+    /// were opened with interrupts.
     ///
     /// # Errors
-    /// It may sleep, and [`Error::NoInterrupt`]: a queue was opened without interrupts; [`Error::Interrupt`]: the system has no
-    /// epoll instance to spare.
+    /// [`Error::NoInterrupt`] when a queue was opened without interrupts, [`Error::Interrupt`] when the
+    /// system cannot create an epoll instance. A waiter that only polls never fails.
     pub fn new<'a, 'q: 'a>(
         mode: WaitMode,
         queues: impl IntoIterator<Item = &'a mut (dyn RxQueue + 'q)>,
@@ -126,10 +129,10 @@ impl Waiter {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
         for queue in queues {
             let interrupt = queue.interrupt().ok_or(Error::NoInterrupt)?;
-            // Level-triggered, an event that nobody reads would wake at once, always.
+            // Level-triggered, an event that nobody reads would wake the thread at once, again and again.
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
             match epoll::add(&epoll, interrupt.event(), epoll::EventData::new_u64(0), flags) {
-                // Two queues of the thread share it.
+                // Two queues of the thread share the event.
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(failed(error)),
             }
@@ -138,10 +141,11 @@ impl Waiter {
         Ok(Self { passes: 0, patience, sleep: Some(sleep) })
     }
 
-    /// To be called after each pass with how many packets it moved, received and sent ones (with a full batch nobody has looked
-    /// whether there is more to receive, so a pass that emptied it has to count), and with all queues that the thread serves,
-    /// each with how many packets are still to be sent for it. May sleep, at most [`LIMIT`](Self::LIMIT). Returns whether there
-    /// is time for other things.
+    /// Call this after each pass. `moved` is the number of packets that the pass received plus those that it
+    /// sent: a pass that only emptied a full batch counts, because it did not look for more. `queues` are all
+    /// queues that the thread serves, each with the number of packets that still wait to be sent for it.
+    ///
+    /// It may sleep, at most [`LIMIT`](Self::LIMIT). It returns `true` when there is time for other work.
     #[inline(always)]
     pub fn after<'a, 'q: 'a>(
         &mut self,
@@ -159,17 +163,18 @@ impl Waiter {
         self.passes >= self.patience && self.rest(queues)
     }
 
-    /// How often the thread slept until now.
+    /// How often the thread has slept.
     pub fn slept(&self) -> u64 {
         self.sleep.as_ref().map_or(0, |sleep| sleep.slept)
     }
 
-    /// How often a sleep lasted until its limit, and there was work then: an interrupt that came too late, or never.
+    /// How often a sleep reached its limit and the next pass found packets: the interrupt came too late, or
+    /// never.
     pub fn overslept(&self) -> u64 {
         self.sleep.as_ref().map_or(0, |sleep| sleep.overslept)
     }
 
-    /// There is work again.
+    /// Starts polling again, after a pass that moved packets.
     #[cold]
     fn busy<'a, 'q: 'a>(&mut self, queues: impl IntoIterator<Item = (&'a mut (dyn RxQueue + 'q), usize)>) {
         let Some(sleep) = &mut self.sleep else { return };
@@ -198,13 +203,13 @@ impl Waiter {
 }
 
 impl Sleep {
-    /// After a pass that found nothing.
+    /// Takes the next step towards sleep, after a pass that found nothing.
     fn rest<'a, 'q: 'a>(&mut self, queues: impl IntoIterator<Item = (&'a mut (dyn RxQueue + 'q), usize)>) {
         match self.state {
             State::Polling if self.since.get_or_insert_with(Instant::now).elapsed() < self.idle => {
                 std::thread::yield_now();
             }
-            // The next pass looks for what arrived before this.
+            // The next pass finds frames that arrived before the queues were armed.
             State::Polling | State::Refused => {
                 self.state = if arm(queues) { State::Armed } else { State::Refused };
             }
@@ -219,22 +224,23 @@ impl Sleep {
         }
     }
 
-    /// Sleeps until an interrupt, and returns what comes next.
+    /// Sleeps until an interrupt or for `limit`, and returns the next state.
     fn sleep(&mut self, limit: Duration, nap: bool) -> State {
         let limit = Timespec { tv_sec: 0, tv_nsec: limit.as_nanos() as _ };
         let mut events = [std::mem::MaybeUninit::uninit(); EVENTS];
         self.slept += 1;
         match epoll::wait(self.epoll.as_fd(), &mut events, Some(&limit)) {
             Ok((woken, _)) if !woken.is_empty() => State::Woken,
-            // Packets that wait were not arrivals to be woken for; after a signal there is something else to do.
+            // A signal ended the sleep: the loop has other work.
             Err(_) => State::Armed,
+            // Work after a short sleep is no late interrupt: it was expected without one.
             Ok(_) if nap => State::Armed,
             Ok(_) => State::Late,
         }
     }
 }
 
-/// Arms all queues. When one of them cannot interrupt, it naps instead, and the result is `false`.
+/// Arms all queues. When one of them cannot be armed, it sleeps for [`Waiter::NAP`] and returns `false`.
 fn arm<'a, 'q: 'a>(queues: impl IntoIterator<Item = (&'a mut (dyn RxQueue + 'q), usize)>) -> bool {
     let mut all = true;
     for (queue, _) in queues {
@@ -550,8 +556,8 @@ mod tests {
         }
     }
 
-    /// Frames one by one, each only after the last one was taken, at moments that drift through the thread's loop: between its
-    /// last look and arming, between arming and the look after it, and while it sleeps.
+    /// Frames one by one, each only after the last one was taken, at moments that drift through the thread's
+    /// loop: between its last look and arming, between arming and the look after it, and while it sleeps.
     #[test]
     fn no_frame_waits_for_a_wake_up_that_was_lost() {
         for mode in [WaitMode::Interrupt, WaitMode::Adaptive(Duration::from_micros(20))] {
@@ -574,7 +580,8 @@ mod tests {
             };
             let (mut late, begin) = (0, Instant::now());
             for frame in 1..u64::MAX {
-                // On a busy machine there is mostly a frame when the thread's turn comes, and it sleeps seldom.
+                // On a busy machine there is mostly a frame when the thread's turn comes, and it sleeps
+                // seldom.
                 let enough = frame > 3000 && slept.load(Ordering::Relaxed) > 200;
                 if enough || begin.elapsed() > Duration::from_secs(60) {
                     break;
