@@ -1,4 +1,4 @@
-//! What device and queues share: the registers, waits on them, and the end of it all.
+//! What the device and its queues share: the registers, waits on them, reset, and the stop at the end.
 
 use std::any::Any;
 use std::fmt;
@@ -15,23 +15,24 @@ use ixy_regs::igb::{self, Registers, RxQueue, TxQueue};
 use crate::error::Error;
 use crate::models::Model;
 
-/// How often a wait looks at its register.
+/// The pause between two reads while the driver waits for a register.
 const POLL: Duration = Duration::from_micros(20);
 /// Longest time from master disable until the card's requests are done.
 const MASTER_DISABLE: Duration = Duration::from_millis(80);
 /// Longest time that a reset takes.
 const RESET: Duration = Duration::from_millis(100);
-/// What software waits before it looks whether a reset is over (section 4.2.1.6.1).
+/// How long software waits before it checks whether a reset is over (section 4.2.1.6.1).
 const BEFORE_LOOKING: Duration = Duration::from_millis(1);
 /// Longest time from a reset until the EEPROM is read, where there is one.
 const EEPROM: Duration = Duration::from_millis(10);
-/// What receiving and sending get to finish what they are at, once they are switched off.
+/// The time that reception and transmission get to finish once they are disabled.
 const GATES_CLOSED: Duration = Duration::from_millis(10);
 
-/// One open card. The last holder of it, a device or a queue, brings it to rest and frees its memory.
+/// One open card. When its last holder, the device or a queue, is dropped, the card is stopped and its memory
+/// freed.
 ///
-/// QUIET-BEFORE-FREE: rings and the packets in them are handed to [`keep`](Self::keep) when their queue is dropped,
-/// and freed only after the card was seen to have stopped.
+/// QUIET-BEFORE-FREE: rings and the packets in them are handed to [`keep`](Self::keep) when their queue is
+/// dropped, and freed only after the card was seen to have stopped.
 pub(crate) struct Card<B: Bus> {
     pub(crate) regs: Registers<B>,
     pub(crate) name: String,
@@ -39,7 +40,7 @@ pub(crate) struct Card<B: Bus> {
     pub(crate) bus_master: Arc<dyn BusMaster>,
     /// Frames that receive queues dropped.
     pub(crate) dropped: AtomicU64,
-    /// The bytes of them, as far as the card said how many.
+    /// The bytes of these frames, where the card gave a length.
     pub(crate) dropped_bytes: AtomicU64,
     memory: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -53,7 +54,7 @@ impl<B: Bus> fmt::Debug for Card<B> {
     }
 }
 
-/// What a wait is about, for the message when it ends without success.
+/// What the driver waits for; the error message of a time-out names it.
 pub(crate) struct Wait {
     pub(crate) register: &'static str,
     pub(crate) wanted: &'static str,
@@ -79,7 +80,7 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// Waits until `read` gives a value that `done` accepts.
+    /// Waits until `done` accepts the value that `read` returns.
     pub(crate) fn wait(
         &self,
         wait: &Wait,
@@ -88,7 +89,7 @@ impl<B: Bus> Card<B> {
     ) -> Result<u32, Error> {
         let end = Instant::now() + wait.limit;
         loop {
-            // The clock is read first, so that a thread that slept past the end still looks once more.
+            // Read the clock before the register, so that a thread that overslept still checks once more.
             let late = Instant::now() >= end;
             let found = read();
             if done(found) {
@@ -104,7 +105,7 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// That the card still answers: STATUS has reserved bits that read zero.
+    /// Checks that the card still answers: STATUS has reserved bits that read zero.
     pub(crate) fn check_present(&self) -> Result<(), ixy_core::Error> {
         if self.regs.status().get() != u32::MAX {
             return Ok(());
@@ -117,14 +118,15 @@ impl<B: Bus> Card<B> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
     }
 
-    /// Masks all interrupt causes, and takes back those that are pending.
+    /// Masks all interrupt causes, and clears those that are pending.
     pub(crate) fn disable_interrupts(&self) {
         self.regs.imc().clear(u32::MAX);
         self.regs.eimc().clear(u32::MAX);
         let _causes = self.regs.icr().take();
     }
 
-    /// Switches off every queue, also those that somebody else left on, and queue 0, which a reset leaves on.
+    /// Disables every queue: also those that an earlier user left enabled, and queue 0, which a reset
+    /// enables.
     pub(crate) fn disable_queues(&self) {
         let bus = self.regs.bus();
         for n in 0..igb::QUEUES {
@@ -138,9 +140,10 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// No new requests, and those on their way are waited for. `false` when they do not end.
+    /// Master disable: the card makes no new requests, and the driver waits for pending ones. `false` when
+    /// these do not end.
     fn disable_master(&self) -> bool {
-        // A reset that is said not to end is not started again by this.
+        // While a reset has not ended, this write does not start another.
         self.regs.ctrl().modify(CTRL::GIO_DIS::SET + CTRL::RST::CLEAR);
         let wait = Wait { register: "STATUS", wanted: "GIO clear", section: "8", limit: MASTER_DISABLE };
         let status = || self.regs.status().get();
@@ -154,18 +157,18 @@ impl<B: Bus> Card<B> {
             self.regs.rctl().set_dma(0);
             self.regs.tctl().write_dma(TCTL::PSP::SET);
         }
-        // The read waits for the writes before it, which are posted.
+        // Writes are posted; the read waits until they arrived.
         let _flushed = self.regs.status().get();
         std::thread::sleep(GATES_CLOSED);
     }
 
-    /// Brings the card to rest as far as it follows, and resets it: everything but what the EEPROM and PCI configuration hold
-    /// is then as at power-on, and no queue is on.
+    /// Stops and resets the card. Everything but EEPROM and PCI configuration is as at power-on afterwards,
+    /// and no queue is enabled.
     pub(crate) fn reset(&self) -> Result<(), Error> {
         self.disable_queues();
         if !self.disable_master() {
             self.check_present()?;
-            tracing::warn!(device = %self.name, "master disable did not finish; the card is reset all the same");
+            tracing::warn!(device = %self.name, "master disable did not finish; the card is reset anyway");
         }
         self.reset_now()?;
         self.disable_queues();
@@ -184,7 +187,7 @@ impl<B: Bus> Card<B> {
         let wait = Wait { register: "EEC", wanted: "ARD set", section: "8", limit: EEPROM };
         if self.wait(&wait, || self.regs.eec().get(), |eec| EEC::ARD.is_set(eec)).is_err() {
             self.check_present()?;
-            // Cards without an EEPROM exist, and no driver takes that for an error.
+            // Cards without an EEPROM exist; that is no error.
             let eec = self.regs.eec().get();
             tracing::debug!(device = %self.name, eec, "EEC.ARD does not say that an EEPROM was read");
         }
@@ -216,15 +219,16 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// Brings the card to rest; `true` when it is certain that it reaches no memory any more.
+    /// Stops the card; `true` when it certainly reaches no memory any more.
     fn stop(&self) -> bool {
         if self.check_present().is_err() {
-            // A card that is gone reaches nothing; one whose registers only seem gone has lost bus mastering below.
+            // A card that is gone reaches no memory. If only its registers do not answer, it loses bus
+            // mastering below.
             tracing::warn!(device = %self.name, "the card is gone; only its bus mastering is switched off");
             return self.stop_bus_mastering();
         }
         self.disable_interrupts();
-        // The firmware may have the card again.
+        // Give the card back to the firmware.
         self.regs.ctrl_ext().modify(CTRL_EXT::DRV_LOAD::CLEAR);
         self.disable_queues();
         let quiet = self.disable_master();
@@ -239,7 +243,7 @@ impl<B: Bus> Card<B> {
 
 impl<B: Bus> Drop for Card<B> {
     fn drop(&mut self) {
-        // Leaked unless the card is seen to be at rest, also when that panics.
+        // The memory is leaked unless the card was seen to have stopped, also after a panic.
         let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
         let memory = ManuallyDrop::new(memory);
         let stopped = self.stop();
@@ -248,7 +252,7 @@ impl<B: Bus> Drop for Card<B> {
         } else {
             tracing::error!(
                 device = %self.name,
-                "the card could not be brought to rest: the memory that it may still write is not freed"
+                "the card could not be stopped: memory that it may still write is not freed"
             );
         }
         let dropped = self.dropped.load(Ordering::Relaxed);

@@ -9,20 +9,21 @@ use crate::models::{MODELS, Model};
 /// How many queues and descriptors a card is opened with, and what it receives.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Pairs of a receive and a transmit queue, 1 to 16. With more than one, received IP packets are spread over them by a
-    /// hash of their addresses and ports; all others go to queue 0.
+    /// Pairs of a receive and a transmit queue, 1 to 16. With more than one, received IP packets are spread
+    /// over them by a hash of their addresses and ports; all others go to queue 0.
     pub queues: u16,
     /// Descriptors in each receive ring: a power of two from 64 to 4,096.
     pub rx_ring: u16,
-    /// Frames that each transmit ring holds: a power of two from 64 to 4,096. It has twice as many descriptors, as a frame whose
-    /// buffer lies in two pages takes two.
+    /// Frames that each transmit ring holds: a power of two from 64 to 4,096. The ring has twice as many
+    /// descriptors, because a frame whose buffer crosses a page boundary takes two.
     pub tx_ring: u16,
     /// Whether frames to any address are received, as a forwarder needs it, or only those to the card's own.
     pub promiscuous: bool,
-    /// What the card is; the bus does not tell.
+    /// The card's model, which the bus cannot find out.
     pub model: &'static Model,
-    /// The vectors by which receive queues can interrupt, and how often; `None` when they are only polled. With MSI-X each
-    /// queue has a vector of its own as far as they suffice. Less than 123 interrupts a second cannot be asked for.
+    /// The interrupt vectors, and their highest rate; `None` when receive queues are only polled. With MSI-X
+    /// each queue has its own vector while there are enough. A rate below 123 interrupts a second becomes
+    /// 123.
     pub interrupts: Option<Interrupts>,
 }
 
@@ -42,8 +43,8 @@ impl Config {
             return Err(Error::Queues { found: self.queues });
         }
         for (kind, found) in [("receive", self.rx_ring), ("transmit", self.tx_ring)] {
-            // DEPARTURE (narrower): the card takes any multiple of 8 descriptors. With powers of two an index wraps by a
-            // mask, and cannot leave the ring.
+            // DEPARTURE (narrower): the card takes any multiple of 8 descriptors. With powers of two an index
+            // wraps by a mask, and cannot leave the ring.
             if !found.is_power_of_two() || !(64..=4096).contains(&found) {
                 return Err(Error::RingSize { kind, found });
             }
@@ -51,7 +52,7 @@ impl Config {
         Ok(())
     }
 
-    /// How many buffers a pool needs for one such card: its rings full, and its caches and a batch beside them.
+    /// How many buffers a pool needs for one such card: to fill its rings and its caches, and for a batch.
     pub fn buffers(&self) -> usize {
         let rings = usize::from(self.rx_ring) + usize::from(self.tx_ring);
         usize::from(self.queues) * (rings + 2 * Cache::CAPACITY + Batch::CAPACITY)

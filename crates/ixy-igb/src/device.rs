@@ -29,7 +29,7 @@ pub struct Igb<B: Bus> {
     tx: Vec<Option<IgbTxQueue<B>>>,
     counters: Mutex<Counters>,
     mac: MacAddress,
-    // Last, so that queues which were not taken are disabled before the card is.
+    // The last field, so that queues which nobody took are disabled before the card is stopped.
     card: Arc<Card<B>>,
 }
 
@@ -43,19 +43,19 @@ impl<B: Bus> fmt::Debug for Igb<B> {
 }
 
 impl Config {
-    /// Opens the card behind `bus`: resets it, sets up link and rings, and starts it. `address` is what messages call
-    /// it; `bus_master` switches its DMA; rings are allocated in `domain`, and received frames go to buffers of
-    /// `pool`. It does not wait for the link: see [`Igb::wait_for_link`].
+    /// Opens the card behind `bus`: resets it, sets up link and rings, and starts it. `address` is what
+    /// messages call it; `bus_master` switches its DMA; rings are allocated in `domain`, and received frames
+    /// go to buffers of `pool`. It does not wait for the link: see [`Igb::wait_for_link`].
     ///
-    /// Bus mastering is off until the rings are in place, so that what an earlier user left running cannot write into
-    /// new memory.
+    /// Bus mastering is off until the rings are in place, so that what an earlier user left running cannot
+    /// write into new memory.
     ///
     /// # Errors
-    /// All of [`Error`]. The card is then at rest, and nothing is kept.
+    /// Any [`Error`]. The card is stopped then, and its memory freed.
     ///
     /// # Safety
-    /// ARMED-ONLY: `bus`, `domain` and `bus_master` are those of one device, which is one of `model`'s, and nobody else
-    /// drives it as long as the card or one of its queues lives.
+    /// ARMED-ONLY: `bus`, `domain` and `bus_master` are those of one device, which is one of `model`'s, and
+    /// nobody else drives it as long as the card or one of its queues lives.
     pub unsafe fn open<B: Bus + 'static>(
         &self,
         address: &str,
@@ -81,7 +81,7 @@ impl Config {
         let mut rx_rings = rings.map_err(dma)?;
         let tx_rings = rx_rings.split_off(queues);
 
-        // From here on the card is brought to rest when anything fails.
+        // From here on, any failure stops the card.
         let card = Arc::new(Card::new(regs, device(), self.model, bus_master));
         let mac = init::reset(&card)?;
         link::init(&card)?;
@@ -127,8 +127,8 @@ impl<B: Bus + 'static> Igb<B> {
         self.tx.get_mut(usize::from(n))?.take()
     }
 
-    /// Waits until the link is up, at most `limit`, and sets it up again every nine seconds; returns what it is then.
-    /// A link that stays down is no error.
+    /// Waits until the link is up, at most `limit`, and sets it up again every nine seconds; returns what it
+    /// is then. A link that stays down is no error.
     ///
     /// # Errors
     /// The device is lost.

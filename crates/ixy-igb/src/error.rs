@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// Why the card could not be opened or did not do what it was told.
+/// Why the card could not be opened, or did not follow a command.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A device that this driver does not know.
-    #[error("{vendor:04x}:{device:04x} is no device of this driver{}; it drives {}", crate::models::hint(*.device), crate::models::NAMES)]
+    /// The driver does not support this device.
+    #[error("{vendor:04x}:{device:04x} is not supported by the igb driver{}; it drives {}", crate::models::hint(*.device), crate::models::NAMES)]
     NotOurs {
         /// PCI vendor id.
         vendor: u16,
@@ -56,22 +56,22 @@ pub enum Error {
         /// How much too small.
         source: ixy_regs::map::WindowTooSmall,
     },
-    /// A register did not come to hold what the datasheet says it would.
+    /// A register did not reach the value that the datasheet promises.
     #[error(
-        "{device}: {register} did not become {wanted} within {limit:?} (section {section}, it reads {found:#010x}): reset the card by a power cycle, and see that nothing else drives it"
+        "{device}: {register} did not become {wanted} within {limit:?} (section {section}, it reads {found:#010x}): check that nothing else drives the card, then power-cycle it"
     )]
     Timeout {
         /// The device.
         device: String,
         /// The register.
         register: &'static str,
-        /// What was waited for.
+        /// The value that the driver waited for.
         wanted: &'static str,
         /// The datasheet's section, or its chapter.
         section: &'static str,
-        /// How long it was waited for.
+        /// How long the driver waited.
         limit: Duration,
-        /// What it read in the end.
+        /// The last value read.
         found: u32,
     },
     /// The PHY does not answer, so there will be no link.
@@ -86,7 +86,7 @@ pub enum Error {
         /// What MDIC reads.
         found: u32,
     },
-    /// An address that no station can have.
+    /// A multicast address, which cannot be a card's own.
     #[error(
         "{device}: {mac} is a multicast address and no card's own; clear the lowest bit of its first byte"
     )]
@@ -96,10 +96,10 @@ pub enum Error {
         /// The address.
         mac: ixy_core::MacAddress,
     },
-    /// The device answers all ones, or memory could not be had.
+    /// The device is gone (its registers read as all ones), or memory could not be allocated.
     #[error(transparent)]
     Core(#[from] ixy_core::Error),
-    /// Memory for the rings could not be had, or bus mastering not be switched.
+    /// Memory for the rings could not be allocated, or bus mastering could not be switched.
     #[error("{device}: {source}")]
     Dma {
         /// The device.

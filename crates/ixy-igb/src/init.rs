@@ -16,28 +16,28 @@ const COLLISION_THRESHOLD: u32 = 15;
 /// GCR.CMPL_TMOUT: a completion may take 10 ms at least, and 200 ms at most.
 const COMPLETION_10_MS: u32 = 1;
 
-/// A card at rest, and its address. No queue is on.
+/// Resets the card and returns its address. No queue is enabled afterwards.
 pub(crate) fn reset<B: Bus>(card: &Card<B>) -> Result<MacAddress, Error> {
     card.check_present()?;
     card.disable_interrupts();
     card.reset()?;
     let regs = &card.regs;
-    // A request that an IOMMU rejected would be repeated for ever (section 8.6.1). The card's own limit for a completion, 0.5 to
-    // 1 ms, is less than PCI Express recommends. Cards with the second version of the capability have theirs in PCI
-    // configuration.
+    // Without this, the card would repeat a request that an IOMMU rejected for ever (section 8.6.1). Its own
+    // time-out for completions, 0.5 to 1 ms, is less than PCI Express recommends. Cards with version 2 of the
+    // PCI Express capability have the time-out in their PCI configuration.
     regs.gcr().modify(GCR::CMPL_TMOUT_RESEND::CLEAR);
     let gcr = regs.gcr().extract();
     if gcr.read(GCR::CMPL_TMOUT) == 0 && !gcr.is_set(GCR::CAP_VER2) {
         regs.gcr().modify(GCR::CMPL_TMOUT.val(COMPLETION_10_MS));
     }
-    // Software has the card now, and firmware leaves it alone. Nothing is written in relaxed order, so that a descriptor never
-    // says done before its frame is there.
+    // Tell the firmware that a driver has the card. Disable relaxed ordering, so that a frame is in memory
+    // before its descriptor is done.
     regs.ctrl_ext().modify(CTRL_EXT::DRV_LOAD::SET + CTRL_EXT::RO_DIS::SET);
     Ok(filters::read_mac(card))
 }
 
-/// Filters whose content after power-on is not defined, or which a reset leaves as the last user had them: they would let
-/// frames in, or send some to queues that are off.
+/// Clears filters that are undefined after power-on, or that a reset leaves as the last user had them: they
+/// could accept frames, or send some to queues that are disabled.
 pub(crate) fn clear_tables<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     let regs = &card.regs;
     let rest = Rest::new(regs.bus().clone());
@@ -53,27 +53,27 @@ pub(crate) fn clear_tables<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Section 8.10, without the rings, which their queues set up: filters, offloads.
+/// Section 8.10: filters and offloads. The queues set up their rings themselves.
 pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
     let regs = &card.regs;
     tracing::debug!(device = %card.name, "receive initialisation, section 8.10");
-    // Drivers do so because of an erratum.
+    // Other drivers do this because of an erratum.
     regs.rfctl().modify(RFCTL::IPV6_EX_DIS::SET);
     regs.ctrl().modify(CTRL::VME::CLEAR);
     regs.rxcsum().modify(RXCSUM::PCSD::CLEAR);
     rss::init(card, config.queues);
     // Frames with two tags are longer than the card takes without LPE; one buffer is enough for them.
     regs.rlpml().write(RLPML::RLPML.val((LONGEST_FRAME + FCS).into()));
-    // The gate stays closed. Broadcast always, unicast and multicast by choice.
-    // SAFETY: ARMED-ONLY: with the gate closed nothing is received.
+    // Reception stays disabled. Broadcast frames are always received, other ones as configured.
+    // SAFETY: ARMED-ONLY: reception is disabled.
     unsafe { regs.rctl().write_dma(RCTL::BAM::SET + RCTL::SECRC::SET + RCTL::LPE::SET) };
     filters::set_promiscuous(card, config.promiscuous);
 }
 
-/// Opens the gate of reception.
+/// Enables reception (RCTL.RXEN).
 ///
-/// DEPARTURE (as Linux does): queues are enabled behind the open gate, as one that is enabled before says so only afterwards
-/// (section 8.10.10). So each queue is started by itself.
+/// DEPARTURE (as Linux does): this comes before the queues are enabled, because RXDCTL.ENABLE of a queue
+/// reads as set only once RCTL.RXEN is (section 8.10.10). Each queue is then started by itself.
 ///
 /// # Safety
 /// ARMED-ONLY: every receive queue that is on has its ring in memory of the driver.
@@ -82,8 +82,8 @@ pub(crate) unsafe fn start_receive<B: Bus>(card: &Card<B>) {
     unsafe { card.regs.rctl().modify_dma(RCTL::RXEN::SET) };
 }
 
-/// Section 8.12, without the rings: opens the gate of transmission, as for receiving before the queues are enabled (section
-/// 8.12.13). Frames are padded to the shortest of Ethernet.
+/// Section 8.12, without the rings: enables transmission, also before the queues are enabled (section
+/// 8.12.13). Short frames are padded to the minimum of Ethernet.
 ///
 /// # Safety
 /// ARMED-ONLY: every transmit queue that is on has its ring in memory of the driver.

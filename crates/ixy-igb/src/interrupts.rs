@@ -1,13 +1,15 @@
 //! Interrupts of receive queues (sections 7.3.2.11 and 8.8).
 //!
-//! With MSI-X, IVAR names the vector of each receive queue. A frame that is written back sets the vector's bit in EICR, and
-//! where EIMS has that bit, too, a message goes out, no more often than EITR allows, and clears it (EIAC). Without MSI-X there is
-//! one interrupt, for the bits that ICR and IMS have in common, of which RXDW stands for all receive queues.
+//! With MSI-X, IVAR names the vector of each receive queue. A frame that is written back sets the vector's
+//! bit in EICR, and if EIMS unmasks that bit, a message is sent, at most at the rate of EITR, and clears the
+//! bit (EIAC). Without MSI-X there is one interrupt for the bits that are set in both ICR and IMS; its bit
+//! RXDW stands for all receive queues.
 //!
-//! No other cause is ever let through, and none before a queue is armed.
+//! No other cause is ever unmasked, and none before a queue is armed.
 //!
-//! DEPARTURE: EIAM, which would mask a vector with its message, is left alone, as not all devices have it (QEMU's does nothing).
-//! So an armed queue goes on interrupting, at the rate of EITR, until it is disarmed.
+//! DEPARTURE: the driver does not use EIAM, with which a message would mask its vector, because not all
+//! devices have it (QEMU's has no effect). So an armed queue keeps interrupting, at the rate of EITR, until
+//! it is disarmed.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -27,7 +29,8 @@ const IVARS: u16 = 8;
 /// ICR.RXDW: a receive descriptor was written back.
 const RECEIVED: u32 = ICR::RXDW.mask << ICR::RXDW.shift;
 
-/// Sets up what the configuration asks for, with everything still masked. Gives each receive queue its interrupt, or none.
+/// Sets up vectors and rates as configured, with every cause still masked. Returns the interrupt of each
+/// receive queue, if it has one.
 pub(crate) fn init<B: Bus>(
     card: &Arc<Card<B>>,
     config: &Config,
@@ -38,13 +41,13 @@ pub(crate) fn init<B: Bus>(
     let regs = &card.regs;
     let (kind, interval) = (interrupts.vectors.kind(), interval(interrupts.rate));
     tracing::debug!(device = %card.name, ?kind, interval, "interrupts, section 8.8");
-    // First, as it decides what the others mean.
+    // Write this first: it decides what the others mean.
     match kind {
         VectorKind::MsiX => regs.gpie().write(GPIE::MULTIPLE_MSIX::SET + GPIE::PBA_SUPPORT::SET),
-        // Reading ICR clears it whatever is in it.
+        // Reading ICR clears it.
         VectorKind::Msi | VectorKind::Pin => regs.gpie().write(GPIE::NSICR::SET),
     }
-    // Whatever the last user let interrupt: no transmit queue and no other cause does.
+    // An earlier user may have set these: no transmit queue and no other cause has a vector now.
     regs.ivar().iter().for_each(|queues| queues.set(0));
     regs.ivar_misc().set(0);
     regs.iam().set(0);
@@ -59,16 +62,16 @@ pub(crate) fn init<B: Bus>(
     Ok(all)
 }
 
-/// EITR.INTERVAL, in microseconds, for `rate` interrupts a second at most, as far as there is one: less than 123 is not possible.
+/// EITR.INTERVAL, in microseconds, for at most `rate` interrupts a second. Less than 123 is not possible.
 fn interval(rate: u32) -> u32 {
     if rate == 0 { 0 } else { 1_000_000_u32.div_ceil(rate).min(EITR::INTERVAL.mask) }
 }
 
-/// What the queues of a card have in common here.
+/// What the interrupts of a card's queues share.
 struct Shared<B: Bus> {
     card: Arc<Card<B>>,
     interrupts: Interrupts,
-    /// The receive queues that are armed, as bits. It is locked while the masks are written.
+    /// The armed receive queues, as bits. The lock is held while masks are written.
     armed: Mutex<u16>,
 }
 
@@ -88,7 +91,7 @@ impl<B: Bus> Shared<B> {
     }
 }
 
-/// The interrupt of one receive queue. It is masked when this is dropped.
+/// The interrupt of one receive queue. Dropping this masks it.
 pub(crate) struct QueueInterrupt<B: Bus> {
     shared: Arc<Shared<B>>,
     /// The queue, as a bit.
@@ -132,8 +135,8 @@ impl<B: Bus> Interrupt for QueueInterrupt<B> {
         let others = *armed & !*queue;
         *armed |= *queue;
         if !shared.is_msix() {
-            // The one cause of all queues. What is taken back here may be of another queue, whose thread sleeps and whose
-            // interrupt was not sent yet, so it is told from here.
+            // All queues share one cause. The cause that was cleared here may belong to another queue, whose
+            // thread sleeps and whose interrupt was not sent yet, so signal that queue's event from here.
             let causes = regs.icr().take().get();
             if causes & RECEIVED != 0 && others != 0 {
                 event.write_all(&1_u64.to_ne_bytes()).map_err(|source| {
@@ -146,12 +149,12 @@ impl<B: Bus> Interrupt for QueueInterrupt<B> {
             return unmasked;
         }
         let vector = shared.bits(*queue);
-        // What is pending is of frames that were taken, so it need not interrupt; but not when another queue waits for the
-        // same vector, which may be its own and held back by EITR.
+        // A pending cause belongs to frames that were received already, so clear it. Do not when another
+        // queue is armed for the same vector: EITR may be delaying that queue's interrupt.
         if shared.bits(others) & vector == 0 {
             regs.eicr().clear(vector);
-            // Writes are posted. What this one takes back was there before it was read here that it took effect, so its frame
-            // is in memory by now, where whoever receives after arming finds it.
+            // Writes are posted. A cause that this write cleared was set before the read below returns, so
+            // its frame is in memory by then, where the receive that follows `arm` finds it.
             let _flushed = regs.status().get();
         }
         regs.eims().raise(vector);
@@ -163,7 +166,7 @@ impl<B: Bus> Interrupt for QueueInterrupt<B> {
         let regs = &shared.card.regs;
         let mut armed = shared.armed();
         *armed &= !*queue;
-        // Another queue may wait for the same cause.
+        // Another queue may be armed for the same cause.
         if shared.is_msix() {
             regs.eimc().clear(shared.bits(*queue) & !shared.bits(*armed));
         } else if *armed == 0 {

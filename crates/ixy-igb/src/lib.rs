@@ -1,8 +1,8 @@
 //! A driver for Intel 82576 network cards, over any bus and any DMA memory.
 //!
-//! [`Config::open`] takes a bus (memory-mapped registers, a device made of software), a domain that gives memory, and a pool of
-//! packet buffers, and returns an [`Igb`]: a card that receives and sends. It knows no operating system; the crate `ixy` joins
-//! it with PCI.
+//! [`Config::open`] takes a bus (memory-mapped registers, a device made of software), a domain that gives
+//! memory, and a pool of packet buffers, and returns an [`Igb`]: a card that receives and sends. It knows no
+//! operating system; the crate `ixy` joins it with PCI.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -32,17 +32,18 @@
 //! }
 //! ```
 //!
-//! It reads in the order in which the card is started (`datasheet-notes/82576.md` in the repository). In this order:
-//! `device.rs` (open), `card.rs` (waits, reset, the end), `init.rs`, `link.rs` and `phy.rs`, `rx.rs`, `tx.rs`, `interrupts.rs`,
-//! `stats.rs`.
-//! Sections are those of Intel's datasheet 320961, as far as they are known. Where it does otherwise than the datasheet, the line
-//! says `DEPARTURE` and why.
+//! The driver follows the order in which the card is started (`datasheet-notes/82576.md` in the repository).
+//! Read it in this order: `device.rs` (open), `card.rs` (waits, reset, the end), `init.rs`, `link.rs` and
+//! `phy.rs`, `rx.rs`, `tx.rs`, `interrupts.rs`, `stats.rs`. Section numbers are those of Intel's datasheet
+//! 320961, where they are known. A comment `DEPARTURE` marks where the driver differs from the datasheet, and
+//! says why.
 //!
-//! It looks like the driver of the 82599 (`ixy-ixgbe`), and shares none of its code that touches a register or a descriptor:
-//! many names of the two devices are the same, and some of their bits are not.
+//! It resembles the driver of the 82599 (`ixy-ixgbe`), but shares no code that touches a register or a
+//! descriptor: many names are the same on both devices, and some of their bits are not.
 //!
-//! Its unsafe code is the writes to registers through which the card reaches memory; each argues with ARMED-ONLY,
-//! that the card is only told of memory which the driver owns and keeps until the card has stopped.
+//! Its unsafe code is the writes to registers through which the card reaches memory. Each argues with
+//! ARMED-ONLY: the card gets only addresses of memory that the driver owns, and keeps until the card has
+//! stopped.
 
 mod card;
 mod config;

@@ -1,4 +1,4 @@
-//! The link: what the PHY offers to the other end, and waiting for what comes of it.
+//! The link: what the PHY advertises, and the wait for the result.
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,8 @@ use crate::semaphore;
 const RETRY: Duration = Duration::from_secs(9);
 const POLL: Duration = Duration::from_millis(1);
 
-/// 10 and 100 Mbit/s, half and full duplex, without pause frames, which this driver neither sends nor obeys (IEEE 802.3,
-/// annex 28B).
+/// 10 and 100 Mbit/s, half and full duplex, without pause frames, which this driver neither sends nor obeys
+/// (IEEE 802.3, annex 28B).
 const ADVERTISED: u16 = 0x01e1;
 /// 1,000 Mbit/s in full duplex (IEEE 802.3, section 40.5.1.1).
 const ADVERTISED_1000: u16 = 1 << 9;
@@ -37,12 +37,12 @@ pub(crate) fn init<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     let rest = Rest::new(card.regs.bus().clone());
     let rest = rest.map_err(|source| Error::Window { device: card.name.clone(), source })?;
     if rest.manc().is_set(MANC::BLK_PHY_RST) {
-        // The firmware talks over this link and does not want it touched.
+        // The firmware uses this link: leave it alone.
         tracing::debug!(device = %card.name, "the firmware keeps the link as it is");
         return Ok(());
     }
     match semaphore::with_phy(card, || negotiate(card)) {
-        // Frames may pass all the same, and without a link nothing is lost but the link.
+        // Frames may pass anyway; without a link, nothing else fails.
         Err(error @ Error::Phy { .. }) => {
             tracing::warn!(%error, "the link stays as it is");
             Ok(())
@@ -56,7 +56,7 @@ fn negotiate<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     phy::write(card, Register::Advertisement, ADVERTISED)?;
     let control1000 = phy::read(card, Register::Control1000)?;
     phy::write(card, Register::Control1000, control1000 | ADVERTISED_1000)?;
-    // A driver that was here before may have powered it down.
+    // An earlier driver may have powered the PHY down.
     let control = phy::read(card, Register::Control)? & !(POWER_DOWN | ISOLATE | LOOPBACK);
     phy::write(card, Register::Control, control | AUTONEGOTIATION | RESTART)
 }

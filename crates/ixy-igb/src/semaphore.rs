@@ -10,12 +10,12 @@ use crate::error::Error;
 
 /// The bit of port 0's PHY in SW_FW_SYNC; that of port 1 is one higher.
 const PHY: u32 = 1;
-/// The firmware's bits of SW_FW_SYNC stand this much higher than software's.
+/// The firmware's bits of SW_FW_SYNC are this much higher than software's.
 const FIRMWARE: u32 = 16;
 /// Longest time that another holder keeps a semaphore; then it has died with it.
 const HOLD: Duration = Duration::from_secs(1);
 const SHORT: Duration = Duration::from_millis(100);
-/// How long the others get between two looks.
+/// The pause between two attempts.
 const TURN: Duration = Duration::from_millis(5);
 
 /// Runs `action` while the PHY of the card's port belongs to it alone.
@@ -28,7 +28,7 @@ pub(crate) fn with_phy<B: Bus, R>(
     let ours = 1 << (PHY + port);
     let taken_by = ours | ours << FIRMWARE;
     let wait = Wait { register: "SW_FW_SYNC", wanted: "free", section: "8", limit: HOLD };
-    // `claim` looks and takes in one step, and reads as zero when it took.
+    // `claim` tests and takes in one step, and returns zero on success.
     let claimed = card.wait(&wait, || claim(card, ours, taken_by), |others| others == 0);
     if let Err(error) = claimed {
         card.check_present()?;
@@ -40,7 +40,8 @@ pub(crate) fn with_phy<B: Bus, R>(
     result
 }
 
-/// Takes the bits `ours` if none of `taken_by` is set; returns those that were set, or all ones when it could not look.
+/// Takes the bits `ours` if none of `taken_by` is set. Returns the bits of `taken_by` that were set, or all
+/// ones when SW_FW_SYNC could not be read.
 fn claim<B: Bus>(card: &Card<B>, ours: u32, taken_by: u32) -> u32 {
     let look = || {
         let sync = card.regs.sw_fw_sync();
@@ -57,14 +58,14 @@ fn claim<B: Bus>(card: &Card<B>, ours: u32, taken_by: u32) -> u32 {
     others
 }
 
-/// Runs `action` with the two semaphores held that guard SW_FW_SYNC itself: SMBI against other software, SWESMBI
-/// against the firmware.
+/// Runs `action` while holding the two semaphores that guard SW_FW_SYNC itself: SMBI against other software,
+/// SWESMBI against the firmware.
 fn inner<B: Bus, R>(card: &Card<B>, action: impl FnOnce() -> R) -> Result<R, Error> {
     let swsm = card.regs.swsm();
     let wait = Wait { register: "SWSM", wanted: "SMBI clear", section: "8", limit: SHORT };
     if let Err(error) = card.wait(&wait, || swsm.test_and_set().get(), |value| !SWSM::SMBI.is_set(value)) {
         card.check_present()?;
-        // No holder keeps it this long: whoever set it is gone, and it counts as ours.
+        // No holder keeps it this long, so the holder is dead. Treat it as ours.
         tracing::debug!(%error, "taking over SMBI");
     }
     let wait = Wait { register: "SWSM", wanted: "SWESMBI set", section: "8", limit: SHORT };

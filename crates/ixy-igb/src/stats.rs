@@ -13,7 +13,8 @@ use crate::error::Error;
 /// Bytes of the frame check sequence, which the byte counters include.
 const FCS: u64 = 4;
 
-/// What was counted so far. The card's counters are 12, 32 or 64 bits wide and clear when they are read.
+/// The totals since the card was opened. The card's counters are 12, 32 or 64 bits wide and clear when they
+/// are read.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     total: DeviceStats,
@@ -29,18 +30,18 @@ impl Counters {
     pub(crate) fn update<B: Bus>(&mut self, card: &Card<B>) -> Result<DeviceStats, Error> {
         card.check_present()?;
         let taken = self.take(card);
-        // A card that vanished in between read all ones, which is no count.
+        // A card that was lost meanwhile read as all ones: do not count that.
         card.check_present()?;
         let total = &mut self.total;
         total.rx_packets += taken.rx_packets;
-        // These have 64 bits in the card, too, which may have anything in them.
+        // These have 64 bits in the card, too, and may hold any value.
         total.rx_bytes = total.rx_bytes.saturating_add(taken.rx_bytes);
         total.rx_missed += taken.rx_missed;
         total.rx_errors += taken.rx_errors;
         total.tx_packets += taken.tx_packets;
         total.tx_bytes = total.tx_bytes.saturating_add(taken.tx_bytes);
         total.rx_dropped = card.dropped.load(Ordering::Relaxed);
-        // What the driver dropped went to memory, too, and was counted there.
+        // Frames that the driver dropped had reached memory, so the card counted them as received.
         let dropped_bytes = card.dropped_bytes.load(Ordering::Relaxed);
         Ok(DeviceStats {
             rx_packets: total.rx_packets.saturating_sub(total.rx_dropped),
@@ -49,7 +50,7 @@ impl Counters {
         })
     }
 
-    /// What was counted before the card was opened is none of ours.
+    /// Clears what was counted before the card was opened.
     pub(crate) fn clear<B: Bus>(&mut self, card: &Card<B>) {
         let _before = self.take(card);
         self.total = DeviceStats::default();
@@ -59,13 +60,12 @@ impl Counters {
     fn take<B: Bus>(&self, card: &Card<B>) -> DeviceStats {
         let regs = &card.regs;
         let mut taken = DeviceStats::default();
-        // Frames for which their queue had no descriptor, and which were dropped for that. They had passed the MAC and were
-        // counted there as good ones.
+        // Frames that were dropped because their queue had no descriptor. The MAC had counted them as good.
         let without_descriptor: u64 = (0..u32::from(self.queues))
             .filter_map(|n| RxQueue::new(regs.bus().clone(), n))
             .map(|queue| u64::from(queue.rqdpc().take().read(RQDPC::RQDPC)))
             .sum();
-        // And those for which the packet buffer was full.
+        // Frames that were dropped because the packet buffer was full.
         taken.rx_missed = without_descriptor + u64::from(regs.mpc().take().get());
         taken.rx_packets = u64::from(regs.gprc().take().get()).saturating_sub(without_descriptor);
         // The low half has to be read first: reading the high one clears both.

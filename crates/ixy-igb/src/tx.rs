@@ -14,21 +14,22 @@ use ixy_regs::igb::fields::TXDCTL;
 use crate::card::{Card, Wait};
 use crate::error::Error;
 
-/// Longest time until a queue says that it is enabled or disabled (section 8.12.13).
+/// Longest time until TXDCTL.ENABLE follows what was written (section 8.12.13).
 const ENABLE: Duration = Duration::from_millis(50);
-/// The card wants at least this many bytes, and pads to 60 itself (TCTL.PSP).
+/// The shortest frame that the card takes; it pads to 60 bytes itself (TCTL.PSP).
 const SHORTEST: usize = 17;
 
-/// A frame in one descriptor, to which the card adds the frame check sequence.
+/// The command for a frame in one descriptor; the card adds the frame check sequence.
 const WHOLE: Command = Command::EOP.union(Command::IFCS);
 
-/// What a buffer may lie in two of.
+/// The page size: a buffer may cross one page boundary.
 ///
-/// DEPARTURE: the card takes a buffer wherever it lies. But what is one piece for it may be several of memory behind an IOMMU,
-/// and models of the card lose such a frame (QEMU's does, without counting it). No request of PCI Express crosses such a
-/// boundary, so that for the card it makes a descriptor of difference.
+/// DEPARTURE: the card takes a buffer wherever it lies, yet a buffer that crosses a boundary is sent in two
+/// descriptors. Behind an IOMMU, two pages next to each other for the card may lie anywhere in memory, and
+/// models of the card lose such a frame (QEMU's does, without counting it). PCIe requests never cross a 4 KiB
+/// boundary anyway, so the split costs the card one more descriptor and nothing else.
 const PAGE: usize = 4096;
-/// Descriptors that there are for each packet: as many as its buffer lies in pages.
+/// Descriptors for each packet: one for each page that its buffer may lie in.
 pub(crate) const PIECES: usize = 2;
 const _: () = assert!((DATA_SIZE as usize) < PAGE);
 
@@ -37,31 +38,32 @@ pub struct IgbTxQueue<B: Bus> {
     regs: igb::TxQueue<B>,
     /// `None` only while it is being dropped.
     ring: Option<Ring>,
-    /// Whether sent packets are asked for with `reclaim`.
+    /// Whether the application takes sent packets back with `reclaim`.
     reclaims: bool,
     card: Arc<Card<B>>,
 }
 
-/// What the card reaches while the queue is enabled: descriptors, and the packets that they name.
+/// The memory that the card reaches while the queue is enabled: descriptors, and the packets that they name.
 struct Ring {
     descriptors: DmaSlice,
     packets: InFlight,
-    /// At the place of the first packet of a batch.
+    /// The batches, each at the index of its first packet.
     batches: Box<[Batched]>,
     /// The descriptor that the next packet gets. Always less than the ring's length.
     next: usize,
 }
 
-/// Packets that were announced to the card together.
+/// A batch: packets that one doorbell announced to the card.
 #[derive(Debug, Clone, Copy, Default)]
 struct Batched {
     packets: u16,
-    /// The descriptor that reports, which is the last of the last one.
+    /// The descriptor that reports (RS): the last one of the last packet.
     last: u16,
 }
 
 impl<B: Bus> IgbTxQueue<B> {
-    /// Section 8.12: sets up queue `n` with the ring in `descriptors`, and enables it. The gate of transmission is open.
+    /// Section 8.12: sets up queue `n` with the ring in `descriptors`, and enables it. The gate of
+    /// transmission is open.
     pub(crate) fn start(
         card: &Arc<Card<B>>,
         n: u16,
@@ -79,9 +81,9 @@ impl<B: Bus> IgbTxQueue<B> {
         let ring = Ring { descriptors, packets, batches: vec![Batched::default(); len].into(), next: 0 };
         let queue = Self { regs, ring: Some(ring), reclaims: false, card: Arc::clone(card) };
         let regs = &queue.regs;
-        // Descriptors are fetched ahead as Intel's driver does it; each that reports is written back at once.
-        // SAFETY: ARMED-ONLY: the ring is memory of this queue, its length is that of the memory, and head and tail
-        // are equal, so the card fetches nothing yet.
+        // Prefetch descriptors as Intel's driver does. Write each that reports back at once.
+        // SAFETY: ARMED-ONLY: the ring is memory of this queue, its length is that of the memory, and head
+        // and tail are equal, so the card fetches nothing yet.
         unsafe {
             regs.txdctl().modify_dma(TXDCTL::ENABLE::CLEAR);
             regs.tdbal().set_dma(iova as u32);
@@ -89,7 +91,7 @@ impl<B: Bus> IgbTxQueue<B> {
             regs.tdlen().set_dma(bytes);
             regs.tdh().set_dma(0);
             regs.tdt().set_dma(0);
-            // Done descriptors say so themselves, and no head is written anywhere.
+            // The card writes DD into descriptors; head write-back is off.
             regs.tdwbal().set_dma(0);
             regs.tdwbah().set_dma(0);
             regs.txdctl().write_dma(
@@ -106,7 +108,7 @@ impl<B: Bus> IgbTxQueue<B> {
 }
 
 impl Ring {
-    /// How many packets the oldest batch has, if the card has reported it done.
+    /// The number of packets in the oldest batch, if the card has reported it done.
     #[inline(always)]
     fn done(&self) -> Option<usize> {
         if self.packets.is_empty() {
@@ -115,7 +117,7 @@ impl Ring {
         let ring = self.descriptors.words().as_chunks::<2>().0;
         let Batched { packets, last } = self.batches[self.packets.oldest()];
         let last = &ring[usize::from(last) & (ring.len() - 1)];
-        // The acquire load orders whatever becomes of the packets after the card's last access to them.
+        // The acquire load orders every later use of the packets after the card's last access to them.
         transmit::is_done(u64::from_le(last[1].load(Ordering::Acquire))).then_some(packets.into())
     }
 
@@ -137,7 +139,7 @@ fn write(descriptor: &[AtomicU64; 2], address: u64, len: usize, all: usize, comm
     descriptor[1].store(words[1].to_le(), Ordering::Relaxed);
 }
 
-/// Fills a frame that is shorter than the card takes up with zeros, to the shortest of Ethernet.
+/// Pads a frame that is too short for the card with zeros to 60 bytes, the minimum of Ethernet.
 #[cold]
 #[inline(never)]
 fn pad(packet: &mut Packet) {
@@ -150,7 +152,7 @@ fn pad(packet: &mut Packet) {
 impl<B: Bus> TxQueue for IgbTxQueue<B> {
     fn send(&mut self, batch: &mut Batch) -> usize {
         let Some(ring) = &mut self.ring else { return 0 };
-        // Who reclaims packets finds them in the ring as long as it has room.
+        // For an application that reclaims, sent packets stay in the ring while it has room.
         if !self.reclaims || ring.packets.room() < batch.len() {
             ring.clean();
         }
@@ -167,7 +169,7 @@ impl<B: Bus> TxQueue for IgbTxQueue<B> {
             let mut left = len;
             let before = PAGE - (address as usize & (PAGE - 1));
             if before < len {
-                // The rest of it goes into the next descriptor.
+                // The part behind the boundary goes into the next descriptor.
                 write(&ring[*next & mask], address, before, len, Command::IFCS);
                 *next += 1;
                 address += before as u64;
@@ -177,14 +179,15 @@ impl<B: Bus> TxQueue for IgbTxQueue<B> {
             *next += 1;
         });
         if sent > 0 {
-            // Only the last one of the batch reports: the card is then done with all before it.
+            // Only the last descriptor of a batch has RS set; when it is done, so are all before it.
             let last = next.wrapping_sub(1) & mask;
             let command = &ring[last][1];
             command.store(command.load(Ordering::Relaxed) | Command::RS.bits().to_le(), Ordering::Relaxed);
             batches[first] = Batched { packets: sent as u16, last: last as u16 };
             *next &= mask;
-            // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that stand in the
-            // ring, in memory that the card's domain reaches. The bus orders this write after those above.
+            // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that stand in
+            // the ring, in memory that the card's domain reaches. The bus orders this write after those
+            // above.
             unsafe { self.regs.tdt().set_dma(*next as u32) };
         }
         sent
@@ -202,7 +205,7 @@ impl<B: Bus> TxQueue for IgbTxQueue<B> {
             let taken = unsafe { ring.packets.give_back(done.min(count - reclaimed), batch) };
             reclaimed += taken;
             if taken < done {
-                // What is left is a batch of its own, with the same last descriptor.
+                // The rest becomes a batch of its own, with the same last descriptor.
                 let oldest = ring.packets.oldest();
                 ring.batches[oldest] = Batched { packets: (done - taken) as u16, last };
             }
@@ -222,9 +225,9 @@ impl<B: Bus> TxQueue for IgbTxQueue<B> {
 }
 
 impl<B: Bus> Drop for IgbTxQueue<B> {
-    /// Disables the queue. Its memory goes to the card, which frees it once it has stopped.
+    /// Disables the queue. `Card` takes over its memory and frees it once the device has stopped.
     fn drop(&mut self) {
-        // First of all, so that nothing that fails below frees it.
+        // Hand the memory over first, so that no failure below frees it.
         if let Some(Ring { descriptors, packets, .. }) = self.ring.take() {
             self.card.keep(Box::new((descriptors, packets)));
         }

@@ -1,4 +1,4 @@
-//! What device and queues share: the registers, waits on them, and the end of it all.
+//! What the device and its queues share: the registers, waits on them, reset, and the stop at the end.
 
 use std::any::Any;
 use std::fmt;
@@ -15,21 +15,22 @@ use ixy_regs::ixgbe::{self, Registers, RxQueue, TxQueue};
 use crate::error::Error;
 use crate::models::{Mac, Model};
 
-/// How often a wait looks at its register.
+/// The pause between two reads while the driver waits for a register.
 const POLL: Duration = Duration::from_micros(20);
 /// Longest time from master disable until the card's requests are done (section 5.2.5.3.2).
 const MASTER_DISABLE: Duration = Duration::from_millis(20);
 /// Longest time that a reset takes to be acknowledged (section 4.6.3.2 says a microsecond).
 const RESET: Duration = Duration::from_millis(100);
-/// What software waits before it looks whether a reset is over (section 4.2.1.6.1).
+/// How long software waits before it checks whether a reset is over (section 4.2.1.6.1).
 const BEFORE_LOOKING: Duration = Duration::from_millis(1);
-/// What queues get to finish what they are at, once they are switched off.
+/// The time that queues get to finish once they are disabled.
 const QUEUES_OFF: Duration = Duration::from_millis(2);
 
-/// One open card. The last holder of it, a device or a queue, brings it to rest and frees its memory.
+/// One open card. When its last holder, the device or a queue, is dropped, the card is stopped and its memory
+/// freed.
 ///
-/// QUIET-BEFORE-FREE: rings and the packets in them are handed to [`keep`](Self::keep) when their queue is dropped,
-/// and freed only after the card was seen to have stopped.
+/// QUIET-BEFORE-FREE: rings and the packets in them are handed to [`keep`](Self::keep) when their queue is
+/// dropped, and freed only after the card was seen to have stopped.
 pub(crate) struct Card<B: Bus> {
     pub(crate) regs: Registers<B>,
     pub(crate) name: String,
@@ -37,7 +38,7 @@ pub(crate) struct Card<B: Bus> {
     pub(crate) bus_master: Arc<dyn BusMaster>,
     /// Frames that receive queues dropped.
     pub(crate) dropped: AtomicU64,
-    /// The bytes of them, as far as the card said how many.
+    /// The bytes of these frames, where the card gave a length.
     pub(crate) dropped_bytes: AtomicU64,
     memory: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -51,7 +52,7 @@ impl<B: Bus> fmt::Debug for Card<B> {
     }
 }
 
-/// What a wait is about, for the message when it ends without success.
+/// What the driver waits for; the error message of a time-out names it.
 pub(crate) struct Wait {
     pub(crate) register: &'static str,
     pub(crate) wanted: &'static str,
@@ -77,7 +78,7 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// Waits until `read` gives a value that `done` accepts.
+    /// Waits until `done` accepts the value that `read` returns.
     pub(crate) fn wait(
         &self,
         wait: &Wait,
@@ -86,7 +87,7 @@ impl<B: Bus> Card<B> {
     ) -> Result<u32, Error> {
         let end = Instant::now() + wait.limit;
         loop {
-            // The clock is read first, so that a thread that slept past the end still looks once more.
+            // Read the clock before the register, so that a thread that overslept still checks once more.
             let late = Instant::now() >= end;
             let found = read();
             if done(found) {
@@ -102,7 +103,7 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// That the card still answers: STATUS has reserved bits that read zero (section 8.2.3.1.2).
+    /// Checks that the card still answers: STATUS has reserved bits that read zero (section 8.2.3.1.2).
     pub(crate) fn check_present(&self) -> Result<(), ixy_core::Error> {
         if self.regs.status().get() != u32::MAX {
             return Ok(());
@@ -120,7 +121,7 @@ impl<B: Bus> Card<B> {
         if self.no_transactions_pending() { Ok(()) } else { Err("its requests do not end".into()) }
     }
 
-    /// Switches off interrupts, reception and every queue, also those that somebody else left on.
+    /// Masks interrupts and disables reception and every queue, also those that an earlier user left enabled.
     fn disable_queues(&self) {
         crate::interrupts::disable(&self.regs);
         let bus = self.regs.bus();
@@ -134,12 +135,13 @@ impl<B: Bus> Card<B> {
                 }
             }
         }
-        // The read waits for the writes before it, which are posted.
+        // Writes are posted; the read waits until they arrived.
         let _flushed = self.regs.status().get();
         std::thread::sleep(QUEUES_OFF);
     }
 
-    /// Section 5.2.5.3.2: no new requests, and those on their way are waited for. `false` when they do not end.
+    /// Section 5.2.5.3.2: master disable. The card makes no new requests, and the driver waits for pending
+    /// ones. `false` when these do not end.
     fn disable_master(&self) -> bool {
         self.disable_queues();
         self.regs.ctrl().modify(CTRL::GIO_DIS::SET);
@@ -149,7 +151,8 @@ impl<B: Bus> Card<B> {
         self.wait(&wait, status, |status| !STATUS::GIO.is_set(status)).is_ok()
     }
 
-    /// Sections 4.2.1.6.1 and 4.6.3.2: everything but what the EEPROM and PCI configuration hold is as at power-on.
+    /// Sections 4.2.1.6.1 and 4.6.3.2: resets the card. Everything but EEPROM and PCI configuration is as at
+    /// power-on afterwards.
     pub(crate) fn reset(&self) -> Result<(), Error> {
         let quiet = self.disable_master();
         if !quiet {
@@ -157,15 +160,16 @@ impl<B: Bus> Card<B> {
         }
         self.reset_once()?;
         if !quiet {
-            // The datasheet wants a flush and a second reset when requests were still on their way (section 5.2.5.3.2).
+            // With requests still pending, the datasheet asks for a flush and a second reset (section
+            // 5.2.5.3.2).
             tracing::debug!(device = %self.name, "master disable did not finish: second reset, section 5.2.5.3.2");
             self.reset_once()?;
         }
         Ok(())
     }
 
-    /// Section 5.2.5.3.2: drops requests that wait for completions which will not come, with the link in loopback, so that
-    /// nothing is added to them.
+    /// Section 5.2.5.3.2: drops requests whose completions will never arrive. The link is in loopback
+    /// meanwhile, so that no new requests are added.
     fn flush_requests(&self) {
         let (hlreg0, gcr_ext) = (self.regs.hlreg0(), self.regs.gcr_ext());
         hlreg0.modify(HLREG0::LPBK::SET);
@@ -181,7 +185,7 @@ impl<B: Bus> Card<B> {
     fn reset_once(&self) -> Result<(), Error> {
         tracing::debug!(device = %self.name, "global reset, section 4.6.3.2");
         let ctrl = self.regs.ctrl();
-        // The link of an X540 or X550 is its PHY's, which is not reset with it.
+        // The link of an X540 or X550 belongs to the PHY, which this reset leaves alone.
         let link = if self.model.mac == Mac::I82599 { CTRL::LRST::SET } else { CTRL::LRST::CLEAR };
         ctrl.modify(CTRL::RST::SET + link);
         std::thread::sleep(BEFORE_LOOKING);
@@ -191,14 +195,16 @@ impl<B: Bus> Card<B> {
         Ok(())
     }
 
-    /// Brings the card to rest, so that it is certain that it reaches no memory any more; or why that is not certain.
+    /// Stops the card, so that it certainly reaches no memory any more. The error says why that is not
+    /// certain.
     fn stop(&self) -> Result<(), String> {
         if self.check_present().is_err() {
-            // A card that is gone reaches nothing; one whose registers only seem gone has lost bus mastering below.
+            // A card that is gone reaches no memory. If only its registers do not answer, it loses bus
+            // mastering below.
             tracing::info!(device = %self.name, "the card is gone; only its bus mastering is switched off");
             return self.stop_bus_mastering();
         }
-        // The firmware may have the card again (section 8.2.3.1.3).
+        // Give the card back to the firmware (section 8.2.3.1.3).
         self.regs.ctrl_ext().modify(CTRL_EXT::DRV_LOAD::CLEAR);
         let quiet = self.disable_master();
         let stopped = self.stop_bus_mastering();
@@ -229,7 +235,7 @@ impl<B: Bus> Card<B> {
 
 impl<B: Bus> Drop for Card<B> {
     fn drop(&mut self) {
-        // Leaked unless the card is seen to be at rest, also when that panics.
+        // The memory is leaked unless the card was seen to have stopped, also after a panic.
         let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
         let memory = ManuallyDrop::new(memory);
         let stopped = self.stop();

@@ -17,7 +17,7 @@ use crate::stats::Counters;
 use crate::tx::IxgbeTxQueue;
 use crate::{filters, init, interrupts, link};
 
-/// What ring addresses are multiples of (sections 8.2.3.8.1 and 8.2.3.9.5).
+/// The alignment of rings in bytes (sections 8.2.3.8.1 and 8.2.3.9.5).
 const RING_ALIGN: usize = 128;
 
 /// An open card of the 82599 family behind a bus of type `B`.
@@ -29,7 +29,7 @@ pub struct Ixgbe<B: Bus> {
     tx: Vec<Option<IxgbeTxQueue<B>>>,
     counters: Mutex<Counters>,
     mac: MacAddress,
-    // Last, so that queues which were not taken are disabled before the card is.
+    // The last field, so that queues which nobody took are disabled before the card is stopped.
     pub(crate) card: Arc<Card<B>>,
 }
 
@@ -43,19 +43,19 @@ impl<B: Bus> fmt::Debug for Ixgbe<B> {
 }
 
 impl Config {
-    /// Opens the card behind `bus`: resets it, sets up link and rings, and starts it. `address` is what messages call
-    /// it; `bus_master` switches its DMA; rings are allocated in `domain`, and received frames go to buffers of
-    /// `pool`. It does not wait for the link: see [`Ixgbe::wait_for_link`].
+    /// Opens the card behind `bus`: resets it, sets up link and rings, and starts it. `address` is what
+    /// messages call it; `bus_master` switches its DMA; rings are allocated in `domain`, and received frames
+    /// go to buffers of `pool`. It does not wait for the link: see [`Ixgbe::wait_for_link`].
     ///
-    /// Bus mastering is off until the rings are in place, so that what an earlier user left running cannot write into
-    /// new memory.
+    /// Bus mastering is off until the rings are in place, so that what an earlier user left running cannot
+    /// write into new memory.
     ///
     /// # Errors
-    /// All of [`Error`]. The card is then at rest, and nothing is kept.
+    /// Any [`Error`]. The card is stopped then, and its memory freed.
     ///
     /// # Safety
-    /// ARMED-ONLY: `bus`, `domain` and `bus_master` are those of one device, which is one of `model`'s, and nobody else
-    /// drives it as long as the card or one of its queues lives.
+    /// ARMED-ONLY: `bus`, `domain` and `bus_master` are those of one device, which is one of `model`'s, and
+    /// nobody else drives it as long as the card or one of its queues lives.
     pub unsafe fn open<B: Bus + 'static>(
         &self,
         address: &str,
@@ -81,7 +81,7 @@ impl Config {
         let mut rx_rings = rings.map_err(dma)?;
         let tx_rings = rx_rings.split_off(queues);
 
-        // From here on the card is brought to rest when anything fails.
+        // From here on, any failure stops the card.
         let card = Arc::new(Card::new(regs, device(), self.model, bus_master));
         let mac = init::reset(&card)?;
         link::init(&card)?;

@@ -19,7 +19,8 @@ pub(crate) fn read_mac<B: Bus>(card: &Card<B>) -> MacAddress {
     mac
 }
 
-/// Puts `mac` into the first receive address register, and keeps the register valid (sections 8.2.3.7.8 and .9).
+/// Puts `mac` into the first receive address register, and keeps the register valid (sections 8.2.3.7.8 and
+/// .9).
 pub(crate) fn set_mac<B: Bus>(card: &Card<B>, mac: MacAddress) -> Result<(), Error> {
     if mac.is_multicast() {
         return Err(Error::MulticastMac { device: card.name.clone(), mac });
@@ -35,8 +36,8 @@ pub(crate) fn set_mac<B: Bus>(card: &Card<B>, mac: MacAddress) -> Result<(), Err
 
 /// Unicast and multicast frames to anybody, or only what the filters let through.
 ///
-/// DEPARTURE (as Linux does): section 8.2.3.7.1 wants reception off while filters change. That would lose frames, and
-/// what may pass in between is a frame by the old filter.
+/// DEPARTURE (as Linux does): section 8.2.3.7.1 wants reception off while filters change. That would lose
+/// frames, and what may pass in between is a frame by the old filter.
 pub(crate) fn set_promiscuous<B: Bus>(card: &Card<B>, on: bool) {
     let (unicast, multicast) =
         if on { (FCTRL::UPE::SET, FCTRL::MPE::SET) } else { (FCTRL::UPE::CLEAR, FCTRL::MPE::CLEAR) };

@@ -19,13 +19,15 @@ use crate::{filters, interrupts, rss};
 const EEPROM: Duration = Duration::from_secs(1);
 /// Longest time that the DMA engines take to be ready after a reset.
 const DMA: Duration = Duration::from_secs(1);
-/// Longest time that the receive path is waited for to be empty.
+/// Longest time until the receive path is empty.
 const RX_EMPTY: Duration = Duration::from_millis(40);
 /// Size of the transmit packet buffer in KB (section 8.2.3.9.13).
 const TX_BUFFER_KB: u32 = 160;
-/// What the threshold leaves free of it: the longest frame that the card can send (section 8.2.3.9.16).
+/// The part of it that the threshold leaves free, in KB: the longest frame that the card can send (section
+/// 8.2.3.9.16).
 const TX_HEADROOM_KB: u32 = 10;
-/// What is left of the receive packet buffer when the other end would be asked to pause, in KB (section 4.6.3.2).
+/// Free space of the receive packet buffer in KB at which the card would send a pause frame (section
+/// 4.6.3.2).
 const PAUSE_ROOM_KB: u32 = 24;
 
 /// Section 4.6.3, up to the point where link, receive and transmit are set up.
@@ -36,7 +38,7 @@ pub(crate) fn reset<B: Bus>(card: &Card<B>) -> Result<MacAddress, Error> {
     interrupts::disable(&card.regs);
     wait_for_eeprom(card)?;
     wait_for_dma(card)?;
-    // Software has the card now, and firmware leaves it alone (section 8.2.3.1.3).
+    // Tell the firmware that a driver has the card (section 8.2.3.1.3).
     card.regs.ctrl_ext().modify(CTRL_EXT::DRV_LOAD::SET);
     Ok(filters::read_mac(card))
 }
@@ -53,8 +55,9 @@ fn wait_for_dma<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     card.wait(&wait, || card.regs.rdrxctl().get(), |rdrxctl| RDRXCTL::DMAIDONE.is_set(rdrxctl)).map(drop)
 }
 
-/// Tables whose content after power-on is not defined, or which a reset leaves as the last user had them: filters that
-/// would send frames to queues that are off (sections 4.6.7 and 7.1), and rates that would slow a queue (4.6.8).
+/// Clears tables that are undefined after power-on, or that a reset leaves as the last user had them: filters
+/// could send frames to queues that are disabled (sections 4.6.7 and 7.1), and rates could slow a queue down
+/// (4.6.8).
 pub(crate) fn clear_tables<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     let regs = &card.regs;
     let rest = Rest::new(regs.bus().clone());
@@ -74,31 +77,32 @@ pub(crate) fn clear_tables<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Section 4.6.7, without the rings, which their queues set up: filters, packet buffer, offloads.
+/// Section 4.6.7: filters, packet buffer and offloads. The queues set up their rings themselves.
 pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
     let regs = &card.regs;
     tracing::debug!(device = %card.name, "receive initialisation, section 4.6.7");
-    // SAFETY: ARMED-ONLY: closing the gate of reception makes the card reach less memory.
+    // SAFETY: ARMED-ONLY: a card that does not receive reaches less memory.
     unsafe { regs.rxctrl().modify_dma(RXCTRL::RXEN::CLEAR) };
 
     // Section 4.6.11.3.4: without DCB the first packet buffer is all there is.
-    // DEPARTURE (larger): the predecessors leave 128 KB of it; the whole buffer rides out longer pauses.
+    // DEPARTURE (larger): ixy uses 128 KB of it; the whole buffer absorbs longer pauses of a program.
     for (n, rxpbsize) in regs.rxpbsize().iter().enumerate() {
         let kb = if n == 0 { card.model.rx_buffer_kb() } else { 0 };
         rxpbsize.write(RXPBSIZE::SIZE.val(kb));
     }
-    // The level has to be sensible even though no pause frames are sent (section 4.6.3.2), in units of 32 bytes.
+    // The threshold has to be valid although no pause frames are sent (section 4.6.3.2). It counts 32 bytes.
     let level = (card.model.rx_buffer_kb() - PAUSE_ROOM_KB) * 1024 / 32;
     for (n, fcrth) in regs.fcrth().iter().enumerate() {
         fcrth.write(FCRTH::RTH.val(if n == 0 { level } else { 0 }));
     }
 
-    // A switch between providers adds a second tag of type 0x88a8, which the card counts as the frame's content: it makes
-    // room only for one tag of its own type (section 8.2.3.7.2). Its mode for double tags (section 7.4.5) is no way out, as
-    // it takes every frame for a tagged one. So frames are as long as JUMBOEN and MAXFRS say (section 8.2.3.22.13).
+    // A switch between providers adds a second tag of type 0x88a8, which the card counts as the frame's
+    // content: it makes room only for one tag of its own type (section 8.2.3.7.2). Its mode for double tags
+    // (section 7.4.5) is no way out, as it takes every frame for a tagged one. So frames are as long as
+    // JUMBOEN and MAXFRS say (section 8.2.3.22.13).
     regs.maxfrs().write(MAXFRS::MFS.val((LONGEST_FRAME + FCS).into()));
-    // The check sequence is stripped in both places, which have to agree (section 8.2.3.8.8), and frames are padded
-    // to 60 bytes when they are sent.
+    // Strip the frame check sequence in both registers, which have to agree (section 8.2.3.8.8). Pad sent
+    // frames to 60 bytes.
     regs.hlreg0().modify(
         HLREG0::RXCRCSTRP::SET
             + HLREG0::TXCRCEN::SET
@@ -118,7 +122,7 @@ pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
     regs.fctrl().modify(FCTRL::BAM::SET + FCTRL::SBP::CLEAR + FCTRL::UPE::CLEAR + FCTRL::MPE::CLEAR);
     filters::set_promiscuous(card, config.promiscuous);
     rss::init(card, config.queues);
-    // Without snooping off, a write-back could be seen before the data (section 4.6.7).
+    // With "no snoop" enabled, the processor could see a write-back before the data (section 4.6.7).
     regs.ctrl_ext().modify(CTRL_EXT::NS_DIS::SET);
 }
 
@@ -139,11 +143,11 @@ pub(crate) fn init_transmit<B: Bus>(card: &Card<B>) {
     regs.rttdcs().modify(RTTDCS::ARBDIS::CLEAR);
 }
 
-/// Section 4.6.7: opens the gate of reception after all rings are set up, with the receive path held meanwhile.
+/// Section 4.6.7: enables reception after all rings are set up. The receive path is held meanwhile.
 ///
 /// # Safety
-/// ARMED-ONLY: every enabled receive ring lies in memory of the driver, and its head and tail are zero or it holds
-/// buffers of the driver's.
+/// ARMED-ONLY: every enabled receive ring lies in memory of the driver, and its head and tail are zero or it
+/// holds buffers of the driver's.
 pub(crate) unsafe fn start_receive<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     let regs = &card.regs;
     regs.secrxctrl().modify(SECRXCTRL::RX_DIS::SET);
@@ -152,8 +156,9 @@ pub(crate) unsafe fn start_receive<B: Bus>(card: &Card<B>) -> Result<(), Error> 
         card.wait(&wait, || regs.secrxstat().get(), |secrxstat| SECRXSTAT::SECRX_RDY.is_set(secrxstat));
     if let Err(error) = ready {
         card.check_present()?;
-        // Frames that pass now are older than this driver's filters, and no worse than that.
-        tracing::warn!(%error, "reception starts all the same");
+        // Frames that are still in the path may have passed the filters of an earlier driver. That does no
+        // harm.
+        tracing::warn!(%error, "the receive path did not become empty; reception starts anyway");
     }
     // SAFETY: ARMED-ONLY, as the caller promises.
     unsafe { regs.rxctrl().modify_dma(RXCTRL::RXEN::SET) };
@@ -161,7 +166,7 @@ pub(crate) unsafe fn start_receive<B: Bus>(card: &Card<B>) -> Result<(), Error> 
     Ok(())
 }
 
-/// Section 4.6.8: opens the gate of transmission.
+/// Section 4.6.8: enables transmission.
 ///
 /// # Safety
 /// ARMED-ONLY: head and tail of every enabled transmit ring are equal.

@@ -1,11 +1,11 @@
 //! Interrupts of receive queues (sections 7.3.1, 7.3.2.1 and 8.2.3.5).
 //!
-//! A received frame sets the cause that IVAR names for its queue, and a cause that EIMS lets through interrupts, no more
-//! often than EITR allows. With MSI-X the cause is a vector, and its message clears it (EIAC) and masks it (EIAM): each
-//! [`arm`](Interrupt::arm) is good for one. Without, there is one interrupt for all causes, which comes with the first of
-//! them and not again as long as any is there.
+//! A received frame sets the cause that IVAR names for its queue. A cause that EIMS unmasks interrupts, at
+//! most at the rate of EITR. With MSI-X each cause is a vector, whose message clears it (EIAC) and masks it
+//! (EIAM): each [`arm`](Interrupt::arm) is good for one interrupt. Without MSI-X all causes share one
+//! interrupt. The first cause raises it, and it is not raised again while any cause is pending.
 //!
-//! No other cause is ever let through, and none before a queue is armed.
+//! No other cause is ever unmasked, and none before a queue is armed.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,11 +22,12 @@ use crate::error::Error;
 
 /// All interrupt causes (section 8.2.3.5.4).
 const ALL_CAUSES: u32 = 0x7fff_ffff;
-/// Those of queues that EICR and EIMS show. With MSI-X there are more, which only the registers for all vectors have.
+/// The causes of queues that EICR and EIMS hold. With MSI-X there are more, in EICS_EX, EIMS_EX and their
+/// like.
 const QUEUE_CAUSES: u32 = EICR::RTXQ.mask << EICR::RTXQ.shift;
-/// How many they are; without MSI-X there are no others.
+/// Their number; without MSI-X there are no others.
 const WITHOUT_MSIX: u16 = 16;
-/// What EITR counts in at 1 and 10 Gbit/s; at 100 Mbit/s it is ten times as much (section 8.2.3.5.12).
+/// The unit of EITR at 1 and 10 Gbit/s; at 100 Mbit/s it is ten times as long (section 8.2.3.5.12).
 const UNIT_NANOSECONDS: u64 = 2048;
 
 /// Section 4.6.3.1: masks everything.
@@ -38,7 +39,8 @@ pub(crate) fn disable<B: Bus>(regs: &Registers<B>) {
     let _causes = regs.eicr().take();
 }
 
-/// Sets up what the configuration asks for, with everything still masked. Gives each receive queue its interrupt, or none.
+/// Sets up vectors and rates as configured, with every cause still masked. Returns the interrupt of each
+/// receive queue, if it has one.
 pub(crate) fn init<B: Bus>(
     card: &Arc<Card<B>>,
     config: &Config,
@@ -56,7 +58,7 @@ pub(crate) fn init<B: Bus>(
         regs.eiac().set(QUEUE_CAUSES);
         regs.eiam_ex().iter().for_each(|causes| causes.set(u32::MAX));
     }
-    // Whatever the last user let interrupt: no transmit queue and no other cause does.
+    // An earlier user may have set these: no transmit queue and no other cause has a vector now.
     regs.ivar().iter().for_each(|causes| causes.set(0));
     regs.ivar_misc().set(0);
     let shared = Arc::new(Shared { card: Arc::clone(card), interrupts, armed: Mutex::new(0) });
@@ -64,7 +66,7 @@ pub(crate) fn init<B: Bus>(
     queues.map(|queue| Ok(Some(QueueInterrupt::new(&shared, queue, interval)?))).collect()
 }
 
-/// EITR.ITR_INTERVAL for `rate` interrupts a second at most, as far as there is one: less than 956 is not possible.
+/// EITR.ITR_INTERVAL for at most `rate` interrupts a second. Less than 956 is not possible.
 fn interval(rate: u32) -> u32 {
     let longest = u64::from(EITR::ITR_INTERVAL.mask);
     match u64::from(rate) {
@@ -73,11 +75,11 @@ fn interval(rate: u32) -> u32 {
     }
 }
 
-/// What the queues of a card have in common here.
+/// What the interrupts of a card's queues share.
 struct Shared<B: Bus> {
     card: Arc<Card<B>>,
     interrupts: Interrupts,
-    /// The receive queues that are armed, as bits. It is locked while the masks are written.
+    /// The armed receive queues, as bits. The lock is held while masks are written.
     armed: Mutex<u64>,
 }
 
@@ -102,7 +104,7 @@ impl<B: Bus> Shared<B> {
     }
 }
 
-/// The interrupt of one receive queue. It is masked when this is dropped.
+/// The interrupt of one receive queue. Dropping this masks it.
 pub(crate) struct QueueInterrupt<B: Bus> {
     shared: Arc<Shared<B>>,
     queue: u16,
@@ -143,8 +145,9 @@ impl<B: Bus> Interrupt for QueueInterrupt<B> {
         let (regs, cause) = (&shared.card.regs, shared.cause(self.queue));
         let mut armed = shared.armed();
         let others = shared.causes(*armed & !(1 << self.queue));
-        // What is pending is of frames that were taken, so it need not interrupt; but not when another queue waits for the
-        // same cause, which may be its own and held back by the throttle. (Causes above the 16th clear by their message only.)
+        // A pending cause belongs to frames that were received already, so clear it. Do not when another
+        // queue is armed for the same cause: the throttle may be delaying that queue's interrupt. (Causes
+        // above the 16th clear only by their message.)
         if others & cause == 0 {
             regs.eicr().clear(cause as u32 & QUEUE_CAUSES);
         }
@@ -155,15 +158,15 @@ impl<B: Bus> Interrupt for QueueInterrupt<B> {
                 mask.raise(causes);
             }
         } else {
-            // The cause of a queue whose thread has not got to it yet would keep the next one from interrupting. With all
-            // of them masked for a moment, those that are pending interrupt again instead.
+            // A pending cause of another queue, whose thread did not run yet, would keep this queue from
+            // interrupting. Masking all causes for a moment makes the pending ones interrupt again.
             regs.eimc().clear(ALL_CAUSES);
             let _flushed = regs.status().get();
             unmasked = shared.interrupts.vectors.unmask();
             regs.eims().raise((others | cause) as u32);
         }
-        // Writes are posted. A cause that was set before they took effect may be lost, but its frame is in memory once this
-        // read is answered, where whoever receives after arming finds it.
+        // Writes are posted. A cause that was set before they took effect may be lost, but once this read
+        // returns its frame is in memory, where the receive that follows `arm` finds it.
         let _flushed = regs.status().get();
         unmasked
     }
@@ -173,7 +176,7 @@ impl<B: Bus> Interrupt for QueueInterrupt<B> {
         let (regs, cause) = (&shared.card.regs, shared.cause(self.queue));
         let mut armed = shared.armed();
         *armed &= !(1 << self.queue);
-        // Another queue may wait for the same cause.
+        // Another queue may be armed for the same cause.
         let masked = cause & !shared.causes(*armed);
         if shared.is_msix() {
             for (mask, causes) in regs.eimc_ex().iter().zip([masked as u32, (masked >> 32) as u32]) {

@@ -13,7 +13,8 @@ use crate::models::Medium;
 use crate::semaphore::{self, Shared};
 use crate::sfp;
 
-/// How long a link to a module may take before it is set up again: one that came up under traffic can stay stuck.
+/// How long a link to a module may take before it is set up again: one that came up under traffic can stay
+/// stuck.
 const RETRY: Duration = Duration::from_secs(2);
 /// The same for a backplane, which negotiates for up to 4.5 seconds.
 const RETRY_NEGOTIATED: Duration = Duration::from_secs(9);
@@ -35,8 +36,8 @@ pub(crate) fn init<B: Bus>(card: &Card<B>) -> Result<(), Error> {
         Medium::Copper => Ok(()),
         Medium::Fixed => restart(card),
         Medium::SfpPlus => {
-            // The laser is on when SDP3 is low, and SDP5 high selects the higher rate of a module that has two (section
-            // 8.2.3.1.4, and the cards' design).
+            // The laser is on when SDP3 is low, and SDP5 high selects the higher rate of a module that has
+            // two (section 8.2.3.1.4, and the cards' design).
             card.regs.esdp().modify(ESDP::SDP3_DATA::CLEAR + ESDP::SDP5_DATA::SET + ESDP::SDP5_IODIR::SET);
             match sfp::set_up(card) {
                 Ok(()) => reset_pipeline(card),
@@ -58,11 +59,11 @@ fn restart<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     semaphore::with(card, Shared::MacRegisters, || card.regs.autoc().modify(AUTOC::RESTART_AN::SET))
 }
 
-/// Starts the link over SFI with what was just written to the analog core. That takes a change of mode and back, with
-/// negotiation under way in between; a restart alone leaves the pipeline as it was.
+/// Starts the link over SFI with what was just written to the analog core. That takes a change of mode and
+/// back, with negotiation under way in between; a restart alone leaves the pipeline as it was.
 fn reset_pipeline<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     if card.regs.mmngc().is_set(MMNGC::MNG_VETO) {
-        // The firmware talks over this link and does not want it touched (section 8.2.3.22.25).
+        // The firmware uses this link (MMNGC.MNG_VETO): leave it alone (section 8.2.3.22.25).
         tracing::debug!(device = %card.name, "the firmware keeps the link as it is");
         return Ok(());
     }
@@ -86,7 +87,7 @@ fn reset_pipeline<B: Bus>(card: &Card<B>) -> Result<(), Error> {
 
 /// The link as it is now (section 8.2.3.22.20).
 pub(crate) fn state<B: Bus>(card: &Card<B>) -> LinkState {
-    // What is read first may be of an earlier time, as a link that was lost is remembered until then.
+    // The first read may be stale: it reports a link loss that happened since the last read.
     let _earlier = card.regs.links().get();
     let links = card.regs.links().extract();
     if links.get() == u32::MAX || !links.is_set(LINKS::LINK_UP) {
@@ -102,8 +103,8 @@ pub(crate) fn state<B: Bus>(card: &Card<B>) -> LinkState {
 }
 
 impl<B: Bus + 'static> Ixgbe<B> {
-    /// Waits until the link is up, at most `limit`, and sets it up again every two seconds; returns what it is then.
-    /// A link that stays down is no error.
+    /// Waits until the link is up, at most `limit`, and sets it up again every two seconds; returns what it
+    /// is then. A link that stays down is no error.
     ///
     /// # Errors
     /// The device is lost.

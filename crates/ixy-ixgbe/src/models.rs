@@ -43,8 +43,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// What software waits after a reset before it touches the card: more than section 4.6.3.2's 10 ms, as stock drivers
-    /// do.
+    /// What software waits after a reset before it touches the card: more than section 4.6.3.2's 10 ms, as
+    /// stock drivers do.
     pub(crate) fn after_reset(&self) -> Duration {
         Duration::from_millis(if self.mac == Mac::I82599 { 50 } else { 100 })
     }

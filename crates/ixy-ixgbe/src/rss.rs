@@ -16,8 +16,8 @@ pub(crate) const KEY: [u8; 40] = [
     0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
 ];
 
-/// Spreads received packets over the queues, as far as the redirection table reaches; with one queue there is
-/// nothing to spread, and everything goes to queue 0.
+/// Spreads received packets over the queues that the redirection table can name. With one queue, everything
+/// goes to queue 0.
 pub(crate) fn init<B: Bus>(card: &Card<B>, queues: u16) {
     let regs = &card.regs;
     if queues == 1 {

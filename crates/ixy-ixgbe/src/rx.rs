@@ -15,11 +15,12 @@ use crate::card::{Card, Wait};
 use crate::error::Error;
 use crate::interrupts::QueueInterrupt;
 
-/// Longest time until a queue says that it is enabled or disabled (section 4.6.7.1).
+/// Longest time until RXDCTL.ENABLE follows what was written (section 4.6.7.1).
 const ENABLE: Duration = Duration::from_millis(50);
 
-/// What the second word of a descriptor with a whole frame says, among the bits that tell: done, end of packet, no
-/// error, and a length below that of a buffer (section 7.1.6.2). All in one compare.
+/// A descriptor holds a complete frame without an error that fits its buffer exactly if
+/// `word & TELLING == GOOD`, where `word` is its second word: done, end of packet, no error bits, and a
+/// length below [`DATA_SIZE`] (section 7.1.6.2).
 const GOOD: u64 = Status::DD.union(Status::EOP).bits() as u64;
 const TELLING: u64 = GOOD | Status::RXE.bits() as u64 | write_back::LENGTH.place(!(DATA_SIZE as u64 - 1));
 const _: () = assert!(DATA_SIZE.is_power_of_two());
@@ -31,15 +32,15 @@ pub struct IxgbeRxQueue<B: Bus> {
     ring: Option<Ring>,
     /// The descriptor that the card completes next. Always less than the ring's length.
     next: usize,
-    /// In the middle of a frame of several descriptors, which is dropped whole.
+    /// Whether the next descriptor continues a frame of several descriptors, which is dropped whole.
     in_long_frame: bool,
-    /// The last look left a frame where it is, as the pool had no fresh buffer.
+    /// Whether the last pass left a frame in the ring, because the pool had no fresh buffer.
     starved: bool,
     interrupt: Option<QueueInterrupt<B>>,
     card: Arc<Card<B>>,
 }
 
-/// What the card reaches while the queue is enabled: descriptors, and the buffers that they name.
+/// The memory that the card reaches while the queue is enabled: descriptors, and the buffers that they name.
 struct Ring {
     descriptors: DmaSlice,
     buffers: Posted,
@@ -78,8 +79,8 @@ impl<B: Bus> IxgbeRxQueue<B> {
             card: Arc::clone(card),
         };
         let regs = &queue.regs;
-        // The whole buffer is one piece (descriptor type 1), of the size that `BUFFER_KB` says, and a frame that finds no
-        // descriptor is dropped, so that this queue does not stop the others (section 8.2.3.8.7).
+        // Use advanced descriptors with one buffer (type 1) of `BUFFER_KB`. Drop frames that find no
+        // descriptor, so that this queue does not stop the others (section 8.2.3.8.7).
         // SAFETY: ARMED-ONLY: the ring is memory of this queue, its length is that of the memory, and every
         // descriptor names a buffer of the queue with room for what SRRCTL lets the card write.
         unsafe {
@@ -97,14 +98,14 @@ impl<B: Bus> IxgbeRxQueue<B> {
         }
         let wait = Wait { register: "RXDCTL", wanted: "ENABLE set", section: "4.6.7.1", limit: ENABLE };
         card.wait(&wait, || regs.rxdctl().get(), |rxdctl| RXDCTL::ENABLE.is_set(rxdctl))?;
-        // SAFETY: ARMED-ONLY: all descriptors were armed above. One stays back, as head and tail being equal means
-        // an empty ring (section 7.1.9).
+        // SAFETY: ARMED-ONLY: all descriptors were armed above. One stays back, as head and tail being equal
+        // means an empty ring (section 7.1.9).
         unsafe { regs.rdt().set_dma(last) };
         Ok(queue)
     }
 
-    /// If the next descriptor, whose second word is `word`, is done and holds no good frame: gives it back with the
-    /// buffer that it had, and says so.
+    /// Drops a bad frame: if the next descriptor, whose second word is `word`, is done and holds no good
+    /// frame, posts the same buffer again and returns `true`.
     #[cold]
     #[inline(never)]
     fn drop_bad(&mut self, word: u64) -> bool {
@@ -119,7 +120,7 @@ impl<B: Bus> IxgbeRxQueue<B> {
         arm(&ring[self.next & mask], buffers.iova(self.next));
         self.next = (self.next + 1) & mask;
         self.card.dropped_bytes.fetch_add(len, Ordering::Relaxed);
-        // A frame counts once, when its last descriptor is here.
+        // A frame counts once, at its last descriptor.
         self.in_long_frame = !status.contains(Status::EOP);
         if !self.in_long_frame {
             self.card.dropped.fetch_add(1, Ordering::Relaxed);
@@ -127,7 +128,7 @@ impl<B: Bus> IxgbeRxQueue<B> {
         true
     }
 
-    /// Takes the frames that are there until the batch is full or one comes that is not good. Returns how many, and whether
+    /// Collects received frames until the batch is full or a bad one follows. Returns how many, and whether
     /// the one behind them was dropped.
     #[inline(always)]
     fn take(&mut self, batch: &mut Batch) -> (usize, bool) {
@@ -135,8 +136,7 @@ impl<B: Bus> IxgbeRxQueue<B> {
         let ring = descriptors.words().as_chunks::<2>().0;
         let mask = ring.len() - 1;
         let first = self.next;
-        // How many frames are there that are whole, without an error and shorter than their buffer. From the first descriptor
-        // to the end of the ring, and on from its start.
+        // Count the good frames from the next descriptor to the end of the ring, and on from its start.
         let room = if self.in_long_frame { 0 } else { batch.room().min(mask) };
         let (start, end) = ring.split_at(first);
         let mut ready = good(&end[..room.min(end.len())]);
@@ -151,7 +151,7 @@ impl<B: Bus> IxgbeRxQueue<B> {
         // SAFETY: OWNED-BUFFER: the card has reported these descriptors done.
         let received = unsafe { buffers.exchange(ring, first, ready, batch, take) };
         self.next = (first + received) & mask;
-        // Without a fresh buffer a frame stays where it is, and what is behind it waits.
+        // Without a fresh buffer a frame stays in the ring, and those behind it wait.
         self.starved = received < ready;
         let dropped = received == ready && batch.room() > 0 && {
             let word = second_word(&ring[self.next & mask]);
@@ -165,8 +165,8 @@ impl<B: Bus> IxgbeRxQueue<B> {
         (received, dropped)
     }
 
-    /// After a pass that gave nothing but a bad frame: looks behind it and those like it, since nothing interrupts for what is
-    /// there already, and whoever is told of none sleeps. As many descriptors are looked at as the ring has.
+    /// Continues behind a bad frame that was the first of the pass. Frames behind it raise no new interrupt,
+    /// so a caller that gets none would sleep over them. It looks at no more descriptors than the ring has.
     #[cold]
     #[inline(never)]
     fn look_behind(&mut self, batch: &mut Batch) -> usize {
@@ -181,27 +181,29 @@ impl<B: Bus> IxgbeRxQueue<B> {
     }
 }
 
-/// What a buffer is told to the card as, in KB (section 8.2.3.8.7): rounded down, so that it never writes past the end.
+/// SRRCTL.BSIZEPACKET, the size of a buffer in KB (section 8.2.3.8.7): rounded down, so that the card never
+/// writes past its end.
 const BUFFER_KB: u32 = DATA_SIZE as u32 / 1024;
 
-/// How many descriptors from the first on have a good frame.
+/// The number of descriptors from the first on that hold a good frame.
 #[inline(always)]
 fn good(descriptors: &[[AtomicU64; 2]]) -> usize {
     descriptors.iter().take_while(|descriptor| second_word(descriptor) & TELLING == GOOD).count()
 }
 
-/// The word of a descriptor that says whether it is done. The acquire load orders the frame's bytes after it.
+/// The word of a descriptor that holds DD. The acquire load orders reads of the frame after it.
 #[inline(always)]
 fn second_word(descriptor: &[AtomicU64; 2]) -> u64 {
     u64::from_le(descriptor[1].load(Ordering::Acquire))
 }
 
-/// Writes a descriptor in its read format: packet address, and a header address that is not used (section 7.1.6.1).
+/// Writes a descriptor in its read format: packet address, and a header address that is not used (section
+/// 7.1.6.1).
 #[inline(always)]
 fn arm(descriptor: &[AtomicU64; 2], buffer: Iova) {
     let [address, status] = receive::read(buffer.0);
     descriptor[0].store(address.to_le(), Ordering::Relaxed);
-    // The word that the card writes DD into goes last.
+    // Write the word that holds DD last.
     descriptor[1].store(status.to_le(), Ordering::Release);
 }
 
@@ -223,9 +225,10 @@ impl<B: Bus> RxQueue for IxgbeRxQueue<B> {
 }
 
 impl<B: Bus> Drop for IxgbeRxQueue<B> {
-    /// Section 4.6.7.1.2: disables the queue. Its memory goes to the card, which frees it once it has stopped.
+    /// Section 4.6.7.1.2: disables the queue. `Card` takes over its memory and frees it once the device has
+    /// stopped.
     fn drop(&mut self) {
-        // First of all, so that nothing that fails below frees it.
+        // Hand the memory over first, so that no failure below frees it.
         if let Some(Ring { descriptors, buffers }) = self.ring.take() {
             self.card.keep(Box::new((descriptors, buffers)));
         }
@@ -234,7 +237,7 @@ impl<B: Bus> Drop for IxgbeRxQueue<B> {
         let wait = Wait { register: "RXDCTL", wanted: "ENABLE clear", section: "4.6.7.1.2", limit: ENABLE };
         let rxdctl = || self.regs.rxdctl().get();
         let stopped = self.card.wait(&wait, rxdctl, |rxdctl| !RXDCTL::ENABLE.is_set(rxdctl));
-        // Whose card is gone hears of that otherwise.
+        // A lost card is reported elsewhere, so only a time-out is worth a warning here.
         if let Err(error @ Error::Timeout { .. }) = stopped {
             tracing::warn!(%error, "a receive queue did not stop");
         }

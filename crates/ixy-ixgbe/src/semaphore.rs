@@ -8,7 +8,8 @@ use ixy_regs::ixgbe::fields::{EERD, SWSM};
 use crate::card::{Card, Wait};
 use crate::error::Error;
 
-/// What can be held, by its bit in SW_FW_SYNC. The firmware's bit for the same thing is five higher.
+/// A resource that one user holds at a time, by its bit in SW_FW_SYNC. The firmware's bit for it is five
+/// higher.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shared {
     /// The I2C bus of port 0.
@@ -19,22 +20,23 @@ pub(crate) enum Shared {
     MacRegisters = 3,
 }
 
-/// The firmware's bits of SW_FW_SYNC stand this much higher than software's.
+/// The firmware's bits of SW_FW_SYNC are this much higher than software's.
 const FIRMWARE: u32 = 5;
-/// Longest time that another holder keeps a semaphore, after which it has died with it (section 10.5.4).
+/// Longest time that another holder keeps a semaphore. After it, the holder is taken for dead (section
+/// 10.5.4).
 const HOLD: Duration = Duration::from_secs(1);
 const SHORT: Duration = Duration::from_millis(100);
-/// How long the others get between two looks.
+/// The pause between two attempts.
 const TURN: Duration = Duration::from_millis(5);
 /// Longest time to read one word of the EEPROM, which the firmware may be using.
 const READ: Duration = Duration::from_millis(500);
 
-/// Runs `action` while `what` belongs to it alone.
+/// Runs `action` with exclusive access to the resource `what`.
 pub(crate) fn with<B: Bus, R>(card: &Card<B>, what: Shared, action: impl FnOnce() -> R) -> Result<R, Error> {
     let ours = 1 << what as u32;
     let taken_by = ours | ours << FIRMWARE;
     let wait = Wait { register: "SW_FW_SYNC", wanted: "free", section: "10.5.4", limit: HOLD };
-    // `claim` looks and takes in one step, and reads as zero when it took.
+    // `claim` tests and takes in one step, and returns zero on success.
     let claimed = card.wait(&wait, || claim(card, ours, taken_by), |others| others == 0);
     if let Err(error) = claimed {
         card.check_present()?;
@@ -47,7 +49,8 @@ pub(crate) fn with<B: Bus, R>(card: &Card<B>, what: Shared, action: impl FnOnce(
     Ok(result)
 }
 
-/// Takes the bits `ours` if none of `taken_by` is set; returns those that were set, or all ones when it could not look.
+/// Takes the bits `ours` if none of `taken_by` is set. Returns the bits of `taken_by` that were set, or all
+/// ones when SW_FW_SYNC could not be read.
 fn claim<B: Bus>(card: &Card<B>, ours: u32, taken_by: u32) -> u32 {
     let look = || {
         let sync = card.regs.sw_fw_sync();
@@ -64,14 +67,14 @@ fn claim<B: Bus>(card: &Card<B>, ours: u32, taken_by: u32) -> u32 {
     others
 }
 
-/// Runs `action` with the two semaphores held that guard SW_FW_SYNC itself: SMBI against other software, SWESMBI
-/// against the firmware.
+/// Runs `action` while holding the two semaphores that guard SW_FW_SYNC itself: SMBI against other software,
+/// SWESMBI against the firmware.
 fn inner<B: Bus, R>(card: &Card<B>, action: impl FnOnce() -> R) -> Result<R, Error> {
     let swsm = card.regs.swsm();
     let wait = Wait { register: "SWSM", wanted: "SMBI clear", section: "10.5.4", limit: SHORT };
     if let Err(error) = card.wait(&wait, || swsm.test_and_set().get(), |value| !SWSM::SMBI.is_set(value)) {
         card.check_present()?;
-        // No holder keeps it this long: whoever set it is gone, and it counts as ours.
+        // No holder keeps it this long, so the holder is dead. Treat it as ours.
         tracing::debug!(%error, "taking over SMBI");
     }
     let wait = Wait { register: "SWSM", wanted: "SWESMBI set", section: "10.5.4", limit: SHORT };

@@ -18,7 +18,8 @@ const MAX_WORDS: u16 = 256;
 /// The first word that EERD cannot address.
 const EEPROM_END: u16 = 0x4000;
 const BETWEEN_WORDS: Duration = Duration::from_micros(20);
-/// How often a byte is asked for: a module may be busy, or in the middle of a transfer that somebody broke off.
+/// How often a byte is asked for: a module may be busy, or in the middle of a transfer that somebody broke
+/// off.
 const TRIES: usize = 3;
 
 /// Why a module was not set up.
@@ -96,8 +97,8 @@ const RATE: u8 = 12;
 /// 9.9 Gbit/s, in the units of 100 Mbit/s that the byte has: 10GBASE-W is the slowest of its kind.
 const TEN_GIGABIT_RATE: u8 = 99;
 
-/// The words of the set-up `id`: the list is one word of header and then pairs of an id and a pointer, each set-up one
-/// word of header and then words until the end mark.
+/// The words of the set-up `id`: the list is one word of header and then pairs of an id and a pointer, each
+/// set-up one word of header and then words until the end mark.
 fn find_set_up<B: Bus>(card: &Card<B>, id: u16) -> Result<Vec<u16>, SfpError> {
     let list = semaphore::eeprom_word(card, LIST_POINTER)?;
     if list == 0 || list >= EEPROM_END {

@@ -11,7 +11,8 @@ use crate::error::Error;
 /// Bytes of the frame check sequence, which the transmit byte counter includes.
 const FCS: u64 = 4;
 
-/// What was counted so far. The card's counters are 32 or 36 bits wide and clear when they are read.
+/// The totals since the card was opened. The card's counters are 32 or 36 bits wide and clear when they are
+/// read.
 #[derive(Debug, Default)]
 pub(crate) struct Counters(DeviceStats);
 
@@ -20,7 +21,7 @@ impl Counters {
     pub(crate) fn update<B: Bus>(&mut self, card: &Card<B>) -> Result<DeviceStats, Error> {
         card.check_present()?;
         let taken = take(card);
-        // A card that vanished in between read all ones, which is no count.
+        // A card that was lost meanwhile read as all ones: do not count that.
         card.check_present()?;
         let total = &mut self.0;
         total.rx_packets += taken.rx_packets;
@@ -30,7 +31,7 @@ impl Counters {
         total.tx_packets += taken.tx_packets;
         total.tx_bytes += taken.tx_bytes;
         total.rx_dropped = card.dropped.load(Ordering::Relaxed);
-        // What the driver dropped went to memory, too, and was counted there.
+        // Frames that the driver dropped had reached memory, so the card counted them as received.
         let dropped_bytes = card.dropped_bytes.load(Ordering::Relaxed);
         Ok(DeviceStats {
             rx_packets: total.rx_packets.saturating_sub(total.rx_dropped),
@@ -39,7 +40,7 @@ impl Counters {
         })
     }
 
-    /// Section 4.6.5: what was counted before the card was opened is none of ours.
+    /// Section 4.6.5: clears what was counted before the card was opened.
     pub(crate) fn clear<B: Bus>(&mut self, card: &Card<B>) {
         let _before = take(card);
         self.0 = DeviceStats::default();
@@ -50,8 +51,8 @@ impl Counters {
 fn take<B: Bus>(card: &Card<B>) -> DeviceStats {
     let regs = &card.regs;
     let mut taken = DeviceStats::default();
-    // DEPARTURE (erratum): GPRC counts frames that were missed, too. QPRC counts what went to memory, queue by queue;
-    // all queues are mapped to these sixteen counters.
+    // DEPARTURE (erratum): GPRC counts frames that were missed, too. QPRC counts what went to memory, queue
+    // by queue; all queues are mapped to these sixteen counters.
     for qprc in regs.qprc().iter() {
         taken.rx_packets += u64::from(qprc.take().get());
     }

@@ -14,12 +14,12 @@ use ixy_regs::ixgbe::fields::TXDCTL;
 use crate::card::{Card, Wait};
 use crate::error::Error;
 
-/// Longest time until a queue says that it is enabled or disabled (section 4.6.8).
+/// Longest time until TXDCTL.ENABLE follows what was written (section 4.6.8).
 const ENABLE: Duration = Duration::from_millis(50);
-/// The card wants at least this many bytes, and pads to 60 itself (section 7.2.1.1).
+/// The shortest frame that the card takes; it pads to 60 bytes itself (section 7.2.1.1).
 const SHORTEST: usize = 17;
 
-/// A frame in one descriptor, to which the card adds the frame check sequence.
+/// The command for a frame in one descriptor; the card adds the frame check sequence.
 const WHOLE: Command = Command::EOP.union(Command::IFCS);
 
 /// A transmit queue of the card.
@@ -27,16 +27,17 @@ pub struct IxgbeTxQueue<B: Bus> {
     regs: ixgbe::TxQueue<B>,
     /// `None` only while it is being dropped.
     ring: Option<Ring>,
-    /// Whether sent packets are asked for with `reclaim`.
+    /// Whether the application takes sent packets back with `reclaim`.
     reclaims: bool,
     card: Arc<Card<B>>,
 }
 
-/// What the card reaches while the queue is enabled: descriptors, and the packets that they name.
+/// The memory that the card reaches while the queue is enabled: descriptors, and the packets that they name.
 struct Ring {
     descriptors: DmaSlice,
     packets: InFlight,
-    /// At the first descriptor of a batch: the length of the batch, whose last descriptor is the one that reports.
+    /// The length of each batch, at the index of its first descriptor. Only the last descriptor of a batch
+    /// reports (RS).
     batches: Box<[u16]>,
 }
 
@@ -59,11 +60,11 @@ impl<B: Bus> IxgbeTxQueue<B> {
         let ring = Ring { descriptors, packets, batches: vec![0; len].into_boxed_slice() };
         let queue = Self { regs, ring: Some(ring), reclaims: false, card: Arc::clone(card) };
         let regs = &queue.regs;
-        // Descriptors are fetched ahead when fewer than 36 are left in the card and 8 wait, which one queue needs for
-        // line rate; each that reports is written back at once, as WTHRESH above 0 is for other modes (section
-        // 7.2.3.4.1).
-        // SAFETY: ARMED-ONLY: the ring is memory of this queue, its length is that of the memory, and head and tail
-        // are equal, so the card fetches nothing yet.
+        // Prefetch when the card holds fewer than 36 descriptors and 8 wait: one queue needs this for line
+        // rate. Write each descriptor that reports back at once, because WTHRESH above 0 is for other modes
+        // (section 7.2.3.4.1).
+        // SAFETY: ARMED-ONLY: the ring is memory of this queue, its length is that of the memory, and head
+        // and tail are equal, so the card fetches nothing yet.
         unsafe {
             regs.tdbal().set_dma(iova as u32);
             regs.tdbah().set_dma((iova >> 32) as u32);
@@ -81,7 +82,7 @@ impl<B: Bus> IxgbeTxQueue<B> {
 }
 
 impl Ring {
-    /// How many packets the oldest batch has, if the card has reported it done.
+    /// The number of packets in the oldest batch, if the card has reported it done.
     #[inline(always)]
     fn done(&self) -> Option<usize> {
         if self.packets.is_empty() {
@@ -92,7 +93,7 @@ impl Ring {
         let first = self.packets.oldest() & mask;
         let batch = usize::from(self.batches[first]);
         let last = (first + batch).wrapping_sub(1) & mask;
-        // The acquire load orders whatever becomes of the packets after the card's last access to them.
+        // The acquire load orders every later use of the packets after the card's last access to them.
         transmit::is_done(u64::from_le(ring[last][1].load(Ordering::Acquire))).then_some(batch)
     }
 
@@ -106,7 +107,7 @@ impl Ring {
     }
 }
 
-/// Fills a frame that is shorter than the card takes up with zeros, to the shortest of Ethernet.
+/// Pads a frame that is too short for the card with zeros to 60 bytes, the minimum of Ethernet.
 #[cold]
 #[inline(never)]
 fn pad(packet: &mut Packet) {
@@ -119,7 +120,7 @@ fn pad(packet: &mut Packet) {
 impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
     fn send(&mut self, batch: &mut Batch) -> usize {
         let Some(ring) = &mut self.ring else { return 0 };
-        // Who reclaims packets finds them in the ring as long as it has room.
+        // For an application that reclaims, sent packets stay in the ring while it has room.
         if !self.reclaims || ring.packets.room() < batch.len() {
             ring.clean();
         }
@@ -138,12 +139,14 @@ impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
         });
         if sent > 0 {
             let next = (first + sent) & mask;
-            // Only the last one of the batch reports: the card is then done with all before it (section 7.2.3.5).
+            // Only the last descriptor of a batch has RS set; when it is done, so are all before it (section
+            // 7.2.3.5).
             let last = &ring[next.wrapping_sub(1) & mask][1];
             last.store(last.load(Ordering::Relaxed) | Command::RS.bits().to_le(), Ordering::Relaxed);
             batches[first] = sent as u16;
-            // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that stand in the
-            // ring, in memory that the card's domain reaches. The bus orders this write after those above.
+            // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that stand in
+            // the ring, in memory that the card's domain reaches. The bus orders this write after those
+            // above.
             unsafe { self.regs.tdt().set_dma(next as u32) };
         }
         sent
@@ -160,7 +163,7 @@ impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
             let taken = unsafe { ring.packets.give_back(done.min(count - reclaimed), batch) };
             reclaimed += taken;
             if taken < done {
-                // What is left is a batch of its own, with the same last descriptor.
+                // The rest becomes a batch of its own, with the same last descriptor.
                 let oldest = ring.packets.oldest();
                 ring.batches[oldest] = (done - taken) as u16;
             }
@@ -180,9 +183,10 @@ impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
 }
 
 impl<B: Bus> Drop for IxgbeTxQueue<B> {
-    /// Section 4.6.8.1: disables the queue. Its memory goes to the card, which frees it once it has stopped.
+    /// Section 4.6.8.1: disables the queue. `Card` takes over its memory and frees it once the device has
+    /// stopped.
     fn drop(&mut self) {
-        // First of all, so that nothing that fails below frees it.
+        // Hand the memory over first, so that no failure below frees it.
         if let Some(Ring { descriptors, packets, .. }) = self.ring.take() {
             self.card.keep(Box::new((descriptors, packets)));
         }
@@ -191,7 +195,7 @@ impl<B: Bus> Drop for IxgbeTxQueue<B> {
         let wait = Wait { register: "TXDCTL", wanted: "ENABLE clear", section: "4.6.8.1", limit: ENABLE };
         let txdctl = || self.regs.txdctl().get();
         let stopped = self.card.wait(&wait, txdctl, |txdctl| !TXDCTL::ENABLE.is_set(txdctl));
-        // Whose card is gone hears of that otherwise.
+        // A lost card is reported elsewhere, so only a time-out is worth a warning here.
         if let Err(error @ Error::Timeout { .. }) = stopped {
             tracing::warn!(%error, "a transmit queue did not stop");
         }
