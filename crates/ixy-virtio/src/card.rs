@@ -1,4 +1,4 @@
-//! What device and queues share: the registers, what went wrong, and the end of it all.
+//! What the device and its queues share: the registers, failures, and the reset at the end.
 
 use std::any::Any;
 use std::fmt;
@@ -18,25 +18,26 @@ use crate::error::Error;
 use crate::ring::RingFault;
 use crate::transport::Transport;
 
-/// Longest time until requests are done that the device had under way when its bus mastering was switched off.
+/// Longest time until pending requests end after bus mastering was switched off.
 const PENDING: Duration = Duration::from_millis(20);
 
-/// What is read from a device that is gone.
+/// The value of every register of a device that is gone.
 pub(crate) const GONE: u8 = 0xFF;
-/// A driver is there and knows the device, and has set it up (section 2.1).
+/// The device status of a running device (section 2.1).
 const RUNNING: u8 = 0xF;
 
-/// One open device. The last holder of it, a device or a queue, resets it and frees its memory.
+/// One open device. When its last holder, the device or a queue, is dropped, it is reset and its memory
+/// freed.
 ///
-/// QUIET-BEFORE-FREE: rings and the packets in them are handed to [`keep`](Self::keep) when their queue is dropped,
-/// and freed only after the device was seen to have stopped.
+/// QUIET-BEFORE-FREE: rings and the packets in them are handed to [`keep`](Self::keep) when their queue is
+/// dropped, and freed only after the device was seen to have stopped.
 pub(crate) struct Card<B: Bus> {
     pub(crate) transport: Transport<B>,
     pub(crate) name: String,
-    /// What was agreed on.
+    /// The negotiated features.
     pub(crate) features: Features,
     pub(crate) bus_master: Arc<dyn BusMaster>,
-    /// The vectors, which stay switched on until the device was reset, and has none any more.
+    /// The vectors, which stay enabled until the device was reset and uses none any more.
     pub(crate) interrupts: Option<Interrupts>,
     /// One for each pair of queues.
     pub(crate) counters: Box<[Counters]>,
@@ -97,19 +98,19 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// Whether the header of a frame is in one descriptor with it: not so with a legacy device that wants the
-    /// two apart (section 5.1.6.6).
+    /// Whether a frame shares a descriptor with its header. Some legacy devices want two descriptors (section
+    /// 5.1.6.6).
     pub(crate) fn header_with_data(&self) -> bool {
         self.transport.is_modern() || self.features.contains(Features::ANY_LAYOUT)
     }
 
-    /// Bytes of the header before each frame: without the number of buffers where that cannot be more than one and the
-    /// interface is the legacy one (section 5.1.6.1).
+    /// Bytes of the header before each frame. The legacy interface leaves the number of buffers out where it
+    /// is always one (section 5.1.6.1).
     pub(crate) fn header_len(&self) -> u16 {
         net::Header::size(self.features) as u16
     }
 
-    /// That the device answers.
+    /// Checks that the device answers.
     pub(crate) fn check_present(&self) -> Result<u8, ixy_core::Error> {
         match self.transport.status() {
             GONE => Err(ixy_core::Error::Lost { device: self.name.clone(), register: "device_status" }),
@@ -117,7 +118,7 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// Says so when the device's network has frames that no buffer holds.
+    /// Warns when the device's network has frames that are longer than a buffer.
     pub(crate) fn warn_of_long_frames(&self) {
         const LONGEST: u16 = DATA_SIZE - 18;
         let offered = Features::from_bits_retain(self.transport.offered());
@@ -132,7 +133,7 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// A reset that did not end.
+    /// The error for a reset that did not end.
     pub(crate) fn reset_timeout(&self) -> Error {
         Error::Timeout {
             device: self.name.clone(),
@@ -143,7 +144,7 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// That the device runs as it was set up, and that all its rings do.
+    /// Checks that the device runs as it was set up, and that no ring is broken.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let status = self.check_present()?;
         let device = || self.name.clone();
@@ -153,7 +154,7 @@ impl<B: Bus> Card<B> {
         if STATUS::NEEDS_RESET.is_set(status) {
             return Err(Error::NeedsReset { device: device(), status });
         }
-        // FEATURES_OK is no bit of a legacy device.
+        // A legacy device has no bit FEATURES_OK.
         let wanted =
             if self.transport.is_modern() { RUNNING } else { RUNNING & !STATUS::FEATURES_OK::SET.mask() };
         if status & wanted != wanted {
@@ -162,7 +163,7 @@ impl<B: Bus> Card<B> {
         Ok(())
     }
 
-    /// Remembers that a ring is broken, for the next one who asks whether the device runs.
+    /// Records a broken ring; the next check whether the device runs reports it.
     #[cold]
     pub(crate) fn fail(&self, queue: &str, fault: RingFault) {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,7 +190,7 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// Brings the device to rest; `true` when it is certain that it reaches no memory any more.
+    /// Stops the device; `true` when it certainly reaches no memory any more.
     fn stop(&self) -> bool {
         let reset = if self.check_present().is_err() {
             tracing::warn!(device = %self.name, "the device no longer answers; only its bus mastering is switched off");
@@ -204,8 +205,8 @@ impl<B: Bus> Card<B> {
                 false
             }
         };
-        // DEPARTURE: a device of software may go on without bus mastering, as legacy drivers never switched it on. So
-        // only a reset tells that it has stopped; registers that read ones do not.
+        // DEPARTURE: a software device may ignore bus mastering, because legacy drivers never enabled it. So
+        // only a finished reset proves that it has stopped; registers that read as all ones do not.
         stopped && reset
     }
 
@@ -226,7 +227,7 @@ impl<B: Bus> Card<B> {
 
 impl<B: Bus> Drop for Card<B> {
     fn drop(&mut self) {
-        // Leaked unless the device is seen to be at rest, also when that panics.
+        // The memory is leaked unless the device was seen to have stopped, also after a panic.
         let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
         let memory = ManuallyDrop::new(memory);
         let stopped = self.stop();
@@ -235,7 +236,7 @@ impl<B: Bus> Drop for Card<B> {
         } else {
             tracing::error!(
                 device = %self.name,
-                "the device could not be brought to rest: the memory that it may still write is not freed"
+                "the device could not be stopped: memory that it may still write is not freed"
             );
         }
         tracing::debug!(device = %self.name, stopped, "closed");

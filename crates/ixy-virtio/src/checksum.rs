@@ -4,9 +4,9 @@ use ixy_core::Checksum;
 use ixy_regs::virtio::net::{Header, HeaderFlags};
 use zerocopy::{FromBytes, IntoBytes};
 
-/// What the header before a received frame says.
+/// Decodes what the header of a received frame says about its checksum.
 pub(crate) fn received(header: &[u8]) -> Checksum {
-    // The shorter header of a legacy device lacks what comes last.
+    // The shorter header of a legacy device lacks the last field.
     let mut bytes = [0; size_of::<Header>()];
     let len = header.len().min(bytes.len());
     bytes[..len].copy_from_slice(&header[..len]);
@@ -21,10 +21,10 @@ pub(crate) fn received(header: &[u8]) -> Checksum {
     }
 }
 
-/// Writes the header before a frame that is sent.
+/// Writes the header of a frame to send.
 #[inline(always)]
 pub(crate) fn write(checksum: Checksum, into: &mut [u8]) {
-    // Of either length that there is, in a store or two.
+    // Write either length of header in one or two stores.
     if let Some(whole) = into.first_chunk_mut::<{ Header::SIZE }>() {
         *whole = [0; Header::SIZE];
     } else {

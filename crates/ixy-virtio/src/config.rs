@@ -7,26 +7,28 @@ use crate::error::Error;
 /// How many queues and descriptors a device is opened with, and what it receives.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Pairs of a receive and a transmit queue, 1 to 64. More than one takes a device that offers `MQ` and `CTRL_VQ`;
-    /// it then spreads frames over them as it likes, usually by their flow.
+    /// Pairs of a receive and a transmit queue, 1 to 64. More than one takes a device that offers `MQ` and
+    /// `CTRL_VQ`; it then spreads frames over them as it likes, usually by their flow.
     pub queues: u16,
-    /// Buffers that wait for frames in each receive queue: a power of two from 64 to 4,096. Of a device with smaller
-    /// rings it is what they hold, which with a legacy device is its own choice.
+    /// Buffers posted to each receive queue: a power of two from 64 to 4,096. A device with smaller rings
+    /// gets fewer, as many as they hold. A legacy device chooses the size of its rings itself.
     pub rx_ring: u16,
-    /// Frames that wait to be sent in each transmit queue, otherwise as `rx_ring`.
+    /// Frames that each transmit queue holds, with the same limits as `rx_ring`.
     pub tx_ring: u16,
-    /// Whether frames to any address are received, as a forwarder needs it, or only those to the device's own.
+    /// Whether frames to any address are received, as a forwarder needs it, or only those to the device's
+    /// own.
     pub promiscuous: bool,
-    /// Whether an IOMMU translates the device's addresses, so that it has to use the platform's way to memory
-    /// (`ACCESS_PLATFORM`). One that does not takes them for physical ones, and is refused.
+    /// Whether an IOMMU translates the device's addresses. The device then has to offer `ACCESS_PLATFORM`;
+    /// one without it would use the addresses as physical ones, and is refused.
     pub behind_iommu: bool,
-    /// Whether frames may be received and sent whose checksum is still owed (`GUEST_CSUM`, `CSUM`), if the device
-    /// offers it. See [`Checksum`](ixy_core::Checksum).
+    /// Whether to receive and send frames whose checksum is not computed yet (`GUEST_CSUM`, `CSUM`), if the
+    /// device offers it. See [`Checksum`](ixy_core::Checksum).
     pub checksum_offload: bool,
-    /// What receive queues interrupt through, for programs that sleep until a frame arrives; `None` when all queues are only
-    /// polled. MSI-X vectors are switched on, and stay so, before the device is opened. The device cannot limit how often
-    /// it interrupts, so [`rate`](Interrupts::rate) is not kept: only the next frame after a queue was armed interrupts
-    /// (and some that follow, without `EVENT_IDX`), so that it is the program that sets the pace.
+    /// The interrupt vectors of receive queues, for programs that sleep until a frame arrives; `None` when
+    /// all queues are only polled. MSI-X has to be enabled before the device is opened, and stays enabled.
+    /// The device cannot throttle interrupts, so [`rate`](Interrupts::rate) has no effect: only the next
+    /// frame after a queue was armed interrupts (and some that follow, without `EVENT_IDX`), so the program
+    /// sets the pace.
     pub interrupts: Option<Interrupts>,
 }
 
@@ -61,7 +63,7 @@ impl Config {
         Ok(())
     }
 
-    /// How many buffers a pool needs for one such device: its rings full, and its caches and a batch beside them.
+    /// How many buffers a pool needs for one such device: to fill its rings and its caches, and for a batch.
     pub fn buffers(&self) -> usize {
         let rings = usize::from(self.rx_ring) + usize::from(self.tx_ring);
         usize::from(self.queues) * (rings + 2 * Cache::CAPACITY + Batch::CAPACITY)

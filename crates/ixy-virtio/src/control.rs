@@ -1,4 +1,4 @@
-//! The control queue, on which a device is told what registers have no room for (section 5.1.6.5).
+//! The control queue, which carries commands to the device (section 5.1.6.5).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,20 +14,20 @@ use crate::error::Error;
 use crate::queue::{Plan, Running};
 use crate::ring::Part;
 
-/// Longest time that a command takes, and how often the driver looks whether it is done.
+/// Longest time that a command takes, and the pause between two checks whether it is done.
 const COMMAND: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_micros(20);
 
 /// Bytes of the longest command: class, command, and an address.
 const LONGEST: usize = 8;
-/// What stands where the device is to write its answer: none of those that there are.
+/// The byte in the place of the answer before the device writes it: no valid answer.
 const NO_ANSWER: u8 = 0xFF;
 
 /// The control queue. One command is under way at a time.
 pub(crate) struct Control<B: Bus> {
     /// `None` only while it is being dropped.
     queue: Option<Running<B>>,
-    /// A command was not answered: it may still be, so there can be no other.
+    /// Whether a command got no answer. The device may still answer it, so no other command can be sent.
     dead: bool,
     card: Arc<Card<B>>,
 }
@@ -57,17 +57,17 @@ impl<B: Bus> Control<B> {
         self.command("receive all multicast frames", control::RX_ALLMULTI, &[on.into()])
     }
 
-    /// Section 5.1.6.5.2: have this address.
+    /// Section 5.1.6.5.2: set the device's address.
     pub(crate) fn set_mac(&mut self, mac: MacAddress) -> Result<(), Error> {
         self.command("set its MAC address", control::MAC_ADDR_SET, &mac.0)
     }
 
-    /// Section 5.1.6.5.6: use so many pairs of queues.
+    /// Section 5.1.6.5.6: set the number of queue pairs in use.
     pub(crate) fn set_queue_pairs(&mut self, pairs: u16) -> Result<(), Error> {
         self.command("use several queue pairs", control::MQ_VQ_PAIRS_SET, &pairs.to_le_bytes())
     }
 
-    /// Gives the device a command and waits for its answer.
+    /// Sends the device a command and waits for its answer.
     fn command(&mut self, what: &'static str, command: Command, data: &[u8]) -> Result<(), Error> {
         let device = || self.card.name.clone();
         self.card.check()?;
@@ -100,7 +100,7 @@ impl<B: Bus> Control<B> {
         }
         let end = Instant::now() + COMMAND;
         loop {
-            // The clock is read first, so that a thread that slept past the end still looks once more.
+            // Read the clock before the ring, so that a thread that overslept still checks once more.
             let late = Instant::now() >= end;
             match ring.used() {
                 Ok(Some(_)) => break,
@@ -126,7 +126,7 @@ impl<B: Bus> Control<B> {
 }
 
 impl<B: Bus> Drop for Control<B> {
-    /// Its memory goes to the card, which frees it once the device has stopped.
+    /// Hands its memory to `Card`, which frees it once the device has stopped.
     fn drop(&mut self) {
         if let Some(running) = self.queue.take() {
             self.card.keep(Box::new((running.ring, running.extra)));

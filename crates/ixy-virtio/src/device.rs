@@ -30,7 +30,7 @@ pub struct VirtioNet<B: Bus> {
     tx: Vec<Option<VirtioTxQueue<B>>>,
     control: Option<Control<B>>,
     mac: MacAddress,
-    // Last, so that queues which were not taken hand their memory over before the device is reset.
+    // The last field, so that queues which nobody took hand their memory over before the device is reset.
     card: Arc<Card<B>>,
 }
 
@@ -44,21 +44,24 @@ impl<B: Bus> fmt::Debug for VirtioNet<B> {
 }
 
 impl Config {
-    /// Opens the device behind `transport`: resets it, agrees on features, sets up its rings, and starts it. `address`
-    /// is what messages call it; `bus_master` switches its DMA; rings are allocated in `domain`, and received frames go
-    /// to buffers of `pool`. It does not wait for the link: see [`VirtioNet::wait_for_link`].
+    /// Opens the device behind `transport`: resets it, agrees on features, sets up its rings, and starts it.
+    /// `address` is what messages call it; `bus_master` switches its DMA; rings are allocated in `domain`,
+    /// and received frames go to buffers of `pool`. It does not wait for the link: see
+    /// [`VirtioNet::wait_for_link`].
     ///
-    /// Bus mastering is off until the device was reset, so that what an earlier user left running cannot write into
-    /// new memory. (A legacy device may not care about bus mastering: for it the reset is all there is, and it comes before
-    /// any memory is allocated here. Allocate the pool after the device was [reset](Transport::quiesce), too.)
+    /// Bus mastering is off until the device was reset, so that what an earlier user left running cannot
+    /// write into new memory. A legacy device may ignore bus mastering. For it only the reset helps, which
+    /// comes before any memory is allocated here. Allocate the pool after the device was
+    /// [reset](Transport::quiesce), too.
     ///
     /// # Errors
-    /// All of [`Error`]. Nothing is kept, and the device is in reset, unless it was not touched: when the numbers of the
-    /// configuration are wrong, the pool is not reached, the window has no room for vectors, or bus mastering cannot be switched.
+    /// Any [`Error`]. All memory is freed, and the device is left in reset. It is left untouched when the
+    /// numbers of the configuration are wrong, the pool is not mapped, the window has no room for vectors, or
+    /// bus mastering cannot be switched.
     ///
     /// # Safety
-    /// ARMED-ONLY: `transport`, `domain` and `bus_master` are those of one device, which is a virtio network device, and
-    /// nobody else drives it as long as the device or one of its queues lives.
+    /// ARMED-ONLY: `transport`, `domain` and `bus_master` are those of one device, which is a virtio network
+    /// device, and nobody else drives it as long as the device or one of its queues lives.
     pub unsafe fn open<B: Bus + 'static>(
         &self,
         address: &str,
@@ -78,7 +81,7 @@ impl Config {
         let transport = if msix { transport.with_msix()? } else { transport };
         bus_master.disable().map_err(dma)?;
 
-        // From here on the device is reset when anything fails. Section 3.1.1: the steps in their order.
+        // From here on, any failure resets the device. The steps follow section 3.1.1.
         let mut card = Card::new(transport, device(), bus_master, self.interrupts.clone(), self.queues);
         card.check_present()?;
         if !card.transport.reset() {
@@ -114,7 +117,7 @@ impl Config {
             Ok((VirtioRxQueue::plan(card, n, self.rx_ring)?, VirtioTxQueue::plan(card, n, self.tx_ring)?))
         };
         let queues = (0..self.queues).map(pair).collect::<Result<Vec<_>, Error>>()?;
-        // It is the last one of all that the device has.
+        // The control queue comes after all others that the device has.
         let has_control = features.contains(Features::CTRL_VQ);
         let control = has_control.then(|| Control::plan(card, pairs.saturating_mul(2))).transpose()?;
         let plans = queues.iter().flat_map(|(rx, tx)| [rx, tx]).chain(&control);
@@ -127,7 +130,8 @@ impl Config {
             device.control = Some(Control::start(card, plan, &mut memory)?);
         }
         status = card.check_present()? | STATUS::DRIVER_OK::SET.mask();
-        // SAFETY: ARMED-ONLY: the reset forgot all rings, and those set up since belong to queues that the card outlives.
+        // SAFETY: ARMED-ONLY: the reset forgot all rings, and those set up since belong to queues that the
+        // card outlives.
         unsafe { card.bus_master.enable() }.map_err(dma)?;
         // SAFETY: ARMED-ONLY: as above.
         unsafe { card.transport.set_status(status) };
@@ -138,28 +142,28 @@ impl Config {
     }
 }
 
-/// An address for a device that has none: any that is nobody's by its second bit, and names no group (section 5.1.5).
+/// A random address for a device that has none: locally administered, and not multicast (section 5.1.5).
 fn random_mac() -> MacAddress {
     let [a, b, c, d, e, g, ..] = RandomState::new().hash_one(0).to_ne_bytes();
     MacAddress([a & 0xFC | 0x02, b, c, d, e, g])
 }
 
 impl<B: Bus + 'static> VirtioNet<B> {
-    /// What a device is told once it runs.
+    /// Configures the device once it runs: address and filters.
     fn set_up(&mut self, config: &Config) -> Result<(), Error> {
         let features = self.card.features;
         if let Some(control) = &mut self.control {
             if features.contains(Features::MQ) {
                 control.set_queue_pairs(config.queues)?;
             }
-            // A device that has no address gets the one that was made up, if it can be told.
+            // Give a device without an address the random one, if it has a command for that.
             let untold = !features.contains(Features::MAC) && features.contains(Features::CTRL_MAC_ADDR);
             if untold && let Err(error @ Error::Refused { .. }) = control.set_mac(self.mac) {
                 tracing::warn!(%error, "frames to the device's own address may not arrive");
             }
         }
         match self.receive_all(config.promiscuous) {
-            // It receives more than it was asked to, as one does that cannot be told.
+            // The device then receives more than requested, like a device without CTRL_RX.
             Err(error @ Error::Refused { .. }) if !config.promiscuous => {
                 tracing::warn!(%error, "the device may receive all frames");
             }
@@ -171,23 +175,21 @@ impl<B: Bus + 'static> VirtioNet<B> {
         Ok(())
     }
 
-    /// Has the device receive frames to any address or only its own, if it can be told: one that cannot lets all through.
+    /// Receives frames to any address, or only to the device's own. A device without CTRL_RX always receives
+    /// all.
     fn receive_all(&mut self, on: bool) -> Result<(), Error> {
         match &mut self.control {
             Some(control) if self.card.features.contains(Features::CTRL_RX) => control.set_promiscuous(on),
             _ if on => Ok(()),
             _ => {
                 let device = self.card.name.clone();
-                tracing::warn!(
-                    device,
-                    "cannot be told which frames to receive (no CTRL_RX): it may receive all"
-                );
+                tracing::warn!(device, "has no filter for received frames (CTRL_RX): it may receive all");
                 Ok(())
             }
         }
     }
 
-    /// What was agreed on with the device.
+    /// The features that driver and device agreed on.
     pub fn features(&self) -> Features {
         self.card.features
     }
@@ -203,7 +205,8 @@ impl<B: Bus + 'static> VirtioNet<B> {
         self.tx.get_mut(usize::from(n))?.take()
     }
 
-    /// Waits until the link is up, at most `limit`; returns what it is then. A link that stays down is no error.
+    /// Waits until the link is up, at most `limit`, and returns the link's state. A link that stays down is
+    /// no error.
     ///
     /// # Errors
     /// The device is lost, or does not run any more.
@@ -212,7 +215,7 @@ impl<B: Bus + 'static> VirtioNet<B> {
     }
 
     fn wait(&self, limit: Duration, stop: &dyn Fn() -> bool) -> Result<LinkState, Error> {
-        // A limit beyond what a clock can tell is none.
+        // A limit that the clock cannot express is no limit.
         let end = Instant::now().checked_add(limit);
         loop {
             let late = end.is_some_and(|end| Instant::now() >= end);
@@ -261,7 +264,7 @@ impl<B: Bus + 'static> Device for VirtioNet<B> {
         let features = self.card.features;
         match &mut self.control {
             Some(control) if features.contains(Features::CTRL_MAC_ADDR) => control.set_mac(mac)?,
-            // What a modern device has there is read only (section 5.1.4.2).
+            // The address of a modern device is read-only (section 5.1.4.2).
             _ if !self.card.transport.is_modern() && features.contains(Features::MAC) => {
                 self.card.check()?;
                 self.card.transport.set_mac(mac)?;
@@ -287,7 +290,7 @@ impl<B: Bus + 'static> Device for VirtioNet<B> {
             Some(control) if self.card.features.contains(Features::CTRL_RX) => {
                 Ok(control.set_all_multicast(on)?)
             }
-            // It lets everything through.
+            // The device receives everything.
             _ => Ok(()),
         }
     }
@@ -305,8 +308,8 @@ impl<B: Bus + 'static> Device for VirtioNet<B> {
         Ok(self.wait(limit, stop)?)
     }
 
-    /// A virtio device counts nothing: this is what the queues handed on and took, frames that are still in a transmit ring
-    /// among them. What was missed is known to the host only.
+    /// A virtio device has no counters. The driver counts the frames that its queues received and took,
+    /// including frames that are still in a transmit ring. Only the host knows which frames were missed.
     fn stats(&self) -> Result<DeviceStats, ixy_core::Error> {
         self.card.check()?;
         Ok(self.card.stats())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::ring::RingFault;
 
-/// Why a device could not be opened, did not do what it was told, or cannot go on.
+/// Why a device could not be opened, did not follow a command, or cannot continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -34,9 +34,9 @@ pub enum Error {
         /// What was asked for.
         wanted: u16,
     },
-    /// None of the capabilities of a modern device is there, or one that is needed is not.
+    /// The device lacks a capability of the modern interface.
     #[error(
-        "the device has no virtio structure `{structure}` among its {found} vendor capabilities (section 4.1.4): it is no modern virtio device, or its configuration space is damaged; `lspci -vv` shows them"
+        "the device has no virtio structure `{structure}` among its {found} vendor capabilities (section 4.1.4): it is not a modern virtio device, or its configuration space is damaged; `lspci -vv` shows them"
     )]
     NoStructure {
         /// The specification's name of the structure.
@@ -60,9 +60,9 @@ pub enum Error {
         /// The device.
         device: String,
     },
-    /// A device behind an IOMMU that would take I/O virtual addresses for physical ones.
+    /// A device behind an IOMMU that would use I/O virtual addresses as physical ones.
     #[error(
-        "{device} is behind an IOMMU and does not offer ACCESS_PLATFORM, so it would pass the IOMMU by and take any address that it is given for a physical one: have the host offer it (QEMU: iommu_platform=on and disable-legacy=on at the device), or start the machine with iommu=pt"
+        "{device} is behind an IOMMU and does not offer ACCESS_PLATFORM, so it would bypass the IOMMU and use every address as a physical one: have the host offer it (QEMU: iommu_platform=on and disable-legacy=on at the device), or start the machine with iommu=pt"
     )]
     NoAccessPlatform {
         /// The device.
@@ -104,7 +104,7 @@ pub enum Error {
         /// What is wrong with that.
         why: &'static str,
     },
-    /// A legacy device is told the place of a ring in 32 bits, which are not enough for this one.
+    /// A legacy device has 32 bits for the page number of a ring, which are not enough for this one.
     #[error(
         "the {queue} of {device} would be at {address:#x}, and a legacy device reaches rings below 16 TiB only (section 4.1.5.1.3): use the modern interface (QEMU: disable-modern=off)"
     )]
@@ -116,7 +116,7 @@ pub enum Error {
         /// Where its ring is.
         address: u64,
     },
-    /// The device gives a queue none of the vectors that it is said to have.
+    /// The device refuses to give a queue an interrupt vector.
     #[error(
         "{device} lets its {queue} have no interrupt vector, though the bus gave it {vectors} (QUEUE_MSIX_VECTOR reads as NO_VECTOR, section 4.1.5.1.2): have the host give it more (QEMU: vectors={vectors} or more), or open it without interrupts"
     )]
@@ -128,7 +128,7 @@ pub enum Error {
         /// How many vectors there are on the bus's side.
         vectors: usize,
     },
-    /// The device's configuration changes all the time.
+    /// The device's configuration changed at every attempt to read it.
     #[error(
         "the configuration of {device} changed {tries} times while it was read (config_generation, section 4.1.4.3): the host's device is at fault"
     )]
@@ -158,7 +158,7 @@ pub enum Error {
         /// The device.
         device: String,
     },
-    /// Memory could not be had, or bus mastering not be switched.
+    /// Memory could not be allocated, or bus mastering could not be switched.
     #[error("{device}: {source}")]
     Dma {
         /// The device.

@@ -1,4 +1,4 @@
-//! What of a device is used: [`negotiate`] (sections 2.2 and 3.1.1).
+//! Which features of a device the driver uses: [`negotiate`] (sections 2.2 and 3.1.1).
 
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::STATUS;
@@ -8,7 +8,7 @@ use crate::card::Card;
 use crate::config::Config;
 use crate::error::Error;
 
-/// What is used of any device that offers it. None of it is required.
+/// Features that the driver uses if the device offers them. None is required.
 const WANTED: Features = Features::MAC
     .union(Features::STATUS)
     .union(Features::CTRL_VQ)
@@ -16,24 +16,25 @@ const WANTED: Features = Features::MAC
     .union(Features::CTRL_MAC_ADDR)
     .union(Features::MRG_RXBUF)
     .union(Features::EVENT_IDX);
-/// A device that is hardware asks for barriers that reach beyond processors (section 6). Of these, Rust's fences are enough where
-/// the processor keeps the order of its stores for all: on x86. Elsewhere the feature is left alone.
+/// A hardware device asks for barriers that also order accesses of devices (section 6). On x86 Rust's fences
+/// are enough, because the processor keeps the order of its stores for every observer. Elsewhere the driver
+/// does not accept the feature.
 const ORDER: Features = if cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
     Features::ORDER_PLATFORM
 } else {
     Features::empty()
 };
-/// What only means something with the legacy interface: the modern one has it always (section 6.3).
+/// Features that exist only in the legacy interface: the modern one always has them (section 6.3).
 const WANTED_OF_LEGACY: Features = Features::ANY_LAYOUT;
-/// What only a modern device can offer.
+/// Features that only a modern device can offer.
 const WANTED_OF_MODERN: Features = Features::VERSION_1
     .union(Features::ACCESS_PLATFORM)
     .union(Features::SPEED_DUPLEX)
     .union(Features::RING_PACKED)
     .union(Features::IN_ORDER);
 
-/// Chooses from what the device offers, and agrees with it on that. The device is in reset, and knows that a driver is
-/// there.
+/// Chooses from the features that the device offers, and negotiates them. The device was reset, and has seen
+/// DRIVER.
 pub(crate) fn negotiate<B: Bus>(card: &Card<B>, config: &Config) -> Result<Features, Error> {
     let device = || card.name.clone();
     let modern = card.transport.is_modern();
@@ -69,7 +70,7 @@ fn choose(offered: Features, modern: bool, config: &Config) -> Features {
     if config.checksum_offload {
         wanted |= Features::CSUM | Features::GUEST_CSUM;
     }
-    // Some are of no use without another, as the control queue (section 5.1.3.1).
+    // Some features need another one, such as the control queue (section 5.1.3.1).
     (offered & wanted).usable()
 }
 

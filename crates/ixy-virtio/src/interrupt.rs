@@ -1,7 +1,8 @@
-//! Receiving by interrupt: [`InterruptingRxQueue`], and the vector that a queue has (sections 4.1.5.1.2 and 4.1.5.3).
+//! Receiving by interrupt: [`InterruptingRxQueue`], and the vector that a queue has (sections 4.1.5.1.2 and
+//! 4.1.5.3).
 //!
-//! Whether a queue interrupts is said in its ring, for each queue alone: see `arm` in `ring/split.rs` and `ring/packed.rs`. All
-//! that is here is where the interrupt arrives.
+//! A word in each ring says whether the queue interrupts: see `arm` in `ring/split.rs` and `ring/packed.rs`.
+//! This file is about the place where the interrupt arrives.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,34 +16,36 @@ use crate::card::Card;
 use crate::error::Error;
 use crate::rx::VirtioRxQueue;
 
-/// A receive queue of a device that was opened with interrupts. It can be polled as any other, and costs the same then.
+/// A receive queue of a device that was opened with interrupts. Polling it costs the same as without
+/// interrupts.
 pub struct InterruptingRxQueue<B: Bus> {
     queue: VirtioRxQueue<B>,
     vector: Vector,
 }
 
-/// Where the interrupts of a receive queue arrive.
+/// The place where the interrupts of a receive queue arrive.
 #[derive(Debug)]
 pub(crate) struct Vector {
     /// The vector's eventfd.
     event: File,
     vectors: Arc<dyn Vectors>,
-    /// Without MSI-X all queues have one cause, which stays until it is read.
+    /// Without MSI-X all queues share one cause, which stays pending until it is read.
     cause: Option<Cause>,
 }
 
-/// The one cause of all queues: the interrupt status.
+/// The cause that all queues share: the interrupt status.
 #[derive(Debug)]
 struct Cause {
-    /// Whether other receive queues have it, too.
+    /// Whether other receive queues share it.
     shared: bool,
 }
 
 impl Vector {
-    /// The vector of receive queue `pair`, which the device knows as queue `number` and messages as `name`; `None` when it
-    /// is polled. The device is told of it before the queue is enabled (section 4.1.5.1.3).
+    /// The vector of receive queue `pair`, which the device knows as queue `number` and messages as `name`;
+    /// `None` when it is polled. The device gets the vector before the queue is enabled (section 4.1.5.1.3).
     ///
-    /// Other queues, and changes of the configuration, have no vector since the device was reset (section 4.1.5.1.2.1).
+    /// Other queues, and changes of the configuration, have no vector since the device was reset (section
+    /// 4.1.5.1.2.1).
     pub(crate) fn of_queue<B: Bus>(
         card: &Card<B>,
         pair: u16,
@@ -79,11 +82,11 @@ impl Vector {
         Ok(Some(Self { event, vectors: Arc::clone(vectors), cause }))
     }
 
-    /// Takes back what was interrupted for until now, and lets the interrupt pin through again.
+    /// Clears the pending cause, and unmasks INTx.
     fn clear<B: Bus>(&self, card: &Card<B>) -> Result<(), ixy_core::Error> {
         let Some(Cause { shared }) = self.cause else { return Ok(()) };
-        // The pin may have been raised for another queue, and be lowered here before the kernel has seen it. So who waits for
-        // that queue is told from here.
+        // The device may have raised the pin for another queue, and this read lowers it before the kernel has
+        // seen it. So signal the event of that queue from here.
         if card.transport.take_interrupt() && shared {
             (&self.event).write_all(&1_u64.to_ne_bytes()).map_err(|source| {
                 let what = format!("pass on an interrupt of {}", card.name);
@@ -95,8 +98,8 @@ impl Vector {
 }
 
 impl<B: Bus> VirtioRxQueue<B> {
-    /// The same queue with its interrupt, if the device was opened with [interrupts](crate::Config::interrupts); otherwise the queue
-    /// as it was.
+    /// Adds the interrupt to the queue, if the device was opened with
+    /// [interrupts](crate::Config::interrupts); otherwise returns the queue unchanged.
     #[expect(clippy::result_large_err, reason = "it is the queue, and not an error")]
     pub fn with_interrupt(mut self) -> Result<InterruptingRxQueue<B>, Self> {
         match self.take_vector() {
@@ -129,15 +132,16 @@ impl<B: Bus> Interrupt for InterruptingRxQueue<B> {
         self.vector.event.as_fd()
     }
 
-    /// A queue whose ring is broken receives nothing more and interrupts no more; [`stats`](ixy_core::Device::stats) tells why.
+    /// A queue with a broken ring no longer receives or interrupts; [`stats`](ixy_core::Device::stats)
+    /// reports why.
     fn arm(&mut self) -> Result<(), ixy_core::Error> {
-        // First, so that it takes back nothing of what the queue is armed for.
+        // Clear the cause first, so that nothing is lost that arrives after the queue is armed.
         self.vector.clear(self.queue.card())?;
         self.queue.arm();
         Ok(())
     }
 
-    /// The ring says so for this queue alone, also when others have the same vector.
+    /// The ring masks this queue alone, also when others share the vector.
     fn disarm(&mut self) {
         self.queue.disarm();
     }

@@ -30,9 +30,9 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Finds the structures in the bytes of a device's vendor capabilities, in the order of its list. `usable` says
-    /// whether a BAR can be used: of several structures of a kind the first that can is taken, as the specification wants
-    /// it.
+    /// Finds the structures in the bytes of a device's vendor capabilities, in the order of its list.
+    /// `usable` says whether a BAR can be used: of several structures of a kind the first that can is taken,
+    /// as the specification wants it.
     ///
     /// # Errors
     /// [`Error::NoStructure`].

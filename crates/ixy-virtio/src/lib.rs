@@ -1,12 +1,14 @@
 //! A driver for virtio network devices, over any bus and any DMA memory.
 //!
-//! A hypervisor gives such a device to a virtual machine instead of a model of some card: it has few registers, and all else
-//! goes through rings in memory, the virtqueues. This driver drives both interfaces that there are, legacy and modern, and
-//! both kinds of rings, split and packed. Sections are those of the Virtual I/O Device specification, version 1.2.
+//! A hypervisor gives such a device to a virtual machine instead of a model of a real card: it has few
+//! registers, and everything else goes through rings in memory, the virtqueues. This driver supports both
+//! interfaces, legacy and modern, and both kinds of rings, split and packed. Section numbers are those of the
+//! Virtual I/O Device specification, version 1.2.
 //!
-//! [`Transport`] is made from a bus: the port BAR of a legacy device, or the [`Structures`] of a modern one, which its PCI
-//! capabilities name ([`Layout::find`]). [`Config::open`] takes it, a domain that gives memory, and a pool of packet buffers,
-//! and returns a [`VirtioNet`] that receives and sends. The crate `ixy` does this for devices on the PCI bus.
+//! [`Transport`] is made from a bus: the port BAR of a legacy device, or the [`Structures`] of a modern one,
+//! which its PCI capabilities name ([`Layout::find`]). [`Config::open`] takes it, a domain that gives memory,
+//! and a pool of packet buffers, and returns a [`VirtioNet`] that receives and sends. The crate `ixy` does
+//! this for devices on the PCI bus.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -42,24 +44,28 @@
 //! }
 //! ```
 //!
-//! It is read in this order: `device.rs` (open, in the steps of section 3.1.1), `transport.rs` (the two interfaces),
-//! `features.rs`, `queue.rs` (how a ring gets its size), `ring.rs` with `ring/split.rs` (section 2.7) and `ring/packed.rs`
-//! (section 2.8), `rx.rs`, `tx.rs`, `control.rs` (the control queue), `interrupt.rs`, `card.rs` (what went wrong, and the end).
+//! Read it in this order: `device.rs` (open, in the steps of section 3.1.1), `transport.rs` (the two
+//! interfaces), `features.rs`, `queue.rs` (how a ring gets its size), `ring.rs` with `ring/split.rs` (section
+//! 2.7) and `ring/packed.rs` (section 2.8), `rx.rs`, `tx.rs`, `control.rs` (the control queue),
+//! `interrupt.rs`, `card.rs` (failures, and the reset at the end).
 //!
 //! # Interrupts
-//! A device that is opened with [vectors](Config::interrupts) has receive queues with an [`Interrupt`](ixy_core::Interrupt), which a
-//! thread can sleep on; transmit queues, the control queue and changes of the configuration have none. With MSI-X each has
-//! a vector of its own, where there are enough. Otherwise all share the interrupt pin, which also a change of the link
-//! raises: the thread is woken for nothing then. Virtio has no limit of interrupts a second, so none is kept.
+//! A device that is opened with [vectors](Config::interrupts) has receive queues with an
+//! [`Interrupt`](ixy_core::Interrupt), which a thread can sleep on; transmit queues, the control queue and
+//! configuration changes have none. With MSI-X each receive queue has its own vector while there are enough.
+//! Otherwise all share the interrupt pin. A change of the link raises the pin, too, and then wakes a thread
+//! for nothing. Virtio cannot throttle interrupts, so a limit has no effect.
 //!
 //! # What a device may do wrong
-//! It may be gone, hang, be reset, or write nonsense into its rings. Nothing of that is a panic, a wait without end, or a wrong
-//! access: opening ends with an error in bounded time, a queue whose ring is broken neither receives nor sends any more, and
-//! [`stats`](ixy_core::Device::stats) says what happened. A frame whose length cannot be is dropped and counted.
+//! It may be gone, hang, be reset, or write nonsense into its rings. None of this causes a panic, an endless
+//! wait, or a wrong access. Opening ends with an error in bounded time. A queue with a broken ring no longer
+//! receives or sends, and [`stats`](ixy_core::Device::stats) reports why. A frame with an impossible length
+//! is dropped and counted.
 //!
 //! # Its unsafe code
-//! Writes to registers that start the device or tell it of memory, and chains put into rings. Each argues with ARMED-ONLY, that
-//! the device is only told of memory which the driver owns and keeps until the device has been reset.
+//! It writes registers that start the device or hold addresses, and puts chains into rings. Each use argues
+//! with ARMED-ONLY: the device gets only addresses of memory that the driver owns, and keeps until the device
+//! has been reset.
 
 mod card;
 mod checksum;

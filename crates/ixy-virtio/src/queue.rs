@@ -1,4 +1,4 @@
-//! What all queues have in common: [`Plan`], the way to a running ring.
+//! The set-up of a queue, from its size to a running ring: [`Plan`].
 
 use std::sync::Arc;
 
@@ -12,27 +12,27 @@ use crate::error::Error;
 use crate::ring::{Ring, Shape};
 use crate::transport::{Doorbell, PAGE};
 
-/// Bytes from one header to the next, where they are apart from the frames.
+/// Bytes from one header to the next, where headers have descriptors of their own.
 pub(crate) const HEADER_STRIDE: usize = 16;
 
 /// A queue that has no memory yet.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The device's number of it.
+    /// The queue's number in the device.
     pub(crate) number: u16,
-    /// What messages call it.
+    /// Its name in messages.
     pub(crate) name: String,
     shape: Shape,
     /// Bytes of memory that the queue needs beside its ring.
     extra: usize,
 }
 
-/// A ring that the device knows of, and what it is notified through.
+/// A ring whose address the device has, and its doorbell.
 pub(crate) struct Running<B> {
     pub(crate) doorbell: Doorbell<B>,
     pub(crate) ring: Ring,
-    /// The memory beside it, if it has any: headers that have descriptors of their own, [`HEADER_STRIDE`] bytes for each
-    /// slot; or a command and its answer.
+    /// The memory beside it, if it has any: headers that have descriptors of their own, [`HEADER_STRIDE`]
+    /// bytes for each slot; or a command and its answer.
     pub(crate) extra: Option<DmaSlice>,
 }
 
@@ -55,13 +55,13 @@ impl Plan {
 
     /// The control queue, with `bytes` for a command and its answer.
     pub(crate) fn for_control<B: Bus>(card: &Card<B>, number: u16, bytes: usize) -> Result<Self, Error> {
-        // Class and command have a descriptor of their own where headers have.
+        // Where headers have descriptors of their own, class and command have one, too.
         let links = if card.header_with_data() { 2 } else { 3 };
         let plan = Self::new(card, number, "control queue".into(), links, 8)?;
         Ok(Self { extra: bytes, ..plan })
     }
 
-    /// Looks at how large the queue can be.
+    /// Chooses the size of the queue.
     fn new<B: Bus>(
         card: &Card<B>,
         number: u16,
@@ -85,7 +85,7 @@ impl Plan {
         if largest < links {
             return refuse("too few for one buffer");
         }
-        // A legacy device has the size that it has; of a larger ring only a part is then in use.
+        // A legacy device has a fixed size. If it is larger than wanted, a part of the ring stays unused.
         let modern = card.transport.is_modern();
         let size = if modern { largest.min(wanted.saturating_mul(links)) } else { largest };
         let shape = Shape {
@@ -106,7 +106,8 @@ impl Plan {
         std::iter::once(self.shape.bytes()).chain(extra)
     }
 
-    /// Memory of `domain` for all of `plans`, in the pieces that [`start`](Self::start) takes, in the plans' order.
+    /// Memory of `domain` for all of `plans`, in the pieces that [`start`](Self::start) takes, in the plans'
+    /// order.
     pub(crate) fn memory<'a>(
         plans: impl Iterator<Item = &'a Self>,
         domain: &Arc<dyn DmaDomain>,
@@ -119,7 +120,8 @@ impl Plan {
         Ok(Arc::clone(domain).allocate(total)?.cut(&lengths, PAGE)?.into_iter())
     }
 
-    /// Sections 4.1.4.3 and 4.1.5.1.3: makes an empty ring in its pieces of `memory`, and tells the device where it is.
+    /// Sections 4.1.4.3 and 4.1.5.1.3: makes an empty ring in its pieces of `memory`, and gives the device
+    /// its address.
     pub(crate) fn start<B: Bus>(
         &self,
         card: &Card<B>,
@@ -136,8 +138,8 @@ impl Plan {
         let areas = ring.areas();
         let doorbell = card.transport.doorbell(number)?;
         tracing::debug!(device, queue, size = shape.size, packed = shape.packed, "set up, section 4.1.5.1.3");
-        // SAFETY: ARMED-ONLY: the ring is empty memory of that size. Whoever has it hands it to the card, which keeps it
-        // until the device has been reset; until DRIVER_OK the device does not look at it.
+        // SAFETY: ARMED-ONLY: the ring is empty memory of that size. Whoever has it hands it to the card,
+        // which keeps it until the device has been reset; until DRIVER_OK the device does not look at it.
         if !unsafe { card.transport.start_queue(number, shape.size, areas) } {
             return Err(Error::RingTooHigh { device, queue, address: areas.descriptors.0 });
         }

@@ -1,8 +1,8 @@
-//! Virtqueues: what driver and device exchange buffers through. [`Ring`] is either of the two kinds.
+//! Virtqueues, through which driver and device exchange buffers. [`Ring`] is either of the two kinds.
 //!
-//! The driver makes chains of descriptors available, each in a slot of its own, and the device reports each used, in any
-//! order. Everything that the driver must not forget it keeps on its own side ([`slots`]): it never reads back what it
-//! wrote, and checks what the device wrote before it uses it.
+//! The driver makes chains of descriptors available, each in a slot of its own, and the device reports each
+//! as used, in any order. The driver keeps its state in memory that the device does not reach ([`slots`]). It
+//! never reads back what it wrote, and checks what the device wrote before it uses it.
 
 mod packed;
 mod slots;
@@ -18,41 +18,41 @@ use split::Split;
 pub(crate) struct Part {
     pub(crate) iova: Iova,
     pub(crate) len: u32,
-    /// Whether the device writes it. Otherwise it reads it.
+    /// Whether the device writes it; otherwise the device reads it.
     pub(crate) written: bool,
 }
 
 /// A chain that the device has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Used {
-    /// The slot that it was in, which is free again.
+    /// Its slot, which is free again.
     pub(crate) slot: u16,
-    /// How many bytes the device says that it wrote, which is not checked; `None` when it does not say, as it may with
-    /// IN_ORDER: then it used all of the chain.
+    /// How many bytes the device claims to have written, unchecked. `None` when it does not say, as IN_ORDER
+    /// allows: then it used the whole chain.
     pub(crate) len: Option<u32>,
 }
 
-/// What the device wrote into a ring that makes no sense. The ring cannot be used any more: nobody knows what the device
-/// still has.
+/// How the device broke a ring. The ring cannot be used any more, because nobody knows which buffers the
+/// device still has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RingFault {
-    /// The index of the used ring says that more was used than the device had.
+    /// The used index is further ahead than there are buffers in flight.
     #[error("its used index went from {from} to {to}, with {in_flight} buffers in flight")]
     Index {
-        /// Where it was.
+        /// The last index.
         from: u16,
-        /// Where it is.
+        /// The index now.
         to: u16,
         /// How many buffers the device had.
         in_flight: u16,
     },
-    /// An id of a buffer that the device did not have.
+    /// The id of a buffer that is not in flight.
     #[error("it reported buffer {id} as used, which it did not have")]
     Id {
         /// The id.
         id: u32,
     },
-    /// An id of a buffer whose turn it was not, though the device promised to keep the order.
+    /// The id of a buffer out of order, although the device negotiated IN_ORDER.
     #[error("it reported buffer {id} as used when at most {ready} were, though it offered to keep the order")]
     Order {
         /// The id.
@@ -74,7 +74,7 @@ pub(crate) struct Shape {
     pub(crate) packed: bool,
     pub(crate) event_idx: bool,
     pub(crate) in_order: bool,
-    /// What the used part of a split ring is aligned to.
+    /// The alignment of the used part of a split ring.
     pub(crate) align: usize,
 }
 
@@ -85,7 +85,8 @@ impl Shape {
     }
 }
 
-/// Where the three parts of a ring are for the device: descriptors, what the driver writes, what the device writes.
+/// The device's addresses of the three parts of a ring: descriptors, what the driver writes, what the device
+/// writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Areas {
     pub(crate) descriptors: Iova,
@@ -101,8 +102,8 @@ pub(crate) enum Ring {
 }
 
 impl Ring {
-    /// An empty ring in `memory`, which is zeroed; `None` when `memory` is smaller than [`Shape::bytes`], or the shape
-    /// is none that such a ring can have.
+    /// An empty ring in `memory`, which is zeroed; `None` when `memory` is smaller than [`Shape::bytes`], or
+    /// such a ring cannot have this shape.
     pub(crate) fn new(shape: Shape, memory: DmaSlice) -> Option<Self> {
         let possible = shape.size > 0 && shape.links > 0 && shape.chains > 0 && shape.links <= shape.size;
         if !possible || memory.len() < shape.bytes() {
@@ -114,7 +115,7 @@ impl Ring {
         shape.size.is_power_of_two().then(|| Self::Split(Split::new(shape, memory)))
     }
 
-    /// Where the device finds it.
+    /// Its addresses for the device.
     pub(crate) fn areas(&self) -> Areas {
         match self {
             Self::Split(ring) => ring.areas(),
@@ -122,7 +123,7 @@ impl Ring {
         }
     }
 
-    /// How many chains it has room for, all in all.
+    /// How many chains fit in the ring.
     pub(crate) fn slots(&self) -> usize {
         match self {
             Self::Split(ring) => ring.slots.len(),
@@ -130,7 +131,7 @@ impl Ring {
         }
     }
 
-    /// How many more chains it has room for.
+    /// How many more chains fit now.
     #[inline(always)]
     pub(crate) fn free(&self) -> usize {
         match self {
@@ -139,7 +140,7 @@ impl Ring {
         }
     }
 
-    /// How many chains the device has.
+    /// How many chains are in flight.
     #[inline(always)]
     pub(crate) fn in_flight(&self) -> usize {
         match self {
@@ -157,13 +158,13 @@ impl Ring {
         }
     }
 
-    /// Writes the descriptors of a chain, and returns the slot that it has; `None` when none is free. It has as many parts
-    /// as the ring has links, what the device reads before what it writes. The device may see it at once, and has to
-    /// only after [`publish`](Self::publish).
+    /// Writes the descriptors of a chain, and returns the slot that it has; `None` when none is free. It has
+    /// as many parts as the ring has links, what the device reads before what it writes. The device may see
+    /// it at once, and has to only after [`publish`](Self::publish).
     ///
     /// # Safety
-    /// ARMED-ONLY: the parts are memory that belongs to the ring's owner, reached by the device, until the chain is
-    /// [`used`](Self::used) or the device has stopped.
+    /// ARMED-ONLY: the parts are memory that belongs to the ring's owner, reached by the device, until the
+    /// chain is [`used`](Self::used) or the device has stopped.
     #[inline(always)]
     pub(crate) unsafe fn add<const N: usize>(&mut self, parts: [Part; N]) -> Option<u16> {
         match self {
@@ -182,8 +183,8 @@ impl Ring {
         }
     }
 
-    /// Asks the device for an interrupt when it uses a chain from now on. Of chains that it used before this, or meanwhile, it
-    /// may not tell: whoever wants to sleep looks for [`used`](Self::used) ones once more.
+    /// Asks the device for an interrupt when it uses a chain from now on. It may raise none for chains that
+    /// it used before or meanwhile, so check for [`used`](Self::used) chains once more before you sleep.
     ///
     /// # Errors
     /// As [`used`](Self::used).
@@ -197,7 +198,7 @@ impl Ring {
         }
     }
 
-    /// Asks for no more interrupts. One may still be on its way.
+    /// Asks the device not to interrupt any more. One interrupt may still be on its way.
     pub(crate) fn disarm(&mut self) {
         match self {
             Self::Split(ring) => ring.disarm(),
@@ -205,10 +206,10 @@ impl Ring {
         }
     }
 
-    /// The next chain that the device has used, whose slot is free from now on.
+    /// Takes the next chain that the device has used. Its slot is free from then on.
     ///
     /// # Errors
-    /// What the device wrote makes no sense. It stays so.
+    /// The device broke the ring. Every later call fails, too.
     #[inline(always)]
     pub(crate) fn used(&mut self) -> Result<Option<Used>, RingFault> {
         match self {
@@ -218,7 +219,8 @@ impl Ring {
     }
 }
 
-/// Whether an event index asks for a notification now that the ring's index went from `old` to `new` (section 2.7.10).
+/// Whether an event index asks for a notification now that the ring's index went from `old` to `new` (section
+/// 2.7.10).
 #[inline(always)]
 fn crossed(event: u16, new: u16, old: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)

@@ -25,21 +25,22 @@ pub struct VirtioRxQueue<B: Bus> {
     /// Bytes of the header before each frame.
     header: u16,
     mergeable: bool,
-    /// Whether frames may arrive whose checksum is owed.
+    /// Whether frames may arrive without a checksum.
     checksums: bool,
-    /// Buffers that are still to come of a frame that is dropped.
+    /// Buffers still to come of a frame that is dropped.
     skip: u16,
-    /// The device wrote what makes no sense: nothing is received any more.
+    /// Whether the device broke the ring, so that the queue receives nothing any more.
     broken: bool,
-    /// Where its interrupts arrive, until it is asked for.
+    /// The interrupt, until it is taken.
     vector: Option<Vector>,
     card: Arc<Card<B>>,
 }
 
-/// What the device reaches: the ring, and the buffers in it.
+/// The memory that the device reaches: the ring, and the buffers in it.
 struct Filled<B> {
     running: Running<B>,
-    /// OWNED-BUFFER: the packet at `n` belongs to slot `n` of the ring. It has none exactly when the slot is free.
+    /// OWNED-BUFFER: the packet at `n` belongs to slot `n` of the ring. It has none exactly when the slot is
+    /// free.
     packets: Box<[Option<Packet>]>,
     cache: Cache,
 }
@@ -50,8 +51,8 @@ impl<B: Bus> VirtioRxQueue<B> {
         Plan::for_frames(card, 2 * pair, format!("receive queue {pair}"), wanted)
     }
 
-    /// Sets it up as planned, in `memory` and with buffers of `pool`, of which the device is told once it runs: see
-    /// [`notify`](Self::notify).
+    /// Sets the queue up as planned, in `memory` and with buffers of `pool`. [`notify`](Self::notify)
+    /// announces the buffers once the device runs.
     pub(crate) fn start(
         card: &Arc<Card<B>>,
         pair: usize,
@@ -84,7 +85,7 @@ impl<B: Bus> VirtioRxQueue<B> {
         Ok(queue)
     }
 
-    /// Tells the device that there are buffers in the queue, once it runs (section 3.1.1, step 8).
+    /// Notifies the device of the buffers in the queue, once it runs (section 3.1.1, step 8).
     pub(crate) fn notify(&self) {
         if let Some(filled) = &self.ring {
             // SAFETY: ARMED-ONLY: the ring holds buffers of this queue.
@@ -92,17 +93,17 @@ impl<B: Bus> VirtioRxQueue<B> {
         }
     }
 
-    /// Where its interrupts arrive, once; `None` when it was opened without.
+    /// Takes the interrupt; `None` when it was taken before, or the device was opened without interrupts.
     pub(crate) fn take_vector(&mut self) -> Option<Vector> {
         self.vector.take()
     }
 
-    /// The device that it belongs to.
+    /// The device that the queue belongs to.
     pub(crate) fn card(&self) -> &Card<B> {
         &self.card
     }
 
-    /// Has the device interrupt when the next frame arrives (see [`Ring::arm`](crate::ring::Ring::arm)).
+    /// Arms the interrupt for the next frame (see [`Ring::arm`](crate::ring::Ring::arm)).
     pub(crate) fn arm(&mut self) {
         let Some(filled) = self.ring.as_mut().filter(|_| !self.broken) else { return };
         if let Err(fault) = filled.running.ring.arm() {
@@ -111,7 +112,7 @@ impl<B: Bus> VirtioRxQueue<B> {
         }
     }
 
-    /// Has it interrupt no more.
+    /// Disarms the interrupt.
     pub(crate) fn disarm(&mut self) {
         if let Some(filled) = &mut self.ring {
             filled.running.ring.disarm();
@@ -129,12 +130,13 @@ impl<B: Bus> VirtioRxQueue<B> {
             let Some(mut packet) = cache.allocate() else { break };
             let slot = match headers {
                 None => {
-                    // The header goes into the headroom, so that the frame is where a driver for a card has it.
+                    // The header goes into the headroom, so that the frame starts where a card would put it.
                     if !packet.prepend(self.header) {
                         break;
                     }
                     let len = u32::from(self.header) + u32::from(DATA_SIZE);
-                    // SAFETY: ARMED-ONLY: the packet is kept in the slot below, and has that much room after its header.
+                    // SAFETY: ARMED-ONLY: the packet is kept in the slot below, and has that much room after
+                    // its header.
                     unsafe { ring.add([Part { iova: packet.iova(), len, written: true }]) }
                 }
                 Some(headers) => {
@@ -153,7 +155,8 @@ impl<B: Bus> VirtioRxQueue<B> {
         ring.publish()
     }
 
-    /// Receives packets, and asks `look` of each, with its place in the batch and its checksum, whether it is handed on.
+    /// Receives packets. For each it calls `look` with its place in the batch and its checksum; `look`
+    /// returns whether the packet is kept.
     #[inline(always)]
     fn receive_into(
         &mut self,
@@ -182,7 +185,7 @@ impl<B: Bus> VirtioRxQueue<B> {
                 Found::Frame(checksum) if look(batch.len(), &mut packet, checksum) => {
                     bytes += packet.len() as u64;
                     received += 1;
-                    // There is room, as the loop looked.
+                    // The loop checked for room.
                     let _pushed = batch.push(packet);
                     continue;
                 }
@@ -205,7 +208,7 @@ impl<B: Bus> VirtioRxQueue<B> {
         received as usize
     }
 
-    /// Looks at what the device says of a buffer that it used, and makes its packet what was received.
+    /// Checks what the device reports about a used buffer, and turns its packet into the received frame.
     #[inline(always)]
     fn examine(&mut self, used: Used, packet: &mut Packet) -> Found {
         if self.skip > 0 {
@@ -213,10 +216,10 @@ impl<B: Bus> VirtioRxQueue<B> {
             return Found::Rest;
         }
         let header = u32::from(self.header);
-        // Without a length all of the buffer was used.
+        // Without a length, take the whole buffer as used.
         let len = used.len.map_or(Some(DATA_SIZE.into()), |len| len.checked_sub(header));
         let Some(len) = len.filter(|&len| len <= DATA_SIZE.into()) else { return Found::Bad };
-        // Most of the header says nothing unless it was agreed on.
+        // Most of the header is only valid with negotiated features.
         let mut checksum = Checksum::InFrame;
         let mut buffers = 1;
         let mut read = |bytes: &[u8]| {
@@ -231,7 +234,7 @@ impl<B: Bus> VirtioRxQueue<B> {
         };
         match self.ring.as_ref().and_then(|filled| filled.running.extra.as_ref()) {
             None => {
-                // The sum is that of a header and DATA_SIZE at most.
+                // The sum is at most that of a header and DATA_SIZE.
                 if !packet.set_len((header + len) as u16) {
                     return Found::Bad;
                 }
@@ -250,14 +253,15 @@ impl<B: Bus> VirtioRxQueue<B> {
             }
         }
         if buffers != 1 {
-            // A frame of several buffers is longer than a packet can be: it is dropped whole, and counts once. It cannot have
-            // more than the ring, as the device uses all of them together (section 5.1.6.4.1).
+            // A frame in several buffers is longer than a packet can be: drop it whole and count it once. It
+            // cannot have more buffers than the ring, as the device uses all of them together (section
+            // 5.1.6.4.1).
             let possible =
                 usize::from(buffers) <= self.ring.as_ref().map_or(0, |filled| filled.packets.len());
             self.skip = if possible { buffers.saturating_sub(1) } else { 0 };
             return Found::Bad;
         }
-        // What is owed has its place in the frame, or it is a lie (section 5.1.6.4.1).
+        // The place of a missing checksum has to be inside the frame (section 5.1.6.4.1).
         if (len as usize) < SHORTEST || !checksum.is_within(len as usize) {
             return Found::Bad;
         }
@@ -271,7 +275,7 @@ const NUM_BUFFERS: usize = net::Header::LEGACY_SIZE;
 /// The length of an Ethernet header: no frame is shorter.
 const SHORTEST: usize = 14;
 
-/// What a buffer that the device used holds.
+/// What a used buffer holds.
 enum Found {
     /// A frame.
     Frame(Checksum),
@@ -291,7 +295,7 @@ fn read_header(headers: &DmaSlice, slot: u16, into: &mut [u8]) {
 }
 
 impl<B: Bus> RxQueue for VirtioRxQueue<B> {
-    /// What is owed of a checksum is computed here, so that a packet is whole wherever it goes.
+    /// Computes missing checksums, so that a packet is complete wherever it goes.
     fn receive(&mut self, batch: &mut Batch) -> usize {
         self.receive_into(batch, |_, packet, checksum| checksum.complete(packet))
     }
@@ -305,14 +309,16 @@ impl<B: Bus> RxQueue for VirtioRxQueue<B> {
         })
     }
 
-    /// Without any buffer the device has nowhere to put a frame, and is told of new ones by the next look.
+    /// Without any buffer the device has no place for a frame; the next receive posts new ones and notifies
+    /// the device.
     fn is_starved(&self) -> bool {
         !self.broken && self.ring.as_ref().is_some_and(|filled| filled.running.ring.in_flight() == 0)
     }
 }
 
 impl<B: Bus> Drop for VirtioRxQueue<B> {
-    /// A queue cannot be stopped alone: its memory goes to the card, which frees it once the device has stopped.
+    /// A queue cannot be stopped alone: `Card` takes over its memory and frees it once the device has
+    /// stopped.
     fn drop(&mut self) {
         if let Some(filled) = self.ring.take() {
             let Filled { running, packets, cache } = filled;

@@ -1,4 +1,5 @@
-//! How the driver talks to a device: [`Transport`], the legacy or the modern interface of virtio over PCI (section 4.1).
+//! How the driver talks to a device: [`Transport`], the legacy or the modern interface of virtio over PCI
+//! (section 4.1).
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,12 @@ use crate::card::GONE;
 use crate::error::Error;
 use crate::ring::Areas;
 
-/// Longest time that a reset takes, and how often the driver looks whether it is over.
+/// Longest time that a reset takes, and the pause between two checks whether it is over.
 const RESET: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_micros(50);
-/// Where a ring of the legacy interface starts is told in pages of this size (section 4.1.5.1.3).
+/// The page size in which the legacy interface expresses the address of a ring (section 4.1.5.1.3).
 pub(crate) const PAGE: usize = LEGACY_PAGE as usize;
-/// How often a configuration is read before it is given up that keeps changing.
+/// How often the driver reads a configuration that keeps changing before it gives up.
 const TRIES: u32 = 64;
 
 /// The structures of a modern device, each behind a bus of its own: windows of one BAR or of several.
@@ -28,7 +29,7 @@ pub struct Structures<B> {
     pub common: B,
     /// Notifications.
     pub notify: B,
-    /// What a queue's notification offset is multiplied with.
+    /// The multiplier of a queue's notification offset.
     pub notify_multiplier: u32,
     /// The interrupt status.
     pub isr: B,
@@ -50,7 +51,7 @@ enum Interface<B> {
     Modern { common: modern::CommonConfig<B>, notify: B, multiplier: u32, isr: modern::Isr<B> },
 }
 
-/// What a queue is notified through: the driver's doorbell.
+/// The doorbell of a queue, which the specification calls its notification.
 #[derive(Debug, Clone)]
 pub(crate) enum Doorbell<B> {
     Legacy { registers: legacy::Registers<B>, queue: u16 },
@@ -58,7 +59,7 @@ pub(crate) enum Doorbell<B> {
 }
 
 impl<B: Bus> Doorbell<B> {
-    /// Tells the device that there are new buffers in the queue.
+    /// Rings the doorbell: the queue has new buffers.
     ///
     /// # Safety
     /// ARMED-ONLY: what is published in the queue's ring is memory that the ring's owner owns.
@@ -74,8 +75,9 @@ impl<B: Bus> Doorbell<B> {
 }
 
 impl<B: Bus> Transport<B> {
-    /// The legacy interface, behind the device's port BAR, BAR 0. The device's configuration is elsewhere while MSI-X is on
-    /// (section 4.1.4.10), which it is for a device that is opened with MSI-X vectors, and is not for any other.
+    /// The legacy interface, behind the device's port BAR, BAR 0. While MSI-X is enabled, the device's
+    /// configuration has another offset (section 4.1.4.10). MSI-X is enabled exactly for devices that are
+    /// opened with MSI-X vectors.
     ///
     /// # Errors
     /// [`Error::Window`].
@@ -104,8 +106,8 @@ impl<B: Bus> Transport<B> {
         Ok(Self { interface: Interface::Modern { common, notify, multiplier, isr }, config })
     }
 
-    /// The registers of a device whose MSI-X is on: those of a legacy one have vectors in them then, and what follows is
-    /// further back (section 4.1.4.10).
+    /// The registers of a device with MSI-X enabled: a legacy device then has vector registers, and what
+    /// follows them moves back (section 4.1.4.10).
     pub(crate) fn with_msix(self) -> Result<Self, Error> {
         let Interface::Legacy { registers, .. } = self.interface else { return Ok(self) };
         let refused = |source| Error::Window { structure: "legacy registers with MSI-X", source };
@@ -117,7 +119,8 @@ impl<B: Bus> Transport<B> {
         Ok(Self { interface: Interface::Legacy { registers, vectors: Some(vectors) }, config })
     }
 
-    /// Resets the device: it reaches no memory any more. Whoever allocates memory for it does this before.
+    /// Resets the device, so that it reaches no memory any more. Do this before you allocate memory for the
+    /// device.
     ///
     /// # Errors
     /// [`Error::Timeout`], or [`Error::Device`] when it does not answer. `device` is what messages call it.
@@ -153,7 +156,7 @@ impl<B: Bus> Transport<B> {
         }
     }
 
-    /// Tells the device what is used of it. A legacy device has 32 of these bits.
+    /// Writes the features that the driver accepts. A legacy device has 32 of these bits.
     pub(crate) fn choose(&self, features: u64) {
         match &self.interface {
             Interface::Legacy { registers, .. } => registers.driver_features().set(features as u32),
@@ -177,7 +180,7 @@ impl<B: Bus> Transport<B> {
     /// Sets the device status.
     ///
     /// # Safety
-    /// ARMED-ONLY: with DRIVER_OK the device reaches the rings that it was told of.
+    /// ARMED-ONLY: with DRIVER_OK the device reaches the rings whose addresses it has.
     pub(crate) unsafe fn set_status(&self, status: u8) {
         match &self.interface {
             // SAFETY: ARMED-ONLY, promised by the caller.
@@ -187,14 +190,14 @@ impl<B: Bus> Transport<B> {
         }
     }
 
-    /// Section 2.4: a device whose status reads zero has finished its reset and reaches no memory. `false` when that does
-    /// not happen in time.
+    /// Section 2.4: a device whose status reads zero has finished its reset and reaches no memory. `false`
+    /// when that does not happen in time.
     pub(crate) fn reset(&self) -> bool {
         // SAFETY: ARMED-ONLY: a device in reset reaches nothing.
         unsafe { self.set_status(0) };
         let end = Instant::now() + RESET;
         loop {
-            // The clock is read first, so that a thread that slept past the end still looks once more.
+            // Read the clock before the register, so that a thread that overslept still checks once more.
             let late = Instant::now() >= end;
             if self.status() == 0 {
                 return true;
@@ -211,7 +214,8 @@ impl<B: Bus> Transport<B> {
         RESET
     }
 
-    /// How many descriptors queue `n` has at most, or has, with a legacy device; 0 when it is not there.
+    /// The highest number of descriptors that queue `n` can have; with a legacy device, the number that it
+    /// has. 0 when there is no such queue.
     pub(crate) fn queue_size(&self, n: u16) -> u16 {
         match &self.interface {
             Interface::Legacy { registers, .. } => {
@@ -225,7 +229,7 @@ impl<B: Bus> Transport<B> {
         }
     }
 
-    /// What queue `n` is notified through. `queue` is its name.
+    /// The doorbell of queue `n`. `queue` is its name, for messages.
     pub(crate) fn doorbell(&self, n: u16) -> Result<Doorbell<B>, Error> {
         match &self.interface {
             Interface::Legacy { registers, .. } => {
@@ -241,8 +245,8 @@ impl<B: Bus> Transport<B> {
         }
     }
 
-    /// Section 4.1.5.1.2: has queue `n` interrupt through MSI-X vector `vector`. `false` when the device has not so many, which
-    /// it says by having none there.
+    /// Section 4.1.5.1.2: maps queue `n` to MSI-X vector `vector`. `false` when the device refuses, which
+    /// reads back as NO_VECTOR.
     pub(crate) fn set_vector(&self, n: u16, vector: u16) -> bool {
         match &self.interface {
             Interface::Legacy { vectors: None, .. } => false,
@@ -259,7 +263,8 @@ impl<B: Bus> Transport<B> {
         }
     }
 
-    /// Reads the interrupt status, which lowers the interrupt pin, and says whether a queue had raised it (section 4.1.4.5).
+    /// Reads the interrupt status, which lowers the interrupt pin, and says whether a queue had raised it
+    /// (section 4.1.4.5).
     pub(crate) fn take_interrupt(&self) -> bool {
         let status = match &self.interface {
             Interface::Legacy { registers, .. } => registers.isr_status().take(),
@@ -268,8 +273,8 @@ impl<B: Bus> Transport<B> {
         status.get() != GONE && status.is_set(ISR::QUEUE)
     }
 
-    /// Tells the device where the ring of queue `n` is, and that it has `size` descriptors. `false` when the device
-    /// cannot be told that address.
+    /// Gives the device the address of queue `n`'s ring, and its size in descriptors. `false` when the
+    /// address does not fit the device's register.
     ///
     /// # Safety
     /// ARMED-ONLY: there is a ring of that size, which stays until the device has been reset.
@@ -301,8 +306,9 @@ impl<B: Bus> Transport<B> {
         true
     }
 
-    /// Reads the configuration until it did not change meanwhile, which a modern device tells (section 2.5.1), and of a
-    /// legacy one until it reads the same twice (section 2.5.4); `None` when it changes all the time.
+    /// Reads the configuration again until it is consistent: a modern device counts its changes (section
+    /// 2.5.1), and that of a legacy device has to read the same twice (section 2.5.4). `None` when it keeps
+    /// changing.
     fn stable<T: PartialEq>(&self, read: impl Fn() -> T) -> Option<T> {
         let Interface::Modern { common, .. } = &self.interface else {
             return (0..TRIES).find_map(|_| Some(read()).filter(|value| *value == read()));
@@ -350,7 +356,8 @@ impl<B: Bus> Transport<B> {
         config.is_ok_and(|config| config.status().is_set(NET_STATUS::LINK_UP))
     }
 
-    /// The speed of the link in Mbit/s, as a device with the feature `SPEED_DUPLEX` says; 0 when it does not know.
+    /// The speed of the link in Mbit/s, as a device with the feature `SPEED_DUPLEX` says; 0 when it does not
+    /// know.
     pub(crate) fn speed(&self) -> u32 {
         let speed = net::Speed::new(self.config.clone()).ok();
         let speed = speed.and_then(|config| self.stable(|| config.speed().get()));

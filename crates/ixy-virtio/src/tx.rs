@@ -15,14 +15,14 @@ use crate::error::Error;
 use crate::queue::{HEADER_STRIDE, Plan, Running};
 use crate::ring::{Part, RingFault};
 
-/// Frames shorter than an Ethernet header are filled up with zeros to the shortest frame of Ethernet.
+/// Frames shorter than an Ethernet header are padded with zeros to the minimum of Ethernet.
 const SHORTEST: usize = 14;
 const FILLED_UP: u16 = 60;
 
 /// A transmit queue of the device.
 ///
-/// A header of up to 12 bytes goes in front of each frame in its buffer, so the longest packet that can be sent has 12 bytes less than
-/// [`Packet::MAX_LEN`]. A longer one is freed, and not counted as sent.
+/// A header of up to 12 bytes goes in front of each frame in its buffer, so the longest packet that can be
+/// sent has 12 bytes less than [`Packet::MAX_LEN`]. A longer one is freed, and not counted as sent.
 pub struct VirtioTxQueue<B: Bus> {
     /// `None` only while it is being dropped.
     ring: Option<InRing<B>>,
@@ -30,37 +30,38 @@ pub struct VirtioTxQueue<B: Bus> {
     pair: usize,
     /// Bytes of the header before each frame.
     header: u16,
-    /// Whether the device computes checksums that are owed.
+    /// Whether the device computes missing checksums.
     checksums: bool,
-    /// Whether sent packets are asked for with `reclaim`.
+    /// Whether the application takes sent packets back with `reclaim`.
     reclaims: bool,
-    /// The device wrote what makes no sense: nothing is sent any more.
+    /// Whether the device broke the ring, so that the queue sends nothing any more.
     broken: bool,
-    /// The latest pool whose memory was found to be mapped in `domain`.
+    /// The last pool that was found to be mapped in `domain`.
     pool: Mempool,
     domain: DomainId,
     unreachable: u64,
     card: Arc<Card<B>>,
 }
 
-/// What the device reaches: the ring, and the packets in it.
+/// The memory that the device reaches: the ring, and the packets in it.
 struct InRing<B> {
     running: Running<B>,
-    /// OWNED-BUFFER: the packet at `n` belongs to slot `n` of the ring. It has none exactly when the slot is free.
+    /// OWNED-BUFFER: the packet at `n` belongs to slot `n` of the ring. It has none exactly when the slot is
+    /// free.
     packets: Box<[Option<Packet>]>,
     cache: Cache,
-    /// Bytes of the header in front of each packet's own; 0 when it is apart.
+    /// Bytes of the header in front of each packet; 0 when the header has a descriptor of its own.
     in_front: u16,
 }
 
 impl<B: Bus> InRing<B> {
-    /// The next packet that the device has sent, as it was.
+    /// Takes back the next packet that the device has sent, unchanged.
     #[inline(always)]
     fn sent(&mut self) -> Result<Option<Packet>, RingFault> {
         let Some(used) = self.running.ring.used()? else { return Ok(None) };
         let mut packet = self.packets.get_mut(usize::from(used.slot)).and_then(Option::take);
         if let Some(packet) = &mut packet {
-            // The header was put there, so it is there to be taken off.
+            // `put` wrote the header in front; remove it.
             let _taken_off = packet.trim_front(self.in_front);
         }
         Ok(packet)
@@ -73,7 +74,8 @@ impl<B: Bus> VirtioTxQueue<B> {
         Plan::for_frames(card, 2 * pair + 1, format!("transmit queue {pair}"), wanted)
     }
 
-    /// Sets it up as planned, in `memory`, for packets of any pool that devices of `domain` reach, as `pool` is.
+    /// Sets it up as planned, in `memory`, for packets of any pool that devices of `domain` reach, as `pool`
+    /// is.
     pub(crate) fn start(
         card: &Arc<Card<B>>,
         pair: usize,
@@ -101,7 +103,7 @@ impl<B: Bus> VirtioTxQueue<B> {
         })
     }
 
-    /// The next packet that was sent; none when the device wrote what makes no sense, which is remembered.
+    /// The next packet that was sent. `None` also when the device broke the ring, which is recorded.
     #[inline(always)]
     fn sent(&mut self) -> Option<Packet> {
         if self.broken {
@@ -143,7 +145,7 @@ impl<B: Bus> VirtioTxQueue<B> {
 
     #[inline(always)]
     fn send_from(&mut self, batch: &mut Batch, checksum: impl Fn(usize) -> Checksum) -> usize {
-        // Who reclaims packets finds them in the ring as long as it has room.
+        // For an application that reclaims, sent packets stay in the ring while it has room.
         let room = self.ring.as_ref().map_or(0, |ring| ring.running.ring.free());
         if !self.reclaims || room < batch.len() {
             self.clean();
@@ -173,21 +175,22 @@ impl<B: Bus> VirtioTxQueue<B> {
         if let Some(InRing { running, .. }) = &mut self.ring
             && running.ring.publish()
         {
-            // SAFETY: ARMED-ONLY: the ring holds packets of this queue, in memory that the device's domain reaches.
+            // SAFETY: ARMED-ONLY: the ring holds packets of this queue, in memory that the device's domain
+            // reaches.
             unsafe { running.doorbell.ring() };
         }
         taken
     }
 
-    /// Puts a packet into the ring, which has room for it, and returns its length; `None` when it cannot be sent and was
-    /// freed: there is no room for a header in front of it, however it is moved.
+    /// Puts a packet into the ring, which has room for it, and returns its length; `None` when it cannot be
+    /// sent and was freed: there is no room for a header in front of it, however it is moved.
     #[inline(always)]
     fn put(&mut self, mut packet: Packet, mut checksum: Checksum) -> Option<usize> {
         if packet.len() < SHORTEST {
             fill_up(&mut packet);
         }
         if !self.checksums {
-            // A place outside of the packet is the caller's mistake, and changes nothing.
+            // A place outside of the packet is the caller's mistake; the packet is sent unchanged.
             let _inside = std::mem::take(&mut checksum).complete(&mut packet);
         } else if !checksum.is_within(packet.len()) {
             checksum = Checksum::InFrame;
@@ -228,7 +231,7 @@ impl<B: Bus> VirtioTxQueue<B> {
     }
 }
 
-/// Fills a frame up with zeros, and moves it to the front where the end of its buffer is too near.
+/// Pads a frame with zeros, and first moves it to the front if the end of its buffer is too near.
 #[cold]
 #[inline(never)]
 fn fill_up(packet: &mut Packet) {
@@ -242,8 +245,8 @@ fn fill_up(packet: &mut Packet) {
     }
 }
 
-/// Moves a frame back in its buffer, until there are `wanted` bytes in front of it; one that leaves no room for that stays
-/// where it is.
+/// Moves a frame back in its buffer, until there are `wanted` bytes in front of it; one that leaves no room
+/// for that stays where it is.
 #[cold]
 #[inline(never)]
 fn make_headroom(packet: &mut Packet, wanted: u16) {
@@ -302,7 +305,8 @@ impl<B: Bus> TxQueue for VirtioTxQueue<B> {
 }
 
 impl<B: Bus> Drop for VirtioTxQueue<B> {
-    /// A queue cannot be stopped alone: its memory goes to the card, which frees it once the device has stopped.
+    /// A queue cannot be stopped alone: `Card` takes over its memory and frees it once the device has
+    /// stopped.
     fn drop(&mut self) {
         if let Some(ring) = self.ring.take() {
             let InRing { running, packets, cache, .. } = ring;

@@ -11,12 +11,12 @@ use super::{Areas, Part, RingFault, Shape, Used};
 
 /// Bytes of a descriptor.
 const DESCRIPTOR: usize = 16;
-/// Distance of the two words that say who wants to be told what, from the descriptors and from each other: each has a cache
-/// line of its own.
+/// Distance of the two event suppression words from the descriptors and from each other: each has its own
+/// cache line.
 const LINE: usize = 64;
 
-/// Descriptors are written one after the other, around and around, whatever slot the chain has; the slot is the id that
-/// the device reports.
+/// The driver writes descriptors one after the other around the ring, whatever the chain's slot is; the slot
+/// is the id that the device reports.
 #[derive(Debug)]
 pub(crate) struct Packed {
     memory: DmaSlice,
@@ -25,13 +25,14 @@ pub(crate) struct Packed {
     event_idx: bool,
     in_order: bool,
     pub(super) slots: Slots,
-    /// The next descriptor that is written, and the flag that says "available" in this round (section 2.8.1).
+    /// The next descriptor to write, and the flag that means "available" in this round (section 2.8.1).
     next: Position,
-    /// Descriptors that were written since the device was last asked whether it wants to know.
+    /// Descriptors written since the driver last checked whether the device wants a notification.
     added: u16,
     /// The next descriptor that the device writes back.
     seen: Position,
-    /// The last chain of those that the device reported with one descriptor, while not all of them were handed on.
+    /// The last chain of a run that the device reported with one descriptor, until the whole run was handed
+    /// on.
     run: Option<Used>,
 }
 
@@ -60,7 +61,7 @@ pub(super) fn bytes(size: u16) -> usize {
     driver_event(size) + 2 * LINE
 }
 
-/// Where the word is that says what interrupts the driver wants. The device's own follows.
+/// The offset of the word that says which interrupts the driver wants. The device's own word follows.
 fn driver_event(size: u16) -> usize {
     (usize::from(size) * DESCRIPTOR).next_multiple_of(LINE)
 }
@@ -91,29 +92,29 @@ impl Packed {
     pub(super) fn arm(&mut self) {
         if self.event_idx {
             self.ask(EventFlags::DESC, self.seen);
-            // Of what the device reported with one descriptor, those in between are never written.
+            // Of a run that the device reported with one descriptor, it never writes the others.
             if self.run.is_none() && self.next_used().is_none() {
                 return;
             }
-            // The device may have passed that place before it was asked for. Whoever looks finds what is there, but if that
-            // is frames that are dropped, it finds nothing; so any place will do.
+            // The device may have passed that place before it saw the request. The next pass finds the used
+            // chains, unless they all hold frames that are dropped. So ask for an interrupt at any place.
         }
         self.ask(EventFlags::ENABLE, Position { index: 0, wrap: false });
     }
 
-    /// Asks for no more interrupts. One may still be on its way.
+    /// Asks the device not to interrupt any more. One interrupt may still be on its way.
     pub(super) fn disarm(&self) {
         self.ask(EventFlags::DISABLE, Position { index: 0, wrap: false });
     }
 
-    /// Says when the device is to interrupt (section 2.8.14). Place and flags are written at once, so that it never sees one
-    /// without the other.
+    /// Writes when the device should interrupt (section 2.8.14). One store writes place and flags, so that
+    /// the device never sees one without the other.
     fn ask(&self, flags: EventFlags, place: Position) {
         let event = u32::from(flags.0) << 16 | u32::from(place.wrap) << 15 | u32::from(place.index);
         self.memory.words32()[driver_event(self.size) / 4].store(event.to_le(), Ordering::Relaxed);
-        // The device shows what it used, then looks whether that interrupts; here it is the other way round. With a full fence
-        // between the two on either side, one of them sees what the other wrote: either it interrupts, or who looks for
-        // used chains after this finds one (section 2.8.22).
+        // The device writes the used chain, then reads this word; the driver writes this word, then reads the
+        // ring. With a full fence between the two on each side, one of them sees the other's write: either
+        // the device interrupts, or the next check finds the used chain (section 2.8.22).
         fence(Ordering::SeqCst);
     }
 
@@ -165,8 +166,8 @@ impl Packed {
         if added == 0 {
             return false;
         }
-        // Section 2.8.21.3.1: what the device wants is looked at after the descriptors are there for it to see. Else it
-        // could look for them, and say that it sleeps, between the two.
+        // Section 2.8.21.3.1: read what the device wants only after the descriptors are visible to it.
+        // Otherwise the device could miss them and ask for a notification between the two.
         fence(Ordering::SeqCst);
         let word = &self.memory.words32()[(driver_event(self.size) + LINE) / 4];
         let word = u32::from_le(word.load(Ordering::Relaxed));
@@ -214,19 +215,21 @@ impl Packed {
     }
 }
 
-/// Whether `place`, in a ring of `size` descriptors, is yet to be written, after `added` were and `next` comes.
+/// Whether the driver has still to write `place`, in a ring of `size` descriptors of which it wrote the last
+/// `added`, up to `next`.
 ///
-/// One that those took is not, and neither is one that lies up to a round before them. Such a place is left behind by a
-/// device that names the place up to which it has looked, looks once more, and then sleeps without naming another, as
-/// QEMU's does when what it sends to was full. It must be told; one that does not want to know says `DISABLE`.
+/// A place among those, or up to one round before them, is written already. QEMU's device leaves such a place
+/// behind when the receiver of its frames was full: it names the place that it has reached, checks once more,
+/// and then sleeps without naming another. It needs a notification; a device that wants none writes
+/// `DISABLE`.
 #[inline(always)]
 fn is_ahead(size: u16, next: Position, added: u16, place: Position) -> bool {
     let (size, added) = (u32::from(size), u32::from(added));
-    // Two rounds of the ring have different wrap counters, so a place is a number below this.
+    // Two rounds of the ring have different wrap counters, so there are twice as many places as descriptors.
     let rounds = 2 * size;
     let number = |at: Position| u32::from(at.index) + if at.wrap { 0 } else { size };
     let first = number(next) + rounds - added;
-    // The index is the device's, and may be any.
+    // The device wrote the index, so it may be any number.
     let distance = (number(place) % rounds + 2 * rounds - first) % rounds;
     (added..size).contains(&distance)
 }

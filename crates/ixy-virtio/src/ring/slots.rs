@@ -4,8 +4,8 @@ use super::Used;
 
 /// The places of a ring, each for one chain of descriptors. A place is free, or in flight: with the device.
 ///
-/// Free places are given out in the order in which they became free. So, as long as the device completes in order, they are
-/// given out as 0, 1, 2, ... around and around, which IN_ORDER asks for.
+/// Free places are given out in the order in which they became free. So, as long as the device completes in
+/// order, they are given out as 0, 1, 2, ... around and around, which IN_ORDER asks for.
 #[derive(Debug)]
 pub(super) struct Slots {
     /// The numbers of the free places: `free` of them from `first` on, wrapping around.
@@ -78,8 +78,8 @@ impl Slots {
         true
     }
 
-    /// The place that was taken first of those in flight, if they come back in order: where the next one goes back to is
-    /// where it was taken from.
+    /// The place that was taken first of those in flight, if they come back in order: where the next one goes
+    /// back to is where it was taken from.
     #[inline(always)]
     fn oldest(&self) -> u16 {
         let end = self.first + self.free;
@@ -93,8 +93,8 @@ impl Slots {
         if distance >= self.queue.len() { distance - self.queue.len() } else { distance }
     }
 
-    /// The oldest of the chains that end with `last`, which the device may report with one entry where the order is kept
-    /// (IN_ORDER, sections 2.7.9 and 2.8.8). `run` keeps `last` until it is its turn.
+    /// The oldest of the chains that end with `last`, which the device may report with one entry where the
+    /// order is kept (IN_ORDER, sections 2.7.9 and 2.8.8). `run` keeps `last` until it is its turn.
     #[inline(always)]
     pub(super) fn next_of_run(&self, last: Used, run: &mut Option<Used>) -> Used {
         let slot = self.oldest();

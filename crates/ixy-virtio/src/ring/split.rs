@@ -1,4 +1,5 @@
-//! The split ring (section 2.7): a table of descriptors, a ring of what is available, and one of what was used.
+//! The split ring (section 2.7): a table of descriptors, a ring of what is available, and one of what was
+//! used.
 
 use std::sync::atomic::{Ordering, fence};
 
@@ -9,8 +10,8 @@ use ixy_regs::virtio::ring::{AVAIL_NO_INTERRUPT, DescriptorFlags, USED_NO_NOTIFY
 use super::slots::Slots;
 use super::{Areas, Part, RingFault, Shape, Used, crossed};
 
-/// Slot `n` has descriptors `n * links` and those behind it, in its table and nowhere else, so that what links them never
-/// changes, and the id that the device reports tells the slot.
+/// Slot `n` always has the descriptors from `n * links` on, so their links never change, and the id that the
+/// device reports gives the slot.
 #[derive(Debug)]
 pub(crate) struct Split {
     memory: DmaSlice,
@@ -23,15 +24,15 @@ pub(crate) struct Split {
     event_idx: bool,
     in_order: bool,
     pub(super) slots: Slots,
-    /// The index that the next chain gets in the ring of what is available.
+    /// The index in the available ring that the next chain gets.
     next: u16,
-    /// The one that the device was last shown.
+    /// The available index that the device last saw.
     published: u16,
     /// The index of the next chain that the device uses.
     seen: u16,
-    /// What the device's index was when it was last read.
+    /// The device's used index when the driver last read it.
     reported: u16,
-    /// The last chain of those that the device reported with one entry, while not all of them were handed on.
+    /// The last chain of a run that the device reported with one entry, until the whole run was handed on.
     run: Option<Used>,
 }
 
@@ -77,9 +78,9 @@ impl Split {
     pub(super) fn arm(&mut self) -> Result<(), RingFault> {
         if !self.event_idx {
             self.set_flags(0);
-            // The device shows what it used, then looks whether that interrupts; here it is the other way round. With a full
-            // fence between the two on either side, one of them sees what the other wrote: either it interrupts, or
-            // who looks for used chains after this finds one (section 2.7.14).
+            // The device writes its used index, then reads this word; the driver writes this word, then reads
+            // the index. With a full fence between the two on each side, one of them sees the other's write:
+            // either the device interrupts, or the next check finds the used chain (section 2.7.14).
             fence(Ordering::SeqCst);
             return Ok(());
         }
@@ -89,17 +90,18 @@ impl Split {
             // As above.
             fence(Ordering::SeqCst);
             self.look()?;
-            // What was used meanwhile may have passed the index before it was there. Whoever looks finds those chains, but if
-            // they all hold frames that are dropped, it finds nothing; so the next index is asked for, too. The driver
-            // adds no chain here, so this ends: a device that uses more than it has is at fault. From now on `look` puts
-            // the next interrupt off only when it finds something new, of which the device has told.
+            // The device may have passed the index before it saw the request. The next pass finds those
+            // chains, unless they all hold frames that are dropped; so ask for the next index, too. The
+            // driver adds no chain here, so this ends: a device that uses more chains than it has is at
+            // fault. From now on `look` postpones the next interrupt only when it finds new chains, for which
+            // the device has interrupted.
             if self.reported == index {
                 return Ok(());
             }
         }
     }
 
-    /// Asks for no more interrupts. One may still be on its way.
+    /// Asks the device not to interrupt any more. One interrupt may still be on its way.
     pub(super) fn disarm(&mut self) {
         if self.event_idx {
             self.put_off_interrupts(self.reported);
@@ -149,10 +151,10 @@ impl Split {
         }
         self.published = new;
         let words = self.memory.words16();
-        // Section 2.7.13.3: the descriptors and entries are there before the index says so.
+        // Section 2.7.13.3: write descriptors and entries before the index.
         words[self.avail + 1].store(new.to_le(), Ordering::Release);
-        // Section 2.7.13.4.1: what the device wants is looked at after the index is there for it to see. Else the device
-        // could look for buffers, and say that it sleeps, between the two.
+        // Section 2.7.13.4.1: read what the device wants only after the index is visible to it. Otherwise the
+        // device could miss the buffers and ask for a notification between the two.
         fence(Ordering::SeqCst);
         let size = usize::from(self.mask) + 1;
         if self.event_idx {
@@ -195,10 +197,10 @@ impl Split {
         Ok(Some(used))
     }
 
-    /// Reads the device's index, and says whether there is something new.
+    /// Reads the device's used index, and returns whether there are new used chains.
     #[inline(always)]
     fn look(&mut self) -> Result<bool, RingFault> {
-        // The acquire load orders what is read of the used ring, and of the buffers, after it.
+        // The acquire load orders reads of the used ring and of the buffers after it.
         let to = u16::from_le(self.memory.words16()[self.used + 1].load(Ordering::Acquire));
         let in_flight = self.slots.in_flight();
         if usize::from(to.wrapping_sub(self.seen)) > in_flight {
@@ -211,7 +213,7 @@ impl Split {
         Ok(to != self.seen)
     }
 
-    /// Asks for an interrupt at the index that is furthest away: one behind where the device is (section 2.7.10).
+    /// Postpones the interrupt to the most distant index: one behind the device's own (section 2.7.10).
     #[inline(always)]
     fn put_off_interrupts(&self, index: u16) {
         self.interrupt_at(index.wrapping_sub(1));
@@ -228,8 +230,8 @@ impl Split {
     #[inline(always)]
     fn slot(&self, id: u32) -> Result<u16, RingFault> {
         let links = u32::from(self.links);
-        // Every slot is less than a ring's size, so the conversion only fails where the id is wrong. Most rings have one
-        // descriptor a chain, which saves dividing.
+        // Every slot is less than a ring's size, so the conversion only fails where the id is wrong. Most
+        // rings have one descriptor a chain, which saves dividing.
         let (number, rest) = if links == 1 { (id, 0) } else { (id / links, id % links) };
         let slot = u16::try_from(number).ok().filter(|_| rest == 0);
         slot.filter(|&slot| self.slots.is_in_flight(slot)).ok_or(RingFault::Id { id })
