@@ -43,6 +43,18 @@ impl TapSpec {
     /// What [`mtu`](Self::mtu) can be: from what IPv4 asks for (RFC 791) up to what the card receives.
     pub const MTUS: std::ops::RangeInclusive<u16> = 68..=1500;
 
+    /// Refuses what can be no interface's name.
+    pub(super) fn check_name(name: &str) -> Result<(), WireError> {
+        Self::name_of(name).map(drop)
+    }
+
+    fn name_of(name: &str) -> Result<Name, WireError> {
+        let expected =
+            "an interface's name has 1 to 15 letters, digits or signs without blanks, `/`, `:`, `%`";
+        let wrong = || WireError::Value { option: "tap", value: name.into(), expected };
+        Name::new(name).ok_or_else(wrong)
+    }
+
     /// An interface that is not set up.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
