@@ -31,6 +31,9 @@ pub enum PcapError {
         /// The pipe.
         path: PathBuf,
     },
+    /// A capture would go to a terminal.
+    #[error("standard output is a terminal, and a capture is no text; name a file, or add `| tcpdump -r -`")]
+    Terminal,
     /// The file to write is being read or written through this crate, in this process or another.
     #[error("{} is in use by another reader or writer; choose another file", path.display())]
     InUse {

@@ -1,6 +1,6 @@
 use std::{
     fs::{self, File},
-    io,
+    io::{self, IsTerminal},
     os::fd::AsFd,
     path::{Path, PathBuf},
 };
@@ -56,7 +56,7 @@ impl Writer {
     /// than [`MAX_RECORD`], means that.
     ///
     /// # Errors
-    /// The file cannot be made, is in use by another reader or writer of this crate, or its header cannot be
+    /// Standard output is a terminal; the file cannot be made, is in use by another reader or writer of this crate, or its header cannot be
     /// written: then it is removed again.
     pub fn create(path: impl AsRef<Path>, snaplen: u32) -> Result<Self, PcapError> {
         let format = Format::of(&path);
@@ -78,6 +78,9 @@ impl Writer {
         let gzip = is_gzip(path);
         let open = |source| PcapError::Create { path: path.into(), source };
         let (file, path, regular) = if path == Path::new("-") {
+            if io::stdout().is_terminal() {
+                return Err(PcapError::Terminal);
+            }
             let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(open)?);
             // Even when it leads to a regular file: that one may hold more than this capture.
             (file, PathBuf::from("standard output"), false)

@@ -398,7 +398,7 @@ proptest! {
                 file.bytes[start + 4..start + 8].copy_from_slice(&length);
             }
         }
-        file.bytes.truncate(file.bytes.len() - cut.min(file.bytes.len().saturating_sub(60)));
+        file.bytes.truncate(file.bytes.len() - cut.min(file.bytes.len() - 48));
         let mut reader = file.reader().unwrap();
         let mut taken = 0;
         while let Ok(Some(record)) = reader.next_record() {
