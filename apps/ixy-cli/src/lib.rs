@@ -7,6 +7,7 @@
 //! - [`Reporter`] prints statistics each second, progress, and the summary.
 //! - [`settle`] gives links time to come up, [`wait_for_link`] insists on one.
 //! - [`Idle`] lets a loop without work wait politely: polling, or asleep until an interrupt, as the flags [`Waiting`] say.
+//! - [`numbered`] is how generated frames are marked and numbered.
 //! - [`Object`] is a line of JSON.
 //!
 //! A program that counts what arrives:
@@ -56,6 +57,7 @@ mod flags;
 mod idle;
 mod json;
 mod link;
+pub mod numbered;
 mod report;
 mod session;
 mod start;

@@ -1,26 +1,40 @@
 //! ixy-pktgen sends frames: numbered ones that it makes, or those of a capture.
 #![forbid(unsafe_code)]
 
+pub(crate) mod fields;
 pub(crate) mod frame;
 mod rate;
+mod replay;
 mod source;
+mod timing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use fields::Fields;
+use frame::{SHORTEST_V6, Template};
 use ixy_cli::{Error, Flags, Idle, Reporter, Session};
-use ixy_core::{Batch, Cache, MacAddress, RxQueue, TxQueue};
+use ixy_core::{Batch, Cache, RxQueue, TxQueue};
+use ixy_pcap::Frames;
 use rate::{Pace, Rate};
-use source::{Numbered, Replay, Source};
+use replay::Replay;
+use source::{Numbered, Source};
+use timing::{Own, Timing};
 
 /// Sends numbered UDP frames, or the frames of a capture. Ends after --count frames, at the end of the capture, after
 /// --duration, or by a signal.
 ///
-/// A frame is Ethernet, IPv4 (10.0.0.1 to 10.0.0.2) and UDP (to port 1337). Its last four bytes are its number,
-/// big-endian, from 0 on; so with --size 60 they are bytes 56 to 59, and the byte that ixy-fwd increments, 48, is another.
-/// The UDP checksum is zero, which means none. What arrives meanwhile is counted and freed.
+/// A generated frame is Ethernet, IPv4 or IPv6, and UDP. Its payload starts with `ixy#`, and its last four bytes are the
+/// frame's number, big-endian, from 0 on: ixy-dump --check finds lost, repeated and reordered frames by it. With --size 60
+/// they are bytes 56 to 59, and the byte that ixy-fwd --touch byte increments, 48, is another. In a range (A-B) of addresses
+/// or ports each frame has the next value, and the first again after the last. The IPv4 header's checksum and that of UDP in
+/// IPv6 are right; the UDP checksum in IPv4 is zero, which means none.
+///
+/// A capture's frames of up to 1522 bytes are sent, short ones padded to 60. Records that hold no frame, frames that are too
+/// long, and frames that were cut when they were captured are counted, and warnings name the first of each kind; the exit
+/// code stays 0. Frames that arrive meanwhile are counted and freed.
 #[derive(Debug, Parser)]
 #[command(version, after_help = ixy_cli::HELP)]
 pub(crate) struct Args {
@@ -30,24 +44,26 @@ pub(crate) struct Args {
     /// given
     #[arg(long, value_name = "RATE")]
     rate: Option<Rate>,
-    /// Bytes of each frame without frame check sequence, 60 to 1514
-    #[arg(long, value_name = "BYTES", default_value_t = 60, value_parser = clap::value_parser!(u16).range(60..=1514))]
-    size: u16,
+    /// Bytes of each frame without frame check sequence, 60 to 1514 [default: 60, with IPv6 74]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(60..=1514))]
+    size: Option<u16>,
     /// End after so many frames
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// Number of UDP flows, which differ in their source ports from 1024 on
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(frame::FLOWS)))]
-    flows: u16,
-    /// Where the frames go
-    #[arg(long, value_name = "MAC", default_value = "02:00:00:00:00:02")]
-    dst_mac: MacAddress,
-    /// Send the frames of this capture, at its own pace; - for standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "size", "flows", "dst_mac"])]
+    #[command(flatten)]
+    pub(crate) fields: Fields,
+    /// Send the frames of this capture (pcap or pcapng, gzip or not) at their own pace, or at --rate; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "size", conflicts_with_all = fields::FLAGS)]
     pcap: Option<PathBuf>,
     /// Send the capture as fast as it goes
-    #[arg(long, requires = "pcap")]
+    #[arg(long, requires = "pcap", conflicts_with_all = ["rate", "speed", "max_gap"])]
     fast: bool,
+    /// Send the capture this many times as fast as it was captured: 2, 0.5
+    #[arg(long, value_name = "X", requires = "pcap", conflicts_with = "rate", value_parser = speed)]
+    speed: Option<f64>,
+    /// Wait no longer than this between two frames of the capture, whatever their time stamps say [default: 10 s]
+    #[arg(long, value_name = "TIME", requires = "pcap", conflicts_with = "rate", value_parser = ixy_cli::duration)]
+    max_gap: Option<Duration>,
     /// Send the capture again and again
     #[arg(long = "loop", requires = "pcap")]
     endless: bool,
@@ -56,6 +72,25 @@ pub(crate) struct Args {
     link_timeout: Duration,
     #[command(flatten)]
     flags: Flags,
+}
+
+/// The longest time between two frames of a capture, unless --max-gap gives another.
+const MAX_GAP: Duration = Duration::from_secs(10);
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed: &f64| (1e-6..=1e6).contains(speed));
+    speed.ok_or_else(|| "write how many times as fast, such as 2 or 0.5".into())
+}
+
+impl Args {
+    /// When the frames of a capture are due.
+    fn timing(&self) -> Timing {
+        match self.rate {
+            Some(rate) => Timing::Even { rate, next: Duration::ZERO },
+            None if self.fast => Timing::Fast,
+            None => Timing::Own(Own::new(self.speed.unwrap_or(1.0), self.max_gap.unwrap_or(MAX_GAP))),
+        }
+    }
 }
 
 /// A pair of queues: frames go out of the one, and what comes in through the other is freed.
@@ -129,13 +164,18 @@ fn generate(
 
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let give_up = args.flags.give_up(session);
-    let capture = args.pcap.as_ref().map(|path| source::Reader::open_unless(path, &give_up)).transpose()?;
+    let capture = args.pcap.as_ref().map(|path| Frames::open_unless(path, &give_up)).transpose()?;
     if args.endless && args.pcap.as_ref().is_some_and(|path| path.as_os_str() == "-") {
         return Err(Error::Usage("--loop needs a file, as standard input can be read only once".into()));
     }
     let flags = &args.flags;
     let mut devices = ixy::open(std::slice::from_ref(&args.device), &flags.options(session))?;
     let device = &mut devices[0];
+    let headers = args.fields.headers(device.mac())?;
+    let size = args.size.unwrap_or(if headers.is_v6() { SHORTEST_V6 } else { 60 });
+    if headers.is_v6() && size < SHORTEST_V6 {
+        return Err(Error::Usage(format!("--size is {SHORTEST_V6} at least with IPv6 addresses")));
+    }
     let queues = device.queues();
     let pair = |n| {
         let (rx, tx) = (device.rx_queue(n)?, device.tx_queue(n)?);
@@ -148,18 +188,17 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     ixy_cli::wait_for_link(device, args.link_timeout, session)?;
 
     let mut reporter = Reporter::new(session, flags, &devices).with_goal(args.count);
-    let addresses = [devices[0].mac(), args.dst_mac];
     let go_on = |sent| reporter.go_on(&devices, sent);
     let count = args.count.unwrap_or(u64::MAX);
     let (mut skipped, mut result) = (0, Ok(()));
-    if let Some(reader) = capture {
-        let mut source = Replay::new(pool, reader, args.fast, args.endless, count);
+    if let Some(capture) = capture {
+        let mut source = Replay::new(pool, capture, args.timing(), args.endless, count);
         generate(&mut source, &mut pairs, go_on)?;
         skipped = source.skipped();
-        result = source.result();
+        result = source.end();
     } else {
-        let pace = args.rate.map(|rate| Pace::new(rate.packets(args.size), Instant::now()));
-        let mut source = Numbered::new(pool, args.size, args.flows, count, addresses, pace);
+        let pace = args.rate.map(|rate| Pace::new(rate.packets(size), Instant::now()));
+        let mut source = Numbered::new(pool, Template::new(size, &headers), count, pace);
         generate(&mut source, &mut pairs, go_on)?;
     }
     let unsent = pairs.iter_mut().map(|pair| pair.unsent() as u64).sum();

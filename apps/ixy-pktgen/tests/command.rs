@@ -139,21 +139,131 @@ fn a_capture_can_be_sent_again_and_again() {
 }
 
 #[test]
-fn frames_that_ethernet_cannot_carry_are_skipped_and_counted() {
+fn a_capture_can_be_sent_at_another_speed_and_at_a_rate() {
+    let (directory, file, device) = capture();
+    let input = directory.path().join("in.pcap");
+    write(&input, &[(0, 60), (1000, 61), (4000, 62)]);
+    let input = input.to_str().unwrap();
+    let time = |flags: &[&str]| {
+        let started = Instant::now();
+        let Ended { code, err, .. } = run(&[&[&device, "--pcap", input], flags].concat());
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{flags:?}");
+        assert_eq!(frames(&file).len(), 3);
+        started.elapsed().as_millis()
+    };
+    assert!((400..4000).contains(&time(&["--speed", "10"])));
+    assert!((1000..4000).contains(&time(&["--rate", "2"])));
+    // 60 to 62 bytes take 672 to 688 bits.
+    assert!((900..4000).contains(&time(&["--rate", "1400bit"])));
+}
+
+#[test]
+fn gaps_between_time_stamps_are_shortened_and_said() {
+    let (directory, file, device) = capture();
+    let input = directory.path().join("in.pcap");
+    let mut writer = Writer::create(&input, 0).unwrap();
+    for seconds in [0, 1_577_836_800, 1_577_836_800] {
+        writer.write(seconds * 1_000_000_000, &[1; 60]).unwrap();
+    }
+    writer.finish().unwrap();
+    let started = Instant::now();
+    let Ended { code, err, .. } = run(&[&device, "--pcap", input.to_str().unwrap(), "--max-gap", "0.5"]);
+    assert_eq!(code, Some(0));
+    assert!(started.elapsed() > Duration::from_millis(500));
+    assert_eq!(frames(&file).len(), 3);
+    assert!(err.contains("in.pcap: 1 gap between time stamps shortened to 0.5 s"), "{err}");
+    assert!(err.contains("1577836800 s long") && err.lines().count() == 1, "{err}");
+}
+
+#[test]
+fn records_that_cannot_be_sent_as_they_were_are_said_with_number_and_length() {
     let (directory, file, device) = capture();
     let input = directory.path().join("in.pcap");
     let path = input.to_str().unwrap();
-    write(&input, &[(0, 13), (0, 14), (0, 1514), (0, 1515), (0, 0)]);
-    let Ended { code, out, .. } = run(&[&device, "--pcap", path]);
+    write(&input, &[(0, 13), (0, 14), (0, 1514), (0, 1522), (0, 1523), (0, 0), (0, 9000)]);
+    let Ended { code, out, err } = run(&[&device, "--pcap", path, "--fast"]);
     assert_eq!(code, Some(0));
-    assert!(out.contains("skipped 3\n"), "{out}");
-    // The card pads short ones.
-    assert_eq!(frames(&file).iter().map(Vec::len).collect::<Vec<_>>(), [60, 1514]);
+    assert!(out.contains("skipped 4\n"), "{out}");
+    assert_eq!(frames(&file).iter().map(Vec::len).collect::<Vec<_>>(), [60, 1514, 1522]);
+    let lines: Vec<_> = err.lines().collect();
+    assert_eq!(lines.len(), 2, "{err}");
+    assert!(lines[0].contains("2 of 7 records left out, as they hold no whole Ethernet header"), "{err}");
+    assert!(lines[0].contains("record 1 with 13 of 13 bytes"), "{err}");
+    assert!(lines[1].contains("in.pcap: 2 of 7 records left out, as they are too long"), "{err}");
+    assert!(lines[1].contains("record 5 with 1523 bytes, and 1522 pass"), "{err}");
 
-    write(&input, &[(0, 13), (0, 1515)]);
+    let mut writer = Writer::create(&input, 0).unwrap();
+    for (len, original) in [(60, 1500), (64, 60), (64, 64)] {
+        writer.write_part(0, &vec![1; len], original).unwrap();
+    }
+    writer.finish().unwrap();
+    let Ended { code, out, err } = run(&[&device, "--pcap", path]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("skipped 0\n"), "{out}");
+    assert_eq!(frames(&file).iter().map(Vec::len).collect::<Vec<_>>(), [60, 64, 64]);
+    assert!(err.contains("2 of 3 records taken as captured"), "{err}");
+    assert!(err.contains("record 1 with 60 of 1500 bytes") && err.lines().count() == 1, "{err}");
+
+    write(&input, &[(0, 13), (0, 1523)]);
     let Ended { code, err, .. } = run(&[&device, "--pcap", path, "--loop"]);
     assert_eq!(code, Some(1));
-    assert!(err.contains("in.pcap") && err.contains("14 to 1514"), "{err}");
+    assert!(err.contains("in.pcap") && err.contains("14 to 1522"), "{err}");
+}
+
+#[test]
+fn captures_in_pcapng_and_packed_ones_are_sent() {
+    let (directory, file, device) = capture();
+    for name in ["in.pcapng", "in.pcap.gz", "in.pcapng.gz"] {
+        let input = directory.path().join(name);
+        write(&input, &[(0, 60), (1, 61), (2, 62)]);
+        let path = input.to_str().unwrap();
+        let Ended { code, err, .. } = run(&[&device, "--pcap", path, "--loop", "--fast", "--count", "7"]);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{name}");
+        assert_eq!(frames(&file).iter().map(Vec::len).collect::<Vec<_>>(), [60, 61, 62, 60, 61, 62, 60]);
+    }
+}
+
+#[test]
+fn headers_take_the_values_and_ranges_that_are_asked_for() {
+    use etherparse::{NetHeaders, PacketHeaders};
+    let (_directory, file, device) = capture();
+    let flags = "--src-mac 02:00:00:00:00:05 --dst-mac 02:00:00:00:00:10-02:00:00:00:00:11 --src-ip 10.0.0.1-10.0.0.50 \
+                 --dst-ip 192.168.7.9 --src-port 1000-1999 --dst-port 53 --count 2500 --queues 2";
+    let mut args: Vec<_> = flags.split_whitespace().collect();
+    args.insert(0, &device);
+    assert_eq!(run(&args).code, Some(0));
+    let mut numbers = Vec::new();
+    for frame in frames(&file) {
+        let number = ixy_cli::numbered::number(&frame).unwrap();
+        let packet = PacketHeaders::from_ethernet_slice(&frame).unwrap();
+        let ethernet = packet.link.unwrap().ethernet2().unwrap();
+        assert_eq!(ethernet.source, [2, 0, 0, 0, 0, 5]);
+        assert_eq!(ethernet.destination, [2, 0, 0, 0, 0, 0x10 + (number % 2) as u8]);
+        let Some(NetHeaders::Ipv4(ip, _)) = packet.net else { panic!("no IPv4") };
+        assert_eq!(ip.header_checksum, ip.calc_header_checksum());
+        assert_eq!((ip.source, ip.destination), ([10, 0, 0, 1 + (number % 50) as u8], [192, 168, 7, 9]));
+        let udp = packet.transport.unwrap().udp().unwrap();
+        assert_eq!((udp.source_port, udp.destination_port), (1000 + (number % 1000) as u16, 53));
+        numbers.push(number);
+    }
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..2500));
+}
+
+#[test]
+fn ipv6_frames_have_a_right_checksum_whatever_their_number() {
+    use etherparse::{NetHeaders, PacketHeaders};
+    let (_directory, file, device) = capture();
+    let args = [&device, "--dst-ip", "fd00::100-fd00::1ff", "--count", "1000", "--size", "75"];
+    assert_eq!(run(&args).code, Some(0));
+    for (number, frame) in (0..).zip(frames(&file)) {
+        assert_eq!(ixy_cli::numbered::number(&frame), Some(number));
+        let packet = PacketHeaders::from_ethernet_slice(&frame).unwrap();
+        let Some(NetHeaders::Ipv6(ip, _)) = packet.net else { panic!("no IPv6") };
+        let udp = packet.transport.unwrap().udp().unwrap();
+        assert_eq!(udp.checksum, udp.calc_checksum_ipv6(&ip, packet.payload.slice()).unwrap());
+        assert_eq!(ip.destination[15], number as u8);
+    }
 }
 
 #[test]
@@ -180,11 +290,21 @@ fn wrong_arguments_are_one_line() {
     fails(&["sim", "--size", "1515"], 2, &["--size"]);
     fails(&["sim", "--rate", "fast"], 2, &["--rate", "1M", "5Gbit"]);
     fails(&["sim", "--flows", "0"], 2, &["--flows"]);
-    fails(&["sim", "--dst-mac", "02:00"], 2, &["--dst-mac", "six bytes"]);
+    fails(&["sim", "--dst-mac", "02:00"], 2, &["--dst-mac", "an Ethernet address"]);
     fails(&["sim", "--loop"], 2, &["--pcap"]);
     fails(&["sim", "--fast"], 2, &["--pcap"]);
     fails(&["sim", "--pcap", "x", "--size", "100"], 2, &["--pcap", "--size"]);
-    fails(&["sim", "--pcap", "/no/such.pcap"], 1, &["/no/such.pcap"]);
+    fails(&["sim", "--pcap", "x", "--src-ip", "10.0.0.1"], 2, &["--pcap", "--src-ip"]);
+    fails(&["sim", "--pcap", "x", "--speed", "0"], 2, &["--speed", "0.5"]);
+    fails(&["sim", "--pcap", "x", "--speed", "2", "--fast"], 2, &["--speed", "--fast"]);
+    fails(&["sim", "--speed", "2"], 2, &["--pcap"]);
+    fails(&["sim", "--src-ip", "10.0.0.300"], 2, &["--src-ip", "10.0.0.1-10.0.0.50"]);
+    fails(&["sim", "--src-port", "9-1"], 2, &["--src-port", "lower"]);
+    fails(&["sim", "--src-port", "1-9", "--flows", "2"], 2, &["--src-port", "--flows"]);
+    fails(&["sim", "--src-ip", "fd00::1", "--dst-ip", "10.0.0.1"], 2, &["one kind"]);
+    fails(&["sim", "--src-ip", "fd00::1", "--size", "73"], 2, &["--size", "74"]);
+    fails(&["sim", "--pcap", "/no/such.pcap"], 1, &["/no/such.pcap", "there is no directory /no"]);
+    fails(&["sim:tx=/no/such.pcap"], 1, &["cannot create /no/such.pcap", "mkdir -p /no"]);
 }
 
 #[test]

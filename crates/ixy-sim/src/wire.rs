@@ -9,7 +9,7 @@
 //! | `sim:loopback` | [`Loopback`] | this end itself |
 //! | `sim:cable=NAME` | [`CableEnd`] | another wire of this process, joined by name in [`Cables`] |
 //! | `sim:socket=PATH` | [`SocketWire`] | another process, or wire, that opens the same path |
-//! | `sim:rx=FILE,tx=FILE` | [`Captures`] | pcap files, either or both |
+//! | `sim:rx=FILE,tx=FILE` | [`Captures`] | pcap or pcapng files, either or both |
 //! | `sim:tap=NAME` | [`Tap`] | the system's own network stack |
 //! | none: it is made by a program | [`MemoryWire`] | this program |
 //!

@@ -24,7 +24,7 @@ use crate::model::SfpModule;
 /// | `loopback` | what is sent comes back |
 /// | `cable=NAME` | one of two ends in this process |
 /// | `socket=PATH` | one of two ends in different processes |
-/// | `rx=FILE`, `tx=FILE` | frames from and to pcap files, either or both; `-` is standard input and output |
+/// | `rx=FILE`, `tx=FILE` | frames from and to captures, either or both: pcap or pcapng, packed by gzip or not, as the content says of what is read and the name (`.pcapng`, `.gz`) of what is written; `-` is standard input and output |
 /// | `tap=NAME` | a TAP interface of the system |
 /// | `up` | brings the TAP interface up |
 /// | `mtu=BYTES` | of the TAP interface, 68 to 1500 |
