@@ -59,6 +59,14 @@ pub enum Error {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Numbered frames did not all arrive once and in order.
+    #[error("{found}; {way_out}")]
+    Sequence {
+        /// What was found.
+        found: String,
+        /// Where to look for the cause.
+        way_out: &'static str,
+    },
     /// Nothing of a capture can be sent.
     #[error("nothing of {path} can be sent: {why}")]
     NothingToSend {

@@ -1,16 +1,21 @@
 //! ixy-dump records what a network card receives.
 #![forbid(unsafe_code)]
 
+mod filter;
+mod sequence;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
+use filter::Filter;
 use ixy_cli::{Error, Flags, Reporter, Session, Waiting};
 use ixy_core::{Batch, RxQueue};
-use ixy_pcap::{Format, Writer};
+use ixy_pcap::{Format, GiveUp, Writer};
+use sequence::Sequence;
 
-/// Records the frames that a device receives into a pcap file with nanosecond timestamps. Ends when the input has ended,
+/// Records the frames that a device receives into a pcap or pcapng file with nanosecond timestamps, or checks their numbers. Ends when the input has ended,
 /// after -c frames, after --duration, or by a signal. All frames of a batch have the time at which it was taken off the
 /// ring.
 #[derive(Debug, Parser)]
@@ -18,9 +23,19 @@ use ixy_pcap::{Format, Writer};
 pub(crate) struct Args {
     /// The device
     device: ixy::Address,
-    /// The file; - for standard output (statistics then go to standard error)
-    #[arg(short, long, value_name = "FILE")]
-    write: PathBuf,
+    /// The file: pcapng if its name ends in .pcapng, else pcap, and packed if it ends in .gz; - for standard output
+    /// (statistics then go to standard error)
+    #[arg(short, long, value_name = "FILE", required_unless_present = "check")]
+    write: Option<PathBuf>,
+    /// Write this format, whatever the file's name
+    #[arg(short = 'F', long, value_name = "FORMAT", requires = "write", value_parser = ["pcap", "pcapng"])]
+    format: Option<String>,
+    /// Check the numbers of ixy-pktgen's frames, and fail if frames are lost, repeated or out of order; with =N, N frames
+    /// have to arrive. Start ixy-dump before ixy-pktgen. A capture is checked with sim:rx=FILE
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true)]
+    check: Option<Option<u64>>,
+    #[command(flatten)]
+    filter: Filter,
     /// End after this many frames
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -36,66 +51,127 @@ pub(crate) struct Args {
 /// How long frames may wait in memory before they are written out while nothing more arrives.
 const FLUSH: Duration = Duration::from_millis(100);
 
+/// What becomes of the frames.
+struct Recorder {
+    filter: Filter,
+    file: Option<Writer>,
+    sequence: Option<Sequence>,
+    /// Frames that passed the filter, and how many are wanted.
+    recorded: u64,
+    limit: u64,
+    /// Frames that the filter left out.
+    filtered: u64,
+}
+
+impl Recorder {
+    fn open(args: &Args, give_up: &GiveUp) -> Result<Self, Error> {
+        let create = |path: &PathBuf| {
+            let format = match args.format.as_deref() {
+                None => Format::of(path),
+                Some("pcapng") => Format::Pcapng,
+                Some(_) => Format::Pcap,
+            };
+            Writer::create_as(path, args.snaplen, format, give_up)
+        };
+        Ok(Self {
+            filter: args.filter.clone(),
+            file: args.write.as_ref().map(create).transpose()?,
+            sequence: args.check.map(Sequence::new),
+            recorded: 0,
+            limit: args.count.unwrap_or(u64::MAX),
+            filtered: 0,
+        })
+    }
+
+    /// Records what `queue` has received, up to the limit, and returns how many frames there were.
+    fn record(&mut self, queue: &mut dyn RxQueue, batch: &mut Batch) -> Result<usize, Error> {
+        let received = queue.receive(batch);
+        if received > 0 {
+            let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            for packet in batch.iter() {
+                if self.recorded >= self.limit {
+                    break;
+                }
+                if !self.filter.passes(packet) {
+                    self.filtered += 1;
+                    continue;
+                }
+                self.recorded += 1;
+                if let Some(sequence) = &mut self.sequence {
+                    sequence.look(packet);
+                }
+                if let Some(file) = &mut self.file {
+                    file.write(time, packet)?;
+                }
+            }
+            batch.clear();
+        }
+        Ok(received)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(self.file.as_mut().map_or(Ok(()), Writer::flush)?)
+    }
+
+    /// Adds the counts to the summary.
+    fn note(&self, reporter: &mut Reporter) {
+        reporter.note("recorded", self.recorded);
+        if self.filtered > 0 {
+            reporter.note("filtered", self.filtered);
+        }
+        if let Some(sequence) = &self.sequence {
+            sequence.note(reporter);
+        }
+    }
+}
+
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
-    let mut devices = ixy::open(&[args.device], &args.waiting.of(args.flags.options(session)))?;
+    let mut devices =
+        ixy::open(std::slice::from_ref(&args.device), &args.waiting.of(args.flags.options(session)))?;
     ixy_cli::settle(&devices, session)?;
     let give_up = args.flags.give_up(session);
     let mut queues =
         (0..devices[0].queues()).map(|n| devices[0].rx_queue(n)).collect::<Result<Vec<_>, _>>()?;
-    let mut file = Writer::create_as(&args.write, args.snaplen, Format::of(&args.write), &give_up)?;
-    // Nothing is ever sent: whoever waits for an end of it sees one.
+    let mut recorder = Recorder::open(&args, &give_up)?;
+    // Nothing is ever sent: a program at the other end that waits for the end of it sees one.
     devices[0].close_transmit();
 
-    let to_stdout = args.write.as_os_str() == "-";
+    let to_stdout = args.write.as_ref().is_some_and(|path| path.as_os_str() == "-");
     let session = if to_stdout { session.clone().with_statistics_on_stderr() } else { session.clone() };
     let mut reporter = Reporter::new(&session, &args.flags, &devices).with_goal(args.count);
     let mut batch = Batch::new(args.flags.batch.into());
     let mut idle = args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue));
     let mut flushed = Instant::now();
-    let limit = args.count.unwrap_or(u64::MAX);
-    while file.records() < limit && reporter.go_on(&devices, file.records())? {
+    while recorder.recorded < recorder.limit && reporter.go_on(&devices, recorder.recorded)? {
         // When the end was seen before, an empty ring says that all is here.
         let ended = devices[0].input_ended();
-        let before = file.records();
+        let (mut any, before) = (0, recorder.recorded);
         for _ in 0..64 {
-            let received = queues.iter_mut().map(|queue| record(&mut **queue, &mut batch, &mut file, limit));
+            let received = queues.iter_mut().map(|queue| recorder.record(&mut **queue, &mut batch));
             let received = received.sum::<Result<usize, Error>>()?;
+            any += received;
             let sleepy = queues.iter_mut().map(|queue| (&mut **queue as _, 0));
             if idle.after(received, sleepy) || ended && received == 0 {
                 break;
             }
         }
-        if file.records() > before {
-            flushed = Instant::now();
-        } else if ended {
+        if ended && any == 0 {
             break;
+        }
+        if recorder.recorded > before {
+            flushed = Instant::now();
         } else if flushed.elapsed() >= FLUSH {
-            file.flush()?;
+            recorder.flush()?;
             flushed = Instant::now();
         }
     }
     drop(queues);
-    reporter.note("recorded", file.records());
-    let written = file.finish();
+    recorder.note(&mut reporter);
+    let written = recorder.file.take().map(Writer::finish).transpose();
     reporter.finish(devices, &[])?;
     written?;
-    Ok(())
-}
-
-/// Writes what `queue` has received, but not more than `limit` records in all, and returns how many frames there were.
-fn record(queue: &mut dyn RxQueue, batch: &mut Batch, file: &mut Writer, limit: u64) -> Result<usize, Error> {
-    let received = queue.receive(batch);
-    if received > 0 {
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        for packet in batch.iter() {
-            if file.records() < limit {
-                file.write(time, packet)?;
-            }
-        }
-        batch.clear();
-    }
-    Ok(received)
+    recorder.sequence.as_ref().map_or(Ok(()), Sequence::result)
 }
 
 fn main() -> ExitCode {

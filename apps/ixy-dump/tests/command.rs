@@ -147,11 +147,140 @@ fn what_cannot_be_written_or_opened_is_one_line_and_leaves_nothing_behind() {
     let output = directory.path().join("out.pcap");
     let path = output.to_str().unwrap();
     fails(&["sim", "-w", "/dev/full"], 1, &["/dev/full", "No space left"]);
-    fails(&["sim", "-w", "/no/such/directory/x"], 1, &["/no/such/directory/x"]);
+    fails(
+        &["sim", "-w", "/no/such/directory/x"],
+        1,
+        &["/no/such/directory/x", "mkdir -p /no/such/directory"],
+    );
     fails(&["sim"], 2, &["--write"]);
     fails(&["sim", "-w", path, "-c", "0"], 2, &["--count"]);
     fails(&["ffff:03:00.0", "-w", path], 1, &["ffff:03:00.0"]);
     fails(&["sim:rx=/no/such.pcap", "-w", path], 1, &["/no/such.pcap"]);
     fails(&["sim:cable=a", "-w", path], 1, &["cable"]);
     assert!(!output.exists());
+}
+
+/// A tag of this type in front of a frame's content.
+fn tagged(frame: &[u8], tag: u16) -> Vec<u8> {
+    [&frame[..12], &tag.to_be_bytes(), &[0, 7], &frame[12..]].concat()
+}
+
+#[test]
+fn frames_with_one_and_two_vlan_tags_are_recorded_and_longer_ones_are_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
+    let mut writer = Writer::create(&input, 0).unwrap();
+    let full = vec![0x11; 1514];
+    let single = tagged(&full, 0x8100);
+    let double = tagged(&single, 0x88a8);
+    let pass = [full.clone(), single.clone(), tagged(&single, 0x8100), double.clone()];
+    for frame in &pass {
+        writer.write(0, frame).unwrap();
+    }
+    for len in [1523, 9000] {
+        writer.write(0, &vec![0x11; len]).unwrap();
+    }
+    writer.finish().unwrap();
+    let (code, _, err) = run(&[&format!("sim:rx={}", input.display()), "-w", output.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(records(&output).iter().map(|record| &record.1).eq(&pass));
+    assert!(err.contains("in.pcap: 2 of 6 records left out, as they are too long"), "{err}");
+    assert!(err.contains("record 5 with 1523 bytes, and 1522 pass") && err.lines().count() == 1, "{err}");
+}
+
+#[test]
+fn pcapng_is_written_by_name_or_on_request() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, flags, magic) in [
+        ("out.pcapng", &[][..], 0x0a),
+        ("out", &["-F", "pcapng"], 0x0a),
+        ("out.pcapng", &["--format", "pcap"], 0x4d),
+        ("out.pcapng.gz", &[], 0x1f),
+    ] {
+        let output = directory.path().join(name);
+        let args = [&["sim", "-w", output.to_str().unwrap(), "-c", "1000"], flags].concat();
+        let (code, _, err) = run(&args);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        assert_eq!(fs::read(&output).unwrap()[0], magic, "{name} {flags:?}");
+        let records = records(&output);
+        assert!(records.len() == 1000 && records.iter().any(|record| record.0 % 1000 != 0));
+    }
+    fails(&["sim", "-w", "x", "-F", "erf"], 2, &["--format", "pcapng"]);
+}
+
+#[test]
+fn a_capture_never_goes_to_a_terminal() {
+    let program = env!("CARGO_BIN_EXE_ixy-dump");
+    let command = format!("{program} sim -w - -c 5");
+    // `script` runs a command on a terminal of its own.
+    let (_, out, err) = ended("script", &["-qec", &command, "/dev/null"]);
+    let out = String::from_utf8(out).unwrap_or_else(|_| panic!("bytes on the terminal"));
+    assert!(out.contains("error: standard output is a terminal") && out.contains("tcpdump"), "{out}{err}");
+}
+
+/// A capture of pktgen's frames with these numbers.
+fn numbered(path: &Path, numbers: &[u32]) {
+    let mut writer = Writer::create(path, 0).unwrap();
+    for number in numbers {
+        let mut frame = vec![0; 60];
+        // IPv4 and UDP, and the mark.
+        frame[12..16].copy_from_slice(&[8, 0, 0x45, 0]);
+        frame[23] = 17;
+        frame[38..40].copy_from_slice(&26_u16.to_be_bytes());
+        frame[42..46].copy_from_slice(b"ixy#");
+        frame[56..].copy_from_slice(&number.to_be_bytes());
+        writer.write(0, &frame).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn numbers_are_checked_and_the_exit_code_says_how_they_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("in.pcap");
+    let device = format!("sim:rx={}", input.display());
+    let all: Vec<u32> = (0..5000).collect();
+    numbered(&input, &all);
+    let (code, out, err) = run(&[&device, "--check"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let out = String::from_utf8(out).unwrap();
+    for line in ["numbered 5000\n", "lost 0\n", "repeated 0\n", "out_of_order 0\n", "without_number 0\n"] {
+        assert!(out.contains(line), "{out}");
+    }
+    assert_eq!(run(&[&device, "--check=5000"]).0, Some(0));
+    fails(&[&device, "--check=5001"], 1, &["numbered 0 to 5000 1 are lost"]);
+
+    numbered(&input, &[0, 1, 3, 2, 2, 5, 6]);
+    let (code, out, err) = run(&[&device, "--check", "--json"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        err.contains("0 to 6 1 are lost, 1 repeated, 1 out of order") && err.lines().count() == 1,
+        "{err}"
+    );
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.contains("\"lost\":1,\"repeated\":1,\"out_of_order\":1,\"without_number\":0"), "{out}");
+
+    write(&input, [60, 61].into_iter());
+    fails(&[&device, "--check"], 1, &["none of 2 frames has a number", "start ixy-dump first"]);
+    numbered(&input, &all[7..]);
+    fails(&[&device, "--check"], 1, &["7 are lost", "start ixy-dump before ixy-pktgen"]);
+}
+
+#[test]
+fn only_frames_that_pass_the_filter_are_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
+    numbered(&input, &[0; 10]);
+    let (device, path) = (format!("sim:rx={}", input.display()), output.to_str().unwrap());
+    for (flags, count) in
+        [("--proto udp", 10), ("--proto tcp", 0), ("--host 0.0.0.0 --port 0", 10), ("--port 53", 0)]
+    {
+        let flags: Vec<_> = flags.split(' ').collect();
+        let (code, out, _) = run(&[&[&device, "-w", path], &flags[..]].concat());
+        assert_eq!((code, records(&output).len()), (Some(0), count), "{flags:?}");
+        let out = String::from_utf8(out).unwrap();
+        assert!(count == 10 || out.contains("filtered 10\n"), "{out}");
+    }
+    let (code, ..) = run(&["sim", "-w", path, "--proto", "udp", "-c", "7"]);
+    assert_eq!((code, records(&output).len()), (Some(0), 7));
 }

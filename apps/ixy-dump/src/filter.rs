@@ -1,0 +1,198 @@
+//! Which frames are recorded: [`Filter`].
+//!
+//! tcpdump's language would be better known. The crates that compile it without libpcap are young and have few users, so there
+//! are three flags for what its users ask for most.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use etherparse::{LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
+use ixy_core::MacAddress;
+
+/// The flags for what is recorded. A flag that is given several times takes any of its values; different flags have to match
+/// all.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Filter {
+    /// Record only frames from or to this IPv4, IPv6 or Ethernet address (of ARP too); may be given several times
+    #[arg(long, value_name = "ADDRESS", value_parser = host)]
+    host: Vec<Host>,
+    /// Record only frames from or to this TCP or UDP port; may be given several times
+    #[arg(long, value_name = "PORT")]
+    port: Vec<u16>,
+    /// Record only this protocol: arp, ip, ip6, tcp, udp, icmp, icmp6, or the number of one that IP carries; may be given
+    /// several times
+    #[arg(long, value_name = "NAME", value_parser = protocol)]
+    proto: Vec<Protocol>,
+}
+
+/// A station.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Host {
+    Ip(IpAddr),
+    Mac([u8; 6]),
+}
+
+fn host(text: &str) -> Result<Host, String> {
+    let mac = || text.parse().map(|mac: MacAddress| Host::Mac(mac.octets()));
+    text.parse().map(Host::Ip).or_else(|_| mac()).map_err(|_| {
+        "write an address such as 10.0.0.1, fd00::1 or 02:00:00:00:00:01; names are not looked up".into()
+    })
+}
+
+/// A protocol of the network layer, or one that IP carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Arp,
+    Ip4,
+    Ip6,
+    InIp(u8),
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    Ok(match text {
+        "arp" => Protocol::Arp,
+        "ip" => Protocol::Ip4,
+        "ip6" => Protocol::Ip6,
+        "icmp" => Protocol::InIp(1),
+        "tcp" => Protocol::InIp(6),
+        "udp" => Protocol::InIp(17),
+        "icmp6" => Protocol::InIp(58),
+        _ => Protocol::InIp(text.parse().map_err(|_| {
+            "write arp, ip, ip6, tcp, udp, icmp, icmp6, or a number from 0 to 255".to_owned()
+        })?),
+    })
+}
+
+/// What the filter looks at in a frame.
+#[derive(Debug, Default)]
+struct Seen {
+    hosts: Vec<Host>,
+    ports: Option<[u16; 2]>,
+    protocols: Vec<Protocol>,
+}
+
+impl Filter {
+    /// Whether it lets a frame pass. VLAN tags are looked through.
+    pub(crate) fn passes(&self, frame: &[u8]) -> bool {
+        if self.host.is_empty() && self.port.is_empty() && self.proto.is_empty() {
+            return true;
+        }
+        let seen = Seen::of(frame);
+        let any_port = || seen.ports.is_some_and(|ports| self.port.iter().any(|port| ports.contains(port)));
+        (self.host.is_empty() || self.host.iter().any(|host| seen.hosts.contains(host)))
+            && (self.port.is_empty() || any_port())
+            && (self.proto.is_empty() || self.proto.iter().any(|one| seen.protocols.contains(one)))
+    }
+}
+
+impl Seen {
+    fn of(frame: &[u8]) -> Self {
+        let mut seen = Self::default();
+        let Ok(packet) = LaxSlicedPacket::from_ethernet(frame) else { return seen };
+        if let Some(LinkSlice::Ethernet2(ethernet)) = &packet.link {
+            seen.hosts.extend([Host::Mac(ethernet.source()), Host::Mac(ethernet.destination())]);
+        }
+        match &packet.net {
+            Some(LaxNetSlice::Ipv4(ip)) => {
+                let header = ip.header();
+                let addresses = [header.source_addr(), header.destination_addr()];
+                seen.hosts.extend(addresses.map(|address| Host::Ip(address.into())));
+                seen.protocols.extend([Protocol::Ip4, Protocol::InIp(ip.payload().ip_number.0)]);
+            }
+            Some(LaxNetSlice::Ipv6(ip)) => {
+                let header = ip.header();
+                let addresses = [header.source_addr(), header.destination_addr()];
+                seen.hosts.extend(addresses.map(|address| Host::Ip(address.into())));
+                seen.protocols.extend([Protocol::Ip6, Protocol::InIp(ip.payload().ip_number.0)]);
+            }
+            Some(LaxNetSlice::Arp(arp)) => {
+                let addresses = [arp.sender_protocol_addr(), arp.target_protocol_addr()];
+                seen.hosts.extend(addresses.iter().filter_map(|address| ip_of(address)).map(Host::Ip));
+                seen.protocols.push(Protocol::Arp);
+            }
+            None => {}
+        }
+        seen.ports = match &packet.transport {
+            Some(TransportSlice::Tcp(tcp)) => Some([tcp.source_port(), tcp.destination_port()]),
+            Some(TransportSlice::Udp(udp)) => Some([udp.source_port(), udp.destination_port()]),
+            _ => None,
+        };
+        seen
+    }
+}
+
+fn ip_of(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(|four| Ipv4Addr::from(four).into());
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|sixteen| Ipv6Addr::from(sixteen).into())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use etherparse::PacketBuilder;
+
+    #[derive(Parser)]
+    struct Args {
+        #[command(flatten)]
+        filter: Filter,
+    }
+
+    /// Which of the frames below pass.
+    fn pass(flags: &str) -> Vec<&'static str> {
+        let words = std::iter::once("ixy-dump").chain(flags.split_whitespace());
+        let filter = Args::try_parse_from(words).unwrap().filter;
+        frames().into_iter().filter(|(_, frame)| filter.passes(frame)).map(|(name, _)| name).collect()
+    }
+
+    fn frames() -> Vec<(&'static str, Vec<u8>)> {
+        let ethernet = || PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+        let mut frames = Vec::new();
+        let mut bytes = Vec::new();
+        let udp = ethernet().ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(1024, 53);
+        udp.write(&mut bytes, &[0; 18]).unwrap();
+        frames.push(("udp", std::mem::take(&mut bytes)));
+        let tcp = ethernet().double_vlan(1.try_into().unwrap(), 2.try_into().unwrap());
+        tcp.ipv4([10, 0, 0, 3], [10, 0, 0, 1], 64).tcp(80, 5000, 1, 1).write(&mut bytes, &[]).unwrap();
+        frames.push(("tagged tcp", std::mem::take(&mut bytes)));
+        let mut last = [0; 16];
+        (last[0], last[15]) = (0xfd, 9);
+        let v6 = ethernet().ipv6([0xfd; 16], last, 64).udp(80, 9);
+        v6.write(&mut bytes, &[0; 4]).unwrap();
+        frames.push(("udp6", std::mem::take(&mut bytes)));
+        let icmp = ethernet().ipv4([10, 0, 0, 1], [10, 0, 0, 4], 64).icmpv4_echo_request(1, 2);
+        icmp.write(&mut bytes, &[0; 20]).unwrap();
+        frames.push(("icmp", std::mem::take(&mut bytes)));
+        let mut arp = [[0xff; 6], [2, 0, 0, 0, 0, 7]].concat();
+        arp.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+        arp.extend([2, 0, 0, 0, 0, 7, 10, 0, 0, 7, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1]);
+        frames.push(("arp", arp));
+        frames.push(("noise", vec![0x88; 60]));
+        frames.push(("cut", vec![2, 0, 0]));
+        frames
+    }
+
+    #[test]
+    fn frames_are_chosen_by_host_port_and_protocol() {
+        assert_eq!(pass("").len(), 7);
+        assert_eq!(pass("--host 10.0.0.1"), ["udp", "tagged tcp", "icmp", "arp"]);
+        assert_eq!(pass("--host 10.0.0.2 --host fd00::9"), ["udp", "udp6"]);
+        assert_eq!(pass("--host 02:00:00:00:00:07"), ["arp"]);
+        assert_eq!(pass("--port 80"), ["tagged tcp", "udp6"]);
+        assert_eq!(pass("--port 80 --proto udp"), ["udp6"]);
+        assert_eq!(pass("--port 53 --port 5000"), ["udp", "tagged tcp"]);
+        assert_eq!(pass("--proto 17"), ["udp", "udp6"]);
+        assert_eq!(pass("--proto ip"), ["udp", "tagged tcp", "icmp"]);
+        assert_eq!(pass("--proto arp --proto ip6"), ["udp6", "arp"]);
+        assert_eq!(pass("--proto icmp --host 10.0.0.4"), ["icmp"]);
+        assert_eq!(pass("--proto icmp6"), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_no_address_port_or_protocol_is_refused() {
+        for (flag, value) in
+            [("--host", "example.org"), ("--port", "70000"), ("--proto", "htp"), ("--proto", "256")]
+        {
+            assert!(Args::try_parse_from(["ixy-dump", flag, value]).is_err(), "{value}");
+        }
+    }
+}
