@@ -7,8 +7,11 @@ mod namespace;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use namespace::{Namespace, Program, check_echo};
+use ixy::Options;
+use ixy_sim::Fault;
+use namespace::{LIMIT, Namespace, Program, check_echo};
 
 const fn address(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, last)
@@ -28,6 +31,36 @@ fn example(name: &str) -> PathBuf {
         assert!(cargo.status().unwrap().success());
     }
     program
+}
+
+#[test]
+fn the_system_sees_whether_a_card_has_a_link() {
+    let Some([host]) = Namespace::make("the_system_sees_whether_a_card_has_a_link") else { return };
+    let has_carrier = || {
+        let output = host.run(|| Command::new("ip").args(["link", "show", "ixy0"]).output().unwrap());
+        !String::from_utf8(output.stdout).unwrap().contains("NO-CARRIER")
+    };
+    let wait_for = |carrier: bool| {
+        let start = Instant::now();
+        while has_carrier() != carrier {
+            assert!(start.elapsed() < LIMIT, "the carrier does not become {carrier}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let addresses = [host.tap(address(1)).parse().unwrap()];
+    let device = ixy::open(&addresses, &Options::default()).unwrap().remove(0);
+    wait_for(true);
+    let faults = device.simulated().unwrap().faults();
+    for down in [true, false] {
+        faults.set(Fault::LinkDown, down);
+        wait_for(!down);
+    }
+    device.close().unwrap();
+
+    let addresses = [format!("{},link=down", host.tap(address(1))).parse().unwrap()];
+    let device = ixy::open(&addresses, &Options::default()).unwrap().remove(0);
+    wait_for(false);
+    device.close().unwrap();
 }
 
 #[test]
