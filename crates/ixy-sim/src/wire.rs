@@ -1,7 +1,7 @@
-//! Wires: what a software MAC is plugged into.
+//! Wires: the cable of a software card, and its other end.
 //!
-//! A [`Wire`] is one end of a cable as a MAC sees it: it gives the frames that arrive and takes those that
-//! are sent, without frame check sequence. What is at the other end is the wire's own business:
+//! A [`Wire`] is one end of a cable as a MAC sees it. It gives the frames that arrive and takes those that
+//! the MAC sends, without frame check sequence. The kind of wire says where the cable leads:
 //!
 //! | address | wire | other end |
 //! | --- | --- | --- |
@@ -14,19 +14,19 @@
 //! | none: it is made by a program | [`MemoryWire`] | this program |
 //!
 //! [`WireSpec`] is such an address, parsed; [`WireSpec::connect`] makes the wire. The options `loss= dup=
-//! delay= corrupt= seed=` wrap it in [`Faulty`], which spoils frames on purpose, and `link=down` and
-//! `pause=off` change what the MAC is told ([`Altered`]). [`Padded`] pads short frames that no card has padded: those from
+//! delay= corrupt= seed=` wrap it in [`Faulty`], which spoils frames on purpose. `link=down` and `pause=off` wrap it in
+//! [`Altered`], which hides the light or refuses to let frames wait. [`Padded`] pads short frames that no card has padded: those from
 //! a TAP, a capture, a socket or memory. [`Counted`] counts the frames of any of them.
 //!
 //! # When nothing happens
-//! The thread that polls a device sleeps when there is nothing to do for long. A wire says with [`Wire::wakes`] what has to
-//! wake it then: a socket or an interface that can be read, a frame whose delay is over, or, where nothing tells, the next
-//! millisecond.
+//! The thread that polls a device sleeps when there has been nothing to do for a while. [`Wire::wakes`] names the event that
+//! wakes it: a socket or an interface becomes readable, or the delay of a frame is over. A wire without such an event is
+//! polled every millisecond.
 //!
 //! # When traffic ends
 //! An end that sends nothing more says so with [`Wire::close_transmit`]; the other end sees [`Wire::ended`]
-//! once it has taken what is still under way. Dropping a wire does the same and leaves the cable. So each
-//! direction of a chain of programs ends by itself, from its source on: nobody waits for an end that only
+//! once it has received the frames that are still under way. Dropping a wire does the same and leaves the cable. So each
+//! direction of a chain of programs ends by itself, from its source on, and no program waits for an end that only
 //! receives.
 //!
 //! ```
@@ -78,19 +78,19 @@ pub use socket::SocketWire;
 pub use spec::{WireKind, WireSpec};
 pub use tap::{InterfaceAddress, ParseInterfaceAddressError, Tap, TapSpec};
 
-/// When an end has to be looked at again at which nothing is to be had now: see [`Wire::wakes`].
+/// When to look again at a wire that has no frame now: see [`Wire::wakes`].
 #[derive(Debug, Clone, Copy)]
 pub struct Wakes<'a> {
-    /// Something arrived, or changed, when this file can be read.
+    /// This file becomes readable when a frame arrives, or something else changes.
     pub readable: Option<BorrowedFd<'a>>,
-    /// How long it can take at most until something is there without that.
+    /// The longest time after which to look again without that event.
     pub within: Duration,
 }
 
 impl<'a> Wakes<'a> {
     /// Nothing arrives by itself.
     pub const NEVER: Self = Self { readable: None, within: Duration::MAX };
-    /// Nothing tells when something arrives: it is looked at every millisecond.
+    /// The wire has no event for what arrives, so it is polled every millisecond.
     pub const SOON: Self = Self { readable: None, within: Duration::from_millis(1) };
 
     /// When `file` can be read, and not before.
@@ -105,7 +105,7 @@ impl<'a> Wakes<'a> {
 /// Frames are Ethernet ones from the destination address on, without frame check sequence. An empty frame is
 /// none: sending one does nothing.
 pub trait Wire: Send {
-    /// Whether light arrives: another end is there.
+    /// Whether light arrives, that is, whether the other end is there.
     fn link_up(&mut self) -> bool;
 
     /// Says whether the card's own link is up, so that the other end can show it. Most other ends show nothing.
@@ -127,15 +127,15 @@ pub trait Wire: Send {
     /// Sends a frame. `false`: no room now, the MAC keeps the frame and offers it again later (back
     /// pressure).
     ///
-    /// What cannot arrive any more (the other end is gone, the disk is full, this end said that it sends
-    /// nothing more) is taken and dropped, as a pulled cable would, so that nobody waits for it.
+    /// A frame that cannot arrive any more (the other end is gone, the disk is full, this end said that it sends
+    /// nothing more) is taken and dropped, as on a pulled cable, so that the sender does not wait for ever.
     fn transmit(&mut self, frame: &[u8]) -> bool;
 
-    /// Says that this end sends nothing more: the other end sees [`ended`](Self::ended) once it has taken
-    /// what is under way.
+    /// Says that this end sends nothing more. The other end sees [`ended`](Self::ended) once it has received the
+    /// frames that are under way.
     ///
-    /// A device whose program does not send calls this when it is opened; a generator after its last frame; a
-    /// forwarder on one side once the other side's input has ended and all of it was sent.
+    /// A program that only receives calls this when it has opened its device, and a generator after its last frame. A
+    /// forwarder calls it on one side once the other side's input has ended and all of it was sent.
     fn close_transmit(&mut self);
 
     /// Whether frames wait for a free descriptor (as with flow control); otherwise the MAC drops them and
@@ -146,7 +146,7 @@ pub trait Wire: Send {
     /// good).
     fn ended(&mut self) -> bool;
 
-    /// Writes out what is buffered (files); called once in a while and at close.
+    /// Writes buffered bytes into files. The device calls it when it has been idle for a while, and at close.
     ///
     /// # Errors
     /// The bytes cannot be written.
@@ -155,8 +155,8 @@ pub trait Wire: Send {
     /// The first error met so far (disk full, socket lost); stays.
     fn error(&self) -> Option<String>;
 
-    /// When it has to be looked at again, after a look that found nothing and as long as nothing is sent here: the thread
-    /// that polls the device sleeps until then. Unless a wire says otherwise, [`Wakes::SOON`].
+    /// When to poll the wire again after a poll that found no frame. The thread that polls the device sleeps until then.
+    /// The default is [`Wakes::SOON`].
     fn wakes(&self) -> Wakes<'_> {
         Wakes::SOON
     }

@@ -1,7 +1,7 @@
 use super::{Wakes, Wire, WireError};
 
-/// A wire of which the MAC is told something else: that no light arrives (`link=down`), or that frames do not
-/// wait (`pause=off`).
+/// A wire that hides its light from the MAC (`link=down`), or on which frames do not wait for a descriptor
+/// (`pause=off`).
 pub struct Altered {
     wire: Box<dyn Wire>,
     link_down: bool,
@@ -9,8 +9,7 @@ pub struct Altered {
 }
 
 impl Altered {
-    /// Changes what is said of `wire`. With the link down no frame passes either way, and none is lost: each
-    /// waits where it is.
+    /// Alters `wire`. With the link down no frame passes either way, and none is lost: each waits where it is.
     pub fn new(wire: Box<dyn Wire>, link_down: bool, pause_off: bool) -> Self {
         Altered { wire, link_down, pause_off }
     }

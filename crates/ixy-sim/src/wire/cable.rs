@@ -12,7 +12,7 @@ use crate::events::signal;
 
 /// The cables of one process by name. Clones are the same set.
 ///
-/// There is no global set: whoever opens devices keeps one and passes it on.
+/// There is no global set: a program that opens devices keeps one and passes it on.
 #[derive(Clone, Default)]
 pub struct Cables {
     names: Arc<Mutex<HashMap<String, Weak<Mutex<Cable>>>>>,
@@ -49,7 +49,7 @@ impl Cables {
         Ok(CableEnd { cable, second: false, arrived: Frames::default(), event, blocked: false })
     }
 
-    /// Checks that each cable has both its ends; to be called when all addresses were opened.
+    /// Checks that each cable has both its ends. A program calls it when it has opened all addresses.
     ///
     /// # Errors
     /// The first cable, by name, that has one end only.
@@ -74,9 +74,9 @@ pub struct CableEnd {
     second: bool,
     /// Frames taken off the cable together, so that it is locked once for many.
     arrived: Frames,
-    /// What the other end signals when this one waits for it; none if the system had none to spare.
+    /// The other end signals this event while this end waits; `None` if the system had no descriptor for it.
     event: Option<Arc<OwnedFd>>,
-    /// The other end had no room for the last frame. Nothing tells when it has.
+    /// The other end had no room for the last frame. There is no event for room.
     blocked: bool,
 }
 

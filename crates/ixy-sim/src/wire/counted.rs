@@ -22,7 +22,7 @@ impl FrameCounts {
     }
 }
 
-/// A wire whose frames are counted, which no reset and no reading clears.
+/// A wire that counts its frames. No reset of the card and no reading clears the counts.
 pub struct Counted {
     wire: Box<dyn Wire>,
     counts: Arc<FrameCounts>,
@@ -34,7 +34,7 @@ impl Counted {
         Self { wire, counts: Arc::default() }
     }
 
-    /// What was counted so far, and will be.
+    /// The counts, which go on counting.
     pub fn counts(&self) -> &Arc<FrameCounts> {
         &self.counts
     }
@@ -54,7 +54,7 @@ impl Wire for Counted {
     }
 
     fn consume(&mut self) {
-        // It is always there to be consumed: the MAC has looked at it.
+        // There is a frame to consume: the MAC has looked at it.
         self.counts.received.fetch_add(1, Ordering::Relaxed);
         self.wire.consume();
     }

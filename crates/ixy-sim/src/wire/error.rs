@@ -2,14 +2,14 @@ use std::{io, path::PathBuf};
 
 use ixy_pcap::PcapError;
 
-/// What can be wrong with a wire or with the options that describe it.
+/// A wire that cannot be made, or options that describe none.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
     /// An option that does not exist.
     #[error("sim has no option `{option}`; there are: {known}")]
     UnknownOption {
-        /// What stood there.
+        /// The option as it was given.
         option: String,
         /// The options there are, with their values.
         known: &'static str,
@@ -39,7 +39,7 @@ pub enum WireError {
         option: &'static str,
         /// The value found.
         value: String,
-        /// What it can be.
+        /// The values that it can have.
         expected: &'static str,
     },
     /// A cable's name that is taken by two ends already.
@@ -61,7 +61,7 @@ pub enum WireError {
     Socket {
         /// The path.
         path: PathBuf,
-        /// What was found and the way out.
+        /// The problem and the way out.
         problem: &'static str,
     },
     /// A system call on a socket that failed.
@@ -69,9 +69,9 @@ pub enum WireError {
     SocketSystem {
         /// The path.
         path: PathBuf,
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A wire in memory that is plugged into a card already.
@@ -79,14 +79,14 @@ pub enum WireError {
         "this MemoryWire is plugged into another card; close that card first, or make a wire for each card"
     )]
     MemoryInUse,
-    /// A TAP interface that cannot be had.
+    /// A TAP interface that cannot be opened or set up.
     #[error("tap {name}: {problem}: {source}")]
     Tap {
         /// The interface's name.
         name: String,
-        /// What was tried and the way out.
+        /// The action that failed and the way out.
         problem: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A capture that cannot be read or written.

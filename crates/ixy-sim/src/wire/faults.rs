@@ -6,7 +6,7 @@ use std::{
 
 use super::{Wakes, Wire, WireError, random::Random};
 
-/// What is spoilt on a wire on purpose. By default nothing.
+/// The faults that a wire makes on purpose. By default there are none.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Faults {
     /// Probability that a frame is lost.
@@ -29,7 +29,7 @@ impl Faults {
     }
 }
 
-/// What was spoilt, both directions together.
+/// How many frames a wire spoilt, both directions together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FaultCounts {
     /// Frames lost.
@@ -50,7 +50,7 @@ pub struct FaultCounts {
 /// of one delay.
 ///
 /// Dropping it passes on what is still held, for at most a second beyond the delay, so that a sender that
-/// ends loses nothing. When dropped it also tells the log what it did.
+/// ends loses nothing. It also logs its counts then.
 pub struct Faulty {
     wire: Box<dyn Wire>,
     faults: Faults,

@@ -15,8 +15,8 @@ use crate::events::signal;
 /// sends. No file, socket or interface is involved.
 ///
 /// Clones are the same wire, so a program keeps one and gives the other to the card. Frames wait in order on both
-/// sides until they are taken. What the program gives has no limit; what the card sends waits in the card once
-/// [`LIMIT`](Self::LIMIT) bytes are here.
+/// sides until they are taken. A program can push any number of frames. The card keeps what it sends once
+/// [`LIMIT`](Self::LIMIT) bytes wait here.
 ///
 /// ```
 /// use ixy_sim::wire::{Cables, MemoryWire, Wire, WireKind, WireSpec};
@@ -59,7 +59,7 @@ struct State {
     finished: bool,
     /// A card is at the wire.
     plugged: bool,
-    /// The thread that polls the card sleeps until this event; none if the system had none to spare.
+    /// The thread that polls the card sleeps until this event; `None` if the system had no descriptor for it.
     event: Option<Arc<OwnedFd>>,
     waiting: bool,
 }
@@ -99,8 +99,8 @@ impl MemoryWire {
         }
     }
 
-    /// Says that no frame follows: the card's input ends once it has received those that were pushed. What is pushed
-    /// later is dropped.
+    /// Says that no frame follows. The card's input ends once it has received those that were pushed; later ones are
+    /// dropped.
     pub fn end(&self) {
         let mut state = self.lock();
         state.ended = true;
@@ -266,11 +266,11 @@ impl Wire for MemoryEnd {
         let mut state = self.wire.lock();
         match &self.event {
             _ if self.blocked => Wakes::SOON,
-            // What is here already waits for a descriptor.
+            // The frame that is here waits for a descriptor.
             _ if !self.arrived.is_empty() || !state.incoming.is_empty() => Wakes::NEVER,
             None => Wakes::SOON,
             Some(event) => {
-                // What was signalled until now was heard.
+                // Earlier signals are over: their frames were taken.
                 let _ = rustix::io::read(event, &mut [0; 8]);
                 state.waiting = true;
                 Wakes::readable(event.as_fd())

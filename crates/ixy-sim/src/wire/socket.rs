@@ -34,10 +34,10 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// One end of a cable whose other end is in another process: a Unix socket that keeps frames apart
 /// (`SOCK_SEQPACKET`).
 ///
-/// Whoever opens the path first listens, the second connects; so the order in which programs are started does
-/// not matter. Only the owner of the first process may connect. As soon as both ends are there the path is
+/// The first program to open the path listens, the second connects, so they may start in either order. Only the owner
+/// of the first process may connect. As soon as both ends are there the path is
 /// removed: nothing is left behind however the programs end, and a third end is the first of another cable. A
-/// path that nobody listens at (a program was killed while it waited) is taken over.
+/// path without a listener (a program was killed while it waited) is taken over.
 ///
 /// Frames that were sent reach the other end even when this one ends right after: the system holds them. What
 /// was sent before the first end looked at its socket arrives too.

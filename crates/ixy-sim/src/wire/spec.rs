@@ -47,7 +47,7 @@ pub struct WireSpec {
     pub link_down: bool,
     /// Frames that find no free descriptor are dropped instead of waiting.
     pub pause_off: bool,
-    /// What is spoilt on purpose.
+    /// Faults that the wire makes on purpose.
     pub faults: Faults,
     /// The card's Ethernet address, if it is to have a certain one.
     pub mac: Option<MacAddress>,
@@ -99,11 +99,11 @@ impl Default for WireKind {
 }
 
 impl WireSpec {
-    /// Makes the wire. Cables are joined by name in `cables`, whose [`check`](Cables::check) tells when all
-    /// are opened whether one has a single end.
+    /// Makes the wire. Cables are joined by name in `cables`; [`Cables::check`] finds those with a single end once all
+    /// addresses are opened.
     ///
     /// # Errors
-    /// The file, socket, interface or cable cannot be had; nothing is left behind then.
+    /// The file, socket, interface or cable cannot be opened. Nothing is left behind then.
     pub fn connect(&self, cables: &Cables) -> Result<Box<dyn Wire>, WireError> {
         self.connect_unless(cables, &GiveUp::default())
     }

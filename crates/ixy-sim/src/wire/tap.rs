@@ -40,10 +40,10 @@ pub struct TapSpec {
 }
 
 impl TapSpec {
-    /// What [`mtu`](Self::mtu) can be: from what IPv4 asks for (RFC 791) up to what the card receives.
+    /// The values of [`mtu`](Self::mtu): from the least that IPv4 allows (RFC 791) to the most that the card receives.
     pub const MTUS: std::ops::RangeInclusive<u16> = 68..=1500;
 
-    /// Refuses what can be no interface's name.
+    /// Refuses a text that cannot be the name of an interface.
     pub(super) fn check_name(name: &str) -> Result<(), WireError> {
         Self::name_of(name).map(drop)
     }
@@ -104,8 +104,8 @@ impl FromStr for InterfaceAddress {
     }
 }
 
-/// A network interface of the system whose cable leads here (TAP): what the system sends on it is received,
-/// and the other way round.
+/// A TAP interface: a network interface of the system whose cable leads to the card. The card receives the frames that
+/// the system sends on it, and the other way round.
 ///
 /// An interface that is not there is made, and goes away with the wire. Unless [`TapSpec`] says otherwise it is down at
 /// first: `ip link set NAME up` brings it up. While it is down, or the card has no link, the system drops what is sent
@@ -213,8 +213,7 @@ impl Wire for Tap {
         }
         self.blocked = false;
         match write(&self.device, frame) {
-            // An input/output error says that the interface is down, an invalid argument that the frame is
-            // none.
+            // EIO: the interface is down. EINVAL: the frame is shorter than Ethernet's header.
             Ok(_) | Err(Errno::IO | Errno::INVAL) => true,
             Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => {
                 self.blocked = true;
@@ -251,7 +250,7 @@ impl Wire for Tap {
         match (self.gone, self.blocked) {
             (true, _) => Wakes::NEVER,
             (_, true) => Wakes::SOON,
-            // What is here already waits for a descriptor.
+            // The frame that is here waits for a descriptor.
             _ if self.front > 0 => Wakes::NEVER,
             _ => Wakes::readable(self.device.as_fd()),
         }

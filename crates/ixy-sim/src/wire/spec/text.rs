@@ -8,7 +8,7 @@ use super::{WireKind, WireSpec};
 use crate::model::{SfpModule, UnknownModule};
 use crate::wire::{Faults, Flood, InterfaceAddress, TapSpec, WireError};
 
-/// What messages say of the options there are.
+/// The options, as messages list them.
 const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=NAME, socket=PATH, rx=FILE, \
                      tx=FILE, tap=NAME, up, mtu=BYTES, addr=ADDRESS/PREFIX, netns=NAME, mac=ADDRESS, module=KIND, \
                      link=up|down, pause=on|off, loss=P, dup=P, corrupt=P, delay=TIME, \
@@ -76,7 +76,7 @@ impl fmt::Display for WireSpec {
     }
 }
 
-/// What was given so far.
+/// The options that were read so far.
 #[derive(Default)]
 struct Given {
     spec: WireSpec,

@@ -1,4 +1,4 @@
-//! What Linux is asked to do with a network interface, by the calls that `netdevice(7)` describes.
+//! Network interfaces of Linux: the ioctls of `netdevice(7)` and of TAP that open one and set it up.
 
 use std::{
     fs::File,
@@ -139,7 +139,7 @@ impl Interface {
     }
 }
 
-/// Makes one of the requests above that take a `struct ifreq`, and returns what the system made of it.
+/// Makes one of the requests above that take a `struct ifreq`, and returns the system's answer.
 fn call<const OPCODE: Opcode>(file: impl AsFd, mut request: Request) -> Result<Request, Errno> {
     const {
         assert!(matches!(
