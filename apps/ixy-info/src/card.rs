@@ -1,26 +1,23 @@
-//! A network card of the machine, as far as it can be known without touching it: [`Card`].
+//! A network card of the machine, as it can be known without touching it: [`Card`].
 
 use std::path::{Path, PathBuf};
 
+use ixy::Missing;
 use ixy_cli::Error;
 use ixy_igb::models as igb;
 use ixy_ixgbe::models;
-use ixy_pci::{Address, DeviceId, DeviceInfo};
+use ixy_pci::{Address, DeviceId, DeviceInfo, Group, Neighbour};
 
 use crate::system::System;
-
-/// Network controllers, in the upper 8 of the 24 bits of a class.
-const CLASS_NETWORK: u32 = 0x02;
 
 #[derive(Debug)]
 pub(crate) struct Card {
     pub(crate) info: DeviceInfo,
     pub(crate) driver: Driver,
-    /// The number of its IOMMU group.
-    pub(crate) group: Option<String>,
-    /// The others in that group.
-    pub(crate) neighbours: Vec<Neighbour>,
+    pub(crate) group: Option<Group>,
     pub(crate) links: Vec<Link>,
+    /// What is missing before it can be opened.
+    pub(crate) missing: Vec<Missing>,
     /// What could not be read of it.
     pub(crate) unread: Vec<String>,
 }
@@ -35,7 +32,7 @@ pub(crate) enum Driver {
     None(String),
 }
 
-/// A network interface of the kernel's.
+/// A network interface of the kernel.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) name: String,
@@ -49,19 +46,11 @@ pub(crate) struct Link {
     pub(crate) default_route: bool,
 }
 
-/// A device in the same IOMMU group.
-#[derive(Debug)]
-pub(crate) struct Neighbour {
-    pub(crate) name: String,
-    pub(crate) driver: Option<String>,
-    pub(crate) network: bool,
-}
-
 impl Card {
     /// All network controllers, and other devices that a driver of ixy's knows, in the order of their addresses.
     pub(crate) fn all(system: &System) -> Result<Vec<Self>, Error> {
         let listed = system.sysfs.devices()?;
-        let ours = |info: &DeviceInfo| is_network(info) || !matches!(Driver::of(info.id), Driver::None(_));
+        let ours = |info: &DeviceInfo| info.is_network() || !matches!(Driver::of(info.id), Driver::None(_));
         Ok(listed.into_iter().filter(ours).map(|info| Self::from(info, system)).collect())
     }
 
@@ -72,7 +61,6 @@ impl Card {
 
     fn from(info: DeviceInfo, system: &System) -> Self {
         let directory = system.sysfs.path(info.address);
-        let routes = system.default_routes();
         let links = info.interfaces.iter().map(|interface| {
             let path = interface_directory(&directory, &interface.name, system);
             let number = |name: &str| system.read(&path.join(name))?.parse::<i64>().ok();
@@ -82,30 +70,26 @@ impl Card {
                 carrier: number("carrier").map(|carrier| carrier == 1),
                 // -1 where the driver does not know it.
                 speed: number("speed").and_then(|speed| u64::try_from(speed).ok()).filter(|&speed| speed > 0),
-                default_route: routes.contains(&interface.name)
-                    || system.uppers(&path).iter().any(|upper| routes.contains(upper)),
+                default_route: interface.default_route,
             }
         });
         let links = links.collect();
-        let group = directory.join("iommu_group");
-        let number = std::fs::canonicalize(&group).ok();
-        let number = number.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-        let others = system.names(&group.join("devices")).into_iter();
-        let others = others.filter(|name| *name != info.address.to_string());
-        let neighbours = others.filter_map(|name| Neighbour::find(name, system)).collect();
-        Self {
-            driver: Driver::of(info.id),
-            group: number,
-            neighbours,
-            links,
-            info,
-            unread: system.take_unread(),
-        }
+        let group = system.sysfs.group(info.address).unwrap_or_else(|error| {
+            system.failed(&directory.join("iommu_group"), &std::io::Error::other(error));
+            None
+        });
+        let missing = ixy::missing(&info, &system.options());
+        Self { driver: Driver::of(info.id), group, links, missing, info, unread: system.take_unread() }
     }
 
-    /// Whether it is a network controller by its class.
-    pub(crate) fn is_network(&self) -> bool {
-        is_network(&self.info)
+    /// The other devices in its IOMMU group.
+    pub(crate) fn neighbours(&self) -> impl Iterator<Item = &Neighbour> {
+        self.group.iter().flat_map(|group| &group.neighbours)
+    }
+
+    /// Whether something keeps the card from being taken at all.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.missing.iter().any(|missing| missing.blocks)
     }
 
     /// Refuses a device that the kernel uses.
@@ -143,40 +127,6 @@ impl Driver {
             Self::None(_) => None,
         }
     }
-
-    /// Packet buffers that it wants for one card with the defaults of the programs.
-    pub(crate) fn buffers(&self) -> usize {
-        match self {
-            Self::Ixgbe(_) => ixy_ixgbe::Config::default().buffers(),
-            Self::Igb(_) => ixy_igb::Config::default().buffers(),
-            Self::Virtio => ixy_virtio::Config::default().buffers(),
-            Self::None(_) => 0,
-        }
-    }
-}
-
-impl Neighbour {
-    /// A device of the group, if it is none that forwards for others only, as a bridge does.
-    fn find(name: String, system: &System) -> Option<Self> {
-        let info = match system.sysfs.device(name.parse().ok()?) {
-            Ok(info) => info,
-            Err(error) => {
-                system.failed(&system.path(&name), &std::io::Error::other(error));
-                return None;
-            }
-        };
-        let network = is_network(&info);
-        Some(Self { name, driver: info.driver, network })
-    }
-
-    /// Whether VFIO leaves the whole group alone while this driver has the device.
-    pub(crate) fn in_the_way(&self) -> bool {
-        !matches!(self.driver.as_deref(), None | Some("vfio-pci" | "pci-stub" | "pcieport"))
-    }
-}
-
-fn is_network(info: &DeviceInfo) -> bool {
-    info.class.is_some_and(|class| class >> 16 == CLASS_NETWORK)
 }
 
 /// The directory of an interface: below the device, or below the device of the virtio bus that it is passed on as.

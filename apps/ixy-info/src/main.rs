@@ -1,10 +1,9 @@
-//! ixy-info tells of each network card what it is, who uses it, and what is missing before ixy can.
+//! ixy-info lists the machine's network cards: what each is, which driver holds it, and what is missing before ixy can use it.
 #![forbid(unsafe_code)]
 
 mod card;
 mod decode;
 mod maps;
-mod missing;
 mod show;
 mod system;
 
@@ -17,7 +16,7 @@ use crate::card::Card;
 use crate::system::System;
 
 /// Lists the network cards of this machine: what each is, which kernel driver and which interfaces it has, how the IOMMU
-/// treats it, and what is missing before ixy can use it, with the command for it. With an address it tells of that device
+/// treats it, and what is missing before ixy can use it, with the command for it. With an address it shows that device
 /// alone, and with --registers it prints its registers. It changes nothing: every file is opened for reading.
 #[derive(Debug, Parser)]
 #[command(version, after_help = HELP)]
@@ -58,7 +57,7 @@ fn run(args: Args) -> Result<String, Error> {
     let system = System::of_process();
     let Some(address) = &args.address else {
         let cards = Card::all(&system)?;
-        return Ok(show::cards(&cards, &system, args.json));
+        return Ok(show::cards(&cards, args.json));
     };
     let filter = decode::Filter::new(&args.only, args.all, args.zeros);
     if let Some(spec) = maps::simulated(address)? {
@@ -72,11 +71,17 @@ fn run(args: Args) -> Result<String, Error> {
             "{address} is refused, as its server takes one program at a time: `ixy-serve --trace` shows what that does to the registers"
         )));
     }
-    let place = address.parse::<ixy_pci::Address>();
-    let place = place.map_err(|_| ixy::Error::BadAddress { text: address.clone() })?;
+    let place = address.parse::<ixy_pci::Address>().map_err(|_| {
+        Error::Usage(ixy::interface_in_place_of_an_address(&system.sysfs, address).unwrap_or_else(|| {
+            format!(
+                "`{address}` is no device address: write one such as 0000:03:00.0 or 03:00.0 (`ixy-info` alone lists them), \
+                 or sim"
+            )
+        }))
+    })?;
     let card = Card::at(place, &system)?;
     if !args.registers {
-        return Ok(show::cards(&[card], &system, args.json));
+        return Ok(show::cards(&[card], args.json));
     }
     if args.all {
         card.check_unused()?;

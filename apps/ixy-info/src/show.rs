@@ -3,19 +3,13 @@
 use ixy_cli::Object;
 
 use crate::card::{Card, Driver, Link};
-use crate::missing::{self, Step};
-use crate::system::System;
 
 /// Cards, one after the other.
-pub(crate) fn cards(cards: &[Card], system: &System, json: bool) -> String {
+pub(crate) fn cards(cards: &[Card], json: bool) -> String {
     if cards.is_empty() && !json {
         return "There is no network card here. `ixy-fwd sim sim` needs none.\n".into();
     }
-    let show = |card: &Card| {
-        let missing = missing::of(card, system);
-        if json { as_json(card, &missing) } else { as_words(card, &missing, system) }
-    };
-    let shown: Vec<String> = cards.iter().map(show).collect();
+    let shown: Vec<String> = cards.iter().map(if json { as_json } else { as_words }).collect();
     shown.join(if json { "" } else { "\n" })
 }
 
@@ -35,27 +29,27 @@ fn model(card: &Card) -> String {
         Driver::Ixgbe(model) => format!("Intel {}", model.name),
         Driver::Igb(model) => format!("Intel {}", model.name),
         Driver::Virtio => "virtio network device".into(),
-        Driver::None(_) if card.is_network() => "network controller".into(),
+        Driver::None(_) if card.info.is_network() => "network controller".into(),
         Driver::None(_) => "no network controller".into(),
     }
 }
 
-fn as_words(card: &Card, missing: &[Step], system: &System) -> String {
+fn as_words(card: &Card) -> String {
     let info = &card.info;
     let mut lines = vec![format!("{}  {} ({})", info.address, model(card), info.id)];
     let mut row = |name: &str, value: &str| lines.push(format!("  {name:<11} {value}"));
 
-    row("driven by", card.driver.name().unwrap_or("no driver of ixy's"));
+    row("driven by", card.driver.name().unwrap_or("no driver of ixy"));
     row("kernel", info.driver.as_deref().unwrap_or("bound to no driver"));
     for link in &card.links {
         row("interface", &link_in_words(link));
     }
     match (&card.group, &info.iommu) {
         (None, _) => row("IOMMU", "none"),
-        (Some(group), None) => row("IOMMU", &format!("group {group}")),
-        (Some(group), Some(kind)) => row("IOMMU", &format!("group {group} of type {kind}")),
+        (Some(group), None) => row("IOMMU", &format!("group {}", group.number)),
+        (Some(group), Some(kind)) => row("IOMMU", &format!("group {} of type {kind}", group.number)),
     }
-    let others: Vec<String> = card.neighbours.iter().map(|other| other.name.clone()).collect();
+    let others: Vec<String> = card.neighbours().map(|other| other.address.to_string()).collect();
     if !others.is_empty() {
         row("", &format!("shared with {}", others.join(", ")));
     }
@@ -66,35 +60,31 @@ fn as_words(card: &Card, missing: &[Step], system: &System) -> String {
     for unread in &card.unread {
         row("not read", unread);
     }
-    if missing.is_empty() {
+    if card.missing.is_empty() {
         row("missing", "nothing");
     }
-    for (n, step) in missing.iter().enumerate() {
-        row(if n == 0 { "missing" } else { "" }, &step.what);
-        if let Some(command) = &step.command {
+    for (n, missing) in card.missing.iter().enumerate() {
+        row(if n == 0 { "missing" } else { "" }, &missing.what);
+        if let Some(command) = &missing.command {
             row("", &format!("  {command}"));
         }
     }
-    if let Some(note) = note(card, system) {
+    if let Some(note) = note(card) {
         row("note", &note);
     }
     lines.join("\n") + "\n"
 }
 
-/// What happens to a device that the kernel has.
-fn note(card: &Card, system: &System) -> Option<String> {
-    let driver = card.info.driver.as_deref().filter(|_| card.driver.name().is_some())?;
+/// What happens to a device that the kernel has. Of one that must not be taken nothing is said, so that no command for it
+/// stands here.
+fn note(card: &Card) -> Option<String> {
+    let driver =
+        card.info.driver.as_deref().filter(|_| card.driver.name().is_some() && !card.is_blocked())?;
     let address = card.info.address;
     match driver {
         "vfio-pci" => Some(format!("`sudo scripts/bind kernel {address}` gives it back to the kernel")),
         _ if card.info.behind_iommu() => None,
-        _ if card.info.driven => {
-            let vfio = match &card.group {
-                Some(_) => format!("; `{}` binds it for use without root", missing::bind(card, system)),
-                None => String::new(),
-            };
-            Some(format!("ixy takes it from {driver} when it opens it{vfio}"))
-        }
+        _ if card.info.driven => Some(format!("ixy takes it from {driver} when it opens it")),
         _ => None,
     }
 }
@@ -112,7 +102,7 @@ fn link_in_words(link: &Link) -> String {
     format!("{} is {state}{speed}{route}", link.name)
 }
 
-fn as_json(card: &Card, missing: &[Step]) -> String {
+fn as_json(card: &Card) -> String {
     let info = &card.info;
     let links = card.links.iter().map(|link| {
         let object = Object::default().text("name", &link.name).flag("up", link.up);
@@ -122,11 +112,13 @@ fn as_json(card: &Card, missing: &[Step]) -> String {
         };
         object.count_or_null("speed", link.speed).flag("default_route", link.default_route)
     });
-    let neighbours = card.neighbours.iter().map(|other| {
-        Object::default().text("address", &other.name).text_or_null("kernel_driver", other.driver.as_deref())
+    let neighbours = card.neighbours().map(|other| {
+        let object = Object::default().text("address", &other.address.to_string());
+        object.text_or_null("kernel_driver", other.driver.as_deref())
     });
-    let steps = missing.iter().map(|step| {
-        Object::default().text("what", &step.what).text_or_null("command", step.command.as_deref())
+    let missing = card.missing.iter().map(|missing| {
+        let object = Object::default().text("what", &missing.what);
+        object.text_or_null("command", missing.command.as_deref()).flag("blocks", missing.blocks)
     });
     let unread = card.unread.iter().map(|what| Object::default().text("what", what));
     let class = info.class.map(|class| format!("{class:06x}"));
@@ -138,12 +130,12 @@ fn as_json(card: &Card, missing: &[Step]) -> String {
         .text_or_null("driver", card.driver.name())
         .text_or_null("kernel_driver", info.driver.as_deref())
         .list("interfaces", links)
-        .text_or_null("iommu_group", card.group.as_deref())
+        .text_or_null("iommu_group", card.group.as_ref().map(|group| group.number.to_string()).as_deref())
         .text_or_null("iommu_type", info.iommu.as_deref())
         .list("same_group", neighbours)
         .count_or_null("numa_node", info.numa_node.map(u64::from))
-        .flag("ready", missing.is_empty())
-        .list("missing", steps)
+        .flag("ready", card.missing.is_empty())
+        .list("missing", missing)
         .list("unread", unread);
     object.finish() + "\n"
 }

@@ -254,6 +254,12 @@ fn a_card_needs_a_group_of_which_the_kernel_uses_nothing() {
     refused(&tree, &["vfio", CARD], &["IOMMU group 12 with 0000:03:00.1", together]);
     assert_eq!(bind(&tree, &["--dry-run", "vfio", CARD, "0000:03:00.1"]).0, 0);
 
+    let regions = "sys/kernel/iommu_groups/12/reserved_regions";
+    tree.write(regions, "0x00000000000e8000 0x00000000000e8fff direct-relaxable\n");
+    assert_eq!(bind(&tree, &["--dry-run", "vfio", CARD, "0000:03:00.1"]).0, 0);
+    tree.write(regions, "0x00000000000e8000 0x00000000000e8fff direct\n");
+    refused(&tree, &["vfio", CARD, "0000:03:00.1"], &["0x00000000000e8000-", "RMRR", "HPE", "iommu=pt"]);
+
     fs::remove_file(tree.device(CARD).join("iommu_group")).unwrap();
     refused(&tree, &["vfio", CARD], &["in no IOMMU group", "intel_iommu=on"]);
 }
@@ -345,4 +351,16 @@ fn wrong_arguments_are_one_line_with_exit_code_2() {
     refused(&tree, &["vfio", "--user", "no-such-user", CARD], &["no-such-user"]);
     let (code, out, _) = bind(&tree, &["--help"]);
     assert!(code == 0 && out.starts_with("Usage: scripts/bind"));
+}
+
+#[test]
+fn a_card_that_vfio_has_without_an_iommu_is_to_be_given_back() {
+    let tree = Tree::with_card();
+    tree.bind(CARD, "vfio-pci");
+    tree.write("dev/vfio/noiommu-12", "");
+    refused(
+        &tree,
+        &["--user", "root", "vfio", CARD],
+        &["noiommu-12", "`sudo scripts/bind kernel 0000:03:00.0`"],
+    );
 }

@@ -3,9 +3,7 @@
 
 mod tree;
 
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use tree::{CARD, Ended, Tree, is_root};
 
@@ -35,24 +33,7 @@ fn has(text: &str, words: &[&str]) {
 /// Runs it without the rights of root, with a limit of locked memory in KiB: as root by giving them up.
 /// `last` changes the tree right before.
 fn unprivileged(tree: &Tree, memlock: &str, args: &[&str], last: impl FnOnce(&Tree)) -> Option<Ended> {
-    let mut command = Command::new("sh");
-    let give_up = if is_root() { "setpriv --reuid=65534 --regid=65534 --clear-groups" } else { "" };
-    let script = format!("ulimit -l {memlock} && exec {give_up} \"$@\"");
-    command.args(["-c", &script, "sh", INFO]).args(args);
-    if is_root() {
-        // Others may look into the directory, and at the program.
-        assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(tree.path("")).status().unwrap().success());
-        let reachable = Command::new("setpriv")
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups", INFO, "--version"])
-            .output();
-        if !reachable.is_ok_and(|output| output.status.success()) {
-            let why = "SKIPPED: ixy-info without root: setpriv is missing, or user 65534 cannot reach the program\n";
-            std::io::stderr().write_all(why.as_bytes()).unwrap();
-            return None;
-        }
-    }
-    last(tree);
-    Some(tree.ended(&mut command))
+    tree.unprivileged(INFO, memlock, args, &[], last)
 }
 
 #[test]
@@ -95,7 +76,7 @@ fn an_interface_that_is_up_is_to_be_taken_down() {
     let tree = Tree::with_card();
     tree.interface(CARD, "eth7", true);
     let text = info(&tree, &["03:00.0"]);
-    has(&text, &["eth7 is up, with a link at 10000 Mbit/s\n", "missing     its interface eth7 is up\n"]);
+    has(&text, &["eth7 is up, with a link at 10000 Mbit/s\n", "missing     its interface eth7 is up ("]);
     has(&text, &["    sudo ip link set eth7 down\n"]);
     tree.write(tree.device(CARD).join("net/eth7/carrier"), "0\n");
     has(&info(&tree, &[CARD]), &["eth7 is up, without a link\n"]);
@@ -140,15 +121,24 @@ fn an_interface_in_another_namespace_is_suspected() {
 #[test]
 fn hugepages_are_counted_on_the_card_s_node() {
     let tree = Tree::with_card();
-    has(&info(&tree, &[CARD]), &["hugepages of 2 MiB: 0 are free, ", "    sudo scripts/setup-hugepages\n"]);
-    tree.write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "100\n");
+    let setup = "    sudo scripts/setup-hugepages --count 3\n";
+    has(&info(&tree, &[CARD]), &["hugepages of 2 MiB: 0 are free, 3 are needed\n", setup]);
+    tree.hugepages(100);
     assert!(!info(&tree, &[CARD]).contains("hugepages of 2 MiB"));
+    // Of a machine with one node alone it does not matter which.
+    tree.write("sys/devices/system/node/online", "0-1\n");
     tree.write(tree.device(CARD).join("numa_node"), "1\n");
-    tree.write("sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages", "1\n");
+    let node = "sys/devices/system/node/node1/hugepages/hugepages-2048kB";
+    for file in ["nr_hugepages", "free_hugepages"] {
+        tree.write(format!("{node}/{file}"), "1\n");
+    }
     let text = info(&tree, &[CARD]);
-    has(&text, &["NUMA node   1\n", "1 are free", "sudo scripts/setup-hugepages --node 1\n"]);
+    has(&text, &["NUMA node   1\n", "1 are free on NUMA node 1, 3 are needed\n"]);
+    has(&text, &["sudo scripts/setup-hugepages --node 1 --count 3\n"]);
     if is_root() {
-        tree.write("sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages", "100\n");
+        for file in ["nr_hugepages", "free_hugepages"] {
+            tree.write(format!("{node}/{file}"), "100\n");
+        }
         has(&info(&tree, &[CARD]), &["missing     nothing\n", "ixy takes it from ixgbe when it opens it"]);
         has(&info(&tree, &[CARD, "--json"]), &["\"ready\":true,\"missing\":[]"]);
     }
@@ -157,10 +147,15 @@ fn hugepages_are_counted_on_the_card_s_node() {
 #[test]
 fn without_root_the_rights_of_root_or_vfio_are_missing() {
     let tree = Tree::with_card();
-    tree.write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "100\n");
-    let Some((code, text, err)) = unprivileged(&tree, "64", &[CARD], |_| ()) else { return };
+    tree.hugepages(100);
+    // As sysfs has its files for root.
+    let close = |tree: &Tree| {
+        let mode = PermissionsExt::from_mode(if is_root() { 0o644 } else { 0o444 });
+        std::fs::set_permissions(tree.device(CARD).join("config"), mode).unwrap();
+    };
+    let Some((code, text, err)) = unprivileged(&tree, "64", &[CARD], close) else { return };
     assert_eq!((code, err.as_str()), (0, ""));
-    has(&text, &["the rights of root", "sudo ixy-dump 0000:03:00.0"]);
+    has(&text, &["the rights of root, for its registers and for physical addresses: run as root\n"]);
     has(&text, &["sudo scripts/bind --user $USER vfio 0000:03:00.0\n"]);
 }
 
@@ -186,11 +181,17 @@ fn a_device_bound_to_vfio_needs_its_group_and_memory_that_may_be_locked() {
         has(&info(&tree, &[CARD]), &["missing     nothing\n", "sudo scripts/bind kernel 0000:03:00.0"]);
         // The file belongs to root, and others may only read it.
         let Some((_, text, _)) = unprivileged(&tree, "64", &[CARD], |_| ()) else { return };
-        has(&text, &["permission for /dev/vfio/12\n", "sudo scripts/bind --user $USER vfio 0000:03:00.0\n"]);
-        has(&text, &["permission for /dev/vfio/vfio\n"]);
+        has(
+            &text,
+            &["permission to open /dev/vfio/12\n", "sudo scripts/bind --user $USER vfio 0000:03:00.0\n"],
+        );
+        has(&text, &["permission to open /dev/vfio/vfio\n", "sudo chmod 666 /dev/vfio/vfio\n"]);
     }
     let Some((_, text, _)) = unprivileged(&tree, "64", &[CARD], |_| ()) else { return };
-    has(&text, &["(RLIMIT_MEMLOCK): 65536 bytes may, ", "sudo prlimit --memlock=", " --pid $$\n"]);
+    has(
+        &text,
+        &["the 64 KiB which this process may lock (RLIMIT_MEMLOCK)", "sudo prlimit --pid $$ --memlock="],
+    );
 }
 
 #[test]
@@ -364,7 +365,7 @@ fn registers_that_do_not_answer_are_one_line() {
     tree.poke(CARD, "config", 4, &[0]);
     fails(&tree, &[CARD, "--registers"], 1, &["Memory Space"]);
     tree.write(tree.device(CARD).join("power_state"), "D3hot\n");
-    fails(&tree, &[CARD, "--registers"], 1, &["D3hot", "power/control"]);
+    fails(&tree, &[CARD, "--registers"], 1, &["asleep, in the power state D3hot", "power/control"]);
     tree.add("0000:04:00.0", "0x8086", "0x15ac", "0x020000");
     fails(&tree, &["04:00.0", "--registers"], 1, &["0000:04:00.0", "X550EM"]);
 }
@@ -390,7 +391,7 @@ fn a_software_device_is_driven_and_decoded() {
     let text = info(&tree, &["sim", "--registers"]);
     has(&text, &["LINK_UP=0x1", "0x05080  FCTRL "]);
     assert!(!text.contains(" GPRC "), "{text}");
-    has(&info(&tree, &["sim", "--registers", "--all"]), &[" GPRC "]);
+    has(&info(&tree, &["sim", "--registers", "--all", "--zeros"]), &[" GPRC "]);
     let text = info(&tree, &["sim:link=down", "--registers", "--only", "LINKS", "--zeros"]);
     has(&text, &["LINK_UP=0x0"]);
 }
@@ -423,7 +424,9 @@ fn software_devices_that_leave_something_behind_are_refused() {
 #[test]
 fn wrong_arguments_and_missing_devices_are_one_line() {
     let tree = Tree::with_card();
-    fails(&tree, &["eth7"], 1, &["`eth7` is no device address"]);
+    fails(&tree, &["eth9"], 2, &["`eth9` is no device address", "03:00.0", "or sim"]);
+    let (_, _, err) = tree.run(INFO, &["eth9"]);
+    assert!(!err.contains("sim:rx") && !err.contains("vfio-user"), "what is refused is not proposed: {err}");
     fails(&tree, &["09:00.0"], 1, &["there is no PCI device 0000:09:00.0"]);
     fails(&tree, &["sim:speed=3"], 1, &["speed"]);
     fails(&tree, &["vfio-user:/run/x"], 2, &["vfio-user:/run/x", "ixy-serve --trace"]);
@@ -435,4 +438,27 @@ fn wrong_arguments_and_missing_devices_are_one_line() {
     assert!(code == 0 && out.contains("ixy-info sim --registers"));
     let (code, _, err) = tree.run("sh", &["-c", &format!("{INFO} > /dev/full")]);
     assert!(code == 1 && err.contains("No space left"), "{err}");
+}
+
+#[test]
+fn an_interface_in_place_of_an_address_is_answered_with_its_card() {
+    let tree = Tree::with_card();
+    let card = "eth7 is a network interface of the kernel, and its card is 0000:03:00.0 (8086:10fb, kernel driver ixgbe)";
+    fails(&tree, &["eth7"], 2, &[card, "write 0000:03:00.0 instead"]);
+    tree.interface(CARD, "eth7", true);
+    fails(&tree, &["eth7"], 2, &[card, "it is up", "`sudo ip link set eth7 down`"]);
+    tree.default_route("eth7");
+    fails(&tree, &["eth7"], 2, &[card, "default route, so choose another card"]);
+    let (_, _, err) = tree.run(INFO, &["eth7"]);
+    assert!(!err.contains("sudo"), "no command takes it down: {err}");
+
+    tree.write("sys/class/net/br0/bridge/bridge_id", "");
+    fails(
+        &tree,
+        &["br0"],
+        2,
+        &["br0 is a network interface of the kernel without a card (a bridge)", "sim:tap=NAME"],
+    );
+    tree.write("sys/class/net/tap0/tun_flags", "0x1002\n");
+    fails(&tree, &["tap0"], 2, &["TAP interface", "sim:tap=tap0"]);
 }

@@ -89,7 +89,7 @@ pub enum Error {
     },
     /// This kernel or processor has no hugepages of that size.
     #[error(
-        "this system has no hugepages of {page} ({} does not exist): choose another page size",
+        "this system has no hugepages of {page} ({} does not exist): use a kernel that has them (CONFIG_HUGETLBFS), or another page size",
         path.display()
     )]
     NoSuchPageSize {

@@ -92,18 +92,18 @@ fn frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user() {
     assert!(containers == 2 && !log.contains("container of groups"), "each is in its own: {log}");
 
     // A user, whom the files of the groups do not belong to at first.
-    let groups = addresses.map(|address| guest.run(&format!("group {address}")).unwrap().trim().to_owned());
+    let groups =
+        addresses.each_ref().map(|address| guest.run(&format!("group {address}")).unwrap().trim().to_owned());
     let with_limit = |kib: u64| format!("(ulimit -l {kib}; as_user ixy-fwd {both})");
-    let chown = format!("sudo chown $USER /dev/vfio/{}`", groups[0]);
-    refused(&mut guest, &with_limit(8192), &["cannot be reached through VFIO", "no permission", &chown]);
+    let file = format!("permission to open /dev/vfio/{}", groups[0]);
+    let bind = format!("`sudo scripts/bind --user $USER vfio {}`", addresses[0]);
+    refused(&mut guest, &with_limit(32 << 10), &["cannot be opened", &file, &bind]);
     guest.run(&format!("chown user /dev/vfio/{} /dev/vfio/{}", groups[0], groups[1])).unwrap();
     let output = refused(&mut guest, &with_limit(64), &["RLIMIT_MEMLOCK", "the 64 KiB"]);
     let needed = output.split_once("prlimit --pid $$ --memlock=").unwrap().1.split('`').next().unwrap();
-    // What the message says is enough for what failed; the rings of the devices come on top of it.
+    // What the message says is enough.
     let needed = needed.parse::<u64>().unwrap() / 1024;
-    let limit = format!("the {needed} KiB which this process may lock");
-    refused(&mut guest, &with_limit(needed), &["RLIMIT_MEMLOCK", &limit, "the "]);
-    guest.run(&format!("ulimit -l {}", needed + 128)).unwrap();
+    guest.run(&format!("ulimit -l {needed}")).unwrap();
     frames_pass(&mut guest, &format!("start 2 as_user ixy-fwd {both}"), &ports, 10_000);
 
     // Killed in the middle of something, it leaves nothing running and nothing in use.

@@ -18,6 +18,8 @@ use crate::error::Error;
 ///   value is written twice;
 /// - `vfio-user:PATH`: a device that another process, such as `ixy-serve`, serves at a socket.
 ///
+/// The name of a network interface, such as `eth0`, is refused with the address of its card and what to do next.
+///
 /// It displays as it was given. A program that makes addresses itself uses [`Address::sim`], [`Address::vfio_user`] and
 /// [`Address::pci`], which need no commas doubled.
 ///
@@ -122,7 +124,13 @@ fn served(_: &str, _: &str) -> Result<Place, Error> {
 
 #[cfg(feature = "pci")]
 fn on_pci(text: &str) -> Result<Place, Error> {
-    text.parse().map(Place::Pci).map_err(|_| Error::BadAddress { text: text.into() })
+    text.parse().map(Place::Pci).map_err(|_| {
+        let name = text.to_owned();
+        match crate::named::answer(&ixy_pci::Sysfs::default(), text) {
+            Some(answer) => Error::Interface { name, answer },
+            None => Error::BadAddress { text: name },
+        }
+    })
 }
 
 #[cfg(not(feature = "pci"))]

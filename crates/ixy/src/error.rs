@@ -117,7 +117,25 @@ pub enum Error {
         /// Why there is none.
         source: ixy_core::Error,
     },
-    /// The card is not there, not to be had, or in use.
+    /// A card in the machine cannot be opened as things are.
+    #[cfg(feature = "pci")]
+    #[error("{address} cannot be opened: {}", list(missing))]
+    NotReady {
+        /// The device.
+        address: String,
+        /// What is missing, and the way out: what [`missing`](crate::missing) says of the device.
+        missing: Vec<crate::Missing>,
+    },
+    /// A network interface of the kernel in place of an address.
+    #[cfg(feature = "pci")]
+    #[error("{answer}")]
+    Interface {
+        /// The interface's name.
+        name: String,
+        /// What it is, which card it belongs to, and what to write instead.
+        answer: String,
+    },
+    /// The card is not there, cannot be reached, or is in use.
     #[cfg(feature = "pci")]
     #[error(transparent)]
     Pci(#[from] ixy_pci::Error),
@@ -235,8 +253,14 @@ fn of_wire(address: &str, source: &ixy_sim::wire::WireError) -> String {
     }
 }
 
+/// All that is missing, in one line.
+#[cfg(feature = "pci")]
+fn list(missing: &[crate::Missing]) -> String {
+    missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// What other drivers know, behind a message that says what one driver knows.
 #[cfg(any(feature = "pci", feature = "vfio-user"))]
-fn besides(others: &[&str]) -> String {
+pub(crate) fn besides(others: &[&str]) -> String {
     others.iter().map(|names| format!("; another one drives {names}")).collect()
 }

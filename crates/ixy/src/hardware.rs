@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ixy_dma::{DmaDomain, PhysicalDomain, VfioDomains};
 use ixy_ixgbe::models;
-use ixy_pci::WhenInUse;
+use ixy_pci::{Bar, BarKind, DeviceId, Sysfs, WhenInUse};
 
 use crate::device::Ground;
 use crate::error::Error;
@@ -13,13 +13,68 @@ use crate::open::Ready;
 use crate::options::Options;
 use crate::pci;
 
-/// What is known besides the devices of the driver that says that one is none of its own.
+/// What other drivers drive than the one that says that it does not know a device.
 const OTHERS: &[&str] = &[
     #[cfg(feature = "igb")]
     ixy_igb::models::NAMES,
     #[cfg(feature = "virtio")]
     ixy_virtio::ids::NAMES,
 ];
+
+/// Which driver a device gets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Ixgbe(&'static models::Model),
+    #[cfg(feature = "igb")]
+    Igb(&'static ixy_igb::models::Model),
+    #[cfg(feature = "virtio")]
+    Virtio,
+}
+
+impl Kind {
+    /// The driver that knows a device of these ids; `address` is for the message that none does.
+    pub(crate) fn of(address: &str, id: DeviceId) -> Result<Self, Error> {
+        #[cfg(feature = "virtio")]
+        if crate::virtio::drives(id) {
+            return Ok(Self::Virtio);
+        }
+        #[cfg(feature = "igb")]
+        if let Some(model) = crate::igb::model(id) {
+            return Ok(Self::Igb(model));
+        }
+        models::find(id.vendor, id.device).map(Self::Ixgbe).map_err(|source| {
+            let (address, source) = (address.to_owned(), Box::new(source));
+            Error::NoDriver { address, source, others: OTHERS }
+        })
+    }
+
+    /// The driver's name, for messages.
+    pub(crate) fn driver(self) -> &'static str {
+        match self {
+            Self::Ixgbe(_) => "ixgbe",
+            #[cfg(feature = "igb")]
+            Self::Igb(_) => "igb",
+            #[cfg(feature = "virtio")]
+            Self::Virtio => crate::virtio::DRIVER,
+        }
+    }
+
+    /// The BARs that its driver needs of the device at `place`, of which nothing is changed.
+    #[cfg_attr(
+        not(feature = "virtio"),
+        allow(unused_variables, reason = "only virtio devices have to be looked at")
+    )]
+    pub(crate) fn needed(self, sysfs: &Sysfs, place: ixy_pci::Address) -> Result<Vec<Bar>, Error> {
+        let memory = |len: u32| vec![Bar { number: 0, kind: BarKind::Memory, len: len.into() }];
+        match self {
+            Self::Ixgbe(_) => Ok(memory(ixy_regs::ixgbe::WINDOW)),
+            #[cfg(feature = "igb")]
+            Self::Igb(_) => Ok(memory(ixy_regs::igb::WINDOW)),
+            #[cfg(feature = "virtio")]
+            Self::Virtio => crate::virtio::needed(sysfs, place),
+        }
+    }
+}
 
 /// Takes the device at `place` for the driver that knows it, if nobody uses it.
 pub(crate) fn take(
@@ -29,21 +84,13 @@ pub(crate) fn take(
     containers: &mut VfioDomains,
 ) -> Result<Box<dyn Ready>, Error> {
     let info = options.sysfs.device(place)?;
-    #[cfg(feature = "virtio")]
-    if crate::virtio::drives(info.id) {
-        return Ok(Box::new(crate::virtio::Taken::take(address, place, options, containers)?));
-    }
-    #[cfg(feature = "igb")]
-    if let Some(model) = crate::igb::model(info.id) {
-        return Ok(Box::new(crate::igb::Taken::take(address, place, model, options, containers)?));
-    }
-    match models::find(info.id.vendor, info.id.device) {
-        Ok(model) => Ok(Box::new(pci::Taken::take(address, place, model, options, containers)?)),
-        Err(source) => {
-            let (address, source) = (address.to_owned(), Box::new(source));
-            Err(Error::NoDriver { address, source, others: OTHERS })
-        }
-    }
+    Ok(match Kind::of(address, info.id)? {
+        Kind::Ixgbe(model) => Box::new(pci::Taken::take(address, place, model, options, containers)?),
+        #[cfg(feature = "igb")]
+        Kind::Igb(model) => Box::new(crate::igb::Taken::take(address, place, model, options, containers)?),
+        #[cfg(feature = "virtio")]
+        Kind::Virtio => Box::new(crate::virtio::Taken::take(address, place, options, containers)?),
+    })
 }
 
 /// The memory that a device reaches: what is mapped in its IOMMU, or else all of physical memory, of which it gets hugepages.

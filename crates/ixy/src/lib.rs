@@ -58,6 +58,10 @@ mod hardware;
 mod igb;
 #[cfg(feature = "pci")]
 mod interrupts;
+#[cfg(feature = "pci")]
+mod missing;
+#[cfg(feature = "pci")]
+mod named;
 mod open;
 mod options;
 #[cfg(feature = "pci")]
@@ -81,6 +85,11 @@ pub use ixy_core::{
 };
 #[cfg(feature = "sim")]
 pub use ixy_sim::wire::{Cables, Faults, InterfaceAddress, MemoryWire};
+#[cfg(feature = "pci")]
+pub use missing::{Missing, missing};
+#[cfg(feature = "pci")]
+#[doc(hidden)]
+pub use named::answer as interface_in_place_of_an_address;
 pub use open::open;
 pub use options::Options;
 pub use stop::Stop;

@@ -41,8 +41,10 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     Address::check_distinct(addresses)?;
     #[cfg(feature = "sim")]
     crate::sim::check_cables(addresses, options)?;
+    #[cfg(feature = "pci")]
+    crate::missing::check(addresses, options)?;
 
-    // Those that make or empty a file come last, so that none is touched when another device cannot be had.
+    // Those that make or empty a file come last, so that none is touched when another device cannot be opened.
     let mut order: Vec<usize> = (0..addresses.len()).collect();
     order.sort_by_key(|&n| addresses[n].place.makes_a_file());
     #[cfg(feature = "sim")]

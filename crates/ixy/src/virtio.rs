@@ -17,7 +17,7 @@ use crate::open::Ready;
 use crate::options::Options;
 
 /// The name of the driver, for messages.
-const DRIVER: &str = "virtio";
+pub(crate) const DRIVER: &str = "virtio";
 
 /// The devices that the driver drives.
 const IDS: [DeviceId; 2] =
@@ -30,6 +30,12 @@ const LEGACY: Bar = Bar { number: 0, kind: BarKind::Ports, len: legacy::DEVICE_C
 /// Whether the driver drives such a device.
 pub(crate) fn drives(id: DeviceId) -> bool {
     IDS.contains(&id)
+}
+
+/// The BARs that the driver needs of the device at `place`.
+pub(crate) fn needed(sysfs: &Sysfs, place: ixy_pci::Address) -> Result<Vec<Bar>, Error> {
+    let config = ConfigSpace::open_read_only(sysfs, place)?;
+    Ok(Interface::of(&place.to_string(), &config, sysfs)?.needed())
 }
 
 /// A device that was taken from the kernel, was reset, and cannot reach memory yet.

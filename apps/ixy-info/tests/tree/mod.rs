@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,8 +21,15 @@ impl Tree {
     pub(crate) fn new() -> Self {
         let tree = Self { root: tempfile::tempdir().unwrap() };
         fs::create_dir_all(tree.path("sys/bus/pci/devices")).unwrap();
-        tree.write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
+        tree.hugepages(0);
         tree
+    }
+
+    /// Sets how many hugepages of 2 MiB there are, all of them free.
+    pub(crate) fn hugepages(&self, count: u32) {
+        for file in ["nr_hugepages", "free_hugepages"] {
+            self.write(format!("sys/kernel/mm/hugepages/hugepages-2048kB/{file}"), format!("{count}\n"));
+        }
     }
 
     /// With an 82599 at [`CARD`] that is bound to ixgbe, in IOMMU group 12, with an interface eth7 that is down.
@@ -144,6 +152,41 @@ impl Tree {
         let mut command = Command::new("timeout");
         command.args(["-s", "KILL", "30"]).arg(program.as_ref()).args(args);
         self.ended(&mut command)
+    }
+
+    /// Runs a program without the rights of root, with a limit of locked memory in KiB: as root by giving them up. `last`
+    /// changes the tree right before. `None`, after a line about that, where user 65534 cannot run it.
+    pub(crate) fn unprivileged(
+        &self,
+        program: impl AsRef<Path>,
+        memlock: &str,
+        args: &[&str],
+        variables: &[(&str, &str)],
+        last: impl FnOnce(&Self),
+    ) -> Option<Ended> {
+        let mut command = Command::new("sh");
+        let give_up = if is_root() { "setpriv --reuid=65534 --regid=65534 --clear-groups" } else { "" };
+        let script = format!("ulimit -l {memlock} && exec {give_up} \"$@\"");
+        command.args(["-c", &script, "sh"]).arg(program.as_ref()).args(args);
+        command.envs(variables.iter().copied());
+        if is_root() {
+            // Others may look into the directory, and at the program.
+            assert!(
+                Command::new("chmod").args(["-R", "a+rX"]).arg(self.path("")).status().unwrap().success()
+            );
+            let reachable = Command::new("setpriv")
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+                .arg(program.as_ref())
+                .arg("--help")
+                .output();
+            if !reachable.is_ok_and(|output| output.status.success()) {
+                let why = "SKIPPED: a run without root: setpriv is missing, or user 65534 cannot reach the program\n";
+                std::io::stderr().write_all(why.as_bytes()).unwrap();
+                return None;
+            }
+        }
+        last(self);
+        Some(self.ended(&mut command))
     }
 
     pub(crate) fn ended(&self, command: &mut Command) -> Ended {

@@ -58,6 +58,11 @@ impl Tree {
     fn of(device: u16, regions: [&str; 6]) -> Self {
         let tree = Self { root: tempfile::tempdir().unwrap() };
         fs::create_dir_all(tree.file("")).unwrap();
+        let hugepages = tree.root.path().join("sys/kernel/mm/hugepages/hugepages-2048kB");
+        fs::create_dir_all(&hugepages).unwrap();
+        for name in ["nr_hugepages", "free_hugepages"] {
+            fs::write(hugepages.join(name), "64\n").unwrap();
+        }
         tree.write("vendor", "0x1af4\n");
         tree.write("device", format!("{device:#06x}\n"));
         tree.write("class", "0x020000\n");

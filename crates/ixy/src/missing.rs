@@ -1,0 +1,323 @@
+//! What is missing before a card in the machine can be opened: [`missing()`].
+
+use std::fmt;
+
+use ixy_core::{DATA_SIZE, HEADROOM};
+use ixy_dma::PhysicalDomain;
+use ixy_pci::{DeviceInfo, Error as Pci, Group};
+
+use crate::address::{Address, Place};
+use crate::error::Error;
+use crate::hardware::{self, Kind};
+use crate::options::Options;
+
+/// Something that keeps this process from a card, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What it is, to be read behind "missing:".
+    pub what: String,
+    /// The command that helps, where one does. It is for a shell in the project's directory.
+    pub command: Option<String>,
+    /// Whether the card is not to be taken, or cannot be, whatever else is done: the kernel uses it, or it is not what its
+    /// ids say.
+    pub blocks: bool,
+}
+
+/// It reads as part of a line: "its interface eth7 is up: run `sudo ip link set eth7 down`".
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.command {
+            Some(command) => write!(f, "{}: run `{command}`", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+/// What is missing before this process can open a card in the machine, in the order in which it is to be done. It is empty when
+/// [`open`](crate::open) finds nothing to complain about, which checks the same before it touches anything. Nothing is
+/// opened or changed.
+///
+/// While something blocks the card, that alone is listed, and no command that would take the card.
+///
+/// It cannot see everything: whether another process drives the card shows only when it is opened.
+pub fn missing(info: &DeviceInfo, options: &Options) -> Vec<Missing> {
+    of(info, options, Cards { all: 1, physical: 1 })
+}
+
+/// Refuses addresses of cards that cannot be opened yet.
+pub(crate) fn check(addresses: &[Address], options: &Options) -> Result<(), Error> {
+    let mut found = Vec::new();
+    for address in addresses {
+        if let Place::Pci(place) = address.place {
+            found.push((address, options.sysfs.device(place)?));
+        }
+    }
+    let physical = found.iter().filter(|(_, info)| !goes_through_vfio(info)).count();
+    let cards = Cards { all: addresses.len(), physical };
+    for (address, info) in found {
+        // Says by itself what there is.
+        Kind::of(&address.to_string(), info.id)?;
+        let missing = of(&info, options, cards);
+        if !missing.is_empty() {
+            return Err(Error::NotReady { address: address.to_string(), missing });
+        }
+    }
+    Ok(())
+}
+
+/// How many devices are opened together: their packets are in one pool.
+#[derive(Debug, Clone, Copy)]
+struct Cards {
+    all: usize,
+    /// Those that reach physical memory, and so need hugepages of their own.
+    physical: usize,
+}
+
+/// Bytes of a hugepage.
+const HUGEPAGE: usize = 2 << 20;
+
+/// How far apart buffers are at most beyond what is in them, for their starts to be spread over a cache.
+const SPREAD: usize = 128;
+
+/// Bytes of a descriptor, of any card.
+const DESCRIPTOR: usize = 16;
+
+impl Cards {
+    /// Bytes of the packets of all devices, and of the rings of `cards`. Rings begin at pages of their own.
+    fn memory(self, options: &Options, cards: usize) -> usize {
+        let buffer = usize::from(HEADROOM) + usize::from(DATA_SIZE) + SPREAD;
+        let pool = options.config().buffers() * self.all * buffer;
+        let descriptors = usize::from(options.rx_ring) + usize::from(options.tx_ring);
+        let rings = usize::from(options.queues) * descriptors * DESCRIPTOR;
+        let pages = |bytes: usize| bytes.next_multiple_of(HUGEPAGE);
+        pages(pool) + pages(rings) * cards
+    }
+}
+
+fn step(what: impl Into<String>, command: impl Into<Option<String>>) -> Missing {
+    Missing { what: what.into(), command: command.into(), blocks: false }
+}
+
+fn block(what: impl Into<String>, command: impl Into<Option<String>>) -> Missing {
+    Missing { blocks: true, ..step(what, command) }
+}
+
+fn of(info: &DeviceInfo, options: &Options, cards: Cards) -> Vec<Missing> {
+    let kind = match Kind::of(&info.address.to_string(), info.id) {
+        Ok(kind) => kind,
+        Err(Error::NoDriver { source, others, .. }) => {
+            return vec![block(format!("a driver: {source}{}", crate::error::besides(others)), None)];
+        }
+        Err(error) => return vec![block(error.to_string(), None)],
+    };
+    let routed = info.interfaces.iter().find(|interface| interface.default_route);
+    if let Some(interface) = routed.filter(|_| !is_bound(info) && !options.force) {
+        // No command, and nothing else: it would cut off whoever works over this interface.
+        let what = format!(
+            "its interface {} carries this machine's default route: choose another card",
+            interface.name
+        );
+        return vec![block(what, None)];
+    }
+    let found = Found::new(kind, info, options);
+    if !found.blocks.is_empty() {
+        return found.blocks;
+    }
+    let group = match options.sysfs.group(info.address) {
+        Ok(group) => group,
+        Err(error) => return vec![block(error.to_string(), None)],
+    };
+    if goes_through_vfio(info) {
+        through_vfio(info, group.as_ref(), options, cards)
+    } else {
+        through_sysfs(&found, info, group.as_ref(), options, cards)
+    }
+}
+
+/// Whether VFIO is the way to a device: it is bound to it, or no physical address leads through its IOMMU.
+fn goes_through_vfio(info: &DeviceInfo) -> bool {
+    is_bound(info) || info.behind_iommu()
+}
+
+fn is_bound(info: &DeviceInfo) -> bool {
+    info.driver.as_deref() == Some("vfio-pci")
+}
+
+/// What the files of a device tell.
+#[derive(Debug, Default)]
+struct Found {
+    blocks: Vec<Missing>,
+    steps: Vec<Missing>,
+    /// Whether it takes root to write the files.
+    needs_root: bool,
+}
+
+impl Found {
+    fn new(kind: Kind, info: &DeviceInfo, options: &Options) -> Self {
+        let mut found = Self::default();
+        let needed = match kind.needed(&options.sysfs, info.address) {
+            Ok(needed) => needed,
+            // Where they are is in that part of the configuration space which only root sees.
+            Err(Error::Pci(Pci::ConfigHidden { .. } | Pci::Permission { .. })) => {
+                found.needs_root = true;
+                Vec::new()
+            }
+            Err(error) => {
+                found.blocks.push(block(error.to_string(), None));
+                Vec::new()
+            }
+        };
+        let in_use = hardware::when_in_use(options);
+        for error in options.sysfs.obstacles(info, kind.driver(), &needed, in_use) {
+            found.add(error);
+        }
+        found
+    }
+
+    fn add(&mut self, error: Pci) {
+        match error {
+            Pci::InterfaceUp { interfaces, .. } => self.blocks.extend(interfaces.iter().map(|name| {
+                let what = format!("its interface {name} is up (--force takes the card all the same)");
+                block(what, format!("sudo ip link set {name} down"))
+            })),
+            Pci::InterfaceHidden { address, driver } => {
+                let what = format!(
+                    "it is bound to {driver}, but has no interface here: another network namespace may be using it \
+                     (--force takes the card all the same)"
+                );
+                let unbind = format!("echo {address} | sudo tee /sys/bus/pci/drivers/{driver}/unbind");
+                self.blocks.push(block(what, unbind));
+            }
+            Pci::Asleep { state, path, .. } => {
+                let what =
+                    format!("it is asleep, in the power state {state}, in which its registers do not answer");
+                self.steps.push(step(what, format!("echo on | sudo tee {}", path.display())));
+            }
+            Pci::Permission { .. } => self.needs_root = true,
+            error @ Pci::ReadOnly { .. } => self.steps.push(step(error.to_string(), None)),
+            error => self.blocks.push(block(error.to_string(), None)),
+        }
+    }
+}
+
+/// The command that binds a card to vfio-pci and gives its group to the user.
+fn bind(info: &DeviceInfo) -> String {
+    let user = if rustix::process::geteuid().is_root() { "" } else { "--user $USER " };
+    format!("sudo scripts/bind {user}vfio {}", info.address)
+}
+
+fn through_sysfs(
+    found: &Found,
+    info: &DeviceInfo,
+    group: Option<&Group>,
+    options: &Options,
+    cards: Cards,
+) -> Vec<Missing> {
+    let root = options.sysfs.root();
+    let mut steps = found.steps.clone();
+    let vfio = group.filter(|group| ixy_dma::vfio::reserved(root, group.number).is_none());
+    let is_root = rustix::process::geteuid().is_root();
+    let hidden = PhysicalDomain::check_addresses(root).err();
+    if found.needs_root || (hidden.is_some() && !is_root) {
+        let what = "the rights of root, for its registers and for physical addresses: run as root";
+        steps.push(step(what, None));
+        if vfio.is_some() {
+            steps.push(step("or, instead of root and hugepages, VFIO", bind(info)));
+        }
+    } else if let Some(error) = hidden {
+        steps.push(step(error.to_string(), None));
+    }
+    if options.interrupts.is_some() {
+        let what = "interrupts, for which it has to be bound to vfio-pci";
+        match vfio {
+            Some(_) => steps.push(step(what, bind(info))),
+            None => steps.push(step(format!("{what}, which takes an IOMMU; or poll it (--wait poll)"), None)),
+        }
+    }
+    let node = options.numa.or(info.numa_node);
+    let needed = cards.memory(options, cards.physical);
+    if let Err(error) = PhysicalDomain::check(root, node, needed) {
+        steps.push(of_memory(error));
+    }
+    steps
+}
+
+fn of_memory(error: ixy_dma::Error) -> Missing {
+    let ixy_dma::Error::NoHugepages { wanted, free, node, suggested, .. } = error else {
+        return step(error.to_string(), None);
+    };
+    // By node, they are looked for where the card is.
+    let (at, option) = node
+        .map_or_else(Default::default, |node| (format!(" on NUMA node {node}"), format!(" --node {node}")));
+    let what = format!("hugepages of 2 MiB: {free} are free{at}, {wanted} are needed");
+    step(what, format!("sudo scripts/setup-hugepages{option} --count {suggested}"))
+}
+
+fn through_vfio(info: &DeviceInfo, group: Option<&Group>, options: &Options, cards: Cards) -> Vec<Missing> {
+    let (root, address) = (options.sysfs.root(), info.address);
+    let release = || format!("sudo scripts/bind kernel {address}");
+    let Some(group) = group else {
+        let what = "an IOMMU: it is bound to vfio-pci and in no IOMMU group";
+        return vec![step(what, release())];
+    };
+    if let Some(error) = ixy_dma::vfio::reserved(root, group.number) {
+        let command = is_bound(info).then(release);
+        return vec![step(error.to_string(), command)];
+    }
+    let mut steps = Vec::new();
+    for other in group.neighbours.iter().filter(|other| other.is_in_the_way()) {
+        let driver = other.driver.as_deref().unwrap_or_default();
+        let what = format!(
+            "all of IOMMU group {}: {} in it is bound to the kernel driver {driver}",
+            group.number, other.address
+        );
+        let command = other.is_network.then(|| format!("sudo scripts/bind vfio {}", other.address));
+        steps.push(step(what, command));
+    }
+    if is_bound(info) {
+        for error in ixy_dma::vfio::check(root, group.number) {
+            use ixy_dma::Error::{NoVfio, NoVfioGroup, VfioPermission, VfioWithoutIommu};
+            steps.push(match error {
+                NoVfio { path, .. } => {
+                    let name = path.display();
+                    let what = format!(
+                        "the kernel's VFIO: {name} does not exist (a container is given it with `--device {name}`)"
+                    );
+                    step(what, "sudo modprobe vfio-pci".to_owned())
+                }
+                NoVfioGroup { path, .. } => {
+                    let name = path.display();
+                    let what =
+                        format!("its group: {name} does not exist (a container is given it with `--device {name}`)");
+                    step(what, bind(info))
+                }
+                VfioPermission { path, .. } if path.ends_with("vfio/vfio") => {
+                    let name = path.display();
+                    step(format!("permission to open {name}"), format!("sudo chmod 666 {name}"))
+                }
+                VfioPermission { path, .. } => {
+                    step(format!("permission to open {}", path.display()), bind(info))
+                }
+                // To bind it again would change nothing.
+                VfioWithoutIommu { path, .. } => {
+                    let what = format!(
+                        "an IOMMU: {} shows that vfio-pci has it in the mode without one (noiommu), in which nothing \
+                         confines the card and which is not used; release it, and open it as root",
+                        path.display()
+                    );
+                    step(what, release())
+                }
+                error => step(error.to_string(), None),
+            });
+        }
+    } else {
+        let kind = info.iommu.as_deref().unwrap_or_default();
+        let what = format!("VFIO: an IOMMU (of type {kind}) blocks physical addresses");
+        steps.push(step(what, bind(info)));
+    }
+    let needed = cards.memory(options, cards.all) as u64;
+    if let Err(error) = ixy_dma::vfio::check_lock(needed) {
+        steps.push(step(error.to_string(), None));
+    }
+    steps
+}
