@@ -2,35 +2,20 @@
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod example;
 mod namespace;
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use example::example;
 use ixy::Options;
 use ixy_sim::Fault;
 use namespace::{LIMIT, Namespace, Program, check_echo};
 
 const fn address(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, last)
-}
-
-/// An example's program. `cargo test` builds all of them beside the tests; when only this test was asked for, they are
-/// built here the first time.
-fn example(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let profile = tests.parent().unwrap().parent().unwrap();
-    let program = profile.join("examples").join(name);
-    if !program.exists() {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--package", env!("CARGO_PKG_NAME"), "--example", name, "--target-dir"]);
-        cargo.arg(profile.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
-        cargo.args(profile.ends_with("release").then_some("--release"));
-        assert!(cargo.status().unwrap().success());
-    }
-    program
 }
 
 #[test]

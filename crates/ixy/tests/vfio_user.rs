@@ -37,7 +37,7 @@ impl Sockets {
     fn serve(&self, ports: &[(&str, &str)]) -> Served {
         let paths: Vec<_> = ports.iter().map(|(name, wire)| (self.path(name), *wire)).collect();
         let ports: Vec<_> = paths.iter().map(|(path, wire)| (path.as_path(), *wire)).collect();
-        Served::start(&ports)
+        Served::start(&ports, None)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use ixy_sim::PollThread;
-use ixy_sim::serve::{Port, Settings};
+use ixy_sim::serve::{Port, Settings, Trace};
 use ixy_sim::wire::{Cables, WireSpec};
 use ixy_vfio_user::server::{Listener, Stop};
 
@@ -18,12 +18,13 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Serves a card at each path, with that wire.
-    pub(crate) fn start(ports: &[(&Path, &str)]) -> Self {
+    /// Serves a card at each path, with that wire, and tells `trace` what happens.
+    pub(crate) fn start(ports: &[(&Path, &str)], trace: Option<Arc<dyn Trace>>) -> Self {
         let (stop, poll, cables) = (Stop::new().unwrap(), PollThread::start().unwrap(), Cables::default());
         let serve = |(path, wire): &(&Path, &str)| {
             let wire = wire.parse::<WireSpec>().unwrap().connect(&cables).unwrap();
-            let port = Arc::new(Port::new(wire, Settings::default()).unwrap());
+            let port =
+                Arc::new(Port::new(wire, Settings { trace: trace.clone(), ..Settings::default() }).unwrap());
             poll.add(port.nic());
             let (listener, stop, own) = (Listener::bind(path).unwrap(), stop.clone(), Arc::clone(&port));
             (std::thread::spawn(move || own.serve(&listener, &stop).unwrap()), port)

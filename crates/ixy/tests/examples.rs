@@ -1,0 +1,224 @@
+//! The examples that need nothing but software cards, as a user runs them; and how they end.
+#![cfg(all(feature = "sim", feature = "vfio-user", feature = "signals"))]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod example;
+mod served;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use example::example;
+use ixy_pcap::{Reader, Writer};
+use ixy_sim::serve::{Event, Trace};
+use ixy_vfio_user::message::pci;
+use rustix::process::{Pid, Signal, kill_process};
+use served::Served;
+
+const SOON: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(60);
+
+fn start(name: &str, arguments: &[&str]) -> Child {
+    let mut command = Command::new(example(name));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Waits for the end; kills what does not end.
+fn end(mut child: Child, limit: Duration) -> Output {
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > limit {
+            let _ = child.kill();
+            panic!("it did not end within {limit:?}: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().unwrap()
+}
+
+/// What a program prints that has to succeed.
+fn printed(child: Child) -> String {
+    let Output { status, stdout, stderr } = end(child, LONG);
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+/// A capture of these frames.
+fn capture(path: &Path, frames: &[Vec<u8>]) {
+    let mut writer = Writer::create(path, 0).unwrap();
+    (0..).zip(frames).for_each(|(time, frame)| writer.write(time, frame).unwrap());
+    writer.finish().unwrap();
+}
+
+fn frames(path: &Path) -> Vec<Vec<u8>> {
+    let (mut reader, mut frames) = (Reader::open(path).unwrap(), Vec::new());
+    while let Some(record) = reader.next_record().unwrap() {
+        frames.push(record.data.to_vec());
+    }
+    frames
+}
+
+/// A frame whose EtherType is `kind`.
+fn frame(kind: u16, len: usize) -> Vec<u8> {
+    let mut frame = vec![0x5a; len];
+    frame[12..14].copy_from_slice(&kind.to_be_bytes());
+    frame
+}
+
+#[test]
+fn forward_copies_a_capture_and_ends_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let [from, to] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
+    let sent: Vec<_> = (0..3000).map(|n| frame(n, 60 + usize::from(n % 1400))).collect();
+    capture(&from, &sent);
+    printed(start("forward", &[&format!("sim:rx={}", from.display()), &format!("sim:tx={}", to.display())]));
+    assert_eq!(frames(&to), sent);
+}
+
+#[test]
+fn count_tells_protocols_apart_polled_and_asleep() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("in.pcap");
+    capture(&path, &[frame(0x0800, 100), frame(0x0806, 60), frame(0x0800, 70), frame(0x86dd, 60)]);
+    let address = format!("sim:rx={}", path.display());
+    for arguments in [&[&*address][..], &[&address, "--sleep"]] {
+        let text = printed(start("count", arguments));
+        assert_eq!(text, "ARP: 1 frames, 60 bytes\nIPv4: 2 frames, 170 bytes\nIPv6: 1 frames, 60 bytes\n");
+    }
+}
+
+#[test]
+fn generate_sends_as_many_numbered_datagrams_as_it_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.pcap");
+    let text = printed(start("generate", &[&format!("sim:tx={}", path.display()), "5000"]));
+    assert_eq!(text, "5000 frames sent\n");
+    let frames = frames(&path);
+    let numbers = frames.iter().map(|frame| u32::from_be_bytes(frame[42..46].try_into().unwrap()));
+    assert!(numbers.eq(0..5000), "each number once, in order");
+    let words = frames[0][14..34].chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1]));
+    assert_eq!(
+        words.fold(0, |sum, word| (sum + word) % 0xffff),
+        0,
+        "the checksum of the IPv4 header is right"
+    );
+}
+
+#[test]
+fn rss_gives_each_flow_to_one_of_two_threads() {
+    let text = printed(start("rss", &["sim:flood,flows=100"]));
+    let flows = text.lines().filter_map(|line| line.split(" packets of ").nth(1)?.strip_suffix(" flows"));
+    let flows: Vec<u32> = flows.map(|flows| flows.parse().unwrap()).collect();
+    assert!(
+        flows.len() == 2 && flows.iter().all(|flows| *flows > 20) && flows.iter().sum::<u32>() == 100,
+        "{text}"
+    );
+    assert!(text.ends_with("0 flows in both queues\n"), "{text}");
+}
+
+/// What the served card was told last of its DMA: whether it was on when the client left, once it has.
+#[derive(Default)]
+struct Watch {
+    on: AtomicBool,
+    left: Mutex<Vec<bool>>,
+    /// The server stands still while this is set.
+    stalled: AtomicBool,
+}
+
+impl Trace for Watch {
+    fn event(&self, event: &Event<'_>) {
+        const COMMAND: u64 = 4;
+        const BUS_MASTER_ENABLE: u8 = 1 << 2;
+        while self.stalled.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        match event {
+            Event::Write { region: pci::CONFIG, offset: COMMAND, bytes } => {
+                self.on.store(bytes[0] & BUS_MASTER_ENABLE != 0, Ordering::Relaxed);
+            }
+            Event::Gone => self.left.lock().unwrap().push(self.on.load(Ordering::Relaxed)),
+            _ => {}
+        }
+    }
+}
+
+/// Two served cards, a program that forwards from one to the other, and what is seen of the first.
+struct Forwarding {
+    watch: Arc<Watch>,
+    served: Served,
+    child: Child,
+    _directory: tempfile::TempDir,
+}
+
+impl Forwarding {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let paths: [PathBuf; 2] = ["a", "b"].map(|name| directory.path().join(name));
+        let watch = Arc::<Watch>::default();
+        let ports = [(paths[0].as_path(), "flood"), (paths[1].as_path(), "flood")];
+        let served = Served::start(&ports, Some(watch.clone()));
+        let addresses = paths.each_ref().map(|path| format!("vfio-user:{}", path.display()));
+        let child = start("forward", &addresses.each_ref().map(String::as_str));
+        let begun = Instant::now();
+        while !watch.on.load(Ordering::Relaxed) {
+            assert!(begun.elapsed() < LONG, "it does not begin");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        Self { watch, served, child, _directory: directory }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Whether DMA of each card was on when its client left.
+    fn left(&self) -> Vec<bool> {
+        let begun = Instant::now();
+        while self.watch.left.lock().unwrap().len() < 2 {
+            assert!(begun.elapsed() < SOON, "the clients have not left");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.watch.left.lock().unwrap().clone()
+    }
+}
+
+#[test]
+fn a_signal_ends_a_program_with_its_cards_stopped() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut forwarding = Forwarding::start();
+        forwarding.signal(signal);
+        let child = std::mem::replace(&mut forwarding.child, Command::new("true").spawn().unwrap());
+        let output = end(child, SOON);
+        assert!(output.status.success(), "{signal:?}: {output:?}");
+        assert_eq!(forwarding.left(), [false, false], "{signal:?}: DMA is off");
+        assert_eq!(forwarding.served.faults(), 0);
+        forwarding.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_program_that_is_killed_leaves_its_cards_running() {
+    let mut forwarding = Forwarding::start();
+    forwarding.child.kill().unwrap();
+    forwarding.child.wait().unwrap();
+    assert_eq!(forwarding.left(), [true, true], "what the examples are spared by asking for signals");
+}
+
+#[test]
+fn a_second_signal_ends_a_program_at_once_that_does_not_end_by_the_first() {
+    let mut forwarding = Forwarding::start();
+    forwarding.watch.stalled.store(true, Ordering::Relaxed);
+    forwarding.signal(Signal::INT);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(forwarding.child.try_wait().unwrap().is_none(), "it waits for the server to stop the card");
+    let second = Instant::now();
+    forwarding.signal(Signal::INT);
+    assert_eq!(forwarding.child.wait().unwrap().code(), Some(130));
+    assert!(second.elapsed() < Duration::from_secs(2), "{:?}", second.elapsed());
+    forwarding.watch.stalled.store(false, Ordering::Relaxed);
+}
