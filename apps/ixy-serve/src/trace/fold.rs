@@ -33,7 +33,8 @@ pub(crate) struct Slot<T: Repeats> {
 }
 
 impl<T: Repeats> Slot<T> {
-    fn of(item: T) -> Self {
+    /// One item.
+    pub(crate) fn of(item: T) -> Self {
         Self { items: vec![item.clone()], last: item, step: None }
     }
 

@@ -80,7 +80,7 @@ pub(crate) struct Step {
     value: ValueStep,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ValueStep {
     Same,
     /// It grows by one.
@@ -157,22 +157,24 @@ pub(crate) struct Several {
 }
 
 impl Several {
-    /// The only slot of a group.
-    pub(crate) fn of(group: Group<Item>) -> impl Iterator<Item = Self> {
-        let count = group.rounds;
-        // Two values that happen to be neighbours are no series.
-        let chance =
-            count == 2 && group.slots.iter().any(|slot| slot.step.is_some_and(|s| s.value == ValueStep::Up));
-        group.slots.into_iter().flat_map(move |slot| {
-            let single = |item: Item| Self {
-                slot: Slot { items: vec![item.clone()], last: item, step: None },
-                count: 1,
-            };
-            let (singles, whole) =
-                if chance { (slot.items, None) } else { (Vec::new(), Some(Self { slot, count })) };
-            singles.into_iter().map(single).chain(whole)
-        })
+    /// What a group of one slot is: this many of an item, or each item by itself.
+    pub(crate) fn of(group: Group<Item>) -> Vec<Self> {
+        let (count, apart) = (group.rounds, is_no_series(&group, |step| step.value));
+        let several = |slot: Slot<Item>| Self { slot, count };
+        let single = |item: Item| Self { slot: Slot::of(item), count: 1 };
+        let slots = group.slots.into_iter();
+        if apart {
+            slots.flat_map(|slot| slot.items).map(single).collect()
+        } else {
+            slots.map(several).collect()
+        }
     }
+}
+
+/// Whether there is one round only, or two with values that happen to be neighbours.
+fn is_no_series<T: Repeats>(group: &Group<T>, value: impl Fn(T::Step) -> ValueStep) -> bool {
+    let up = group.slots.iter().any(|slot| slot.step.is_some_and(|step| value(step) == ValueStep::Up));
+    group.rounds == 1 || group.rounds == 2 && up
 }
 
 impl Repeats for Several {
@@ -193,29 +195,21 @@ pub(crate) type Line = (Instant, String);
 
 /// The lines that a pattern reads as: one for each slot.
 pub(crate) fn lines(group: &Group<Several>) -> Vec<Line> {
-    let rounds = group.rounds;
-    let several = group.slots.len();
-    let chance =
-        rounds == 2 && group.slots.iter().any(|slot| slot.step.is_some_and(|s| s.value == ValueStep::Up));
-    if chance {
-        // Two rounds with values that happen to be neighbours are no series.
-        return (0..2)
-            .flat_map(|n| {
-                group.slots.iter().map(move |slot| line(&slot.items[n..=n], &slot.items[n], None, 1))
-            })
-            .collect();
+    let Group { slots, rounds } = group;
+    if is_no_series(group, |step: Step| step.value) {
+        let round = |n: usize| slots.iter().filter_map(move |slot| slot.items.get(n..=n));
+        let singles = (0..*rounds as usize).flat_map(round);
+        return singles.map(|items| line(items, &items[0], None, 1)).collect();
     }
-    let mut lines: Vec<Line> = group
-        .slots
-        .iter()
-        .map(|slot| line(&slot.items, &slot.last, slot.step, if several > 1 { 1 } else { rounds }))
-        .collect();
-    if several > 1
-        && let Some((_, last)) = lines.last_mut()
-    {
-        *last += &format!("  these {several} in turn, {rounds} times");
-    }
-    lines
+    let [slot] = &slots[..] else {
+        let mut lines: Vec<Line> =
+            slots.iter().map(|slot| line(&slot.items, &slot.last, slot.step, 1)).collect();
+        if let Some((_, last)) = lines.last_mut() {
+            *last += &format!("  these {} in turn, {rounds} times", slots.len());
+        }
+        return lines;
+    };
+    vec![line(&slot.items, &slot.last, slot.step, *rounds)]
 }
 
 /// The line of one slot: of what came in its rounds, as far as that was kept, and the last of it.
@@ -231,7 +225,7 @@ fn line(items: &[Several], last: &Several, step: Option<Step>, rounds: u64) -> L
     };
     // All values that were kept, in order.
     let kept = || items.iter().flat_map(|several| several.slot.items.iter().map(|item| item.parts().1));
-    let value_step = step.or(inner).map(|step| step.value);
+    let value_step = step.into_iter().chain(inner).map(|step| step.value).max();
     let text = text(from, to, index, value_step, kept);
     let each = (first.count > 1 && stays(inner)).then_some(first.count);
     let all = (rounds > 1 && stays(step)).then_some(rounds);

@@ -53,7 +53,7 @@ impl Held {
         }
         let Self { runs, patterns, .. } = self;
         runs.push(item, &mut |run| {
-            Several::of(run).for_each(|run| {
+            Several::of(run).into_iter().for_each(|run| {
                 patterns.push(run, &mut |group| lines(&group).into_iter().for_each(&mut *out))
             });
         });
@@ -69,7 +69,7 @@ impl Held {
             let mut show = |group| lines(&group).into_iter().for_each(&mut *out);
             runs.show(&mut |run| {
                 *shown = run.slots.last().map(|slot| slot.last.clone());
-                Several::of(run).for_each(|run| patterns.push(run, &mut show));
+                Several::of(run).into_iter().for_each(|run| patterns.push(run, &mut show));
             });
             patterns.show(&mut show);
             self.patience = (self.patience * 2).min(MOST_PATIENCE);
@@ -84,7 +84,7 @@ impl Held {
         rest.into_iter().for_each(|item| self.fold(item, out));
         let Self { runs, patterns, .. } = self;
         let mut show = |group| lines(&group).into_iter().for_each(&mut *out);
-        runs.flush(&mut |run| Several::of(run).for_each(|run| patterns.push(run, &mut show)));
+        runs.flush(&mut |run| Several::of(run).into_iter().for_each(|run| patterns.push(run, &mut show)));
         patterns.flush(&mut show);
         (self.since, self.patience, self.shown) = (None, PATIENCE, None);
     }
@@ -187,6 +187,19 @@ mod tests {
         );
         assert!(lines[3].ends_with("  3 times"), "{lines:#?}");
         assert!(lines[4].starts_with("write register RDT[0] 0x01018 <- 0x00000005  ("), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_table_that_is_shown_before_its_end_goes_on_where_it_was() {
+        let mut bench = Bench::new();
+        let mut lines = Vec::new();
+        for n in 0..12 {
+            bench.access(100 * n, true, 0x05200 + 4 * n, 0);
+            lines.extend(bench.shown_at(100 * n));
+        }
+        lines.extend(bench.rest());
+        let ranges = ["MTA[0..=10] 0x05200", "MTA[11] 0x0522c"];
+        assert_eq!(lines, ranges.map(|range| format!("write register {range} <- 0x00000000  (8.2.3.7.7)")));
     }
 
     #[test]
