@@ -21,7 +21,8 @@ Addresses:
                             IPv6; brings it up), netns=NAME (in that network namespace)
   sim:loopback              receives what it sends
   and for any sim: mac=02:00:00:00:00:07, pause=off (frames that find no room are missed and do not wait), link=down,
-  loss=P dup=P corrupt=P (probabilities from 0 to 1), delay=TIME (such as 50us), seed=N
+  loss=P dup=P corrupt=P (probabilities from 0 to 1), delay=TIME (such as 50us), seed=N, module=KIND (the SFP+ module:
+  sr, lr, lrm, er, dual, dac, active-dac or 1g)
   Options are apart by commas; a comma inside a value is written twice.
   vfio-user:PATH            a software 82599 that another process serves at that socket (ixy-serve --socket PATH)
 

@@ -84,6 +84,7 @@ pub use ixy_core::{
     Packet, ParseMacError, RxQueue, TxQueue, WaitMode, Waiter,
 };
 #[cfg(feature = "sim")]
+pub use ixy_sim::SfpModule;
 pub use ixy_sim::wire::{Cables, Faults, InterfaceAddress, MemoryWire};
 #[cfg(feature = "pci")]
 pub use missing::{Missing, missing};

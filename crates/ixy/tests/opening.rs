@@ -369,6 +369,20 @@ fn a_wire_that_fails_is_told_while_it_is_used_and_at_the_end() {
 }
 
 #[test]
+fn a_card_with_any_kind_of_module_opens_and_receives() {
+    for module in ["sr", "lr", "lrm", "er", "dual", "dac", "active-dac", "1g"] {
+        let mut devices = open(&[&format!("sim:module={module}")]).unwrap();
+        let (mut queue, mut batch) = (devices[0].rx_queue(0).unwrap(), Batch::new(32));
+        let start = Instant::now();
+        while queue.receive(&mut batch) == 0 {
+            assert!(start.elapsed() < Duration::from_secs(20), "no frame with {module}");
+        }
+    }
+    let text = "sim:module=qsfp".parse::<Address>().unwrap_err().to_string();
+    assert!(text.contains("module") && text.contains("active-dac"), "{text}");
+}
+
+#[test]
 fn a_device_says_what_it_is() {
     let mut devices = open(&["sim", "sim:pause=off"]).unwrap();
     assert_eq!((devices[0].driver(), devices[0].address(), devices[0].queues()), ("ixgbe", "sim", 1));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ixy_core::MacAddress;
+use ixy_sim::SfpModule;
 use ixy_sim::wire::{Faults, InterfaceAddress, MemoryWire, TapSpec, WireKind, WireSpec};
 
 use super::{Address, Place};
@@ -92,6 +93,12 @@ impl SimAddress {
         self
     }
 
+    /// The module in the card's SFP+ cage.
+    pub fn module(mut self, module: SfpModule) -> Self {
+        self.0.module = module;
+        self
+    }
+
     /// Drops frames that find no free descriptor, instead of letting them wait on the wire.
     pub fn without_pause(mut self) -> Self {
         self.0.pause_off = true;
@@ -148,6 +155,7 @@ mod tests {
             (Address::sim().tx("b").cable("x").rx("a,"), "sim:rx=a,,"),
             (Address::sim().tx("b").rx("a"), "sim:rx=a,tx=b"),
             (Address::sim().mac([2, 0, 0, 0, 0, 1]), "sim:mac=02:00:00:00:00:01"),
+            (Address::sim().module(SfpModule::PassiveCopper), "sim:module=dac"),
             (Address::sim().ip(ip("10.0.0.1/8")), "sim"),
             (
                 Address::sim().tap("t").ip(ip("10.0.0.1/8")).ip(ip("::1/64")).ip(ip("10.0.0.2/8")),
