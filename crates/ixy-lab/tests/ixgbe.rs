@@ -120,6 +120,10 @@ fn the_driver_of_finds_nothing_wrong(kernel: usize, test: &str) {
     the_shell_knows_the_words(&mut guest);
     let mut step = |script: &str| interfaces::step(&mut guest, script);
     step(&format!("a=$(interface {a}) b=$(interface {b}) c=$(interface {c}) d=$(interface {d})"));
+    // The kernel reads the vital product data through the capability, by its address and flag.
+    step(&format!(
+        "head -c 41 /sys/bus/pci/devices/{a}/vpd | grep -q 'ixy software 82599 10 Gigabit Ethernet'"
+    ));
     step("pair $a $b 198.18.0 && near=$there && talk 5 198.18.0.2");
     // Both ways, with all that the driver has on as it comes.
     step(
