@@ -70,13 +70,23 @@ impl Namespace {
     /// Pings `to` until there is an answer: programs take a while to start.
     pub(crate) fn wait_for(&self, to: Ipv4Addr) {
         let start = Instant::now();
-        while self.ping(to, 1) == 0 {
+        while !self.reaches(to) {
             assert!(start.elapsed() < LIMIT, "no answer from {to}");
         }
     }
 
-    /// How many of `count` pings of different lengths `to` answers within a second each, right in every byte.
+    /// Whether `to` answers a ping within a second.
+    pub(crate) fn reaches(&self, to: Ipv4Addr) -> bool {
+        self.pings(to, 1, Duration::from_secs(1)) == 1
+    }
+
+    /// How many of `count` pings of different lengths `to` answers, right in every byte. A machine under load may take
+    /// its time.
     pub(crate) fn ping(&self, to: Ipv4Addr, count: u16) -> u16 {
+        self.pings(to, count, Duration::from_secs(10))
+    }
+
+    fn pings(&self, to: Ipv4Addr, count: u16, limit: Duration) -> u16 {
         self.run(|| {
             let icmp = Some(ipproto::ICMP);
             let socket =
@@ -87,7 +97,7 @@ impl Namespace {
                 let request = echo(8, n, &content);
                 let sent = sendto(&socket, &request, SendFlags::empty(), &SocketAddrV4::new(to, 0));
                 let (mut answer, start) = ([0; 2048], Instant::now());
-                while sent.is_ok() && start.elapsed() < Duration::from_secs(1) {
+                while sent.is_ok() && start.elapsed() < limit {
                     let received = recv(&socket, &mut answer, RecvFlags::empty());
                     // An IPv4 header of 20 bytes is in front.
                     if received
