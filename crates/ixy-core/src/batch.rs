@@ -12,6 +12,17 @@ use crate::packet::Packet;
 ///
 /// It is a slice of its packets. `receive` adds to its end, `send` takes from its front and leaves what did
 /// not fit. What is still in it when it is dropped is freed in bulk.
+///
+/// ```
+/// use ixy_core::{Batch, RxQueue, TxQueue};
+///
+/// /// Forwards what has arrived, if it is IPv4; the rest is dropped.
+/// fn forward(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) {
+///     rx.receive(batch); // adds up to the limit
+///     batch.retain(|packet| packet.get(12..14) == Some(&[0x08, 0x00]));
+///     tx.send(batch); // packets that do not fit stay for the next call
+/// }
+/// ```
 pub struct Batch {
     // Initialised from `start` to `end`, which is at most CAPACITY.
     packets: [MaybeUninit<Packet>; Batch::CAPACITY],

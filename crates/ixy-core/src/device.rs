@@ -73,6 +73,19 @@ pub trait Device: Send + Sync {
 }
 
 /// One receive queue, owned by the thread that polls it.
+///
+/// ```
+/// use ixy_core::{Batch, RxQueue};
+///
+/// /// Receives what has arrived, and returns how many bytes it is.
+/// fn drain(rx: &mut dyn RxQueue) -> usize {
+///     let (mut batch, mut bytes) = (Batch::new(32), 0);
+///     while rx.receive(&mut batch) > 0 {
+///         bytes += batch.drain().map(|packet| packet.len()).sum::<usize>(); // this frees the packets
+///     }
+///     bytes
+/// }
+/// ```
 pub trait RxQueue: Send {
     /// Adds packets that have arrived to `batch`, up to its room, and returns how many. It never waits. With
     /// room in the batch and buffers in the pool, 0 means that nothing has arrived: a frame that the driver
@@ -103,6 +116,19 @@ pub trait RxQueue: Send {
 }
 
 /// One transmit queue, owned by the thread that fills it.
+///
+/// ```
+/// use ixy_core::{Batch, Mempool, TxQueue};
+///
+/// /// Sends a frame, unless the pool is empty or the ring is full.
+/// fn send(tx: &mut dyn TxQueue, pool: &Mempool, frame: &[u8]) -> bool {
+///     let Some(packet) = pool.packet_from(frame) else { return false };
+///     let mut batch = Batch::new(1);
+///     batch.push(packet).is_ok() && tx.send(&mut batch) == 1
+/// }
+/// ```
+///
+/// [`pending`](Self::pending) says when everything has left the card.
 pub trait TxQueue: Send {
     /// Takes packets from the front of `batch` and gives them to the card, as many as there is room for, and
     /// returns how many. Packets that did not fit stay in the batch, in order. It never waits. Buffers of

@@ -156,6 +156,21 @@ impl Drop for Handle {
 /// It is a handle that can be cloned and sent to other threads. The memory lives until the last handle is
 /// dropped and the last packet is freed, on whatever thread. One buffer at a time costs a lock; a [`Cache`]
 /// takes them in bulk.
+///
+/// ```
+/// use std::sync::Arc;
+/// use ixy_core::Mempool;
+///
+/// # fn main() -> Result<(), ixy_core::Error> {
+/// // A program takes the pool from `ixy::Device::new_pool`, in memory that the card reaches.
+/// let pool = Mempool::new(Arc::new(ixy_dma::SimulatedDomain::default()), 64)?;
+/// let packet = pool.packet_from(&[0xff; 60]).ok_or(ixy_core::Error::PoolSize { buffers: 64 })?;
+/// assert_eq!((packet.len(), pool.free()), (60, 63));
+/// std::thread::spawn(move || drop(packet)).join().unwrap_or_default();
+/// assert_eq!(pool.free(), 64, "it came back from another thread");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Mempool(Handle);
 

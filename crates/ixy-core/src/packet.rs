@@ -15,6 +15,29 @@ use crate::mempool::{DATA_SIZE, HEADROOM, Shared};
 /// It is 16 bytes, can be sent to another thread, and gives its buffer back when it is dropped. Its bytes are
 /// those of an Ethernet frame without the frame check sequence. Nothing of the packet itself is stored in
 /// memory that a device reaches, so a device cannot change where it is or how long.
+///
+/// It is a slice of the frame's bytes, which can become longer or shorter at both ends without moving:
+///
+/// ```
+/// use ixy_core::Packet;
+///
+/// /// Puts a VLAN tag behind the two addresses. `false`: there is no room for it before the frame.
+/// fn tag(packet: &mut Packet, id: u16) -> bool {
+///     if packet.len() < 14 || !packet.prepend(4) {
+///         return false;
+///     }
+///     packet.copy_within(4..16, 0);
+///     packet[12..14].copy_from_slice(&[0x81, 0x00]);
+///     packet[14..16].copy_from_slice(&id.to_be_bytes());
+///     true
+/// }
+///
+/// # let pool = ixy_core::Mempool::new(std::sync::Arc::new(ixy_dma::SimulatedDomain::default()), 64)?;
+/// let mut packet = pool.packet_from(&[7; 60]).expect("the pool is full of buffers");
+/// assert!(tag(&mut packet, 5));
+/// assert_eq!((packet.len(), &packet[10..18]), (64, &[7, 7, 0x81, 0, 0, 5, 7, 7][..]));
+/// # Ok::<(), ixy_core::Error>(())
+/// ```
 pub struct Packet {
     pub(crate) pool: NonNull<Shared>,
     index: u32,
