@@ -123,6 +123,31 @@ fn a_card_whose_interface_is_up_is_left_to_the_kernel() {
     assert!(text.contains("enp3s0") && text.contains("ip link set") && text.contains("--force"), "{text}");
 }
 
+#[test]
+fn all_that_a_card_lacks_is_in_one_error_and_nothing_was_changed() {
+    let root = tempfile::tempdir().unwrap();
+    let options = Options::default().sysfs(sysfs(root.path(), "0000:03:00.0", 0x10fb));
+    let device = root.path().join("sys/bus/pci/devices/0000:03:00.0");
+    fs::write(device.join("power_state"), "D3hot\n").unwrap();
+    let before = fs::read(device.join("config")).unwrap();
+    let error = ixy::open(&addresses(&["sim", "03:00.0"]), &options).unwrap_err();
+    let text = error.to_string();
+    let Error::NotReady { address, missing } = error else { panic!("{text}") };
+    assert_eq!((address.as_str(), missing.len()), ("03:00.0", 2));
+    assert!(missing[0].what.contains("power state D3hot") && missing[1].what.contains("hugepages"), "{text}");
+    assert!(missing.iter().all(|missing| !missing.blocks && text.contains(&missing.to_string())), "{text}");
+    assert_eq!(fs::read(device.join("config")).unwrap(), before);
+    let info = ixy_pci::Sysfs::new(root.path()).device("03:00.0".parse().unwrap()).unwrap();
+    assert_eq!(ixy::missing(&info, &options), missing, "ixy-info says the same");
+}
+
+#[test]
+fn the_loopback_interface_in_place_of_an_address_is_answered() {
+    let text = "lo".parse::<Address>().unwrap_err().to_string();
+    let answer = "lo is a network interface of the kernel without a card (the loopback interface)";
+    assert!(text.starts_with(answer) && text.contains("sim:tap="), "{text}");
+}
+
 /// What opening a virtio device says, which leaves it as it was.
 #[cfg(feature = "virtio")]
 fn refused_virtio(tree: &tree::Tree) -> String {
