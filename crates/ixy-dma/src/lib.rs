@@ -1,23 +1,23 @@
 //! Memory that a device may reach.
 //!
-//! A [`DmaDomain`] is an address space that devices live in. It allocates [`DmaMemory`], which knows the address of
-//! each of its parts as the device sees it ([`Iova`]), keeps the domain alive and is unmapped when it is dropped.
-//! Memory is cut into rings ([`DmaSlice`]: atomics only, as the device writes at any time) or becomes a pool of packet
-//! buffers (crate `ixy-core`).
+//! A [`DmaDomain`] is the address space of one or several devices. It allocates [`DmaMemory`], which knows
+//! the device's address of each of its parts ([`Iova`]), keeps the domain alive, and is unmapped when it is
+//! dropped. Memory is divided into rings ([`DmaSlice`]: atomics only, because the device may write at any
+//! time) or into a pool of packet buffers (crate `ixy-core`).
 //!
 //! There are three domains:
 //!
-//! - [`PhysicalDomain`]: hugepages, reached by their physical addresses. For network cards without an IOMMU in front of
-//!   them, which means that nothing but the driver keeps a card from writing anywhere; its page says more.
-//! - [`VfioDomain`]: ordinary memory or hugepages at addresses of its own, for devices behind an IOMMU that are bound to
-//!   `vfio-pci`. The IOMMU stops accesses to anything else, and it takes no root. VFIO's containers and groups are used;
-//!   iommufd is not.
-//! - [`SimulatedDomain`]: ordinary memory at made-up addresses, for devices made of software. An access outside of
-//!   what was allocated is a counted fault.
+//! - [`PhysicalDomain`]: hugepages at their physical addresses, for network cards without an IOMMU. Only a
+//!   correct driver then keeps a card from writing anywhere; its page says more.
+//! - [`VfioDomain`]: ordinary memory or hugepages at addresses of its own, for devices behind an IOMMU that
+//!   are bound to `vfio-pci`. The IOMMU stops every other access, and the program needs no root. It uses
+//!   VFIO's containers and groups, not iommufd.
+//! - [`SimulatedDomain`]: ordinary memory at invented addresses, for software devices. An access outside of
+//!   allocated memory is a counted fault.
 //!
-//! Memory of one domain can be mapped into others ([`DmaMemory::map_into`]) at the same address, so that a frame which
-//! one device received is sent by another without a copy. All physical domains are one address space and need no such
-//! mapping.
+//! Memory of one domain can be mapped into others ([`DmaMemory::map_into`]) at the same address, so that a
+//! frame which one device received is sent by another without a copy. All physical domains are one address
+//! space and need no such mapping.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -22,8 +22,8 @@ pub struct Segment {
     pub iova: Iova,
 }
 
-/// Memory that the devices of one domain or of several reach. It has one owner, who hands it to a pool of packet
-/// buffers or cuts it into rings; it is unmapped when the last part of it is dropped.
+/// Memory that the devices of one or several domains reach. Its one owner gives it to a pool of packet
+/// buffers or divides it into rings; it is unmapped when the last part of it is dropped.
 pub struct DmaMemory {
     base: NonNull<u8>,
     len: usize,
@@ -36,8 +36,8 @@ pub struct DmaMemory {
 
 // SAFETY: DmaMemory owns the memory behind `base`, as a Box would; `Backing` and `DmaDomain` are Send.
 unsafe impl Send for DmaMemory {}
-// SAFETY: a shared DmaMemory gives out addresses only; access goes through DmaSlice (atomics) or unsafe code that
-// argues with OWNED-BUFFER.
+// SAFETY: a shared DmaMemory gives out addresses only; access goes through DmaSlice (atomics) or unsafe code
+// that argues with OWNED-BUFFER.
 unsafe impl Sync for DmaMemory {}
 
 impl fmt::Debug for DmaMemory {
@@ -54,10 +54,10 @@ impl DmaMemory {
     /// Memory of `domain`: what an implementation of [`DmaDomain::allocate`] returns.
     ///
     /// # Safety
-    /// MAPPED-ALIVE: `len` bytes from `base`, aligned to a page, are zeroed, readable and writable until `backing`
-    /// is dropped, and nothing else uses them. `segments` are in the order of their offsets, do not overlap, and
-    /// together cover those bytes and no others; their offsets, lengths and IOVAs are multiples of 4,096. The devices
-    /// of `domain` reach them at these IOVAs until `backing` is dropped.
+    /// MAPPED-ALIVE: `len` bytes from `base`, aligned to a page, are zeroed, readable and writable until
+    /// `backing` is dropped, and nothing else uses them. `segments` are in the order of their offsets, do not
+    /// overlap, and together cover those bytes and no others; their offsets, lengths and IOVAs are multiples
+    /// of 4,096. The devices of `domain` reach them at these IOVAs until `backing` is dropped.
     pub unsafe fn from_raw(
         base: NonNull<u8>,
         len: usize,
@@ -96,14 +96,15 @@ impl DmaMemory {
         self.domain.id() == id || self.imports.iter().any(|(_, domain)| domain.id() == id)
     }
 
-    /// Makes the memory reachable from one more domain, at the same addresses. It stays so until it is dropped.
+    /// Makes the memory reachable from one more domain, at the same addresses. It stays so until it is
+    /// dropped.
     ///
     /// # Errors
     /// Those of [`DmaDomain::import`].
     pub fn map_into(&mut self, domain: &Arc<dyn DmaDomain>) -> Result<(), Error> {
         if !self.is_mapped_in(domain.id()) {
-            // SAFETY: MAPPED-ALIVE: `imports` stands before `_backing` in the declaration and is dropped before it, and
-            // nothing else takes an import out.
+            // SAFETY: MAPPED-ALIVE: `imports` stands before `_backing` in the declaration and is dropped
+            // before it, and nothing else takes an import out.
             let import = unsafe { Arc::clone(domain).import(self) }?;
             self.imports.push((import, Arc::clone(domain)));
         }
@@ -121,8 +122,8 @@ impl DmaMemory {
         })
     }
 
-    /// Cuts it into pieces of the lengths given, each contiguous for the device and aligned to `align` bytes (a power
-    /// of two from 8 to 4,096).
+    /// Cuts it into pieces of the lengths given, each contiguous for the device and aligned to `align` bytes
+    /// (a power of two from 8 to 4,096).
     ///
     /// # Errors
     /// [`Error::NotContiguous`] when they do not fit.
@@ -143,8 +144,9 @@ impl DmaMemory {
     }
 }
 
-/// A piece of [`DmaMemory`] that is contiguous for the device: a descriptor ring. It shares nothing with other
-/// pieces, keeps the memory alive, and is accessed in atomics only, as the device writes it at any time.
+/// A piece of [`DmaMemory`] that is contiguous for the device: a descriptor ring. It shares nothing with
+/// other pieces, keeps the memory alive, and is accessed in atomics only, as the device writes it at any
+/// time.
 #[derive(Debug)]
 pub struct DmaSlice {
     memory: Arc<DmaMemory>,
@@ -171,13 +173,13 @@ impl DmaSlice {
         self.memory.is_mapped_in(id)
     }
 
-    /// Its contents as 64-bit words, without a remainder of less than eight bytes. The device may change them at any
-    /// time. Values are as the device sees them: little-endian.
+    /// Its contents as 64-bit words, without a remainder of less than eight bytes. The device may change them
+    /// at any time. Values are as the device sees them: little-endian.
     #[inline(always)]
     pub fn words(&self) -> &[AtomicU64] {
-        // SAFETY: MAPPED-ALIVE: `self.memory` keeps the bytes mapped. `cut` gave this slice a range of its own inside
-        // the memory, aligned to at least eight bytes (a page-aligned base, and IOVA and offset agree modulo a page),
-        // and nobody accesses it otherwise than through these atomics.
+        // SAFETY: MAPPED-ALIVE: `self.memory` keeps the bytes mapped. `cut` gave this slice a range of its
+        // own inside the memory, aligned to at least eight bytes (a page-aligned base, and IOVA and offset
+        // agree modulo a page), and nobody accesses it otherwise than through these atomics.
         unsafe {
             let first = self.memory.base.as_ptr().add(self.offset).cast::<AtomicU64>();
             std::slice::from_raw_parts(first, self.len / 8)

@@ -22,34 +22,33 @@ pub(crate) use mapping::Mapping;
 use pagemap::Pagemap;
 use shared::Piece;
 
-/// Physical memory, for devices that no IOMMU stands in front of. It comes in hugepages: one of 2 MiB or 1 GiB is
-/// contiguous for the device, is never swapped, and stays where it is as long as it is mapped, barring the removal of
-/// the memory module under it and a kernel that makes room for contiguous allocations (CMA).
+/// Physical memory, for devices that no IOMMU stands in front of. It comes in hugepages: one of 2 MiB or 1
+/// GiB is contiguous for the device, is never swapped, and stays where it is as long as it is mapped, barring
+/// the removal of the memory module under it and a kernel that makes room for contiguous allocations (CMA).
 ///
 /// # What the absence of an IOMMU means
 ///
-/// The device can read and write all memory of the machine, that of the kernel and of every other process included.
-/// A wrong address in one descriptor overwrites whatever is there, and no one is told. Only the correctness of the
-/// driver stands against that, and of the device's firmware. The same holds after a crash: a process that is killed
-/// gives its memory back while its device may still write to it, until something turns the device's bus mastering
-/// off. Where that is not acceptable, an IOMMU and `vfio-pci` are the way: [`VfioDomain`](crate::VfioDomain).
+/// The device can read and write all memory of the machine, that of the kernel and of every other process
+/// included. A wrong address in one descriptor silently overwrites whatever is there. Only a correct driver
+/// and correct firmware prevent that. The same holds after a crash: the kernel reuses the memory of a killed
+/// process while the device may still write to it, until somebody disables the device's bus mastering. Where
+/// that is not acceptable, use an IOMMU and `vfio-pci`: [`VfioDomain`](crate::VfioDomain).
 ///
-/// With an IOMMU that translates for the kernel (`iommu_group/type` of the device says `DMA` or `DMA-FQ`) physical
-/// addresses mean nothing to it, and it blocks the device: no frame arrives, and the kernel log tells of faults. Then
-/// boot with `iommu=pt`.
+/// An IOMMU that translates for the kernel (`iommu_group/type` of the device says `DMA` or `DMA-FQ`) blocks
+/// physical addresses: no frame arrives, and the kernel log reports faults. Boot with `iommu=pt` then.
 ///
 /// # Hugepages
 ///
-/// Those of 2 MiB are taken where there are enough of them. [`PhysicalDomain::default`] else takes pages of 1 GiB, of which
-/// several pieces of memory share one. [`PhysicalDomain::new`] takes those of one size only.
+/// Those of 2 MiB are taken where there are enough of them. [`PhysicalDomain::default`] else takes pages of 1
+/// GiB, of which several pieces of memory share one. [`PhysicalDomain::new`] takes those of one size only.
 ///
-/// They come from a mounted hugetlbfs, whose file is unlinked at once, or else from an anonymous mapping. They are
-/// reserved, bound to a NUMA node if one is given, and touched before they are handed out, so that using them never
-/// raises a signal. The mapping is shared and not inherited by `fork`, so that no fork moves a frame. Physical
-/// addresses are read from `/proc/self/pagemap`, which takes root (CAP_SYS_ADMIN).
+/// They come from a mounted hugetlbfs, whose file is unlinked at once, or else from an anonymous mapping.
+/// They are reserved, bound to a NUMA node if one is given, and touched before they are handed out, so that
+/// using them never raises a signal. The mapping is shared and not inherited by `fork`, so that no fork moves
+/// a frame. Physical addresses are read from `/proc/self/pagemap`, which takes root (CAP_SYS_ADMIN).
 ///
-/// All physical domains are one address space and have the same [`id`](DmaDomain::id), as memory of any of them
-/// can be reached from all: they differ only in where new memory is taken from.
+/// All physical domains are one address space and have the same [`id`](DmaDomain::id), as memory of any of
+/// them can be reached from all: they differ only in where new memory is taken from.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -92,18 +91,20 @@ impl PhysicalDomain {
         Self { node, ..self }
     }
 
-    /// Reads the kernel's files below another root than `/`: `proc/self/mounts`, `proc/self/pagemap`, `proc/self/cgroup`,
-    /// `sys/kernel/mm/hugepages`, `sys/devices/system/node`, `sys/fs/cgroup`. For tests.
+    /// Reads the kernel's files below another root than `/`: `proc/self/mounts`, `proc/self/pagemap`,
+    /// `proc/self/cgroup`, `sys/kernel/mm/hugepages`, `sys/devices/system/node`, `sys/fs/cgroup`. For tests.
     ///
     /// # Safety
-    /// No device is given addresses of memory of this domain, unless `proc/self/pagemap` below `root` tells the truth.
+    /// No device gets addresses of this domain's memory, unless `proc/self/pagemap` below `root` is the
+    /// kernel's own.
     #[must_use]
     pub unsafe fn with_root(self, root: impl AsRef<Path>) -> Self {
         Self { root: root.as_ref().to_owned(), ..self }
     }
 
-    /// Checks, without mapping anything, that [`PhysicalDomain::default`] can allocate `len` bytes now, on a NUMA node if one is
-    /// given, and returns the size of their pages. The kernel's files are looked for below `root`, which is `/` but in tests.
+    /// Checks, without mapping anything, that [`PhysicalDomain::default`] can allocate `len` bytes now, on a
+    /// NUMA node if one is given, and returns the size of their pages. The kernel's files are looked for
+    /// below `root`, which is `/` but in tests.
     ///
     /// # Errors
     /// [`Error::NoHugepages`], [`Error::HugepageLimit`], [`Error::NoSuchPageSize`], [`Error::NoSuchNode`].
@@ -124,8 +125,8 @@ impl PhysicalDomain {
         Err(first.unwrap_or(Error::BadRequest { size: len }))
     }
 
-    /// Checks that the kernel tells this process the physical addresses of its memory, in `proc/self/pagemap` below `root`. A
-    /// tree for tests without that file tells nothing, which is no error.
+    /// Checks that this process can read the physical addresses of its memory, from `proc/self/pagemap` below
+    /// `root`. A tree for tests without that file is no error.
     ///
     /// # Errors
     /// [`Error::FrameHidden`] without CAP_SYS_ADMIN.
@@ -146,7 +147,8 @@ impl PhysicalDomain {
         }
     }
 
-    /// Whether pieces of memory share pages of this size. Who asks for such pages gets whole ones.
+    /// Whether pieces of memory share pages of this size. A domain with an explicit page size gives whole
+    /// pages.
     fn shares(&self, page: PageSize) -> bool {
         self.page.is_none() && page == PageSize::Gib1
     }
@@ -168,7 +170,8 @@ impl PhysicalDomain {
         }
         match mapping.populate(page.bytes()) {
             Ok(()) => Ok(mapping),
-            // What is reserved may be on another node than the one it is bound to, or beyond what a control group allows.
+            // What is reserved may be on another node than the one it is bound to, or beyond what a control
+            // group allows.
             Err(error) => {
                 drop(mapping);
                 Err(hugepages.shortage(count, node).unwrap_or(error))
@@ -209,18 +212,19 @@ impl PhysicalDomain {
             let piece = Piece::new(self, size)?;
             let (base, len, segments) = (piece.base(), piece.len(), piece.segments());
             tracing::debug!(bytes = len, segments = segments.len(), "a part of hugepages of 1G is used");
-            // SAFETY: MAPPED-ALIVE: the piece has `len` zeroed bytes from `base`, aligned to 2 MiB, and keeps them mapped and to
-            // itself as long as the backing lives. Its segments are parts of those of its pages, which are as below.
+            // SAFETY: MAPPED-ALIVE: the piece has `len` zeroed bytes from `base`, aligned to 2 MiB, and keeps
+            // them mapped and to itself as long as the backing lives. Its segments are parts of those of its
+            // pages, which are as below.
             return Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(piece), domain) });
         }
         let mapping = self.map_pages(page, len)?;
         let segments = self.segments(&mapping, page)?;
         tracing::debug!(pages = len / page.bytes(), %page, segments = segments.len(), "hugepages mapped");
         let base = mapping.base();
-        // SAFETY: MAPPED-ALIVE: the mapping has `len` bytes from `base`, zeroed by the kernel and aligned to a
-        // hugepage, and lives as long as the backing. Nobody else has it. The pagemap gave the physical addresses of
-        // its pages, which stay as the pages are shared, present and kept out of forks. `join` makes segments of them that
-        // follow one another, of whole pages.
+        // SAFETY: MAPPED-ALIVE: the mapping has `len` bytes from `base`, zeroed by the kernel and aligned to
+        // a hugepage, and lives as long as the backing. Nobody else has it. The pagemap gave the physical
+        // addresses of its pages, which stay as the pages are shared, present and kept out of forks. `join`
+        // makes segments of them that follow one another, of whole pages.
         Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(mapping), domain) })
     }
 }
@@ -237,8 +241,8 @@ fn join(places: &[Iova], page: usize) -> Vec<Segment> {
     segments
 }
 
-// SAFETY: physical memory is one address space, so all such domains share one id, and what one of them allocates is
-// reached from all without a mapping that could end.
+// SAFETY: physical memory is one address space, so all such domains share one id, and what one of them
+// allocates is reached from all without a mapping that could end.
 unsafe impl DmaDomain for PhysicalDomain {
     fn id(&self) -> DomainId {
         static PHYSICAL_MEMORY: OnceLock<DomainId> = OnceLock::new();

@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::memory::{Backing, DmaMemory, Segment};
 
 const PAGE: usize = 4096;
-/// Where the first allocation lands: above 4 GiB, so that an address cut to 32 bits is a fault and not a hit, and
-/// above the physical memory of any machine, so that hugepages can be imported beside it.
+/// Where the first allocation lands: above 4 GiB, so that an address cut to 32 bits is a fault and not a hit,
+/// and above the physical memory of any machine, so that hugepages can be imported beside it.
 const FIRST_IOVA: u64 = 1 << 46;
 
 /// A range of addresses and the memory behind it.
@@ -26,11 +26,12 @@ unsafe impl Send for Window {}
 // SAFETY: as for Send.
 unsafe impl Sync for Window {}
 
-/// The address space of software devices. Memory is ordinary memory of this process, at made-up addresses with
-/// gaps between allocations; an access outside of it is a fault, which is counted and has no other effect.
+/// The address space of software devices. Memory is ordinary memory of this process, at made-up addresses
+/// with gaps between allocations; an access outside of it is a fault, which is counted and has no other
+/// effect.
 ///
-/// As with hugepages without an IOMMU, an allocation is contiguous for the device only in parts: 2 MiB long unless
-/// [`with_segments`](Self::with_segments) says otherwise.
+/// As with hugepages without an IOMMU, an allocation is contiguous for the device only in parts: 2 MiB long
+/// unless [`with_segments`](Self::with_segments) says otherwise.
 #[derive(Debug)]
 pub struct SimulatedDomain {
     id: DomainId,
@@ -48,7 +49,8 @@ impl Default for SimulatedDomain {
 }
 
 impl SimulatedDomain {
-    /// A domain whose allocations are contiguous in parts of `bytes` bytes, rounded up to whole pages of 4 KiB.
+    /// A domain whose allocations are contiguous in parts of `bytes` bytes, rounded up to whole pages of 4
+    /// KiB.
     pub fn with_segments(bytes: usize) -> Self {
         Self {
             id: DomainId::unique(),
@@ -60,29 +62,29 @@ impl SimulatedDomain {
         }
     }
 
-    /// The same, whose allocations start at `first`, rounded up to a multiple of 4 KiB: for a device that reaches low
-    /// addresses only.
+    /// The same, whose allocations start at `first`, rounded up to a multiple of 4 KiB: for a device that
+    /// reaches low addresses only.
     pub fn starting_at(self, first: Iova) -> Self {
         Self { next: AtomicU64::new(first.0.next_multiple_of(PAGE as u64)), ..self }
     }
 
-    /// The mapped ranges as they are now, for the accesses of a device. While this value lives nothing is mapped or
-    /// unmapped.
+    /// The mapped ranges as they are now, for the accesses of a device. While this value lives nothing is
+    /// mapped or unmapped.
     ///
     /// # Safety
-    /// OWNED-BUFFER: through the view, and through words taken from it, only memory is accessed that its driver has
-    /// given to the device: packet buffers as bytes while they stand in a ring, and rings as words of the width
-    /// that the driver has there (64 bits, or 32 or 16 where it says so).
+    /// OWNED-BUFFER: through the view, and through words taken from it, only memory is accessed that its
+    /// driver has given to the device: packet buffers as bytes while they stand in a ring, and rings as words
+    /// of the width that the driver has there (64 bits, or 32 or 16 where it says so).
     pub unsafe fn view(&self) -> View<'_> {
         self.look()
     }
 
-    /// Whether a device reaches the byte at `iova`. To ask is no access and no fault.
+    /// Whether a device reaches the byte at `iova`. This is no access and counts no fault.
     pub fn is_mapped(&self, iova: Iova) -> bool {
         self.look().locate(iova, 1).is_some()
     }
 
-    /// A view that nobody has vouched for: to look up addresses, not memory.
+    /// A view without the promise of [`view`](Self::view), for looking up addresses, not for accesses.
     fn look(&self) -> View<'_> {
         let windows = self.windows.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         View { domain: self, windows }
@@ -119,8 +121,8 @@ impl SimulatedDomain {
     }
 }
 
-// SAFETY: the id is made once, by `unique`; the windows of what is allocated or imported stay until the `Mapping` that
-// is returned is dropped.
+// SAFETY: the id is made once, by `unique`; the windows of what is allocated or imported stay until the
+// `Mapping` that is returned is dropped.
 unsafe impl DmaDomain for SimulatedDomain {
     fn id(&self) -> DomainId {
         self.id
@@ -157,9 +159,10 @@ unsafe impl DmaDomain for SimulatedDomain {
             }
         };
         let backing = Mapping { domain: Arc::clone(&self), windows, _pages: Some(pages) };
-        // SAFETY: MAPPED-ALIVE: `pages` is fresh zeroed memory of `len` bytes that `backing` keeps; the windows just
-        // inserted make it reachable at the segments' addresses. The segments follow one another, each a multiple of a
-        // page as `self.segment` and `len` are, and `FIRST_IOVA` and `step` are multiples of a page, too.
+        // SAFETY: MAPPED-ALIVE: `pages` is fresh zeroed memory of `len` bytes that `backing` keeps; the
+        // windows just inserted make it reachable at the segments' addresses. The segments follow one
+        // another, each a multiple of a page as `self.segment` and `len` are, and `FIRST_IOVA` and `step` are
+        // multiples of a page, too.
         Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(backing), self) })
     }
 
@@ -268,8 +271,8 @@ impl View<'_> {
     #[inline]
     pub fn read(&self, iova: Iova, into: &mut [u8]) -> bool {
         let Some(from) = self.find(iova, into.len()) else { return false };
-        // SAFETY: MAPPED-ALIVE through the view's lock, and OWNED-BUFFER, promised to `view`: a driver does not touch
-        // what it gave to the device.
+        // SAFETY: MAPPED-ALIVE through the view's lock, and OWNED-BUFFER, promised to `view`: a driver does
+        // not touch what it gave to the device.
         unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), into.as_mut_ptr(), into.len()) };
         true
     }
@@ -292,7 +295,8 @@ impl View<'_> {
         Some(unsafe { at.cast::<AtomicU64>().as_ref() })
     }
 
-    /// The 32-bit word at `iova` (head write-back, a used element), or `None` when that is a fault or not a multiple of four.
+    /// The 32-bit word at `iova` (head write-back, a used element), or `None` when that is a fault or not a
+    /// multiple of four.
     #[inline]
     pub fn word32(&self, iova: Iova) -> Option<&AtomicU32> {
         let at = self.aligned(iova, 4)?;
@@ -300,7 +304,8 @@ impl View<'_> {
         Some(unsafe { at.cast::<AtomicU32>().as_ref() })
     }
 
-    /// The 16-bit word at `iova` (an index of a virtqueue), or `None` when that is a fault or not a multiple of two.
+    /// The 16-bit word at `iova` (an index of a virtqueue), or `None` when that is a fault or not a multiple
+    /// of two.
     #[inline]
     pub fn word16(&self, iova: Iova) -> Option<&AtomicU16> {
         let at = self.aligned(iova, 2)?;
@@ -308,8 +313,9 @@ impl View<'_> {
         Some(unsafe { at.cast::<AtomicU16>().as_ref() })
     }
 
-    /// `count` words of 64 bits from `iova` on, for a ring that is used many times: `None`, which is no fault, when they are
-    /// not aligned or not in one piece of memory. They can then still be reached one by one.
+    /// `count` words of 64 bits from `iova` on, for a ring that is used many times: `None`, which is no
+    /// fault, when they are not aligned or not in one piece of memory. They can then still be reached one by
+    /// one.
     #[inline]
     pub fn words(&self, iova: Iova, count: usize) -> Option<&[AtomicU64]> {
         let at = iova.0.is_multiple_of(8).then(|| self.locate(iova, count.checked_mul(8)?)).flatten()?;
@@ -329,7 +335,8 @@ mod tests {
 
     /// What a device would access: memory that no test here holds as anything but atomics.
     fn view(domain: &SimulatedDomain) -> View<'_> {
-        // SAFETY: OWNED-BUFFER: these tests are the driver and the device, and access rings and buffers in turn.
+        // SAFETY: OWNED-BUFFER: these tests are the driver and the device, and access rings and buffers in
+        // turn.
         unsafe { domain.view() }
     }
 

@@ -15,7 +15,8 @@ pub struct Address {
 }
 
 impl Address {
-    /// The address of `function` (0 to 7) of `device` (0 to 31) on a bus; `None` when one of them is out of range.
+    /// The address of `function` (0 to 7) of `device` (0 to 31) on a bus; `None` when one of them is out of
+    /// range.
     pub const fn new(domain: u32, bus: u8, device: u8, function: u8) -> Option<Self> {
         if device > 31 || function > 7 { None } else { Some(Self { domain, bus, device, function }) }
     }
@@ -112,7 +113,7 @@ impl FromStr for DeviceId {
     }
 }
 
-/// A number of so many hexadecimal digits, and nothing else.
+/// A number whose text is only hexadecimal digits, with `digits` of them.
 fn hex(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
     let plain = digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
     plain.then(|| u32::from_str_radix(text, 16).ok()).flatten()

@@ -69,7 +69,8 @@ impl ExtendedCapability {
 pub struct VendorCapability {
     /// Where it is in configuration space, in bytes.
     pub offset: u16,
-    /// All its bytes, from the id on: as many as its length byte says, or fewer where configuration space ends before.
+    /// All its bytes, from the id on: as many as its length byte says, or fewer where configuration space
+    /// ends before.
     pub bytes: Vec<u8>,
 }
 
@@ -99,8 +100,9 @@ pub enum BrokenList {
     },
 }
 
-/// Both lists end where they should: at a null pointer, and also at one that leads out of their area or back to where
-/// the walk has been, which a warning names. So a walk takes at most one step for each aligned offset.
+/// Both lists end where they should: at a null pointer, and also at one that leads out of their area or back
+/// to where the walk has been, which a warning names. So a walk takes at most one step for each aligned
+/// offset.
 impl ConfigSpace {
     /// The capabilities in the order of the list; none when the status register says that there is no list.
     ///
@@ -114,8 +116,8 @@ impl ConfigSpace {
         Ok(entries)
     }
 
-    /// The capabilities, and whether the list has an end. It is for those who miss a capability and want to tell why:
-    /// [`Error::BrokenCapabilities`] has the words.
+    /// The capabilities, and whether the list has an end. Use it to explain why a capability is missing:
+    /// [`Error::BrokenCapabilities`] is the message.
     ///
     /// # Errors
     /// Those of [`ConfigSpace::capabilities`].
@@ -142,7 +144,8 @@ impl ConfigSpace {
         Ok(list)
     }
 
-    /// The contents of those among `capabilities` that are a vendor's own. The third byte of one is its length.
+    /// The contents of those among `capabilities` that are a vendor's own. The third byte of one is its
+    /// length.
     ///
     /// # Errors
     /// Those of [`ConfigSpace::read8`].
@@ -166,7 +169,8 @@ impl ConfigSpace {
         Ok(self.capabilities()?.into_iter().find(|capability| capability.id == id))
     }
 
-    /// The extended capabilities in the order of the list; none when the device has no configuration space for them.
+    /// The extended capabilities in the order of the list; none when the device has no configuration space
+    /// for them.
     ///
     /// # Errors
     /// [`Error::ConfigHidden`] without root, [`Error::Io`].
@@ -182,7 +186,8 @@ impl ConfigSpace {
                 break;
             }
             let header = self.read32(offset)?;
-            // No list at all is an entry of zeros; all ones come from a device that does not decode this part.
+            // No list at all is an entry of zeros; all ones come from a device that does not decode this
+            // part.
             if header == 0 || header == u32::MAX {
                 break;
             }

@@ -39,11 +39,11 @@ pub(crate) const COMMAND_INTERRUPT_DISABLE: u16 = 1 << 10;
 /// Capabilities List of the status register.
 pub(crate) const STATUS_CAPABILITIES: u16 = 1 << 4;
 
-/// The configuration space of a device, through the file `config` that the kernel offers, or through VFIO: 256 bytes, or
-/// 4,096 on PCI Express. Offsets and sizes are in bytes, values are little-endian.
+/// The configuration space of a device, through the file `config` that the kernel offers, or through VFIO:
+/// 256 bytes, or 4,096 on PCI Express. Offsets and sizes are in bytes, values are little-endian.
 ///
-/// Through VFIO the kernel keeps some of it to itself: what is written to BARs and to the registers of interrupt messages
-/// does not reach the device.
+/// Through VFIO the kernel keeps some of it to itself: what is written to BARs and to the registers of
+/// interrupt messages does not reach the device.
 #[derive(Debug)]
 pub struct ConfigSpace {
     address: Address,
@@ -105,7 +105,8 @@ impl ConfigSpace {
         self.vfio.as_ref().map_or((&self.file, 0), |through| (through.function.file(), through.start))
     }
 
-    /// Keeps every other [`ConfigSpace`] from being locked, in this process and in others, until it is dropped.
+    /// Keeps every other [`ConfigSpace`] from being locked, in this process and in others, until it is
+    /// dropped.
     pub(crate) fn lock(&self) -> Result<(), Error> {
         match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(()),
@@ -159,8 +160,8 @@ impl ConfigSpace {
     /// Those of [`ConfigSpace::read8`].
     ///
     /// # Safety
-    /// The write does not let the device reach memory that is not its own to reach (Bus Master Enable, ARMED-ONLY), and
-    /// does not move its BARs while they are mapped (MAPPED-ALIVE).
+    /// The write does not let the device reach memory that is not its own to reach (Bus Master Enable,
+    /// ARMED-ONLY), and does not move its BARs while they are mapped (MAPPED-ALIVE).
     pub unsafe fn write8(&self, offset: u16, value: u8) -> Result<(), Error> {
         // SAFETY: as the caller promises.
         unsafe { self.write(offset, value.to_le_bytes()) }
@@ -239,7 +240,7 @@ impl ConfigSpace {
         let read = file.read_at(&mut bytes, start + u64::from(offset));
         match read.map_err(|e| Error::io("read", &self.path, e))? {
             n if n == N => Ok(bytes),
-            // The file has its whole size for everyone, but ends early for those who may not read it.
+            // The file shows its whole size to everyone, but reads end early without permission.
             _ => Err(self.outside(offset, N)),
         }
     }
@@ -252,7 +253,8 @@ impl ConfigSpace {
         self.check(offset, N)?;
         let (file, start) = self.place();
         file.write_all_at(&bytes, start + u64::from(offset)).map_err(|e| match e.kind() {
-            // Whoever may not write could not open it either.
+            // Without permission to write, the file could not have been opened; so this is the kernel's
+            // lockdown.
             io::ErrorKind::PermissionDenied => Error::Lockdown { what: "write to", path: self.path.clone() },
             _ => Error::io("write", &self.path, e),
         })

@@ -37,16 +37,16 @@ pub struct Supported<'a> {
     pub bar_len: u32,
 }
 
-/// A PCI device in the hands of this process: taken from its kernel driver and locked against other processes that
-/// use this crate, until this value and all buses of it are dropped.
+/// A PCI device in the hands of this process: taken from its kernel driver and locked against other processes
+/// that use this crate, until this value and all buses of it are dropped.
 ///
-/// A driver whose registers are in one BAR of memory uses [`Device::open`]. One that has to look at the device first, or
-/// has registers in several BARs or behind I/O ports, uses [`Device::take`], which gives a `Device<()>`, and maps what it
-/// wants with [`Device::map`] and [`Device::ports`]. Both are ways through sysfs; a [`Candidate`](crate::Candidate) becomes a
-/// `Device` through VFIO as well.
+/// A driver whose registers are in one BAR of memory uses [`Device::open`]. One that has to look at the
+/// device first, or has registers in several BARs or behind I/O ports, uses [`Device::take`], which gives a
+/// `Device<()>`, and maps what it wants with [`Device::map`] and [`Device::ports`]. Both are ways through
+/// sysfs; a [`Candidate`](crate::Candidate) becomes a `Device` through VFIO as well.
 ///
-/// The lock is an flock(2) of the device's file `config`. It does not reach processes that see the device through
-/// another mount of sysfs, as those in a container of its own network namespace do.
+/// The lock is an flock(2) of the device's file `config`. It does not reach processes that see the device
+/// through another mount of sysfs, as those in a container of its own network namespace do.
 #[derive(Debug)]
 pub struct Device<B = BarBus> {
     info: DeviceInfo,
@@ -82,17 +82,20 @@ impl Device<BarBus> {
 }
 
 impl Device<()> {
-    /// Takes the device at `address` for a driver of this name, if it is among `ids` and has the BARs that are `needed`.
+    /// Takes the device at `address` for a driver of this name, if it is among `ids` and has the BARs that
+    /// are `needed`.
     ///
-    /// Everything is checked before anything is changed. Then the device is unbound from its kernel driver, and its
-    /// interrupts are switched off, pin and messages. Whether it may start DMA is left as it was: see [`BusMaster`].
+    /// Everything is checked before anything is changed. Then the device is unbound from its kernel driver,
+    /// and its interrupts are switched off, pin and messages. Whether it may start DMA is left as it was: see
+    /// [`BusMaster`].
     ///
     /// # Errors
     /// [`Error::NoSuchDevice`], [`Error::NotSupported`]; [`Error::BoundToVfio`], [`Error::DefaultRoute`],
-    /// [`Error::InterfaceUp`], [`Error::InterfaceHidden`] or [`Error::InUse`] when it is in use; [`Error::NoBar`],
-    /// [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsPorts`] or [`Error::BarIsMemory`] when its registers
-    /// are not where they should be; [`Error::Asleep`]; [`Error::ReadOnly`], [`Error::Permission`], [`Error::Lockdown`],
-    /// [`Error::MessagesRefused`] or [`Error::Io`] when the system refuses; [`Error::Gone`].
+    /// [`Error::InterfaceUp`], [`Error::InterfaceHidden`] or [`Error::InUse`] when it is in use;
+    /// [`Error::NoBar`], [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsPorts`] or
+    /// [`Error::BarIsMemory`] when its registers are not where they should be; [`Error::Asleep`];
+    /// [`Error::ReadOnly`], [`Error::Permission`], [`Error::Lockdown`], [`Error::MessagesRefused`] or
+    /// [`Error::Io`] when the system refuses; [`Error::Gone`].
     pub fn take(
         sysfs: &Sysfs,
         address: Address,
@@ -171,10 +174,12 @@ fn supports(driver: &str, ids: &[DeviceId], info: &DeviceInfo) -> Result<(), Err
 }
 
 impl Sysfs {
-    /// What keeps this process from a device, for a driver of this name that needs these BARs; empty when nothing does.
-    /// Nothing is opened or changed. [`Device::take`] asks the same, and fails with the first answer.
+    /// What keeps this process from a device, for a driver of this name that needs these BARs; empty when
+    /// nothing does. Nothing is opened or changed. [`Device::take`] asks the same, and fails with the first
+    /// answer.
     ///
-    /// Of a device that is bound to vfio-pci only the BARs are looked at: [`ixy_dma::vfio::check`] knows the rest.
+    /// Of a device that is bound to vfio-pci only the BARs are looked at: [`ixy_dma::vfio::check`] knows the
+    /// rest.
     pub fn obstacles(
         &self,
         info: &DeviceInfo,
@@ -190,8 +195,8 @@ impl Sysfs {
 }
 
 impl<B> Device<B> {
-    /// Maps BAR `number`, which must be memory and have `needed` bytes at least. It is mapped as a whole, and once more
-    /// with every call.
+    /// Maps BAR `number`, which must be memory and have `needed` bytes at least. It is mapped as a whole, and
+    /// once more with every call.
     ///
     /// # Errors
     /// [`Error::NoBar`], [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsPorts`];
@@ -248,13 +253,14 @@ impl<B> Device<B> {
         &self.info
     }
 
-    /// The NUMA node that it is attached to, where its memory should be; `None` when the machine does not say.
+    /// The NUMA node that it is attached to, where its memory should be; `None` when the machine does not
+    /// say.
     pub fn numa_node(&self) -> Option<u32> {
         self.info.numa_node
     }
 
-    /// The memory that it reaches, if it is reached through VFIO; new memory comes from its NUMA node. Without VFIO it reaches
-    /// physical memory, or what an IOMMU that the kernel set up lets through.
+    /// The memory that it reaches, if it is reached through VFIO; new memory comes from its NUMA node.
+    /// Without VFIO it reaches physical memory, or what an IOMMU that the kernel set up lets through.
     pub fn vfio_domain(&self) -> Option<VfioDomain> {
         self.config.vfio().map(|function| function.domain().on_node(self.numa_node()))
     }
@@ -264,11 +270,12 @@ impl<B> Device<B> {
         self.config.vfio().is_some() || self.info.behind_iommu()
     }
 
-    /// Switches on `wanted` interrupt vectors, or as many as there are, at least one: MSI-X, else MSI, else the pin. Messages
-    /// arrive only while bus mastering is on, as they are writes to memory.
+    /// Switches on `wanted` interrupt vectors, or as many as there are, at least one: MSI-X, else MSI, else
+    /// the pin. Messages arrive only while bus mastering is on, as they are writes to memory.
     ///
     /// # Errors
-    /// [`Error::NoInterrupts`], for instance when the device is not reached through VFIO; [`Error::InterruptsInUse`].
+    /// [`Error::NoInterrupts`], for instance when the device is not reached through VFIO;
+    /// [`Error::InterruptsInUse`].
     pub fn interrupts(&self, wanted: usize) -> Result<Interrupts, Error> {
         Interrupts::best(self.function()?, wanted)
     }
@@ -286,9 +293,9 @@ impl<B> Device<B> {
         self.config.vfio().ok_or_else(|| Error::NoInterrupts { address: self.address(), why: why() })
     }
 
-    /// Resets the device alone, if it is reached through VFIO and can be reset so (a function level reset, or one by its power
-    /// states): its registers are as after power-on, and what it was doing ends. `false` when it was not; its driver has to do
-    /// with the reset that the device's registers offer.
+    /// Resets the device alone, if it is reached through VFIO and can be reset so (a function level reset, or
+    /// one by its power states): its registers are as after power-on, and what it was doing ends. `false`
+    /// when it was not; its driver has to do with the reset that the device's registers offer.
     ///
     /// It is not needed before a device is used: the kernel has done the same when the device was taken.
     ///
@@ -325,9 +332,10 @@ impl<B> Device<B> {
     }
 }
 
-/// Bus mastering is Bus Master Enable of the command register (PCI Local Bus Specification 3.0, 6.2.2). A device
-/// without a PCI Express capability cannot tell what is pending, and is taken to have nothing pending.
-// SAFETY: QUIET-BEFORE-FREE: the command register and the device's own status say so, and the lock keeps others away.
+/// Bus mastering is Bus Master Enable of the command register (PCI Local Bus Specification 3.0, 6.2.2). A
+/// device without a PCI Express capability cannot report pending requests, and is taken to have none.
+// SAFETY: QUIET-BEFORE-FREE: the command register and the device's own status say so, and the lock keeps
+// others away.
 unsafe impl<B: Send + Sync + fmt::Debug> BusMaster for Device<B> {
     fn disable(&self) -> Result<(), ixy_dma::Error> {
         // SAFETY: ARMED-ONLY: without the bit the device reaches no memory.

@@ -21,11 +21,11 @@ const COMMAND: u16 = 0x04;
 /// What the address of a memory BAR is a multiple of (PCI Local Bus Specification 3.0, 6.2.5.1).
 const ALIGNMENT: usize = 16;
 
-/// The registers in one BAR, for reading only: the file is opened for reading, and the mapping cannot be written. The
-/// device stays with whoever drives it, and nothing of it is changed.
+/// The registers in one BAR, for reading only: the file is opened for reading, and the mapping cannot be
+/// written. The device stays with its driver, and nothing of it is changed.
 ///
-/// Reading a register can have an effect all the same, on statistics that clear for instance; which do is known to the
-/// register maps (`ixy_regs::map::Access::reading_has_effect`).
+/// Reading a register can still have an effect: some statistics clear on read, for instance. The register
+/// maps know which registers do (`ixy_regs::map::Access::reading_has_effect`).
 ///
 /// ```no_run
 /// use ixy_pci::{Bar, BarKind, Inspection, Sysfs};
@@ -57,14 +57,15 @@ struct Mapping {
 }
 
 impl Inspection {
-    /// Opens a BAR that is as `needed` or larger. The device must answer in it already: it is not woken up, and its memory is
-    /// not switched on.
+    /// Opens a BAR that is as `needed` or larger. The device must answer in it already: it is not woken up,
+    /// and its memory is not switched on.
     ///
     /// # Errors
     /// [`Error::NoBar`], [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsPorts`] or
-    /// [`Error::BarIsMemory`] when the BAR is not what is `needed`; [`Error::Asleep`]; [`Error::BadAttribute`] when the device
-    /// does not answer in the BAR; [`Error::Gone`]; [`Error::Permission`] without root, [`Error::Lockdown`],
-    /// [`Error::BarExclusive`] or [`Error::Io`] when the system refuses.
+    /// [`Error::BarIsMemory`] when the BAR is not what is `needed`; [`Error::Asleep`];
+    /// [`Error::BadAttribute`] when the device does not answer in the BAR; [`Error::Gone`];
+    /// [`Error::Permission`] without root, [`Error::Lockdown`], [`Error::BarExclusive`] or [`Error::Io`] when
+    /// the system refuses.
     pub fn open(sysfs: &Sysfs, address: Address, needed: Bar) -> Result<Self, Error> {
         let bar = BarFile::find(sysfs, address, needed, "inspection")?;
         answers(sysfs, address, needed.kind)?;
@@ -91,8 +92,8 @@ impl Inspection {
         self.len
     }
 
-    /// Reads the register of 8, 16 or 32 `bits` at `offset` in bytes. Where there is none, since it is outside, not aligned or
-    /// of another width, and where a device does not answer, all ones are read.
+    /// Reads the register of 8, 16 or 32 `bits` at `offset` in bytes. Where there is none, since it is
+    /// outside, not aligned or of another width, and where a device does not answer, all ones are read.
     pub fn read(&self, offset: u32, bits: u32) -> u32 {
         let bytes = bits / 8;
         let none = u32::MAX.checked_shr(32_u32.saturating_sub(bits)).unwrap_or(0);
@@ -103,8 +104,8 @@ impl Inspection {
         match &self.registers {
             Registers::Memory(mapping) => {
                 let registers = mapping.registers;
-                // SAFETY: BUS-WINDOW: the register is inside and aligned, as checked above. MAPPED-ALIVE: `self` holds the
-                // mapping.
+                // SAFETY: BUS-WINDOW: the register is inside and aligned, as checked above. MAPPED-ALIVE:
+                // `self` holds the mapping.
                 unsafe {
                     match bits {
                         8 => registers.read8(offset).into(),
@@ -130,8 +131,8 @@ impl Inspection {
     }
 }
 
-/// Refuses a device whose registers read as all ones, or stop the processor on some machines: it sleeps, or its BARs of this
-/// kind are off.
+/// Refuses a device whose registers read as all ones, or stop the processor on some machines: it sleeps, or
+/// its BARs of this kind are off.
 fn answers(sysfs: &Sysfs, address: Address, kind: BarKind) -> Result<(), Error> {
     check::asleep(sysfs, address)?;
     let config = ConfigSpace::open_read_only(sysfs, address)?;
@@ -156,8 +157,9 @@ impl Mapping {
         // SAFETY: a new mapping at an address of the kernel's choice replaces no other memory.
         let base = unsafe { rustix::mm::mmap(std::ptr::null_mut(), whole, ProtFlags::READ, flags, file, 0) }?;
         let base = NonNull::new(base.cast::<u8>()).ok_or(Errno::NOMEM)?;
-        // SAFETY: MAPPED-ALIVE: the mapping has `inside + len` bytes from `base`, which is aligned to a page, and `inside` is a
-        // multiple of 16. The Mmio stays beside the mapping; `Inspection` reads through it and never writes.
+        // SAFETY: MAPPED-ALIVE: the mapping has `inside + len` bytes from `base`, which is aligned to a page,
+        // and `inside` is a multiple of 16. The Mmio stays beside the mapping; `Inspection` reads through it
+        // and never writes.
         let registers = unsafe { Mmio::new(base.add(inside), len) };
         Ok(Self { base, len: whole, registers })
     }

@@ -1,8 +1,8 @@
 //! Taking a device from the kernel driver that it is bound to.
 //!
-//! A device can be reached in two ways, which [`Access::of`] tells apart. Without a kernel driver its registers are mapped
-//! from sysfs. Bound to `vfio-pci` it is reached through a descriptor of that driver, with an IOMMU that confines its DMA,
-//! and nothing is taken from anybody.
+//! A device can be reached in two ways; [`Access::of`] chooses. Without a kernel driver, its registers are
+//! mapped from sysfs. Bound to `vfio-pci`, it is reached through a descriptor of that driver, with an IOMMU
+//! that confines its DMA; nothing has to be taken from another driver then.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -25,7 +25,7 @@ pub enum WhenInUse {
 pub(crate) enum Access {
     /// Its BARs can be mapped at once: no kernel driver uses the device.
     Free,
-    /// Its BARs can be mapped once its kernel driver has let go of it.
+    /// Its BARs can be mapped once it is unbound from its kernel driver.
     Bound,
     /// Through VFIO.
     Vfio,

@@ -1,20 +1,20 @@
 //! PCI devices from user space, on Linux.
 //!
-//! The kernel shows each PCI device as a directory of files below `/sys/bus/pci/devices`. That is all this crate
-//! uses:
+//! The kernel shows each PCI device as a directory of files below `/sys/bus/pci/devices`. This crate uses
+//! these files:
 //!
-//! - `vendor`, `device`, `class`, `driver`, `numa_node` and `net` say what a device is and who uses it: [`Sysfs`],
-//!   [`DeviceInfo`].
-//! - `config` is its configuration space, of which the command register lets a device answer and start DMA, and
-//!   the lists of capabilities say what else it can do: [`ConfigSpace`], [`Capability`], [`ExtendedCapability`], and
-//!   [`VendorCapability`] with what only its maker understands.
-//! - `resource` lists its BARs, the ranges of its registers, each of memory or of I/O ports: [`Bar`]. Their files,
-//!   `resource0` to `resource5`, are mapped into memory, [`BarBus`], or read and written, [`PortBus`]: buses as the
-//!   register maps of `ixy-regs` want them.
+//! - `vendor`, `device`, `class`, `driver`, `numa_node` and `net` say what a device is and who uses it:
+//!   [`Sysfs`], [`DeviceInfo`].
+//! - `config` is its configuration space, of which the command register lets a device answer and start DMA,
+//!   and the lists of capabilities say what else it can do: [`ConfigSpace`], [`Capability`],
+//!   [`ExtendedCapability`], and [`VendorCapability`] with what only its maker understands.
+//! - `resource` lists its BARs, the ranges of its registers, each of memory or of I/O ports: [`Bar`]. Their
+//!   files, `resource0` to `resource5`, are mapped into memory, [`BarBus`], or read and written, [`PortBus`]:
+//!   buses as the register maps of `ixy-regs` want them.
 //!
-//! A driver opens a [`Device`] with the list of what it supports, [`Supported`]. Opening takes the device from its
-//! kernel driver, but not when a network interface of it is up, locks it against other processes, switches its interrupts
-//! off, and maps its registers. Root may do so, others get an error that says so.
+//! A driver opens a [`Device`] with the list of what it supports, [`Supported`]. Opening takes the device
+//! from its kernel driver, but not when a network interface of it is up, locks it against other processes,
+//! switches its interrupts off, and maps its registers. Root may do so, others get an error that says so.
 //!
 //! ```no_run
 //! use ixy_dma::BusMaster;
@@ -38,8 +38,9 @@
 //! # }
 //! ```
 //!
-//! A driver whose registers are elsewhere than in one BAR of memory takes the device first and then opens what it needs;
-//! a virtio device of the old kind has its registers behind ports, and new ones say in capabilities where theirs are:
+//! A driver whose registers are elsewhere than in one BAR of memory takes the device first and then opens
+//! what it needs; a virtio device of the old kind has its registers behind ports, and new ones say in
+//! capabilities where theirs are:
 //!
 //! ```no_run
 //! use ixy_pci::{Bar, BarKind, ConfigSpace, Device, DeviceId, Sysfs, WhenInUse};
@@ -61,14 +62,13 @@
 //! # }
 //! ```
 //!
-//! Nothing stands between a device reached this way and all memory of the machine: see `PhysicalDomain` of `ixy-dma`.
-//! An IOMMU, where there is one, has to let everything through; a warning tells when it does not
-//! ([`DeviceInfo::behind_iommu`]).
+//! A device that is reached this way can access all memory of the machine: see `PhysicalDomain` of `ixy-dma`.
+//! If there is an IOMMU, it must not translate; a warning says when it does ([`DeviceInfo::behind_iommu`]).
 //!
 //! # VFIO
-//! A device that is bound to `vfio-pci` is reached through that driver: a [`Candidate`] becomes a [`Device`] either way. The
-//! IOMMU then lets the device reach only what is mapped in its domain ([`Device::vfio_domain`]), who owns `/dev/vfio/N` needs
-//! no root, and interrupts arrive as events:
+//! A device that is bound to `vfio-pci` is reached through that driver: a [`Candidate`] becomes a [`Device`]
+//! either way. The IOMMU then lets the device reach only what is mapped in its domain
+//! ([`Device::vfio_domain`]), the owner of `/dev/vfio/N` needs no root, and interrupts arrive as events:
 //!
 //! ```no_run
 //! use ixy_dma::{DmaDomain, VfioDomains};

@@ -15,12 +15,12 @@ use crate::error::Error;
 use crate::region::BarFile;
 use crate::vfio::Region;
 
-/// The registers of a device in a BAR of I/O ports. Clones share one open file, which stays open, and the device locked,
-/// until the last of them is dropped.
+/// The registers of a device in a BAR of I/O ports. Clones share one open file, which stays open, and the
+/// device locked, until the last of them is dropped.
 ///
-/// The kernel offers such a BAR as a file: to read or to write 1, 2 or 4 bytes of it is one access to a port of that
-/// width (`pci_resource_io` of drivers/pci/pci-sysfs.c), so an access costs a system call. One that fails, as it does
-/// when the device was removed, reads all ones or writes nothing; the first is logged.
+/// The kernel offers such a BAR as a file: to read or to write 1, 2 or 4 bytes of it is one access to a port
+/// of that width (`pci_resource_io` of drivers/pci/pci-sysfs.c), so an access costs a system call. One that
+/// fails, as it does when the device was removed, reads all ones or writes nothing; the first is logged.
 #[derive(Debug, Clone)]
 pub struct PortBus {
     ports: Arc<Ports>,
@@ -92,7 +92,7 @@ impl Ports {
 
     /// Writes one register of `N` bytes, given in the processor's byte order.
     fn write<const N: usize>(&self, offset: u32, bytes: [u8; N]) {
-        // What was written to memory before is there when the device is told of it.
+        // Earlier writes to memory are visible before the device gets this one.
         fence(Ordering::SeqCst);
         // Not `write_all_at`: what remained of a register would be written as a narrower one.
         match self.file.write_at(&bytes, self.start + u64::from(offset)) {
@@ -118,10 +118,11 @@ impl Ports {
     }
 }
 
-// SAFETY: BUS-WINDOW: the length is set once, and clones share it and the file. An access is a system call, across which
-// the compiler moves no access to memory that others reach, with a fence of all accesses before a write and after a read.
-// In the kernel it is one port instruction, which x86 executes in order with memory accesses; elsewhere the kernel's
-// accessors have the barriers that drivers need for DMA (Documentation/memory-barriers.txt, "KERNEL I/O BARRIER EFFECTS").
+// SAFETY: BUS-WINDOW: the length is set once, and clones share it and the file. An access is a system call,
+// across which the compiler moves no access to memory that others reach, with a fence of all accesses before
+// a write and after a read. In the kernel it is one port instruction, which x86 executes in order with memory
+// accesses; elsewhere the kernel's accessors have the barriers that drivers need for DMA
+// (Documentation/memory-barriers.txt, "KERNEL I/O BARRIER EFFECTS").
 unsafe impl Bus for PortBus {
     fn len(&self) -> u32 {
         self.ports.len

@@ -1,4 +1,5 @@
-//! What may be done with a register, as types: [`Reg`] has the methods that its access kind allows, and no others.
+//! What may be done with a register, as types: [`Reg`] has the methods that its access kind allows, and no
+//! others.
 
 use core::marker::PhantomData;
 
@@ -134,8 +135,8 @@ impl<'a, B: Bus, T: Width, L: RegisterLongName, A> Reg<'a, B, T, L, A> {
     /// The register at `offset`.
     ///
     /// # Safety
-    /// BUS-WINDOW: the offset is aligned to the width and the register lies inside the window; `T` and `A` are the
-    /// width and the kind of the register that is there.
+    /// BUS-WINDOW: the offset is aligned to the width and the register lies inside the window; `T` and `A`
+    /// are the width and the kind of the register that is there.
     #[inline(always)]
     pub const unsafe fn new(bus: &'a B, offset: u32) -> Self {
         Self { bus, offset, kind: PhantomData }
@@ -192,7 +193,8 @@ impl<B: Bus, T: Width, L: RegisterLongName, A: Writable> Reg<'_, B, T, L, A> {
     /// Writes the whole register.
     #[inline(always)]
     pub fn set(self, value: T) {
-        // SAFETY: the map marks registers through which a device reaches memory as `dma`; this is none of them.
+        // SAFETY: the map marks registers through which a device reaches memory as `dma`; this is none of
+        // them.
         unsafe { self.store(value) }
     }
 
@@ -270,7 +272,7 @@ impl<B: Bus, T: Width, L: RegisterLongName> Reg<'_, B, T, L, W1S> {
 }
 
 impl<B: Bus, T: Width, L: RegisterLongName> Reg<'_, B, T, L, RS> {
-    /// Reads the register, after which the device sets its semaphore bit: who reads it clear has got it.
+    /// Reads the register, whose semaphore bit the device then sets: a reader that gets 0 owns the semaphore.
     #[inline(always)]
     pub fn test_and_set(self) -> LocalRegisterCopy<T, L> {
         LocalRegisterCopy::new(self.load())

@@ -112,7 +112,8 @@ impl Span {
         None
     }
 
-    /// Which register is at `offset` when `spans` are taken as one array; the inverse of [`locate`](Self::locate).
+    /// Which register is at `offset` when `spans` are taken as one array; the inverse of
+    /// [`locate`](Self::locate).
     pub fn index_of(spans: &[Self], offset: u32) -> Option<u32> {
         let mut before = 0;
         for span in spans {
@@ -169,7 +170,8 @@ impl FieldInfo {
         (value >> self.shift) & mask
     }
 
-    /// Writes the name that the datasheet gives to this field's `value`, in parentheses; nothing if there is none.
+    /// Writes the name that the datasheet gives to this field's `value`, in parentheses; nothing if there is
+    /// none.
     pub(crate) fn write_name(&self, value: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (self.write_name)(self.n, value, f)
     }
@@ -265,7 +267,8 @@ impl fmt::Display for WindowTooSmall {
 
 impl core::error::Error for WindowTooSmall {}
 
-/// Declares a register map: one line a register, in the order offset, name, section, accessor, width, fields, access.
+/// Declares a register map: one line a register, in the order offset, name, section, accessor, width, fields,
+/// access.
 ///
 /// ```
 /// use ixy_regs::bus::Bus;
@@ -305,12 +308,12 @@ impl core::error::Error for WindowTooSmall {}
 /// ```
 ///
 /// An offset is a number, an array `base + stride * count`, or two arrays joined by `|`; `alias` names other
-/// addresses of the same register. Access kinds are those of [`access::kind`](crate::access::kind); `dma` makes every
-/// write unsafe.
+/// addresses of the same register. Access kinds are those of [`access::kind`](crate::access::kind); `dma`
+/// makes every write unsafe.
 ///
 /// # Safety
-/// `unsafe` says that who declares the map vouches for it: a register of this width and kind is at each offset, and
-/// each through which the device can be made to reach memory is marked `dma`.
+/// With `unsafe`, the author of the map promises that a register of this width and kind is at each offset,
+/// and that each register which can make the device reach memory is marked `dma`.
 ///
 /// # What does not compile
 /// An offset outside the window, or one that is not a multiple of the register's width:
@@ -497,9 +500,9 @@ macro_rules! registers {
                 #[inline(always)]
                 pub fn $accessor(&self) -> $crate::registers!(@type [] B, $T, ($($L)?), $A ($($dma)?)) {
                     const { assert!($base % ($T::BITS / 8) == 0 && $base + $T::BITS / 8 <= $bstride) };
-                    // SAFETY: BUS-WINDOW: `new` checked that the whole block is inside; the line above, that the
-                    // register is inside the block; the const assertions below, that it is aligned in every block, and
-                    // that no offset wraps.
+                    // SAFETY: BUS-WINDOW: `new` checked that the whole block is inside; the line above, that
+                    // the register is inside the block; the const assertions below, that it is aligned in
+                    // every block, and that no offset wraps.
                     unsafe { $crate::access::Reg::new(&self.bus, self.base + $base) }
                 }
             )*
@@ -540,13 +543,13 @@ macro_rules! registers {
         $crate::access::Array<'_, $B, $T, $crate::registers!(@fields $($L)?), $crate::registers!(@kind $A $($dma)?)>
     };
     (@make $bus:expr, $add:literal, $base:literal) => {
-        // SAFETY: BUS-WINDOW: `new` checked the window's size, and the const assertion above, that the register is
-        // inside it and aligned.
+        // SAFETY: BUS-WINDOW: `new` checked the window's size, and the const assertion above, that the
+        // register is inside it and aligned.
         unsafe { $crate::access::Reg::new($bus, $base) }
     };
     (@make $bus:expr, $add:literal, $($spans:tt)+) => {
-        // SAFETY: BUS-WINDOW: `new` checked the window's size, and the const assertion above, that every register is
-        // inside it and aligned.
+        // SAFETY: BUS-WINDOW: `new` checked the window's size, and the const assertion above, that every
+        // register is inside it and aligned.
         unsafe { $crate::access::Array::new($bus, $crate::registers!(@spans $add, $($spans)+)) }
     };
 

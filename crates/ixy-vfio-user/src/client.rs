@@ -32,12 +32,12 @@ const QUESTIONS: usize = 64;
 /// The most regions and kinds of interrupts that a device may have.
 const MOST: u32 = 64;
 
-/// A device of another process. Clones are the same connection, which closes when the last one is dropped; threads take
-/// turns.
+/// A device of another process. Clones are the same connection, which closes when the last one is dropped;
+/// threads take turns.
 ///
-/// No call waits longer than the patience it was made with, for anything. After an error that leaves the connection in an
-/// unknown state the device is lost: all later calls fail at once with [`Error::Lost`]. A request that the server refused
-/// ([`Error::Refused`]) changes nothing.
+/// No call waits longer than the patience it was made with, for anything. After an error that leaves the
+/// connection in an unknown state the device is lost: all later calls fail at once with [`Error::Lost`]. A
+/// request that the server refused ([`Error::Refused`]) changes nothing.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -59,13 +59,15 @@ struct Link {
 }
 
 impl Client {
-    /// How long a server may take for a reply, unless [`connect_within`](Self::connect_within) says otherwise.
+    /// How long a server may take for a reply, unless [`connect_within`](Self::connect_within) says
+    /// otherwise.
     pub const PATIENCE: Duration = Duration::from_secs(10);
 
     /// Connects to the server that listens at `path`.
     ///
     /// # Errors
-    /// There is none, it serves somebody else (it closes the connection then), or it does not follow the protocol.
+    /// There is no server, it serves another client (it closes the connection then), or it does not follow
+    /// the protocol.
     pub fn connect(path: &Path) -> Result<Self, Error> {
         Self::connect_within(path, Self::PATIENCE)
     }
@@ -78,9 +80,10 @@ impl Client {
         Self::connect_to(path, patience, None)
     }
 
-    /// As [`connect`](Self::connect), and gives up once `stop` returns true, which is called every 20 ms while the server is
-    /// waited for. This holds for later requests as well, after which the device is lost, until [`keep`](Self::keep). A server
-    /// that answers slowly can take minutes until a driver is ready; a user may not want to wait for that.
+    /// As [`connect`](Self::connect), and gives up once `stop` returns true, which is called every 20 ms
+    /// while the server is waited for. This holds for later requests as well, after which the device is lost,
+    /// until [`keep`](Self::keep). A server that answers slowly can take minutes until a driver is ready; a
+    /// user may not want to wait for that.
     ///
     /// # Errors
     /// As for [`connect`](Self::connect), and [`Error::Stopped`].
@@ -202,7 +205,8 @@ impl Client {
     /// Reads `into.len()` bytes of a region.
     ///
     /// # Errors
-    /// The region has no such bytes, or not for reading; they are more than the server moves; the device is lost.
+    /// The region has no such bytes, or not for reading; they are more than the server moves; the device is
+    /// lost.
     pub fn read(&self, region: u32, offset: u64, into: &mut [u8]) -> Result<(), Error> {
         let access = self.access(region, offset, into.len())?;
         self.call(&Request::RegionRead(access), &[], |body, _| {
@@ -227,8 +231,8 @@ impl Client {
         self.call(&Request::RegionWrite(access, bytes), &[], |_, _| Ok(()))
     }
 
-    /// Writes to a region without waiting. The device has it before whatever is sent after it. Nobody learns whether it was
-    /// refused.
+    /// Writes to a region without waiting. The device has it before whatever is sent after it. Nobody learns
+    /// whether it was refused.
     ///
     /// # Errors
     /// It could not be sent: the device is lost.
@@ -240,7 +244,8 @@ impl Client {
         self.with(|link| link.send(&Request::RegionWrite(access, bytes), &[], true).map(|_| ()))
     }
 
-    /// Does several short writes in one message where the server can, and one by one where it cannot, and waits for them.
+    /// Does several short writes in one message where the server can, and one by one where it cannot, and
+    /// waits for them.
     ///
     /// # Errors
     /// As for [`write`](Self::write); those before the one that was refused are done.
@@ -271,7 +276,8 @@ impl Client {
     /// Lets the device reach a part of a file at an IOVA: for reading, and for writing if `writable`.
     ///
     /// # Errors
-    /// Refused: something is mapped there (`EEXIST`), there are too many mappings (`ENOSPC`), the server cannot use the file.
+    /// Refused: something is mapped there (`EEXIST`), there are too many mappings (`ENOSPC`), the server
+    /// cannot use the file.
     pub fn map(
         &self,
         address: u64,
@@ -302,11 +308,11 @@ impl Client {
         self.call(&Request::Reset, &[], |_, _| Ok(()))
     }
 
-    /// Sets up the first `count` interrupts of a kind: eventfds that the device signals, which are non-blocking and are closed
-    /// when a program is executed.
+    /// Sets up the first `count` interrupts of a kind: eventfds that the device signals, which are
+    /// non-blocking and are closed when a program is executed.
     ///
     /// # Errors
-    /// There are not so many, or they cannot be signalled.
+    /// The device has fewer interrupts, or they cannot signal eventfds.
     pub fn interrupts(&self, index: u32, count: u32) -> Result<Vec<OwnedFd>, Error> {
         let there = self.irq(index)?;
         if there.count < count || there.flags & IrqInfo::EVENTFD == 0 {
@@ -323,7 +329,7 @@ impl Client {
     /// Lets the first interrupts of a kind signal descriptors that are given.
     ///
     /// # Errors
-    /// There are not so many, or the server does not take them.
+    /// The device has fewer interrupts, or the server refuses the descriptors.
     pub fn set_events(&self, index: u32, events: &[BorrowedFd<'_>]) -> Result<(), Error> {
         let at_once = usize::try_from(self.capabilities().max_msg_fds).unwrap_or(MAX_FDS).clamp(1, MAX_FDS);
         let mut start = 0;
@@ -337,8 +343,8 @@ impl Client {
         Ok(())
     }
 
-    /// Masks, unmasks or triggers `count` interrupts of a kind from `start` on, all of them or those that `data` names. With
-    /// a count of zero and [`IrqAction::Trigger`] none of the kind signals any more.
+    /// Masks, unmasks or triggers `count` interrupts of a kind from `start` on, all of them or those that
+    /// `data` names. With a count of zero and [`IrqAction::Trigger`] none of the kind signals any more.
     ///
     /// # Errors
     /// There are no such interrupts, or they cannot do that.
@@ -374,7 +380,7 @@ impl Client {
         if let Err(error) = &done
             && !matches!(error, Error::Refused { .. } | Error::Invalid { .. })
         {
-            // Who uses the device is told; see `lost`.
+            // Users of the device get this error, too; see `lost`.
             tracing::info!(%error, "the device is lost");
             // Under the lock, so it is the first.
             let _ = self.0.lost.set(error.clone());

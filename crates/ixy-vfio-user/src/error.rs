@@ -15,7 +15,7 @@ pub enum Error {
         /// Whether that was inside a message.
         inside: bool,
     },
-    /// The other side does not go on.
+    /// The other side did not respond in time.
     #[error("the other side did not {what} within {limit:?}: is it stopped or overloaded?")]
     TimedOut {
         /// What it should have done.
@@ -23,10 +23,11 @@ pub enum Error {
         /// How long it had.
         limit: Duration,
     },
-    /// The client's user wants to wait no longer: see [`Client::connect_unless`](crate::client::Client::connect_unless).
-    #[error("a stop was requested while the other side was waited for")]
+    /// The client's user ended the wait: see
+    /// [`Client::connect_unless`](crate::client::Client::connect_unless).
+    #[error("a stop was requested while waiting for the other side")]
     Stopped,
-    /// What came is no vfio-user.
+    /// The other side broke the protocol.
     #[error("{what} does not follow the vfio-user protocol: {why}")]
     Protocol {
         /// What it was in.
@@ -34,7 +35,7 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// The other side cannot or will not do it.
+    /// The other side refused a request.
     #[error("{command} was refused: {errno} (error {})", errno.raw_os_error())]
     Refused {
         /// The command.
@@ -48,7 +49,7 @@ pub enum Error {
         /// The earlier error.
         why: String,
     },
-    /// A request that makes no sense to this device.
+    /// A request that this device does not support.
     #[error("{what}: {why}")]
     Invalid {
         /// What was asked for.
@@ -77,7 +78,7 @@ pub enum Error {
         path: PathBuf,
         /// Its length.
         len: usize,
-        /// The longest that there may be.
+        /// The longest possible.
         most: usize,
     },
     /// There is no server.

@@ -11,8 +11,9 @@ use crate::message::{Errno, IrqAction, IrqData, IrqInfo, IrqRequest};
 /// The interrupts of a device. The device triggers them; the client says what that signals, and masks them.
 ///
 /// An interrupt that is triggered while it is masked signals when it is unmasked. One that masks itself
-/// ([`IrqInfo::AUTOMASKED`], the pin) is a level: it signals again each time it is unmasked or set up anew, until it is
-/// lowered. A client's eventfd is never waited for: when it is full, it says all that there is to say already.
+/// ([`IrqInfo::AUTOMASKED`], the pin) is a level: it signals again each time it is unmasked or set up anew,
+/// until it is lowered. A client's eventfd is never waited for: when it is full, it says all that there is to
+/// say already.
 #[derive(Debug)]
 pub struct Interrupts {
     kinds: Vec<Kind>,
@@ -121,8 +122,9 @@ impl Interrupts {
     /// Does what a client asks for.
     ///
     /// # Errors
-    /// `EINVAL`: there is no such interrupt, the number of descriptors is wrong, one is no eventfd, or it cannot be masked;
-    /// `EOPNOTSUPP`: to be told by descriptor when it is masked. Nothing was changed.
+    /// `EINVAL`: there is no such interrupt, the number of descriptors is wrong, one is no eventfd, or it
+    /// cannot be masked; `EOPNOTSUPP`: the client wants a descriptor signalled on masking. Nothing was
+    /// changed.
     pub(crate) fn set(&self, request: &IrqRequest<'_>, fds: Vec<OwnedFd>) -> Result<(), Errno> {
         let &IrqRequest { index, start, count, data, action } = request;
         let kind = self.kinds.get(index as usize).ok_or(Errno::INVAL)?;

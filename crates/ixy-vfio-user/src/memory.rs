@@ -1,20 +1,23 @@
 //! The client's memory as the device reaches it: [`GuestMemory`].
 //!
-//! A client may do to its files what it likes while they are mapped. A page that is no longer there when it is touched ends
-//! a process (SIGBUS), so:
+//! A client may truncate its files while they are mapped. Touching a page that is gone ends the process
+//! (SIGBUS), so:
 //!
-//! - A file that is sealed against becoming shorter (`F_SEAL_SHRINK`, as QEMU's `memory-backend-memfd` is unless told
-//!   otherwise, and as the client of this crate has it) is mapped. The seal is looked at before the length.
-//! - Other memory files (`tmpfs`: a memfd without seals, a file in `/dev/shm`) are read and written through the file, with
-//!   `pread` and `pwrite`: what is no longer there is a counted fault. That takes a system call an access. Aligned words are
-//!   moved in one call; the kernel moves them whole on x86-64, but promises it nowhere, so seal what descriptors are in.
-//! - Anything else is refused with `EINVAL`, and its file system is not even asked how long it is, as it may take for ever to
-//!   answer (FUSE, NFS). Huge pages that are not sealed are refused, too: they cannot be written through a file.
-//! - Memory without a descriptor is remembered, so that it can be unmapped, and reaching it is a fault.
+//! - A file that is sealed against shrinking (`F_SEAL_SHRINK`, the default of QEMU's `memory-backend-memfd`
+//!   and of this crate's client) is mapped. The server checks the seal before the length.
+//! - Other memory files (`tmpfs`: a memfd without seals, a file in `/dev/shm`) are read and written through
+//!   the file, with `pread` and `pwrite`: an access behind the end is a counted fault. Each access costs a
+//!   system call. Aligned words are moved in one call; the kernel moves them whole on x86-64, but does not
+//!   promise it, so seal memory with descriptors.
+//! - Anything else is refused with `EINVAL`. The server does not even ask its file system for the length,
+//!   because the answer may never come (FUSE, NFS). Huge pages that are not sealed are refused, too: they
+//!   cannot be written through a file.
+//! - Memory without a descriptor is recorded, so that it can be unmapped, and an access to it is a fault.
 //!
-//! What remains: a hole that is punched into a sealed file is filled again when it is touched, and a machine that has no
-//! page left for that (huge pages, above all) ends the process that touches it. To close a file that was refused may take its
-//! file system for ever; then that client's session stands still, and no other one.
+//! What remains: a hole that is punched into a sealed file is filled again when it is touched, and a machine
+//! that has no page left for that (huge pages, above all) ends the process that touches it. To close a file
+//! that was refused may take its file system for ever; then that client's session stands still, and no other
+//! one.
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
@@ -36,10 +39,11 @@ const TMPFS: u64 = 0x0102_1994;
 pub struct MemoryLimits {
     /// How many mappings at one time; one more is answered with `ENOSPC`.
     pub mappings: usize,
-    /// How many bytes in all; more are answered with `ENOMEM`. They are address space: pages take memory of the client only.
+    /// How many bytes in all; more are answered with `ENOMEM`. They are address space: pages take memory of
+    /// the client only.
     pub bytes: u64,
-    /// How many files that are not sealed, each of which keeps a descriptor open for all of its mappings; one more is answered
-    /// with `ENOSPC`.
+    /// How many files that are not sealed, each of which keeps a descriptor open for all of its mappings; one
+    /// more is answered with `ENOSPC`.
     pub files: usize,
 }
 
@@ -51,8 +55,8 @@ impl Default for MemoryLimits {
 
 /// The memory that a client has mapped for the device, by IOVA. It is empty while there is no client.
 ///
-/// All accesses are checked: against what is mapped, and against its permissions. One that is not allowed has no effect, and
-/// is counted.
+/// All accesses are checked: against what is mapped, and against its permissions. One that is not allowed has
+/// no effect, and is counted.
 #[derive(Debug, Default)]
 pub struct GuestMemory {
     windows: RwLock<Vec<Window>>,
@@ -99,7 +103,8 @@ impl GuestMemory {
         Self { limits, ..Self::default() }
     }
 
-    /// The windows as they are now. While this value lives nothing is mapped or unmapped; a client that wants to waits.
+    /// The windows as they are now. While this value lives nothing is mapped or unmapped; a client that wants
+    /// to waits.
     pub fn view(&self) -> View<'_> {
         View { memory: self, windows: self.windows.read().unwrap_or_else(PoisonError::into_inner) }
     }
@@ -122,10 +127,10 @@ impl GuestMemory {
     /// Maps what a client asks for.
     ///
     /// # Errors
-    /// `EINVAL`: no whole pages, addresses beyond the last there is, flags that are not known or none, or a file that is too
-    /// short or of a kind that cannot be reached safely; `EEXIST`: some of it is mapped; `ENOSPC`, `ENOMEM`: more than the
-    /// limits allow; `EACCES`: the file is not open for what the flags allow; and what the system answers. What is wrong with
-    /// the file is found first.
+    /// `EINVAL`: no whole pages, addresses beyond the last there is, flags that are not known or none, or a
+    /// file that is too short or of a kind that cannot be reached safely; `EEXIST`: some of it is mapped;
+    /// `ENOSPC`, `ENOMEM`: more than the limits allow; `EACCES`: the file is not open for what the flags
+    /// allow; and what the system answers. What is wrong with the file is found first.
     pub fn map(&self, map: &DmaMap, fd: Option<OwnedFd>) -> Result<(), Errno> {
         let &DmaMap { flags, offset, address: iova, size: len, .. } = map;
         let end = iova.checked_add(len).ok_or(Errno::INVAL)?;
@@ -134,7 +139,8 @@ impl GuestMemory {
             return Err(Errno::INVAL);
         }
         let (readable, writable) = (flags & DmaMap::READ != 0, flags & DmaMap::WRITE != 0);
-        // Before the lock, which keeps the device waiting: how long the system takes is up to the file, also to close it.
+        // Before the lock, which keeps the device waiting: how long the system takes is up to the file, also
+        // to close it.
         let store = match fd {
             None => Store::Nowhere,
             Some(fd) => Store::new(fd, offset, len, writable)?,
@@ -174,11 +180,12 @@ impl GuestMemory {
         if others.len() < self.limits.files { Ok(()) } else { Err(Errno::NOSPC) }
     }
 
-    /// Unmaps what lies in a range, as the kernel's VFIO does, or everything. When it returns, nothing reaches it any more.
+    /// Unmaps what lies in a range, as the kernel's VFIO does, or everything. When it returns, nothing
+    /// reaches it any more.
     ///
     /// # Errors
-    /// `ENOENT`: nothing is mapped there; `EINVAL`: a window lies there with a part of it only (none is unmapped then), no range,
-    /// flags that are not known, or everything with an address.
+    /// `ENOENT`: nothing is mapped there; `EINVAL`: a window lies there with a part of it only (none is
+    /// unmapped then), no range, flags that are not known, or everything with an address.
     pub fn unmap(&self, unmap: &DmaUnmap) -> Result<(), Errno> {
         let mut windows = self.windows.write().unwrap_or_else(PoisonError::into_inner);
         match unmap.flags {
@@ -336,8 +343,8 @@ impl View<'_> {
         self.memory.faults.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Splits a range at the ends of windows, and calls `each` with a window, where in it the piece starts, where in the
-    /// range, and its length. `false` when some of it is in no window, or `each` says so.
+    /// Splits a range at the ends of windows, and calls `each` with a window, where in it the piece starts,
+    /// where in the range, and its length. `false` when some of it is in no window, or `each` says so.
     fn pieces(
         &self,
         iova: Iova,
@@ -363,8 +370,8 @@ impl View<'_> {
         self.pieces(iova, len, |w, _, _, _| allowed(w) && !matches!(w.store, Store::Nowhere))
     }
 
-    /// Reads `into.len()` bytes at `iova`, which may lie in several windows that follow one another; `false` when some of it
-    /// is a fault, and `into` then has any contents.
+    /// Reads `into.len()` bytes at `iova`, which may lie in several windows that follow one another; `false`
+    /// when some of it is a fault, and `into` then has any contents.
     pub fn read(&self, iova: Iova, into: &mut [u8]) -> bool {
         let read = self.pieces(iova, into.len(), |window, at, from, len| {
             let piece = into.get_mut(from..from + len);
@@ -376,8 +383,8 @@ impl View<'_> {
         read
     }
 
-    /// Writes `bytes` at `iova`; `false` when some of it is a fault. Nothing was written then, unless the client took the
-    /// memory away meanwhile.
+    /// Writes `bytes` at `iova`; `false` when some of it is a fault. Nothing was written then, unless the
+    /// client took the memory away meanwhile.
     pub fn write(&self, iova: Iova, bytes: &[u8]) -> bool {
         let written = self.allows(iova, bytes.len(), true)
             && self.pieces(iova, bytes.len(), |window, at, from, len| {
@@ -398,9 +405,9 @@ impl View<'_> {
         load16, store16, u16;
     }
 
-    /// `count` words of 64 bits from `iova` on, for a ring that is used many times. `None`, which is no fault: they are not
-    /// aligned, not in one window, not both readable and writable, or not mapped into this process. They can then still be
-    /// reached one by one.
+    /// `count` words of 64 bits from `iova` on, for a ring that is used many times. `None`, which is no
+    /// fault: they are not aligned, not in one window, not both readable and writable, or not mapped into
+    /// this process. They can then still be reached one by one.
     #[inline]
     pub fn words(&self, iova: Iova, count: usize) -> Option<&[AtomicU64]> {
         let (window, at) = self.aligned(iova, 8)?;

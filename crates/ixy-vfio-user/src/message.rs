@@ -1,4 +1,5 @@
-//! The messages of the protocol as types, read and written without any I/O. Nothing here panics, whatever the bytes.
+//! The messages of the protocol as types, read and written without any I/O. Nothing here panics, whatever the
+//! bytes.
 //!
 //! A message is a [`Header`] and a body. The body of a command is a [`Request`]; the bodies of
 //! replies are the structures of this module, [`RegionReply`] and
@@ -278,13 +279,13 @@ impl Header {
     /// On a reply: it failed, and there is no body.
     pub const ERROR: u32 = 1 << 5;
 
-    /// The header of a command with a body of so many bytes.
+    /// The header of a command with a body of `body` bytes.
     pub fn request(id: u16, command: Command, body: usize, no_reply: bool) -> Self {
         let flags = if no_reply { Self::NO_REPLY } else { 0 };
         Self { id, command: command as u16, size: size(body), flags, error: 0 }
     }
 
-    /// The header of a reply to `self` with a body of so many bytes.
+    /// The header of a reply to `self` with a body of `body` bytes.
     pub fn reply(&self, body: usize) -> Self {
         Self { size: size(body), flags: Self::REPLY, error: 0, ..*self }
     }
@@ -317,7 +318,8 @@ impl Header {
     }
 }
 
-/// The size of a message with a body of so many bytes. Bodies are bounded far below what would not fit.
+/// The size of a message with a body of `body` bytes. Bodies are bounded far below the size that would not
+/// fit.
 fn size(body: usize) -> u32 {
     u32::try_from(Header::SIZE.saturating_add(body)).unwrap_or(u32::MAX)
 }

@@ -23,8 +23,8 @@ use crate::message::{
 };
 use session::{End, Session};
 
-/// What a model of a device does. All calls come from the thread that serves, one at a time, and are checked before: regions
-/// exist, accesses are inside of them and allowed, and have at least one byte.
+/// What a model of a device does. All calls come from the thread that serves, one at a time, and are checked
+/// before: regions exist, accesses are inside of them and allowed, and have at least one byte.
 pub trait Device {
     /// Reads a region.
     ///
@@ -50,14 +50,14 @@ pub trait Device {
     /// The client has mapped memory, which is in [`Server::memory`] now.
     fn mapped(&mut self, _map: &DmaMap) {}
 
-    /// The client takes memory away, which is in [`Server::memory`] until this returns.
+    /// The client unmaps memory, which stays in [`Server::memory`] until this returns.
     fn unmapping(&mut self, _unmap: &DmaUnmap) {}
 
-    /// A request of the client was refused, by this device or before it had it: the client is told this number. Messages that make
-    /// no sense are no requests.
+    /// A request of the client was refused, by this device or before it reached the device; the client gets
+    /// this error number. Malformed messages do not count as requests.
     fn refused(&mut self, _request: &Request<'_>, _errno: Errno) {}
 
-    /// The client is gone: the device should come to rest. Its memory and interrupts are taken away afterwards.
+    /// The client is gone: the device should stop. Its memory and interrupts are removed afterwards.
     fn disconnected(&mut self) {}
 }
 
@@ -165,7 +165,8 @@ impl Stop {
         event.map(|event| Self(Arc::new(event))).map_err(Error::os("making an eventfd"))
     }
 
-    /// Ends all servers that were given this or a clone of it, once they have answered the message that they are at.
+    /// Ends all servers that were given this or a clone of it, once they have answered the message that they
+    /// are at.
     pub fn stop(&self) {
         // A full eventfd is one that can be read.
         if let Err(error) = rustix::io::write(&*self.0, &1_u64.to_ne_bytes()) {
@@ -182,8 +183,9 @@ impl AsFd for Stop {
 
 /// Serves a device to one client at a time.
 ///
-/// Whatever a client sends is answered, with an error number where it cannot be done; after a message that nobody can know
-/// the end of, a stall inside a message or a refused version the connection is closed, and the next client is taken.
+/// Whatever a client sends is answered, with an error number where it cannot be done; after a message that
+/// nobody can know the end of, a stall inside a message or a refused version the connection is closed, and
+/// the next client is taken.
 #[derive(Debug)]
 pub struct Server {
     layout: Layout,
@@ -197,7 +199,8 @@ impl Server {
     /// A server for a device with that layout.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: an area that can be mapped is outside of its region, or there are more than [`MAX_AREAS`].
+    /// [`Error::Invalid`]: an area that can be mapped is outside of its region, or there are more than
+    /// [`MAX_AREAS`].
     pub fn new(layout: Layout, limits: ServerLimits) -> Result<Self, Error> {
         for (n, region) in layout.regions.iter().enumerate() {
             let areas = region.mmap.as_ref().and_then(|mmap| mmap.areas.as_deref()).unwrap_or_default();
@@ -232,8 +235,8 @@ impl Server {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Serves the clients that connect at `listener`, one after the other, until `stop`. One that connects while another is
-    /// served is turned away.
+    /// Serves the clients that connect at `listener`, one after the other, until `stop`. One that connects
+    /// while another is served is turned away.
     ///
     /// # Errors
     /// The system takes no connections. Errors of a client end that client, and are logged.

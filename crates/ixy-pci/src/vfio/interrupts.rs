@@ -53,9 +53,9 @@ impl fmt::Display for InterruptKind {
     }
 }
 
-/// The interrupts of a device, which has them on until this is dropped. Each vector is an eventfd(2), non-blocking and closed
-/// on exec: it becomes readable when the device interrupts, and its value counts how often. Which causes a device has, and
-/// which vector they go to, is its driver's.
+/// The interrupts of a device, which has them on until this is dropped. Each vector is an eventfd(2),
+/// non-blocking and closed on exec: it becomes readable when the device interrupts, and its value counts how
+/// often. Which causes a device has, and which vector they go to, is its driver's.
 #[derive(Debug)]
 pub struct Interrupts {
     function: Arc<Function>,
@@ -65,7 +65,8 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Switches on `wanted` vectors of the best kind that the device and the system have, or as many as there are, at least one.
+    /// Switches on `wanted` vectors of the best kind that the device and the system have, or as many as there
+    /// are, at least one.
     pub(crate) fn best(function: &Arc<Function>, wanted: usize) -> Result<Self, Error> {
         first(function.address, |kind| Self::of(function, kind, wanted))
     }
@@ -104,14 +105,14 @@ impl Interrupts {
         self.len
     }
 
-    /// Hands out the eventfds in the order of the vectors, once; none are left after that. The kernel keeps what it signals, so
-    /// one that is closed is only not heard any more.
+    /// Hands out the eventfds in the order of the vectors, once; none are left after that. The kernel keeps
+    /// what it signals, so one that is closed is only not heard any more.
     pub fn take_vectors(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.vectors)
     }
 
-    /// Lets the pin interrupt again, which the kernel masks with each interrupt: to be called once the cause is cleared in the
-    /// device, or it interrupts at once. For messages nothing is to be done.
+    /// Lets the pin interrupt again, which the kernel masks with each interrupt: to be called once the cause
+    /// is cleared in the device, or it interrupts at once. For messages nothing is to be done.
     ///
     /// # Errors
     /// [`Error::VfioRequest`].
@@ -128,7 +129,7 @@ impl Interrupts {
     }
 }
 
-/// The first kind that can be had: one that cannot is not the end.
+/// Tries the kinds of interrupts in order, and returns the first that works.
 fn first<T>(address: Address, mut of: impl FnMut(InterruptKind) -> Result<T, Error>) -> Result<T, Error> {
     let mut all = Vec::new();
     for kind in InterruptKind::ALL {
@@ -140,8 +141,8 @@ fn first<T>(address: Address, mut of: impl FnMut(InterruptKind) -> Result<T, Err
     Err(Error::NoInterrupts { address, why: all.join("; ") })
 }
 
-/// Makes `count` events and has them signalled. `set` tells how many vectors the system has left when those are too many, and
-/// then has done nothing; so many are tried next, down to none.
+/// Creates `count` events and makes the device signal them. When these are too many, `set` changes nothing
+/// and returns how many vectors the system has left; this number is tried next, down to none.
 fn switch_on(
     mut count: usize,
     mut set: impl FnMut(&[OwnedFd]) -> io::Result<u32>,
@@ -182,8 +183,8 @@ impl Function {
         Ok(if info.flags & VFIO_IRQ_INFO_EVENTFD == 0 { 0 } else { info.count })
     }
 
-    /// Has the vectors of a kind signal these events. When the system has not so many vectors, nothing was done, and the result is
-    /// how many it has.
+    /// Makes the vectors of a kind signal these events. When the system has fewer vectors, nothing changes,
+    /// and the result is their number.
     fn set(&self, kind: InterruptKind, vectors: &[OwnedFd]) -> io::Result<u32> {
         let action = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
         let count = vectors.len() as u32;
@@ -195,8 +196,8 @@ impl Function {
     /// Sets interrupts. The words are those of `struct vfio_irq_set` and of what follows it.
     fn irqs(&self, words: &mut [u32]) -> io::Result<u32> {
         debug_assert_eq!(words[0] as usize, size_of_val(words));
-        // SAFETY: this request takes the structure, as long as its first word says, which the two callers' arrays are.
-        // Messages go to what the kernel set up for them.
+        // SAFETY: this request takes the structure, as long as its first word says, which the two callers'
+        // arrays are. Messages go to what the kernel set up for them.
         unsafe { request(self.file.as_fd(), number::SET_IRQS, words.as_mut_ptr().cast()) }
     }
 }
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn fewer_vectors_are_taken_when_the_system_has_no_more() {
-        // A system with so many vectors, that says how many those are, or says nonsense.
+        // A system that reports how many vectors it has left, or a wrong number.
         for (wanted, left, answer, expected) in [
             (4, 8, 0, 4),
             (4, 4, 0, 4),

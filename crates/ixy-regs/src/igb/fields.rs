@@ -1,8 +1,8 @@
 //! The fields of the registers in [`registers`](super::registers), in the order of their declaration.
 //!
-//! A register that is one value as a whole (an address, a counter, a bit vector) has no fields and is not listed.
-//! Registers of one layout share a module: `EICR` serves EICS, EIMS, EIMC, EIAC and EIAM too, and `ICR` ICS, IMS, IMC and
-//! IAM.
+//! A register that is one value as a whole (an address, a counter, a bit vector) has no fields and is not
+//! listed. Registers of one layout share a module: `EICR` serves EICS, EIMS, EIMC, EIAC and EIAM too, and
+//! `ICR` ICS, IMS, IMC and IAM.
 
 // The macro makes types, constants and enums of its own, and gives no place for their documentation.
 #![allow(missing_docs)]
@@ -291,9 +291,10 @@ register_bitfields! { u32,
 
     /// Semaphores between drivers and between driver and firmware. Reading sets SMBI.
     pub SWSM [
-        /// Semaphore between the drivers of the ports: who reads 0 has it. Written as 0 to give it back.
+        /// Semaphore between the drivers of the ports: a reader that gets 0 owns it, and writes 0 to release
+        /// it.
         SMBI OFFSET(0) NUMBITS(1) [],
-        /// Semaphore between driver and firmware: who writes 1 and reads 1 has it.
+        /// Semaphore between driver and firmware: a driver that writes 1 and then reads 1 owns it.
         SWESMBI OFFSET(1) NUMBITS(1) [],
     ],
 
@@ -378,9 +379,9 @@ register_bitfields! { u32,
         INTA OFFSET(31) NUMBITS(1) [],
     ],
 
-    /// Throttle of a vector: at most one interrupt in so many microseconds.
+    /// Throttle of a vector: the least time between two interrupts.
     pub EITR [
-        /// Microseconds between two interrupts; 0 is no throttle.
+        /// The least time in microseconds between two interrupts; 0 means no limit.
         INTERVAL OFFSET(2) NUMBITS(13) [],
         /// A write leaves the running counter as it is. Write only.
         CNT_INGR OFFSET(31) NUMBITS(1) [],
@@ -804,7 +805,7 @@ register_bitfields! { u32,
         PTHRESH OFFSET(0) NUMBITS(5) [],
         /// And when at least so many are in memory.
         HTHRESH OFFSET(8) NUMBITS(5) [],
-        /// Descriptors are written back when so many are done.
+        /// Descriptors are written back when this many are done.
         WTHRESH OFFSET(16) NUMBITS(5) [],
         /// The queue is on. Reads 0 until RCTL.RXEN is set.
         ENABLE OFFSET(25) NUMBITS(1) [],
@@ -856,7 +857,7 @@ register_bitfields! { u32,
         PTHRESH OFFSET(0) NUMBITS(5) [],
         /// And when at least so many are in memory.
         HTHRESH OFFSET(8) NUMBITS(5) [],
-        /// Descriptors are written back when so many are done; must be 0 with head write-back.
+        /// Descriptors are written back when this many are done; must be 0 with head write-back.
         WTHRESH OFFSET(16) NUMBITS(5) [],
         /// The queue is on. Reads 0 until TCTL.EN is set.
         ENABLE OFFSET(25) NUMBITS(1) [],

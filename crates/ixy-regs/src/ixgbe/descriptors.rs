@@ -1,11 +1,12 @@
 //! Descriptors: the entries of receive and transmit rings, 16 bytes each.
 //!
-//! A descriptor has two formats that take the same place: the driver writes one (the read format, as the device reads
-//! it), the device overwrites it with the other (the write-back format). Both are given here in two ways:
+//! A descriptor has two formats that take the same place: the driver writes one (the read format, as the
+//! device reads it), the device overwrites it with the other (the write-back format). Both are given here in
+//! two ways:
 //!
-//! - as the two 64-bit words that a driver loads and stores atomically: the fields of [`receive`] and [`transmit`] are
-//!   [`Bits`], and `const fn`s build whole descriptors;
-//! - as structs with little-endian fields, for tests, models and whoever has the bytes.
+//! - as the two 64-bit words that a driver loads and stores atomically: the fields of [`receive`] and
+//!   [`transmit`] are [`Bits`], and `const fn`s build whole descriptors;
+//! - as structs with little-endian fields, for tests, models and other code that has the bytes.
 //!
 //! Words are values, not memory: in memory a word is little-endian, so `u64::to_le` goes before a store and
 //! `u64::from_le` after a load.

@@ -1,7 +1,7 @@
 //! The fields of the registers in [`registers`](super::registers), in the datasheet's order.
 //!
-//! A register that is one value as a whole (an address, a counter, a bit vector) has no fields and is not listed.
-//! Registers of one layout share a module: `EICR` serves EICS, EIMS, EIMC, EIAC and EIAM too.
+//! A register that is one value as a whole (an address, a counter, a bit vector) has no fields and is not
+//! listed. Registers of one layout share a module: `EICR` serves EICS, EIMS, EIMC, EIAC and EIAM too.
 
 // The macro makes types, constants and enums of its own, and gives no place for their documentation.
 #![allow(missing_docs)]
@@ -291,7 +291,7 @@ register_bitfields! { u32,
 
     /// Semaphores between drivers and between driver and firmware. Reading sets SMBI.
     pub SWSM [
-        /// Set by being read: who reads 0 owns the semaphore, and writes 0 to release it.
+        /// Reading sets it: a reader that gets 0 owns the semaphore, and writes 0 to release it.
         SMBI OFFSET(0) NUMBITS(1) [],
         /// Set by writing 1 when firmware does not hold it: owned when it then reads 1.
         SWESMBI OFFSET(1) NUMBITS(1) [],

@@ -1,11 +1,13 @@
-//! The 82599's virtual functions: what one of them sees in its own BAR 0, and nothing besides.
+//! The 82599's virtual functions: the registers that one of them has in its own BAR 0.
 //!
-//! A virtual function is a part of the card that a virtual machine may have for itself: a pool of queues, three interrupt
-//! vectors, and a mailbox through which it asks the driver of the card (the physical function) for everything else, such
-//! as an address. [`Registers`] has what exists once, [`RxQueue`] and [`TxQueue`] what exists once a queue. How many of the
-//! eight queues there are depends on the number of pools (GCR_EXT.VT_MODE of the physical function): 2, 4 or 8.
+//! A virtual function is a part of the card that a virtual machine may have for itself: a pool of queues,
+//! three interrupt vectors, and a mailbox through which it asks the driver of the card (the physical
+//! function) for everything else, such as an address. [`Registers`] has what exists once, [`RxQueue`] and
+//! [`TxQueue`] what exists once a queue. How many of the eight queues there are depends on the number of
+//! pools (GCR_EXT.VT_MODE of the physical function): 2, 4 or 8.
 //!
-//! What every register means is in `datasheet-notes/82599-vf-registers.md`; a test compares it with this code.
+//! What every register means is in `datasheet-notes/82599-vf-registers.md`; a test compares it with this
+//! code.
 //!
 //! ```
 //! use ixy_regs::ixgbe::vf;

@@ -27,7 +27,8 @@ pub struct VfioUserBusMaster {
 }
 
 impl VfioUserBusMaster {
-    /// The switch of a device, whose memory decoding is switched on with it, as firmware does for a card.
+    /// The bus master switch of a device. This also enables the device's memory decoding, as firmware does
+    /// for a card.
     ///
     /// # Errors
     /// Its configuration space cannot be read or written.
@@ -68,7 +69,8 @@ impl VfioUserBusMaster {
     }
 
     /// # Safety
-    /// ARMED-ONLY, when it is switched on: what is enabled on the device reaches only what its driver has given to it.
+    /// ARMED-ONLY, when it is switched on: what is enabled on the device reaches only what its driver has
+    /// given to it.
     unsafe fn switch(&self, on: bool) -> Result<(), Error> {
         let switched = self.read16(COMMAND).and_then(|command| {
             let new = if on { command | BUS_MASTER_ENABLE } else { command & !BUS_MASTER_ENABLE };
@@ -78,7 +80,8 @@ impl VfioUserBusMaster {
         switched.map_err(|error| failed("switching DMA of a device on or off", error))
     }
 
-    /// Whether the server closed the connection, which it does once the device has let go of the client's memory, or by its end.
+    /// Whether the server closed the connection: it does so once the device released the client's memory, or
+    /// when it ends.
     fn is_closed(&self) -> bool {
         matches!(self.client.lost(), Some(crate::Error::Closed { .. }))
     }
@@ -89,9 +92,9 @@ pub(super) fn failed(what: impl Into<String>, error: crate::Error) -> Error {
     Error::Os { what: what.into(), source: std::io::Error::other(error) }
 }
 
-// SAFETY: QUIET-BEFORE-FREE: the write waits for the device's answer, so the device has switched DMA off when `disable`
-// returns, or its server has left. What it does later in spite of that, it does to the files that it was given, which no address of this process is
-// freed with.
+// SAFETY: QUIET-BEFORE-FREE: the write waits for the device's answer, so the device has switched DMA off when
+// `disable` returns, or its server has left. What it does later in spite of that, it does to the files that
+// it was given, which no address of this process is freed with.
 unsafe impl BusMaster for VfioUserBusMaster {
     fn disable(&self) -> Result<(), Error> {
         // SAFETY: switched off, it reaches nothing.

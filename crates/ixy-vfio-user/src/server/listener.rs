@@ -20,9 +20,10 @@ const LOCK: Duration = Duration::from_secs(2);
 
 /// A socket at a path, which only its owner can connect to. The path is removed when this is dropped.
 ///
-/// The mode is set on the socket before it is bound, and the system gives it to the path: there is no moment in which others
-/// could connect. A path that is taken is left alone, unless it is a socket of the same user at which nobody listens. The
-/// directory is locked (`flock`) meanwhile, so that of two servers that are started at once one is refused.
+/// The mode is set on the socket before it is bound, and the system gives it to the path: others can connect
+/// at no moment. An existing file at the path is left alone, unless it is a socket of the same user on which
+/// nobody listens. The directory is locked (`flock`) meanwhile, so that one of two servers that start at the
+/// same time is refused.
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
@@ -35,8 +36,8 @@ impl Listener {
     /// Listens at `path`.
     ///
     /// # Errors
-    /// [`Error::InUse`]: a process listens there; [`Error::NotOurs`]: there is something that is no socket, or another
-    /// user's; [`Error::PathTooLong`]; or the system refuses.
+    /// [`Error::InUse`]: a process listens there; [`Error::NotOurs`]: the path is not a socket, or belongs to
+    /// another user; [`Error::PathTooLong`]; or the system refuses.
     pub fn bind(path: &Path) -> Result<Self, Error> {
         let address = address(path)?;
         let _lock = lock_directory(path)?;

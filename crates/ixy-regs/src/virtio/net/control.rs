@@ -1,10 +1,12 @@
 //! The control queue (section 5.1.6.5).
 //!
-//! A request is a [`Command`], its data, and a byte that the device writes: [`OK`] or [`ERR`]. The first two are for the
-//! device to read, in as many descriptors as one likes (but see ANY_LAYOUT), the last is for it to write.
+//! A request is a [`Command`], its data, and a byte that the device writes: [`OK`] or [`ERR`]. The first two
+//! are for the device to read, in as many descriptors as one likes (but see ANY_LAYOUT), the last is for it
+//! to write.
 
 structure! {
-    /// What is asked for: the first two bytes of a request (section 5.1.6.5; specification: `struct virtio_net_ctrl`).
+    /// What is asked for: the first two bytes of a request (section 5.1.6.5; specification:
+    /// `struct virtio_net_ctrl`).
     Command, 2 {
         /// What it is about.
         0 class: u8,
@@ -13,7 +15,7 @@ structure! {
     }
 }
 
-/// The device did as it was told.
+/// The device carried out the command.
 pub const OK: u8 = 0;
 
 /// It did not.
@@ -51,7 +53,8 @@ commands! {
     RX_NOUNI = 0 4, "5.1.6.5.1";
     /// No broadcast frame is received: a byte, 1 for on
     RX_NOBCAST = 0 5, "5.1.6.5.1";
-    /// The filter of addresses: a 32-bit count of unicast addresses, these, a 32-bit count of multicast ones, these
+    /// The filter of addresses: a 32-bit count of unicast addresses, these, a 32-bit count of multicast ones,
+    /// these
     MAC_TABLE_SET = 1 0, "5.1.6.5.2";
     /// The device's own address: six bytes; with CTRL_MAC_ADDR
     MAC_ADDR_SET = 1 1, "5.1.6.5.2";

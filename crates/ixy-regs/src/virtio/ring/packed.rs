@@ -1,8 +1,9 @@
-//! The packed ring (section 2.8): one ring of descriptors that driver and device both write, and for each of them two words
-//! in which it says what it wants to be told.
+//! The packed ring (section 2.8): one ring of descriptors that driver and device both write, and for each
+//! side two words that say which notifications it wants.
 //!
-//! The driver makes a descriptor available by flags that differ, AVAIL as its wrap counter says; the device overwrites it,
-//! with the buffer's id and both flags as its own counter says. Counters start at 1 and change when the ring begins anew.
+//! The driver makes a descriptor available by flags that differ, AVAIL as its wrap counter says; the device
+//! overwrites it, with the buffer's id and both flags as its own counter says. Counters start at 1 and change
+//! when the ring begins anew.
 
 use zerocopy::little_endian::{U16, U32, U64};
 
@@ -23,7 +24,7 @@ structure! {
 }
 
 structure! {
-    /// What one side wants to be told (section 2.8.14; specification: `struct pvirtq_event_suppress`).
+    /// Which notifications one side wants (section 2.8.14; specification: `struct pvirtq_event_suppress`).
     EventSuppression, 4 {
         /// With [`EventFlags::DESC`]: the descriptor, and in bit 15 the wrap counter of its round.
         0 desc: U16,
@@ -45,7 +46,7 @@ pub const fn descriptor(addr: u64, len: u32, id: u16, flags: DescriptorFlags) ->
     [addr, len as u64 | (id as u64) << 32 | (flags.bits() as u64) << 48]
 }
 
-/// When one side wants to be told (section 2.8.10).
+/// When one side wants a notification (section 2.8.10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventFlags(pub u16);
 

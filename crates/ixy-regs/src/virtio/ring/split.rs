@@ -50,7 +50,8 @@ impl Descriptor {
     }
 }
 
-/// A descriptor as two words: `len` bytes at `addr`, and the descriptor that follows with NEXT (section 2.7.5).
+/// A descriptor as two words: `len` bytes at `addr`, and the descriptor that follows with NEXT (section
+/// 2.7.5).
 #[inline(always)]
 pub const fn descriptor(addr: u64, len: u32, flags: DescriptorFlags, next: u16) -> [u64; 2] {
     [addr, len as u64 | (flags.bits() as u64) << 32 | (next as u64) << 48]
@@ -58,8 +59,9 @@ pub const fn descriptor(addr: u64, len: u32, flags: DescriptorFlags, next: u16) 
 
 /// Where the parts of a split ring are in its memory, in bytes, and how many bytes they take.
 ///
-/// It is what a legacy device expects when `align` is [`LEGACY_PAGE`](crate::virtio::LEGACY_PAGE) (section 2.7.2), and one
-/// of the ways in which a modern one can be told to have it. The two words for EVENT_IDX are there in any case.
+/// A legacy device expects this layout, with `align` equal to [`LEGACY_PAGE`](crate::virtio::LEGACY_PAGE)
+/// (section 2.7.2). A modern device accepts it, among others. The two words for EVENT_IDX always have a
+/// place.
 ///
 /// ```
 /// use ixy_regs::virtio::ring::split::Layout;
@@ -84,8 +86,9 @@ impl Layout {
     /// The largest alignment of the used ring in bytes.
     pub const MAX_ALIGN: usize = 1 << 16;
 
-    /// The layout of a ring of `size` descriptors whose used ring is aligned to `align` bytes: a power of two, at least 4,
-    /// at most [`MAX_ALIGN`](Self::MAX_ALIGN); another number is replaced by the next that is.
+    /// The layout of a ring of `size` descriptors whose used ring is aligned to `align` bytes: a power of
+    /// two, at least 4, at most [`MAX_ALIGN`](Self::MAX_ALIGN); another number is replaced by the next that
+    /// is.
     pub const fn new(size: u16, align: usize) -> Self {
         let align = if align < 4 { 4 } else { align };
         let align = if align > Self::MAX_ALIGN { Self::MAX_ALIGN } else { align.next_power_of_two() };
