@@ -8,7 +8,7 @@ use crate::checksum::{self, Checksums};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::mac::MacAddress;
-use crate::stats::DeviceStats;
+use crate::stats::{DeviceStats, QueueStats};
 
 /// A network card that was opened. It gives out its queues, each once, and keeps what concerns the whole
 /// card.
@@ -20,7 +20,7 @@ pub trait Device: Send + Sync {
     /// The driver's name, for instance `ixgbe`.
     fn driver(&self) -> &'static str;
 
-    /// The card's address as the user gave it.
+    /// The card's address as the user gave it, with a number (`sim #1`) if it was given several times.
     fn address(&self) -> &str;
 
     /// How many pairs of a receive and a transmit queue it was opened with.
@@ -70,6 +70,12 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// [`Error::Lost`]. Counts so far are kept and included in the next successful call.
     fn stats(&self) -> Result<DeviceStats, Error>;
+
+    /// What each pair of queues counted until the last [`stats`](Self::stats), in the order of the queues. It is empty
+    /// for a device that has no counters for each of its queues: an 82599 with more than 16 pairs, and an 82576.
+    fn queue_stats(&self) -> Vec<QueueStats> {
+        Vec::new()
+    }
 }
 
 /// One receive queue, owned by the thread that polls it.

@@ -47,5 +47,5 @@ pub use mac::{MacAddress, ParseMacError};
 pub use mempool::{Cache, DATA_SIZE, HEADROOM, Mempool};
 pub use packet::Packet;
 pub use ring::{InFlight, Posted};
-pub use stats::{DeviceStats, FCS, FRAMING, LONGEST_FRAME};
+pub use stats::{DeviceStats, FCS, FRAMING, LONGEST_FRAME, QueueStats};
 pub use waiter::{WaitMode, Waiter};

@@ -1,4 +1,4 @@
-//! What a device counted: [`DeviceStats`].
+//! What a device counted: [`DeviceStats`], [`QueueStats`].
 
 use std::ops::Sub;
 
@@ -48,6 +48,33 @@ impl Sub for DeviceStats {
             rx_missed: self.rx_missed.saturating_sub(before.rx_missed),
             rx_errors: self.rx_errors.saturating_sub(before.rx_errors),
             rx_dropped: self.rx_dropped.saturating_sub(before.rx_dropped),
+            tx_packets: self.tx_packets.saturating_sub(before.tx_packets),
+            tx_bytes: self.tx_bytes.saturating_sub(before.tx_bytes),
+        }
+    }
+}
+
+/// Counters of one pair of queues since the device was opened, 64 bits each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueStats {
+    /// Frames that the receive queue wrote to memory.
+    pub rx_packets: u64,
+    /// Bytes of these frames, without the frame check sequence.
+    pub rx_bytes: u64,
+    /// Frames that the transmit queue sent.
+    pub tx_packets: u64,
+    /// Bytes of these frames, without the frame check sequence.
+    pub tx_bytes: u64,
+}
+
+impl Sub for QueueStats {
+    type Output = Self;
+
+    /// What was counted between two readings.
+    fn sub(self, before: Self) -> Self {
+        Self {
+            rx_packets: self.rx_packets.saturating_sub(before.rx_packets),
+            rx_bytes: self.rx_bytes.saturating_sub(before.rx_bytes),
             tx_packets: self.tx_packets.saturating_sub(before.tx_packets),
             tx_bytes: self.tx_bytes.saturating_sub(before.tx_bytes),
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ixy_core::{Device, DeviceStats, LinkState, MacAddress, Mempool, RxQueue, TxQueue};
+use ixy_core::{Device, DeviceStats, LinkState, MacAddress, Mempool, QueueStats, RxQueue, TxQueue};
 use ixy_dma::{BusMaster, DmaDomain};
 use ixy_regs::bus::Bus;
 use ixy_regs::ixgbe::{Registers, descriptors};
@@ -85,7 +85,7 @@ impl Config {
         let card = Arc::new(Card::new(regs, device(), self.model, bus_master));
         let mac = init::reset(&card)?;
         link::init(&card)?;
-        let mut counters = Counters::default();
+        let mut counters = Counters::new(self.queues);
         counters.clear(&card);
         init::clear_tables(&card)?;
         init::init_receive(&card, self);
@@ -174,5 +174,9 @@ impl<B: Bus + 'static> Device for Ixgbe<B> {
 
     fn stats(&self) -> Result<DeviceStats, ixy_core::Error> {
         Ok(self.counters.lock().unwrap_or_else(PoisonError::into_inner).update(&self.card)?)
+    }
+
+    fn queue_stats(&self) -> Vec<QueueStats> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).queues().to_vec()
     }
 }

@@ -13,7 +13,7 @@ use ixy_regs::ixgbe::{self, Registers, Rest};
 use crate::card::{Card, Wait};
 use crate::config::Config;
 use crate::error::Error;
-use crate::{filters, interrupts, rss};
+use crate::{filters, interrupts, rss, stats};
 
 /// Longest time that the card takes to read its EEPROM after a reset.
 const EEPROM: Duration = Duration::from_secs(1);
@@ -122,6 +122,7 @@ pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
     regs.fctrl().modify(FCTRL::BAM::SET + FCTRL::SBP::CLEAR + FCTRL::UPE::CLEAR + FCTRL::MPE::CLEAR);
     filters::set_promiscuous(card, config.promiscuous);
     rss::init(card, config.queues);
+    stats::map_queues(regs, config.queues);
     // With "no snoop" enabled, the processor could see a write-back before the data (section 4.6.7).
     regs.ctrl_ext().modify(CTRL_EXT::NS_DIS::SET);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bench::{Bench, frame, udp};
-use ixy_core::{Batch, Device, MacAddress, Mempool, RxQueue, TxQueue};
+use ixy_core::{Batch, Device, MacAddress, Mempool, QueueStats, RxQueue, TxQueue};
 use ixy_dma::{DmaDomain, SimulatedDomain};
 use ixy_ixgbe::{Config, Error};
 use ixy_regs::ixgbe::Registers;
@@ -385,6 +385,38 @@ fn several_queues_share_flows_and_keep_each_flow_together() {
 }
 
 #[test]
+fn each_queue_counts_its_own_frames_and_bytes_in_both_directions() {
+    let bench = Bench::new();
+    let mut device = bench.open(&Config { queues: 4, rx_ring: 256, ..Config::default() }).unwrap();
+    let mut queues: Vec<_> = (0..4).map(|n| device.take_rx_queue(n).unwrap()).collect();
+    let mut senders: Vec<_> = (0..4).map(|n| device.take_tx_queue(n).unwrap()).collect();
+    let frames: Vec<_> = (0..400).map(|n| udp(1000 + n % 40, n.into())).collect();
+    bench.arrive(&frames);
+    let mut batch = Batch::new(256);
+    let mut expected = vec![QueueStats::default(); 4];
+    for _ in 0..20 {
+        bench.nic.poll();
+        for (n, rx) in queues.iter_mut().enumerate() {
+            expected[n].rx_packets += rx.receive(&mut batch) as u64;
+            expected[n].rx_bytes += batch.iter().map(|packet| packet.len() as u64).sum::<u64>();
+            let to = (n + 1) % 4;
+            expected[to].tx_bytes += batch.iter().map(|packet| packet.len() as u64).sum::<u64>();
+            expected[to].tx_packets += senders[to].send(&mut batch) as u64;
+            assert!(batch.is_empty(), "a queue did not take all frames");
+        }
+    }
+    bench.nic.poll();
+    assert!(device.queue_stats().iter().all(|queue| *queue == QueueStats::default()), "as of the last stats");
+    let total = device.stats().unwrap();
+    let counted = device.queue_stats();
+    assert_eq!(counted, expected);
+    assert!(counted.iter().all(|queue| queue.rx_packets > 0 && queue.tx_packets > 0), "{counted:?}");
+    let sum = |one: fn(&QueueStats) -> u64| counted.iter().map(one).sum::<u64>();
+    assert_eq!((sum(|q| q.rx_packets), sum(|q| q.rx_bytes)), (total.rx_packets, total.rx_bytes));
+    assert_eq!((sum(|q| q.tx_packets), sum(|q| q.tx_bytes)), (total.tx_packets, total.tx_bytes));
+}
+
+#[test]
 fn sixty_four_queue_pairs_can_be_opened_and_each_sends() {
     let bench = Bench::with_buffers(64 * 1024);
     let config = Config { queues: 64, rx_ring: 64, tx_ring: 64, ..Config::default() };
@@ -401,6 +433,7 @@ fn sixty_four_queue_pairs_can_be_opened_and_each_sends() {
         assert_eq!(bench.left(), [frame(60, n.into())], "queue {n}");
     }
     assert_eq!(device.stats().unwrap().tx_packets, 64);
+    assert_eq!(device.queue_stats(), [], "sixteen sets of counters do not tell 64 queues apart");
 }
 
 #[test]

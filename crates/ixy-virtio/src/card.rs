@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ixy_core::{DATA_SIZE, DeviceStats, Interrupts};
+use ixy_core::{DATA_SIZE, DeviceStats, Interrupts, QueueStats};
 use ixy_dma::BusMaster;
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::STATUS;
@@ -188,6 +188,17 @@ impl<B: Bus> Card<B> {
             tx_bytes: sum(|counters| &counters.tx.bytes),
             ..DeviceStats::default()
         }
+    }
+
+    /// What each pair of queues counted.
+    pub(crate) fn queue_stats(&self) -> Vec<QueueStats> {
+        let of_pair = |Counters { rx, tx }: &Counters| {
+            let [rx_packets, rx_bytes, tx_packets, tx_bytes] =
+                [&rx.packets, &rx.bytes, &tx.packets, &tx.bytes]
+                    .map(|counter| counter.load(Ordering::Relaxed));
+            QueueStats { rx_packets, rx_bytes, tx_packets, tx_bytes }
+        };
+        self.counters.iter().map(of_pair).collect()
     }
 
     /// Stops the device; `true` when it certainly reaches no memory any more.

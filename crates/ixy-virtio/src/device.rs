@@ -5,7 +5,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ixy_core::{Device, DeviceStats, LinkState, MacAddress, Mempool, RxQueue, TxQueue, VectorKind};
+use ixy_core::{
+    Device, DeviceStats, LinkState, MacAddress, Mempool, QueueStats, RxQueue, TxQueue, VectorKind,
+};
 use ixy_dma::{BusMaster, DmaDomain};
 use ixy_regs::bus::Bus;
 use ixy_regs::virtio::STATUS;
@@ -313,5 +315,9 @@ impl<B: Bus + 'static> Device for VirtioNet<B> {
     fn stats(&self) -> Result<DeviceStats, ixy_core::Error> {
         self.card.check()?;
         Ok(self.card.stats())
+    }
+
+    fn queue_stats(&self) -> Vec<QueueStats> {
+        self.card.queue_stats()
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ixy_core::{DeviceStats, LinkState, MacAddress, Mempool, RxQueue, TxQueue};
+use ixy_core::{DeviceStats, LinkState, MacAddress, Mempool, QueueStats, RxQueue, TxQueue};
 use ixy_dma::DmaDomain;
 
 use crate::error::{Error, QueueKind};
@@ -186,6 +186,12 @@ impl Device {
     /// successful call.
     pub fn stats(&self) -> Result<DeviceStats, Error> {
         self.card.stats().map_err(|source| self.failed(source))
+    }
+
+    /// What each pair of queues counted until the last [`stats`](Self::stats), in the order of the queues. It is empty
+    /// for a device that has no counters for each of its queues: an 82599 with more than 16 pairs, and an 82576.
+    pub fn queue_stats(&self) -> Vec<QueueStats> {
+        self.card.queue_stats()
     }
 
     /// What the driver's error comes to. Why a card is lost, which its server may have said, says more than that it is.

@@ -81,7 +81,7 @@ pub use device::Device;
 pub use error::{Error, QueueKind};
 pub use ixy_core::{
     Batch, Checksum, Checksums, DATA_SIZE, DeviceStats, FRAMING, Interrupt, LinkState, MacAddress, Mempool,
-    Packet, ParseMacError, RxQueue, TxQueue, WaitMode, Waiter,
+    Packet, ParseMacError, QueueStats, RxQueue, TxQueue, WaitMode, Waiter,
 };
 #[cfg(feature = "sim")]
 pub use ixy_sim::SfpModule;
