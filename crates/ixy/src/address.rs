@@ -139,6 +139,16 @@ fn on_pci(_: &str) -> Result<Place, Error> {
 }
 
 impl Address {
+    /// What address `n` of those that are opened together is called: as it was given, and with its number where several
+    /// are the same.
+    pub(crate) fn name(all: &[Self], n: usize) -> String {
+        let text = &all[n].text;
+        match all.iter().filter(|other| other.text == *text).count() {
+            1 => text.clone(),
+            _ => format!("{text} #{n}"),
+        }
+    }
+
     /// Refuses what names one device twice. Two plain `sim` are two devices; two writers of one file are not, and the
     /// ends of a cable come in pairs.
     pub(crate) fn check_distinct(all: &[Self]) -> Result<(), Error> {

@@ -214,6 +214,17 @@ impl fmt::Display for QueueKind {
 }
 
 impl Error {
+    /// Whether the addresses or the options are wrong on any machine, so that a program should ask for other arguments.
+    /// Otherwise this machine lacks something.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::BadAddress { .. } | Self::Twice { .. } | Self::OneEnd { .. } | Self::Options(_) => true,
+            #[cfg(feature = "sim")]
+            Self::Wire { source, .. } => source.is_usage(),
+            _ => false,
+        }
+    }
+
     /// What the driver of `address` says.
     pub(crate) fn of_driver(address: &str, source: impl Into<DriverError>) -> Self {
         Self::Driver { address: address.to_owned(), source: source.into() }

@@ -52,10 +52,10 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     // VFIO's.
     #[cfg(feature = "pci")]
     let mut containers = options.containers();
-    let stopped = |n: usize| Error::Stopped { address: addresses[n].to_string() };
+    let stopped = |n: usize| Error::Stopped { address: Address::name(addresses, n) };
     let mut ready = Vec::new();
     for n in order {
-        let address = addresses[n].to_string();
+        let address = Address::name(addresses, n);
         if options.stopped() {
             return Err(stopped(n));
         }
@@ -74,7 +74,7 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     ready.sort_by_key(|(n, _)| *n);
 
     let domains: Vec<_> =
-        ready.iter().map(|(n, device)| (addresses[*n].to_string(), Arc::clone(device.domain()))).collect();
+        ready.iter().map(|(n, device)| (Address::name(addresses, *n), Arc::clone(device.domain()))).collect();
     let pool = shared_pool(&domains, options.config().buffers() * domains.len());
     let pool = pool.map_err(|error| if options.stopped() { stopped(0) } else { error })?;
     let open = |(n, device): (usize, Box<dyn Ready>)| {

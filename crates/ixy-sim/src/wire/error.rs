@@ -7,7 +7,9 @@ use ixy_pcap::PcapError;
 #[non_exhaustive]
 pub enum WireError {
     /// An option that does not exist.
-    #[error("sim has no option `{option}`; there are: {known}")]
+    #[error(
+        "sim has no option `{option}`; to put a comma in a value, such as a file's name, write it twice; the options are: {known}"
+    )]
     UnknownOption {
         /// The option as it was given.
         option: String,
@@ -92,4 +94,19 @@ pub enum WireError {
     /// A capture that cannot be read or written.
     #[error(transparent)]
     Capture(#[from] PcapError),
+}
+
+impl WireError {
+    /// Whether the options are wrong on any machine. Otherwise this machine lacks something.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::UnknownOption { .. }
+            | Self::Twice { .. }
+            | Self::Contradiction { .. }
+            | Self::Value { .. }
+            | Self::ThirdEnd { .. }
+            | Self::OneEnd { .. } => true,
+            Self::Socket { .. } | Self::SocketSystem { .. } | Self::Tap { .. } | Self::Capture(_) => false,
+        }
+    }
 }
