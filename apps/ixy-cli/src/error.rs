@@ -32,6 +32,14 @@ pub enum Error {
     /// Standard output takes no more.
     #[error("cannot write to standard output: {0}; make room, or redirect it elsewhere")]
     Output(std::io::Error),
+    /// Metrics cannot be served.
+    #[error("cannot serve metrics at {address}: {source}; choose another port or address with --metrics")]
+    Metrics {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// There is no link.
     #[error(
         "no link on {device} for {seconds:.1} s: {}",
@@ -97,8 +105,13 @@ impl Error {
         }
     }
 
-    /// What the process exits with: 2 for wrong arguments, else 1.
+    /// What the process exits with: 2 when the arguments are wrong, whatever the machine has; else 1.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+        let usage = match self {
+            Self::Usage(_) => true,
+            Self::Device(error) => error.is_usage(),
+            _ => false,
+        };
+        if usage { 2 } else { 1 }
     }
 }

@@ -1,75 +1,88 @@
-//! The flags that all programs have: [`Flags`].
+//! The flags that programs share: [`Flags`], [`Verbosity`].
 
 use std::time::Duration;
 
 use ixy_pcap::GiveUp;
 
+use crate::metrics::Listen;
 use crate::session::Session;
 
-/// What `--help` of every program says of addresses, and of how it ends.
-pub const HELP: &str = "\
-Addresses:
-  0000:03:00.0 or 03:00.0   a network card, as `lspci -nn` prints it (Intel 82599, X540, X550,
-                            82576; virtio); `ixy-info` tells what is missing before it can be used
-  sim                       a software 82599 with an endless source of 60-byte frames, and a sink; needs nothing
-  sim:flood,size=N,flows=N  the same, with frames of N bytes (60 to 1514) in N UDP flows
-  sim:rx=IN.pcap            receives the frames of a capture; its input ends after the last one
-  sim:tx=OUT.pcap           writes what is sent into a capture; rx= and tx= go together, too
-  sim:cable=NAME            one end of a cable in this process; the other end has the same name
-  sim:socket=PATH           one end of a cable between two processes that open the same path, in any order
-  sim:tap=NAME              a TAP interface of this machine (needs root); with up, mtu=N, addr=10.0.0.1/24 (also
-                            IPv6; brings it up), netns=NAME (in that network namespace)
-  sim:loopback              receives what it sends
-  and for any sim: mac=02:00:00:00:00:07, pause=off (frames that find no room are missed and do not wait), link=down,
-  loss=P dup=P corrupt=P (probabilities from 0 to 1), delay=TIME (such as 50us), seed=N, module=KIND (the SFP+ module:
-  sr, lr, lrm, er, dual, dac, active-dac or 1g)
-  Options are apart by commas; a comma inside a value is written twice.
-  vfio-user:PATH            a software 82599 that another process serves at that socket (ixy-serve --socket PATH)
-
-Examples:
-  ixy-fwd sim sim --duration 5
-  ixy-fwd sim:rx=in.pcap sim:tx=out.pcap
-  ixy-fwd 0000:03:00.0 0000:03:00.1
-  ixy-fwd 03:00.0 03:00.1 --wait adaptive
-  ixy-pktgen sim:socket=/tmp/a --count 100000
-  ixy-fwd sim:socket=/tmp/a sim:socket=/tmp/b
-  ixy-dump sim:socket=/tmp/b -w out.pcap
-  ixy-fwd vfio-user:/tmp/a vfio-user:/tmp/b
-
-Statistics go to standard output, messages to standard error (IXY_LOG=debug sets their level, as -vv does).
-SIGINT (Ctrl-C) and SIGTERM end the program with a summary; a second one ends it at once.
-Exit code 0: all went well; 1: an error, told in one line; 2: the arguments are wrong.";
-
-/// Flags that all programs have.
+/// Flags of every program that moves frames.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Flags {
-    /// Packets that are handled together, 1 to 256
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// Packets handled together, 1 to 256
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = QUEUES)]
     pub batch: u16,
     /// Descriptors in each ring: a power of two from 64 to 4096
-    #[arg(long, value_name = "N", default_value_t = 512, value_parser = ring)]
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = ring, help_heading = QUEUES)]
     pub ring: u16,
-    /// Pairs of a receive and a transmit queue of each device, 1 to 64
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// Pairs of a receive and a transmit queue on each device, 1 to 64
+    ///
+    /// The card spreads received frames over its receive queues by a hash of their IP addresses and TCP or UDP ports
+    /// (receive side scaling, RSS), so all frames of a flow stay in one queue and in order. An 82599 spreads over 16
+    /// queues at most, and frames without an IP header go to queue 0. A virtio device has its own way to spread frames.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), help_heading = QUEUES)]
     pub queues: u16,
     /// End after this time, with that for opening the devices: seconds, or a number with us, ms, s, m or h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Print statistics as one JSON object a line
-    #[arg(long)]
+    #[arg(long, help_heading = STATISTICS)]
     pub json: bool,
+    /// Time between two prints of the statistics
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval, help_heading = STATISTICS)]
+    pub interval: Duration,
+    /// Print the counts of each queue as well
+    ///
+    /// They come from the card's own counters for queues and cost the packet loop nothing. An 82599 has them for up to 16
+    /// queues, a virtio device for all, an 82576 for none. JSON and metrics always have them.
+    #[arg(long, help_heading = STATISTICS)]
+    pub per_queue: bool,
+    /// Serve statistics to Prometheus at http://ADDR/metrics
+    ///
+    /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100, [2001:db8::7]:9100,
+    /// 0.0.0.0:9100 for all interfaces). Anybody who reaches the address can read the statistics. Port 0 takes a free
+    /// one, which -v prints. A thread of its own answers, with what was counted within the last second.
+    #[arg(long, value_name = "ADDR", value_parser = Listen::parse, help_heading = STATISTICS)]
+    pub metrics: Option<Listen>,
     /// Take a card from its kernel driver even while its network interface is up
-    #[arg(long)]
+    #[arg(long, help_heading = DEVICES)]
     pub force: bool,
-    /// Let no card behind an IOMMU reach the rings of another: each gets an address space of its own
-    #[arg(long)]
+    /// Keep cards behind an IOMMU out of each other's rings: each gets an address space of its own
+    #[arg(long, help_heading = DEVICES)]
     pub apart: bool,
-    /// Tell more: -v what is done, -vv each step, -vvv everything
+    /// How much to say.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+}
+
+const QUEUES: &str = "Queues";
+const STATISTICS: &str = "Statistics";
+const DEVICES: &str = "Devices";
+
+/// Flags of every program: how much it says on standard error.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Messages")]
+pub struct Verbosity {
+    /// Say more: -v what is done, -vv each step, -vvv everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Print the summary only, and of messages only errors
+    /// Print only errors and results (the summary at the end of a run)
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
+}
+
+impl Verbosity {
+    /// The level of messages.
+    pub(crate) fn level(&self) -> &'static str {
+        match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (_, 0) => "warn",
+            (_, 1) => "info",
+            (_, 2) => "debug",
+            _ => "trace",
+        }
+    }
 }
 
 impl Flags {
@@ -90,6 +103,14 @@ fn ring(text: &str) -> Result<u16, String> {
     let number = text.parse().ok();
     let allowed = number.filter(|n: &u16| n.is_power_of_two() && (64..=4096).contains(n));
     allowed.ok_or_else(|| "a ring has a power of two of descriptors from 64 to 4096".into())
+}
+
+/// The shortest time between two prints.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < SHORTEST { Err("the shortest is 10ms".into()) } else { Ok(time) }
 }
 
 /// Reads a length of time: `5`, `1.5`, `200ms`, `50us`, `2m`.
@@ -124,6 +145,15 @@ mod tests {
         assert_eq!(duration("50us"), Ok(Duration::from_micros(50)));
         for text in ["", "s", "-1", "1d", "inf", "nan", "1 s", "1e99"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_interval_is_not_so_short_that_printing_takes_all_time() {
+        assert_eq!(interval("10ms"), Ok(Duration::from_millis(10)));
+        assert_eq!(interval("5"), Ok(Duration::from_secs(5)));
+        for text in ["0", "9ms", "often"] {
+            assert!(interval(text).is_err(), "{text}");
         }
     }
 

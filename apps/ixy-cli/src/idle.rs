@@ -9,13 +9,13 @@ use crate::flags::duration;
 /// Flags of programs that receive: what a thread does while nothing arrives.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Waiting {
-    /// While nothing arrives: look again all the time, sleep until an interrupt, or the one and then the other
+    /// What to do while no packets arrive: busy-poll, sleep until an interrupt, or poll for a while and then sleep
     #[arg(long, value_name = "HOW", value_enum, default_value_t = How::Poll)]
     wait: How,
-    /// With --wait adaptive: how long nothing may arrive before the thread sleeps
+    /// With --wait adaptive: how long to poll before sleeping
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "200us")]
     idle: Duration,
-    /// Interrupts of a queue in a second, at most; 0 sets no limit (a virtio device keeps to none)
+    /// Most interrupts per second and queue, 0 for no limit; virtio devices have no such limit
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     interrupt_rate: u32,
 }

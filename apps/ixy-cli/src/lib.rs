@@ -1,10 +1,12 @@
-//! What the programs ixy-fwd, ixy-pktgen, ixy-dump and ixy-info share, so that each of them is its loop and little else.
+//! What the programs ixy-fwd, ixy-pktgen, ixy-dump, ixy-serve and ixy-info share, so that each of them is its loop and little
+//! else.
 //!
 //! - [`main`] reads the arguments and turns the outcome into one line and an exit code; [`tool`] does it for programs that
 //!   move no frames, and [`print()`] is how these print while they run.
-//! - [`Flags`] are the flags that all of them have; [`HELP`] explains addresses.
+//! - [`Flags`] are the flags of programs that move frames, [`Verbosity`] those of all programs; [`help()`] explains
+//!   addresses and exit codes at the end of `--help`.
 //! - [`Session`] knows when to stop, and where statistics go.
-//! - [`Reporter`] prints statistics each second, progress, and the summary.
+//! - [`Reporter`] prints statistics at each interval, progress, and the summary; [`Metrics`] serves statistics to Prometheus.
 //! - [`settle`] gives links time to come up, [`wait_for_link`] insists on one.
 //! - [`Idle`] lets a loop without work wait politely: polling, or asleep until an interrupt, as the flags [`Waiting`] say.
 //! - [`numbered`] is how generated frames are marked and numbered.
@@ -18,7 +20,7 @@
 //! use ixy::Batch;
 //!
 //! #[derive(Parser)]
-//! #[command(about = "Counts frames", after_help = ixy_cli::HELP)]
+//! #[command(about = "Counts frames", after_help = ixy_cli::SHORT_HELP, after_long_help = ixy_cli::help(&[]))]
 //! struct Args {
 //!     device: ixy::Address,
 //!     #[command(flatten)]
@@ -33,7 +35,7 @@
 //!     let mut queues = queues.collect::<Result<Vec<_>, _>>()?;
 //!     let mut batch = Batch::new(args.flags.batch.into());
 //!     let (mut count, mut idle) = (0, args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue)));
-//!     let mut reporter = Reporter::new(session, &args.flags, &devices);
+//!     let mut reporter = Reporter::new(session, &args.flags, &devices)?;
 //!     while reporter.go_on(&devices, count)? {
 //!         let received: usize = queues.iter_mut().map(|queue| {
 //!             batch.clear();
@@ -54,19 +56,24 @@
 
 mod error;
 mod flags;
+mod help;
 mod idle;
 mod json;
 mod link;
+mod metrics;
 pub mod numbered;
+mod rate;
 mod report;
 mod session;
 mod start;
 
 pub use error::Error;
-pub use flags::{Flags, HELP, duration};
+pub use flags::{Flags, Verbosity, duration};
+pub use help::{SHORT_HELP, STYLES, help, help_of};
 pub use idle::{Idle, Waiting};
 pub use json::Object;
 pub use link::{settle, wait_for_link};
+pub use metrics::{Labels, Listen, Metric, Metrics};
 pub use report::Reporter;
 pub use session::Session;
 pub use start::{main, print, tool};

@@ -1,16 +1,18 @@
-//! Statistics of a run, printed each second and at its end: [`Reporter`].
+//! Statistics of a run, printed at each interval and at its end: [`Reporter`].
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use ixy::{Device, DeviceStats};
+use ixy::{Device, DeviceStats, LinkState, QueueStats};
+use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::flags::Flags;
-use crate::json::Object;
+use crate::metrics::{Labels, Metric, Metrics};
+use crate::rate::Rate;
 use crate::session::Session;
 
-/// How often statistics are printed.
+/// How often counters are read at least: those of a card are narrow, and metrics are to be fresh.
 const SECOND: Duration = Duration::from_secs(1);
 /// How often progress is shown, and devices are asked whether their wires failed.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -20,10 +22,15 @@ pub struct Reporter {
     session: Session,
     json: bool,
     quiet: bool,
+    per_queue: bool,
+    interval: Duration,
+    metrics: Option<Metrics>,
     duration: Option<Duration>,
     goal: Option<u64>,
     started: Instant,
     printed: Instant,
+    /// When the counters were read last.
+    looked: Instant,
     glanced: Instant,
     /// Since when a wire has failed.
     failed: Option<Instant>,
@@ -35,43 +42,74 @@ pub struct Reporter {
 /// What is known of one device.
 struct Port {
     label: String,
+    link: LinkState,
     /// What it had counted when it was last printed, and at the last look.
-    before: DeviceStats,
-    now: DeviceStats,
-    link: String,
+    before: Counts,
+    now: Counts,
+}
+
+/// What a device counted: in all, and by queue where it does.
+#[derive(Clone, Default)]
+struct Counts {
+    total: DeviceStats,
+    queues: Vec<QueueStats>,
+}
+
+impl Counts {
+    fn since(&self, before: &Self) -> Self {
+        let earlier = before.queues.iter().copied().chain(std::iter::repeat(QueueStats::default()));
+        Self {
+            total: self.total - before.total,
+            queues: self.queues.iter().zip(earlier).map(|(now, before)| *now - before).collect(),
+        }
+    }
 }
 
 impl Reporter {
-    /// Starts the clock for a run with `devices`.
-    pub fn new(session: &Session, flags: &Flags, devices: &[Device]) -> Self {
+    /// Starts the clock for a run with `devices`, and the server of `--metrics`.
+    ///
+    /// # Errors
+    /// The address of `--metrics` cannot be had.
+    pub fn new(session: &Session, flags: &Flags, devices: &[Device]) -> Result<Self, Error> {
         let now = Instant::now();
         let taken = devices.iter().any(Device::writes_to_stdout);
         let session = if taken { session.clone().with_statistics_on_stderr() } else { session.clone() };
-        let address = |n: usize| devices[n].address();
-        let label = |n| match (0..devices.len()).filter(|&m| address(m) == address(n)).count() {
-            1 => address(n).to_owned(),
-            _ => format!("{} #{n}", address(n)),
+        if flags.per_queue {
+            for device in devices.iter().filter(|device| device.queue_stats().is_empty()) {
+                tracing::warn!(
+                    device = device.address(),
+                    "this device has no counters for each of its queues"
+                );
+            }
+        }
+        let port = |device: &Device| Port {
+            label: device.address().to_owned(),
+            link: device.link(),
+            before: Counts::default(),
+            now: Counts::default(),
         };
-        let port = |n| Port {
-            label: label(n),
-            before: DeviceStats::default(),
-            now: DeviceStats::default(),
-            link: devices[n].link().to_string(),
-        };
-        Self {
+        let mut reporter = Self {
             session,
             json: flags.json,
-            quiet: flags.quiet,
+            quiet: flags.verbosity.quiet,
+            per_queue: flags.per_queue,
+            interval: flags.interval,
+            metrics: None,
             duration: flags.duration,
             goal: None,
             started: now,
             printed: now,
+            looked: now,
             glanced: now,
             failed: None,
-            ports: (0..devices.len()).map(port).collect(),
+            ports: devices.iter().map(port).collect(),
             notes: Vec::new(),
             progress: false,
+        };
+        if let Some(at) = flags.metrics {
+            reporter.metrics = Some(Metrics::serve(at, reporter.metrics())?);
         }
+        Ok(reporter)
     }
 
     /// Says that the run ends after so many packets; only for showing progress.
@@ -98,15 +136,22 @@ impl Reporter {
     /// A device is lost, a wire failed, or the statistics cannot be printed.
     pub fn go_on(&mut self, devices: &[Device], done: u64) -> Result<bool, Error> {
         let now = Instant::now();
-        if now - self.glanced >= GLANCE || now - self.printed >= SECOND {
+        let due = now - self.printed >= self.interval;
+        if due || now - self.glanced >= GLANCE {
             self.glanced = now;
             self.check_wires(devices, now)?;
-            if now - self.printed >= SECOND {
+            if due || now - self.looked >= SECOND {
+                self.looked = now;
                 self.read(devices)?;
+                if let Some(metrics) = &self.metrics {
+                    metrics.publish(self.metrics());
+                }
+            }
+            if due {
                 let seconds = (now - self.printed).as_secs_f64();
                 self.printed = now;
                 if !self.quiet {
-                    self.print_rates(seconds)?;
+                    self.print_rates((now - self.started).as_secs_f64(), seconds)?;
                 }
             }
             self.show_progress(done);
@@ -124,13 +169,16 @@ impl Reporter {
     pub fn finish(mut self, devices: Vec<Device>, unsent: &[u64]) -> Result<(), Error> {
         self.clear_progress();
         let mut result = self.read(&devices);
-        let seconds = self.elapsed().as_secs_f64();
+        let (seconds, last) = (self.elapsed().as_secs_f64(), self.printed.elapsed().as_secs_f64());
         for device in devices {
             result = result.and(device.close().map_err(Error::from));
         }
         for (port, unsent) in self.ports.iter_mut().zip(unsent) {
-            port.now.rx_dropped += unsent;
-            port.before = DeviceStats::default();
+            port.now.total.rx_dropped += unsent;
+        }
+        if self.json && !self.quiet {
+            // So that the intervals add up to the summary.
+            result = result.and(self.print_rates(seconds, last));
         }
         result.and(self.print_summary(seconds))
     }
@@ -149,30 +197,34 @@ impl Reporter {
 
     fn read(&mut self, devices: &[Device]) -> Result<(), Error> {
         for (port, device) in self.ports.iter_mut().zip(devices) {
-            port.now = device.stats()?;
-            port.link = device.link().to_string();
+            port.now.total = device.stats()?;
+            port.now.queues = device.queue_stats();
+            port.link = device.link();
         }
         Ok(())
     }
 
-    fn print_rates(&mut self, seconds: f64) -> Result<(), Error> {
-        let time = self.elapsed().as_secs_f64();
+    /// What was counted in the last `seconds`, up to `time` seconds after the start.
+    fn print_rates(&mut self, time: f64, seconds: f64) -> Result<(), Error> {
         let mut lines = String::new();
         for (n, port) in self.ports.iter_mut().enumerate() {
-            let stats = port.now - port.before;
-            port.before = port.now;
-            lines += &if self.json {
-                json("rates", time, seconds, n, port, stats)
-            } else {
-                let (rx, tx) = (Rate::received(stats, seconds), Rate::sent(stats, seconds));
-                let DeviceStats { rx_missed, rx_dropped, rx_errors, .. } = stats;
-                let link = if port.link == "down" { "  link down" } else { "" };
-                format!(
-                    "[{}] RX: {rx}  TX: {tx}  missed {rx_missed}  dropped {rx_dropped}  errors {rx_errors}{link}",
-                    port.label
-                )
-            };
-            lines.push('\n');
+            let counts = port.now.since(&port.before);
+            port.before = port.now.clone();
+            if self.json {
+                lines += &format!("{}\n", port.json("rates", time, seconds, n, &counts));
+                continue;
+            }
+            let (rx, tx) = (Rate::received(counts.total, seconds), Rate::sent(counts.total, seconds));
+            let DeviceStats { rx_missed, rx_dropped, rx_errors, .. } = counts.total;
+            let link = if port.link.up { "" } else { "  link down" };
+            let label = &port.label;
+            lines += &format!(
+                "[{label}] RX: {rx}  TX: {tx}  missed {rx_missed}  dropped {rx_dropped}  errors {rx_errors}{link}\n"
+            );
+            for (queue, counts) in counts.queues.iter().enumerate().filter(|_| self.per_queue) {
+                let [rx, tx] = Rate::of_queue(*counts, seconds);
+                lines += &format!("[{label}] queue {queue}  RX: {rx}  TX: {tx}\n");
+            }
         }
         self.clear_progress();
         self.session.print(&lines)
@@ -184,30 +236,69 @@ impl Reporter {
             lines += &format!("Summary of {seconds:.2} s:\n");
         }
         for (n, port) in self.ports.iter().enumerate() {
-            let stats = port.now;
             if self.json {
-                lines += &json("summary", seconds, seconds, n, port, stats);
-                lines.push('\n');
+                lines += &format!("{}\n", port.json("summary", seconds, seconds, n, &port.now));
                 continue;
             }
-            let (rx, tx) = (Rate::received(stats, seconds), Rate::sent(stats, seconds));
-            let DeviceStats { rx_packets, rx_bytes, tx_packets, tx_bytes, .. } = stats;
-            let DeviceStats { rx_missed, rx_dropped, rx_errors, .. } = stats;
-            let label = &port.label;
+            let Port { label, now: Counts { total, queues }, .. } = port;
+            let (rx, tx) = (Rate::received(*total, seconds), Rate::sent(*total, seconds));
+            let DeviceStats { rx_packets, rx_bytes, tx_packets, tx_bytes, .. } = total;
+            let DeviceStats { rx_missed, rx_dropped, rx_errors, .. } = total;
             lines += &format!(
                 "[{label}] RX: {rx}  {rx_packets} packets  {rx_bytes} bytes\n\
                  [{label}] TX: {tx}  {tx_packets} packets  {tx_bytes} bytes\n\
                  [{label}] missed {rx_missed}  dropped {rx_dropped}  errors {rx_errors}\n"
             );
+            for (queue, counts) in queues.iter().enumerate().filter(|_| self.per_queue) {
+                let QueueStats { rx_packets, rx_bytes, tx_packets, tx_bytes } = counts;
+                lines += &format!(
+                    "[{label}] queue {queue}  RX: {rx_packets} packets {rx_bytes} bytes  TX: {tx_packets} packets \
+                     {tx_bytes} bytes\n"
+                );
+            }
         }
         if self.json && !self.notes.is_empty() {
-            let object = Object::default().text("event", "total").number("seconds", seconds);
-            let object = self.notes.iter().fold(object, |object, (name, count)| object.count(name, *count));
-            lines += &(object.finish() + "\n");
+            let mut total = json!({ "event": "total", "seconds": rounded(seconds) });
+            self.notes.iter().for_each(|(name, count)| total[*name] = (*count).into());
+            lines += &format!("{total}\n");
         } else {
             lines.extend(self.notes.iter().map(|(name, count)| format!("{name} {count}\n")));
         }
         self.session.print(&lines)
+    }
+
+    /// The latest counts, for `--metrics`.
+    fn metrics(&self) -> Vec<Metric> {
+        let of_ports = |value: fn(&Port) -> u64| {
+            self.ports.iter().enumerate().map(|(n, port)| (port.labels(n), value(port))).collect()
+        };
+        let of_queues = |value: fn(&QueueStats) -> u64| {
+            let ports = self.ports.iter().enumerate();
+            ports.flat_map(|(n, port)| port.queue_labels(n).zip(port.now.queues.iter().map(value))).collect()
+        };
+        vec![
+            Metric::counter(
+                "rx_packets",
+                "Frames received into memory",
+                of_ports(|p| p.now.total.rx_packets),
+            ),
+            Metric::counter("rx_bytes", "Bytes of these frames", of_ports(|p| p.now.total.rx_bytes)),
+            Metric::counter("rx_missed", "Frames lost for want of room", of_ports(|p| p.now.total.rx_missed)),
+            Metric::counter("rx_errors", "Frames that arrived damaged", of_ports(|p| p.now.total.rx_errors)),
+            Metric::counter("dropped", "Frames dropped by the driver", of_ports(|p| p.now.total.rx_dropped)),
+            Metric::counter("tx_packets", "Frames sent", of_ports(|p| p.now.total.tx_packets)),
+            Metric::counter("tx_bytes", "Bytes of these frames", of_ports(|p| p.now.total.tx_bytes)),
+            Metric::gauge("link_up", "Whether there is a link", of_ports(|p| p.link.up.into())),
+            Metric::gauge(
+                "link_speed_mbit",
+                "Speed of the link in Mbit/s, 0 if unknown",
+                of_ports(|p| p.link.speed.into()),
+            ),
+            Metric::counter("queue_rx_packets", "Frames received by a queue", of_queues(|q| q.rx_packets)),
+            Metric::counter("queue_rx_bytes", "Bytes of these frames", of_queues(|q| q.rx_bytes)),
+            Metric::counter("queue_tx_packets", "Frames sent by a queue", of_queues(|q| q.tx_packets)),
+            Metric::counter("queue_tx_bytes", "Bytes of these frames", of_queues(|q| q.tx_bytes)),
+        ]
     }
 
     fn show_progress(&mut self, done: u64) {
@@ -244,57 +335,56 @@ impl Drop for Reporter {
     }
 }
 
-/// Packets and bits a second, in millions.
-struct Rate {
-    mpps: f64,
-    mbit: f64,
+impl Port {
+    /// One line of `--json`; the README has the meaning of each key.
+    fn json(&self, event: &str, time: f64, seconds: f64, n: usize, counts: &Counts) -> Value {
+        let stats = counts.total;
+        let (rx, tx) = (Rate::received(stats, seconds), Rate::sent(stats, seconds));
+        let queue = |queue: &QueueStats| {
+            let QueueStats { rx_packets, rx_bytes, tx_packets, tx_bytes } = queue;
+            json!({
+                "rx_packets": rx_packets,
+                "rx_bytes": rx_bytes,
+                "tx_packets": tx_packets,
+                "tx_bytes": tx_bytes,
+            })
+        };
+        json!({
+            "event": event,
+            "time": rounded(time),
+            "seconds": rounded(seconds),
+            "port": n,
+            "device": self.label,
+            "link": self.link.to_string(),
+            "rx_packets": stats.rx_packets,
+            "rx_bytes": stats.rx_bytes,
+            "rx_mpps": rounded(rx.mpps),
+            "rx_mbit": rounded(rx.mbit),
+            "tx_packets": stats.tx_packets,
+            "tx_bytes": stats.tx_bytes,
+            "tx_mpps": rounded(tx.mpps),
+            "tx_mbit": rounded(tx.mbit),
+            "missed": stats.rx_missed,
+            "dropped": stats.rx_dropped,
+            "errors": stats.rx_errors,
+            "queues": counts.queues.iter().map(queue).collect::<Vec<_>>(),
+        })
+    }
+
+    fn labels(&self, n: usize) -> Labels {
+        vec![("port", n.to_string()), ("device", self.label.clone())]
+    }
+
+    fn queue_labels(&self, n: usize) -> impl Iterator<Item = Labels> {
+        let labels = self.labels(n);
+        (0..self.now.queues.len())
+            .map(move |queue| labels.iter().cloned().chain([("queue", queue.to_string())]).collect())
+    }
 }
 
-impl Rate {
-    fn received(stats: DeviceStats, seconds: f64) -> Self {
-        Self::new(stats.rx_packets, stats.rx_wire_bits(), seconds)
-    }
-
-    fn sent(stats: DeviceStats, seconds: f64) -> Self {
-        Self::new(stats.tx_packets, stats.tx_wire_bits(), seconds)
-    }
-
-    fn new(packets: u64, bits: u64, seconds: f64) -> Self {
-        let millions = |n: u64| n as f64 / 1e6 / seconds.max(1e-9);
-        Self { mpps: millions(packets), mbit: millions(bits) }
-    }
-}
-
-impl std::fmt::Display for Rate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A few packets a second are to be seen, too.
-        let decimals = if self.mpps > 0.0 && self.mpps < 0.01 { 6 } else { 2 };
-        write!(f, "{:.decimals$} Mpps {:.2} Mbit/s", self.mpps, self.mbit)
-    }
-}
-
-/// One line of `--json`; the README has the meaning of each key.
-fn json(event: &str, time: f64, seconds: f64, n: usize, port: &Port, stats: DeviceStats) -> String {
-    let (rx, tx) = (Rate::received(stats, seconds), Rate::sent(stats, seconds));
-    Object::default()
-        .text("event", event)
-        .number("time", time)
-        .number("seconds", seconds)
-        .count("port", n as u64)
-        .text("device", &port.label)
-        .text("link", &port.link)
-        .count("rx_packets", stats.rx_packets)
-        .count("rx_bytes", stats.rx_bytes)
-        .number("rx_mpps", rx.mpps)
-        .number("rx_mbit", rx.mbit)
-        .count("tx_packets", stats.tx_packets)
-        .count("tx_bytes", stats.tx_bytes)
-        .number("tx_mpps", tx.mpps)
-        .number("tx_mbit", tx.mbit)
-        .count("missed", stats.rx_missed)
-        .count("dropped", stats.rx_dropped)
-        .count("errors", stats.rx_errors)
-        .finish()
+/// A number with six decimals.
+fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
 }
 
 #[cfg(test)]
@@ -302,24 +392,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_have_the_framing_of_each_packet() {
-        // 10 Gbit/s of the smallest frames are 14.88 Mpps.
-        let stats = DeviceStats { rx_packets: 14_880_952, rx_bytes: 14_880_952 * 60, ..Default::default() };
-        assert_eq!(Rate::received(stats, 1.0).to_string(), "14.88 Mpps 10000.00 Mbit/s");
-        assert_eq!(Rate::sent(stats, 1.0).to_string(), "0.00 Mpps 0.00 Mbit/s");
-        assert_eq!(Rate::new(10, 6720, 1.0).to_string(), "0.000010 Mpps 0.01 Mbit/s");
-        assert_eq!(Rate::new(10, 6720, 0.0).to_string(), Rate::new(10, 6720, 1e-9).to_string());
-    }
-
-    #[test]
     fn a_json_line_has_all_keys() {
-        let port = Port {
-            label: "sim:rx=\"x\"".into(),
-            before: DeviceStats::default(),
-            now: DeviceStats::default(),
-            link: "up at 10000 Mbit/s".into(),
-        };
-        let stats = DeviceStats {
+        let total = DeviceStats {
             rx_packets: 2_000_000,
             rx_bytes: 120_000_000,
             rx_missed: 3,
@@ -328,12 +402,18 @@ mod tests {
             tx_packets: 2,
             tx_bytes: 120,
         };
+        let queue = QueueStats { rx_packets: 1, rx_bytes: 60, tx_packets: 2, tx_bytes: 120 };
+        let counts = Counts { total, queues: vec![queue] };
+        let link = LinkState { up: true, speed: 10_000 };
+        let port =
+            Port { label: "sim:rx=\"x\"".into(), link, before: Counts::default(), now: counts.clone() };
         assert_eq!(
-            json("rates", 4.0, 2.0, 1, &port, stats),
-            "{\"event\":\"rates\",\"time\":4.000000,\"seconds\":2.000000,\"port\":1,\"device\":\"sim:rx=\\\"x\\\"\",\
-             \"link\":\"up at 10000 Mbit/s\",\"rx_packets\":2000000,\"rx_bytes\":120000000,\"rx_mpps\":1.000000,\
-             \"rx_mbit\":672.000000,\"tx_packets\":2,\"tx_bytes\":120,\"tx_mpps\":0.000001,\"tx_mbit\":0.000672,\
-             \"missed\":3,\"dropped\":4,\"errors\":5}"
+            port.json("rates", 4.0, 2.0, 1, &counts).to_string(),
+            "{\"event\":\"rates\",\"time\":4.0,\"seconds\":2.0,\"port\":1,\"device\":\"sim:rx=\\\"x\\\"\",\
+             \"link\":\"up at 10000 Mbit/s\",\"rx_packets\":2000000,\"rx_bytes\":120000000,\"rx_mpps\":1.0,\
+             \"rx_mbit\":672.0,\"tx_packets\":2,\"tx_bytes\":120,\"tx_mpps\":1e-6,\"tx_mbit\":0.000672,\
+             \"missed\":3,\"dropped\":4,\"errors\":5,\
+             \"queues\":[{\"rx_packets\":1,\"rx_bytes\":60,\"tx_packets\":2,\"tx_bytes\":120}]}"
         );
     }
 }

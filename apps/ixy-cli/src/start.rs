@@ -4,19 +4,22 @@ use std::error::Error as _;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-use clap::error::ErrorKind as Told;
+use clap::error::ErrorKind as Kind;
+use clap::{Arg, ArgAction, Command, Parser, value_parser};
+use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::error::Error;
-use crate::flags::Flags;
+use crate::flags::{Flags, Verbosity};
+use crate::help::{STYLES, WIDEST};
 use crate::session::Session;
 
-/// The `main` of every program: reads the arguments, of which `flags` tells the common part, and runs it. An error is
-/// one line on standard error.
+/// The `main` of every program that moves frames: it reads the arguments and runs `run` with them. `flags` picks the
+/// shared flags out of the arguments. An error is one line on standard error.
 pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(), Error>) -> ExitCode {
-    let result = A::try_parse().map_err(Stop::from).and_then(|args| {
-        log_to_stderr(level(flags(&args)))?;
+    let result = parse::<A>().and_then(|args| {
+        log_to_stderr(&flags(&args).verbosity)?;
         let session = Session::of_process()?;
         let duration = flags(&args).duration;
         match run(args, &session) {
@@ -32,18 +35,18 @@ pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(
     ended(result)
 }
 
-/// The `main` of a program that moves no frames: it prints what `run` returns, all at once. Messages below warnings are shown
-/// if the environment variable `IXY_LOG` asks for them.
-pub fn tool<A: Parser>(run: fn(A) -> Result<String, Error>) -> ExitCode {
-    let result = A::try_parse().map_err(Stop::from).and_then(|args| {
-        log_to_stderr("warn")?;
+/// The `main` of a program that moves no frames: it prints what `run` returns, all at once. `verbosity` picks the shared
+/// flags out of the arguments.
+pub fn tool<A: Parser>(verbosity: fn(&A) -> &Verbosity, run: fn(A) -> Result<String, Error>) -> ExitCode {
+    let result = parse::<A>().and_then(|args| {
+        log_to_stderr(verbosity(&args))?;
         print(&run(args)?)?;
         Ok(())
     });
     ended(result)
 }
 
-/// Writes to standard output. A reader who has seen enough is no error.
+/// Writes to standard output. A reader that has closed the pipe is no error.
 ///
 /// # Errors
 /// Standard output takes no more.
@@ -55,15 +58,47 @@ pub fn print(text: &str) -> Result<(), Error> {
     }
 }
 
+/// The command of `A` with what all programs have: colours, completions, a manual page.
+fn command<A: Parser>() -> Command {
+    let completions = Arg::new("completions")
+        .long("completions")
+        .value_name("SHELL")
+        .value_parser(value_parser!(Shell))
+        .help("Print a completion script for this shell and exit");
+    let man = Arg::new("man").long("man").action(ArgAction::SetTrue).help("Print the manual page and exit");
+    let own = [completions, man].map(|arg| arg.exclusive(true).hide_short_help(true).help_heading("Set-up"));
+    A::command().styles(STYLES).max_term_width(WIDEST).args(own)
+}
+
+fn parse<A: Parser>() -> Result<A, Stop> {
+    let mut command = command::<A>();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let mut printed = Vec::new();
+    if let Some(shell) = matches.get_one::<Shell>("completions") {
+        let name = command.get_name().to_owned();
+        clap_complete::generate(*shell, &mut command, name, &mut printed);
+    } else if matches.get_flag("man") {
+        clap_mangen::Man::new(command).render(&mut printed).map_err(Error::Output)?;
+    } else {
+        return Ok(A::from_arg_matches(&matches)?);
+    }
+    Err(Stop::Print(String::from_utf8_lossy(&printed).into_owned()))
+}
+
 fn ended(result: Result<(), Stop>) -> ExitCode {
+    let result = match result {
+        Err(Stop::Help(help)) => {
+            // In colour on a terminal. When it fails the reader is gone.
+            let _ = help.print();
+            Ok(())
+        }
+        Err(Stop::Print(text)) => print(&text),
+        Err(Stop::Failed(error)) => Err(error),
+        Ok(()) => Ok(()),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Stop::Told(text)) => {
-            // Nobody is left to be told when this fails.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
-        Err(Stop::Failed(error)) => {
+        Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {}", one_line(&error));
             ExitCode::from(error.exit_code())
         }
@@ -72,8 +107,10 @@ fn ended(result: Result<(), Stop>) -> ExitCode {
 
 /// Why a program ends early.
 enum Stop {
-    /// All that was asked for was a text.
-    Told(String),
+    /// All that was asked for was the help or the version.
+    Help(clap::Error),
+    /// All that was asked for was this text.
+    Print(String),
     Failed(Error),
 }
 
@@ -85,15 +122,24 @@ impl From<Error> for Stop {
 
 impl From<clap::Error> for Stop {
     fn from(error: clap::Error) -> Self {
-        let text = error.render().to_string();
-        if matches!(error.kind(), Told::DisplayHelp | Told::DisplayVersion) {
-            return Self::Told(text);
+        if matches!(error.kind(), Kind::DisplayHelp | Kind::DisplayVersion) {
+            return Self::Help(error);
         }
-        // clap explains in paragraphs; the first ones say what is wrong, then comes the usage.
-        let told = text.split("\n\nUsage:").next().and_then(|t| t.split("\n\nFor more information").next());
-        let told = told.unwrap_or(&text).trim_start_matches("error: ");
-        Self::Failed(Error::Usage(told.split_whitespace().collect::<Vec<_>>().join(" ")))
+        Self::Failed(Error::Usage(in_one_line(&error.render().to_string())))
     }
+}
+
+/// What clap says in paragraphs, as one line: what is wrong, then its tips; without the usage that follows them.
+fn in_one_line(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let paragraphs = text.split("\n\n").take_while(|paragraph| {
+        !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information")
+    });
+    let lines = paragraphs.map(|paragraph| {
+        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        words.strip_prefix("tip: ").map(str::to_owned).unwrap_or(words)
+    });
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 /// The message, with its causes that it does not have in itself, and no line feed.
@@ -110,27 +156,57 @@ fn one_line(error: &Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The level of messages that the flags ask for.
-fn level(flags: &Flags) -> &'static str {
-    match (flags.quiet, flags.verbose) {
-        (true, _) => "error",
-        (_, 0) => "warn",
-        (_, 1) => "info",
-        (_, 2) => "debug",
-        _ => "trace",
-    }
-}
-
-/// Logs to standard error, with this level or the one that the environment wants.
-fn log_to_stderr(level: &str) -> Result<(), Error> {
-    let wanted = std::env::var("IXY_LOG").ok().filter(|wanted| !wanted.is_empty());
-    let filter = EnvFilter::try_new(wanted.as_deref().unwrap_or(level)).map_err(|error| {
-        Error::Usage(format!(
-            "IXY_LOG is `{}`: {error}; write a level such as debug",
-            wanted.unwrap_or_default()
-        ))
-    })?;
+/// Logs to standard error, at this level or as the environment variable `IXY_LOG` says.
+fn log_to_stderr(verbosity: &Verbosity) -> Result<(), Error> {
+    let filter = match std::env::var("IXY_LOG").ok().filter(|wanted| !wanted.is_empty()) {
+        Some(wanted) => filter(&wanted)?,
+        None => EnvFilter::new(verbosity.level()),
+    };
     // A second call in one process keeps the first one's.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     Ok(())
+}
+
+/// Reads the value of `IXY_LOG`. A word without `=` has to be a level: taken for the name of a module, a misspelt level
+/// would switch off all messages.
+fn filter(wanted: &str) -> Result<EnvFilter, Error> {
+    let wrong = |what: &str| {
+        Error::Usage(format!(
+            "IXY_LOG is `{wanted}`: {what}; write a level (off, error, warn, info, debug, trace), also by crate, such as \
+             warn,ixy_sim=debug"
+        ))
+    };
+    let words = wanted.split(',').filter(|word| !word.contains(['=', '[']));
+    if let Some(word) = words.map(str::trim).find(|word| word.parse::<LevelFilter>().is_err()) {
+        return Err(wrong(&format!("`{word}` is no level")));
+    }
+    EnvFilter::try_new(wanted).map_err(|error| wrong(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clap_says_in_paragraphs_becomes_one_line_with_stops() {
+        let text = "error: unexpected argument '--queue' found\n\n  tip: a similar argument exists: '--queues'\n\nUsage: x\n\n\
+                    For more information, try '--help'.\n";
+        let line = "unexpected argument '--queue' found; a similar argument exists: '--queues'";
+        assert_eq!(in_one_line(text), line);
+        let text =
+            "error: the following required arguments were not provided:\n  <A>\n  <B>\n\nUsage: x <A> <B>\n";
+        assert_eq!(in_one_line(text), "the following required arguments were not provided: <A> <B>");
+    }
+
+    #[test]
+    fn a_level_that_is_misspelt_is_an_error_and_a_level_by_crate_is_not() {
+        for good in ["debug", "DEBUG", "off", "warn,ixy_sim=debug", "ixy_sim=trace", "ixy_sim[span]=info"] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+        for bad in ["loud", "ixy_sim", "warn,loud", "ixy_sim=loud"] {
+            let error = filter(bad).map(drop).map_err(|error| (error.exit_code(), error.to_string()));
+            let Err((2, text)) = error else { unreachable!("{bad}: {error:?}") };
+            assert!(text.contains("IXY_LOG") && text.contains("debug"), "{text}");
+        }
+    }
 }

@@ -15,11 +15,20 @@ use ixy_core::{Batch, RxQueue};
 use ixy_pcap::{Format, GiveUp, Writer};
 use sequence::Sequence;
 
-/// Records the frames that a device receives into a pcap or pcapng file with nanosecond timestamps, or checks their numbers. Ends when the input has ended,
-/// after -c frames, after --duration, or by a signal. All frames of a batch have the time at which it was taken off the
-/// ring.
+const EXAMPLES: &[&str] = &[
+    "ixy-dump sim -w out.pcap --count 1000",
+    "ixy-dump 03:00.0 -w out.pcap --duration 1m",
+    "ixy-dump sim:socket=/tmp/b -w out.pcapng --host 10.0.0.2 --proto udp",
+    "ixy-dump sim:socket=/tmp/b --check",
+    "ixy-dump 03:00.0 -w - -q | tcpdump -r -",
+];
+
+/// Records the frames that a device receives to a pcap or pcapng file, or checks their numbers
+///
+/// Timestamps are in nanoseconds; all frames of a batch have the time at which the batch was taken off the ring. It ends
+/// when the input has ended, after -c frames, after --duration, or by a signal.
 #[derive(Debug, Parser)]
-#[command(version, after_help = ixy_cli::HELP)]
+#[command(name = "ixy-dump", version, after_help = ixy_cli::SHORT_HELP, after_long_help = ixy_cli::help(EXAMPLES))]
 pub(crate) struct Args {
     /// The device
     device: ixy::Address,
@@ -139,7 +148,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
 
     let to_stdout = args.write.as_ref().is_some_and(|path| path.as_os_str() == "-");
     let session = if to_stdout { session.clone().with_statistics_on_stderr() } else { session.clone() };
-    let mut reporter = Reporter::new(&session, &args.flags, &devices).with_goal(args.count);
+    let mut reporter = Reporter::new(&session, &args.flags, &devices)?.with_goal(args.count);
     let mut batch = Batch::new(args.flags.batch.into());
     let mut idle = args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue));
     let mut flushed = Instant::now();

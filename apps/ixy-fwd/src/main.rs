@@ -62,10 +62,10 @@ fn forward<T: Fn(&mut Packet)>(
 
 /// Runs with what `touch` does to each frame compiled into the loop.
 fn run_with<T: Fn(&mut Packet) + Copy + Send>(args: Args, session: &Session, touch: T) -> Result<(), Error> {
+    let threads = args.threads();
     let mut devices = ixy::open(&[args.a, args.b], &args.waiting.of(args.flags.options(session)))?;
     ixy_cli::settle(&devices, session)?;
     let inputs = [Input::default(), Input::default()];
-    let threads = usize::from(args.threads.min(args.flags.queues));
     let mut shares: Vec<Vec<Direction<T>>> = (0..threads).map(|_| Vec::new()).collect();
     for n in 0..devices[0].queues().min(devices[1].queues()) {
         for (from, to) in [(0, 1), (1, 0)] {
@@ -76,7 +76,7 @@ fn run_with<T: Fn(&mut Packet) + Copy + Send>(args: Args, session: &Session, tou
     }
     let Some((own, others)) = shares.split_first_mut() else { return Ok(()) };
 
-    let mut reporter = Reporter::new(session, &args.flags, &devices);
+    let mut reporter = Reporter::new(session, &args.flags, &devices)?;
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for share in others {

@@ -100,8 +100,8 @@ fn json_has_one_valid_object_a_line() {
     assert_eq!(code, Some(0));
     let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-    assert_eq!(events, ["rates", "rates", "summary", "summary"]);
-    assert_eq!(lines[3]["device"], "sim:flood,size=100");
+    assert_eq!(events, ["rates", "rates", "rates", "rates", "summary", "summary"]);
+    assert_eq!(lines[5]["device"], "sim:flood,size=100");
     for line in &lines {
         let rx = line["rx_packets"].as_u64().unwrap();
         let size = if line["port"] == 0 { 60 } else { 100 };
@@ -110,7 +110,7 @@ fn json_has_one_valid_object_a_line() {
         assert!((line["rx_mbit"].as_f64().unwrap() - mbit).abs() < mbit * 0.001 + 0.001, "{line}");
         assert_eq!(line["missed"], 0);
     }
-    assert_eq!(lines[3]["link"], "up at 10000 Mbit/s");
+    assert_eq!(lines[5]["link"], "up at 10000 Mbit/s");
 }
 
 #[test]
@@ -346,18 +346,32 @@ fn wrong_arguments_are_one_line_and_exit_code_2() {
     fails(&["sim", "sim", "--queues", "0"], 2, &["--queues"]);
     fails(&["sim", "sim", "--duration", "soon"], 2, &["--duration", "soon", "200ms"]);
     fails(&["vfio-user:", "sim"], 2, &["`vfio-user:`", "no device address", "vfio-user:/run/nic"]);
-    fails(&["sim", "sim", "--bach", "3"], 2, &["--bach", "--batch"]);
+    fails(&["sim", "sim", "--bach", "3"], 2, &["'--bach' found; a similar argument exists: '--batch'"]);
+    fails(&["sim", "sim", "--interval", "0"], 2, &["--interval", "10ms"]);
+    fails(&["sim:rx=tests/a,b.pcap", "sim"], 2, &["`b.pcap`", "comma", "write it twice"]);
+    fails(&["sim:tap=averyveryverylongname", "sim"], 2, &["averyveryverylongname", "1 to 15"]);
+    fails(&["ffff:03:00.0", "ffff:03:00.0"], 2, &["ffff:03:00.0", "same device"]);
+    fails(&["vfio-user:/run/x", "vfio-user:/run/x"], 2, &["vfio-user:/run/x", "same device"]);
+    fails(&["sim:cable=a", "sim"], 2, &["sim:cable=a", "other end"]);
+}
+
+#[test]
+fn a_level_of_messages_that_does_not_exist_is_an_error() {
+    let Ended { code, err, .. } = ended({
+        let mut command = program(&["sim", "sim", "--duration", "0"]);
+        command.env("IXY_LOG", "loud");
+        command
+    });
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("IXY_LOG is `loud`") && err.contains("debug"), "{err}");
 }
 
 #[test]
 fn devices_that_cannot_be_had_are_one_line_and_exit_code_1() {
     // There is no such PCI domain, so nothing is touched.
     fails(&["ffff:03:00.0", "sim"], 1, &["ffff:03:00.0", "lspci"]);
-    fails(&["ffff:03:00.0", "ffff:03:00.0"], 1, &["ffff:03:00.0", "same device"]);
     fails(&["vfio-user:/no/such/nic", "sim"], 1, &["/no/such/nic", "No such file", "is the server running"]);
     fails(&["vfio-user:/dev/null", "sim"], 1, &["/dev/null", "refused"]);
-    fails(&["vfio-user:/run/x", "vfio-user:/run/x"], 1, &["vfio-user:/run/x", "same device"]);
-    fails(&["sim:cable=a", "sim"], 1, &["sim:cable=a", "other end"]);
     fails(&["sim:rx=/no/such.pcap", "sim"], 1, &["/no/such.pcap", "No such file"]);
     fails(&["sim:socket=/no/such/place", "sim"], 1, &["/no/such/place"]);
     fails(&["sim:tx=/dev/full", "sim"], 1, &["/dev/full", "No space left"]);
@@ -369,16 +383,16 @@ fn a_failure_leaves_no_file_behind() {
     let output = directory.path().join("out.pcap");
     let tx = format!("sim:tx={}", output.display());
     let socket = format!("sim:socket={}", directory.path().join("s").display());
-    for (a, b) in [
-        (tx.as_str(), "ffff:03:00.0"),
-        (&tx, "sim:cable=a"),
-        (&tx, "vfio-user:/run/x"),
-        (&tx, "sim:rx=/no/such.pcap"),
-        (&tx, &tx),
-        (&socket, "sim:rx=/no/such.pcap"),
-        ("sim:rx=/no/such.pcap", &tx),
+    for (a, b, code) in [
+        (tx.as_str(), "ffff:03:00.0", 1),
+        (&tx, "sim:cable=a", 2),
+        (&tx, "vfio-user:/run/x", 1),
+        (&tx, "sim:rx=/no/such.pcap", 1),
+        (&tx, &tx, 2),
+        (&socket, "sim:rx=/no/such.pcap", 1),
+        ("sim:rx=/no/such.pcap", &tx, 1),
     ] {
-        fails(&[a, b], 1, &[]);
+        fails(&[a, b], code, &[]);
         let left: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
         assert!(left.is_empty(), "{a} {b}: {left:?}");
     }

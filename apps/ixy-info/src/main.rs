@@ -1,4 +1,4 @@
-//! ixy-info lists the machine's network cards: what each is, which driver holds it, and what is missing before ixy can use it.
+//! ixy-info lists every network card: its model, which driver holds it, and the commands needed before ixy can use it.
 #![forbid(unsafe_code)]
 
 mod card;
@@ -10,16 +10,18 @@ mod system;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ixy_cli::Error;
+use ixy_cli::{Error, Verbosity};
 
 use crate::card::Card;
 use crate::system::System;
 
-/// Lists the network cards of this machine: what each is, which kernel driver and which interfaces it has, how the IOMMU
-/// treats it, and what is missing before ixy can use it, with the command for it. With an address it shows that device
-/// alone, and with --registers it prints its registers. It changes nothing: every file is opened for reading.
+/// Lists the network cards of this machine, and what is missing before ixy can use each
+///
+/// It shows the model of each card, its kernel driver and network interfaces, how the IOMMU treats it, and the commands
+/// that make it usable. With an address it shows that device alone, and with --registers the registers of the device. It
+/// changes nothing: it opens every file for reading only. Any user may run it; it says what only root may see.
 #[derive(Debug, Parser)]
-#[command(version, after_help = HELP)]
+#[command(name = "ixy-info", version, after_help = SHORT_HELP, after_long_help = ixy_cli::help_of(SECTIONS, EXAMPLES))]
 struct Args {
     /// One device: 0000:03:00.0 or 03:00.0 as `lspci` prints it, or sim
     address: Option<String>,
@@ -38,20 +40,26 @@ struct Args {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    verbosity: Verbosity,
 }
 
-const HELP: &str = "\
-Examples:
-  ixy-info
-  ixy-info 03:00.0
-  ixy-info 03:00.0 --json
-  sudo ixy-info 03:00.0 --registers --only RXDCTL --only LINK
-  ixy-info sim --registers
+const SHORT_HELP: &str = "--help has examples and exit codes.";
 
-A software card (sim) is made for the occasion, driven, and its registers are read then; addresses that would make a file,
-a socket or an interface are refused, and those of another process (`ixy-serve --trace` shows these).
-Any user may run this; what only root may see is said to be so.
-Exit code 0: all went well; 1: an error, told in one line; 2: the arguments are wrong.";
+const SECTIONS: &[(&str, &str)] = &[(
+    "Addresses",
+    "A PCI address, or sim with options that name no file, socket or interface. ixy-info makes such a software card, lets a \
+     driver start it, and reads its registers. The registers of a card that another process serves are shown by \
+     `ixy-serve --trace`.",
+)];
+
+const EXAMPLES: &[&str] = &[
+    "ixy-info",
+    "ixy-info 03:00.0",
+    "ixy-info 03:00.0 --json",
+    "sudo ixy-info 03:00.0 --registers --only RXDCTL --only LINK",
+    "ixy-info sim --registers",
+];
 
 fn run(args: Args) -> Result<String, Error> {
     let system = System::of_process();
@@ -90,5 +98,5 @@ fn run(args: Args) -> Result<String, Error> {
 }
 
 fn main() -> ExitCode {
-    ixy_cli::tool(run)
+    ixy_cli::tool(|args: &Args| &args.verbosity, run)
 }

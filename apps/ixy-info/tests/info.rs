@@ -428,7 +428,7 @@ fn wrong_arguments_and_missing_devices_are_one_line() {
     let (_, _, err) = tree.run(INFO, &["eth9"]);
     assert!(!err.contains("sim:rx") && !err.contains("vfio-user"), "what is refused is not proposed: {err}");
     fails(&tree, &["09:00.0"], 1, &["there is no PCI device 0000:09:00.0"]);
-    fails(&tree, &["sim:speed=3"], 1, &["speed"]);
+    fails(&tree, &["sim:speed=3"], 2, &["speed"]);
     fails(&tree, &["vfio-user:/run/x"], 2, &["vfio-user:/run/x", "ixy-serve --trace"]);
     fails(&tree, &["--registers"], 2, &["<ADDRESS>"]);
     fails(&tree, &[CARD, "--all"], 2, &["--registers"]);

@@ -23,8 +23,16 @@ use replay::Replay;
 use source::{Numbered, Source};
 use timing::{Own, Timing};
 
-/// Sends numbered UDP frames, or the frames of a capture. Ends after --count frames, at the end of the capture, after
-/// --duration, or by a signal.
+const EXAMPLES: &[&str] = &[
+    "ixy-pktgen sim --rate 1M --duration 5",
+    "ixy-pktgen 03:00.0 --size 1514 --rate 5Gbit --flows 64",
+    "ixy-pktgen sim:socket=/tmp/a --count 100000",
+    "ixy-pktgen sim:tap=left --pcap in.pcap --loop",
+];
+
+/// Sends numbered UDP frames, or the frames of a capture
+///
+/// It ends after --count frames, at the end of the capture, after --duration, or by a signal.
 ///
 /// A generated frame is Ethernet, IPv4 or IPv6, and UDP. Its payload starts with `ixy#`, and its last four bytes are the
 /// frame's number, big-endian, from 0 on: ixy-dump --check finds lost, repeated and reordered frames by it. With --size 60
@@ -36,18 +44,17 @@ use timing::{Own, Timing};
 /// long, and frames that were cut when they were captured are counted, and warnings name the first of each kind; the exit
 /// code stays 0. Frames that arrive meanwhile are counted and freed.
 #[derive(Debug, Parser)]
-#[command(version, after_help = ixy_cli::HELP)]
+#[command(name = "ixy-pktgen", version, after_help = ixy_cli::SHORT_HELP, after_long_help = ixy_cli::help(EXAMPLES))]
 pub(crate) struct Args {
     /// The device
     device: ixy::Address,
-    /// Send so many packets a second (1M, 500k), or bits a second on the wire (5Gbit), evenly; as fast as it goes if not
-    /// given
+    /// Packets per second (1M, 500k), or bits per second on the wire (5Gbit), evenly spaced [default: as fast as possible]
     #[arg(long, value_name = "RATE")]
     rate: Option<Rate>,
     /// Bytes of each frame without frame check sequence, 60 to 1514 [default: 60, with IPv6 74]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(60..=1514))]
     size: Option<u16>,
-    /// End after so many frames
+    /// End after this many frames
     #[arg(long, value_name = "N")]
     count: Option<u64>,
     #[command(flatten)]
@@ -55,7 +62,7 @@ pub(crate) struct Args {
     /// Send the frames of this capture (pcap or pcapng, gzip or not) at their own pace, or at --rate; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "size", conflicts_with_all = fields::FLAGS)]
     pcap: Option<PathBuf>,
-    /// Send the capture as fast as it goes
+    /// Send the capture as fast as possible
     #[arg(long, requires = "pcap", conflicts_with_all = ["rate", "speed", "max_gap"])]
     fast: bool,
     /// Send the capture this many times as fast as it was captured: 2, 0.5
@@ -67,7 +74,7 @@ pub(crate) struct Args {
     /// Send the capture again and again
     #[arg(long = "loop", requires = "pcap")]
     endless: bool,
-    /// Wait at most so long for a link
+    /// How long to wait for a link
     #[arg(long, value_name = "TIME", default_value = "60", value_parser = ixy_cli::duration)]
     link_timeout: Duration,
     #[command(flatten)]
@@ -187,7 +194,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let pool = device.new_pool(buffers)?;
     ixy_cli::wait_for_link(device, args.link_timeout, session)?;
 
-    let mut reporter = Reporter::new(session, flags, &devices).with_goal(args.count);
+    let mut reporter = Reporter::new(session, flags, &devices)?.with_goal(args.count);
     let go_on = |sent| reporter.go_on(&devices, sent);
     let count = args.count.unwrap_or(u64::MAX);
     let (mut skipped, mut result) = (0, Ok(()));

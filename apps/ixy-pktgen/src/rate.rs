@@ -36,6 +36,9 @@ impl FromStr for Rate {
         match rate.filter(|rate| rate.is_finite() && *rate > 0.0) {
             Some(rate) if bits => Ok(Self::Bits(rate)),
             Some(rate) => Ok(Self::Packets(rate)),
+            None if rate == Some(0.0) => {
+                Err("a rate is more than 0; leave --rate out to send as fast as possible".into())
+            }
             None => Err("write packets a second, such as 1M or 500k, or bits a second, such as 5Gbit".into()),
         }
     }

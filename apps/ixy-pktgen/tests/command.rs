@@ -288,6 +288,7 @@ fn without_a_link_it_ends_with_an_error_in_time() {
 fn wrong_arguments_are_one_line() {
     fails(&["sim", "--size", "59"], 2, &["--size", "59", "60..=1514"]);
     fails(&["sim", "--size", "1515"], 2, &["--size"]);
+    fails(&["sim", "--rate", "0"], 2, &["--rate", "more than 0"]);
     fails(&["sim", "--rate", "fast"], 2, &["--rate", "1M", "5Gbit"]);
     fails(&["sim", "--flows", "0"], 2, &["--flows"]);
     fails(&["sim", "--dst-mac", "02:00"], 2, &["--dst-mac", "an Ethernet address"]);

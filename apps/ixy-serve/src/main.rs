@@ -12,31 +12,42 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use ixy_cli::{Error, Session};
+use ixy_cli::{Error, Listen, Metrics, Session, Verbosity};
 use ixy_sim::wire::GiveUp;
 
 use crate::ports::Ports;
 use crate::serving::Serving;
 use crate::trace::Trace;
 
-/// Serves software 82599 network cards over vfio-user, one at each socket: as the device vfio-user:PATH to ixy-fwd and the
-/// others, and to QEMU. All cards are in this process, with wires between them or to elsewhere. A card has one client at a
-/// time, and is as after power on for the next one. Ends by SIGINT or SIGTERM; sockets are removed then, and captures are
-/// complete.
+/// Serves software 82599 network cards to other processes and virtual machines
+///
+/// Each card is at a socket of its own and speaks vfio-user: ixy-fwd and the other programs open it as vfio-user:PATH,
+/// and QEMU gives it to a virtual machine. All cards are in this process, with wires between them or to other places. A card
+/// serves one client at a time and is reset when that client leaves. SIGINT or SIGTERM ends the program, which then
+/// removes the sockets and completes the captures.
 #[derive(Debug, Parser)]
-#[command(version, after_help = HELP)]
+#[command(name = "ixy-serve", version, after_help = SHORT_HELP, after_long_help = ixy_cli::help_of(SECTIONS, EXAMPLES))]
 struct Args {
     #[command(flatten)]
     ports: Ports,
-    /// Print statistics of each port every so many seconds, and at the end; 0: only then
+    /// Print statistics of each port at this interval in seconds and at the end; 0, or no value, only at the end
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "0", value_parser = clap::value_parser!(u32).range(..=86_400))]
     stats: Option<u32>,
+    /// Serve statistics to Prometheus at http://ADDR/metrics
+    ///
+    /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100, [2001:db8::7]:9100,
+    /// 0.0.0.0:9100 for all interfaces). Anybody who reaches the address can read the statistics. Port 0 takes a free
+    /// one, which -v prints.
+    #[arg(long, value_name = "ADDR", value_parser = Listen::parse)]
+    metrics: Option<Listen>,
     /// Print what clients do: accesses to registers by name and field, configuration space, memory, interrupts
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text")]
     trace: Option<Format>,
-    /// Write that to a file instead of standard error
+    /// Write the trace to a file instead of standard error
     #[arg(long, value_name = "FILE", requires = "trace")]
     trace_file: Option<PathBuf>,
+    #[command(flatten)]
+    verbosity: Verbosity,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,30 +62,44 @@ enum Format {
     Json,
 }
 
-const HELP: &str = "\
-Wires: what `sim` addresses have behind the colon, such as loopback, cable=NAME (twice: a cable between two ports),
-socket=PATH (to another process), rx=IN.pcap,tx=OUT.pcap, tap=NAME, flood,size=BYTES. Ports without --wire are joined by
-cables, the first with the second, the third with the fourth, and so on; one that is left over is flooded with frames and
-takes all that it is sent, as plain `sim` does.
+const SHORT_HELP: &str = "--help explains wires, traces and virtual functions, with examples and exit codes.";
 
-A trace names registers and their fields as the datasheet does, with its sections; text leaves out fields that are zero.
-It has one line for equal accesses in a row, for neighbours (MTA[0..=127]), for doorbells of a queue, for words of the
-EEPROM and for bytes of the SFP+ module; a loop has a line for each access in it, and says how many turns it took. A line
-has the time of its first access, and waits at most 0.2 s for more (up to 10 s where the same goes on for long).
-`--trace init` is the first thing to look at: how a driver starts the card.
+const SECTIONS: &[(&str, &str)] = &[
+    (
+        "Wires",
+        "A wire is what follows `sim:` in an address, such as loopback, cable=NAME (given twice: a cable between two \
+         ports), socket=PATH (to another process), rx=IN.pcap,tx=OUT.pcap, tap=NAME, flood,size=BYTES. Cables join the \
+         ports without --wire: the first with the second, the third with the fourth, and so on. A port that is left over \
+         is flooded with frames and swallows all that it is sent, as plain `sim` does.",
+    ),
+    (
+        "Trace",
+        "A trace names registers and their fields as the datasheet does, with its sections; text leaves out fields that are \
+         zero. It has one line for equal accesses in a row, for neighbours (MTA[0..=127]), for doorbells of a queue, for words \
+         of the EEPROM and for bytes of the SFP+ module. A loop has a line for each access in it and the number of turns. A \
+         line has the time of its first access, and waits at most 0.2 s for more (up to 10 s where the same goes on for long). \
+         `--trace init` is the first thing to look at: how a driver starts the card.",
+    ),
+    (
+        "Virtual functions",
+        "A virtual function is a device of its own, and the driver of its port decides what it may do. The functions of a \
+         port are numbered from 0 in the order of --vf.",
+    ),
+    (
+        "Sockets",
+        "Only its owner can use a socket (mode 0600). A socket that a server left behind is replaced; anything else at that \
+         path stays, and is an error. -v shows clients that come and go.",
+    ),
+];
 
-A virtual function is a device of its own, of which the client of its port says what it may do. The functions of a port
-are numbered in the order of --vf, from 0.
+const EXAMPLES: &[&str] = &[
+    "ixy-serve --socket /tmp/a --socket /tmp/b        # what one sends, the other receives",
+    "ixy-serve --socket /tmp/a --wire rx=in.pcap,tx=out.pcap --stats 1",
+    "ixy-serve --socket /tmp/a --trace init           # then: ixy-dump vfio-user:/tmp/a -w /dev/null",
+    "ixy-serve --socket /tmp/a --metrics 9100         # then: curl http://127.0.0.1:9100/metrics",
+];
 
-Examples:
-  ixy-serve --socket /tmp/a --socket /tmp/b        # what one sends, the other receives
-  ixy-serve --socket /tmp/a --wire rx=in.pcap,tx=out.pcap --stats 1
-  ixy-serve --socket /tmp/a --trace init           # then: ixy-dump vfio-user:/tmp/a -w /dev/null
-
-A socket is for its owner only (mode 0600). One that a server has left behind is replaced; anything else at that path is
-left alone and is an error. IXY_LOG=info shows clients that come and go.";
-
-/// How often it is looked at whether the process is to end.
+/// How often the main thread looks whether the process is to end, and refreshes metrics.
 const TICK: Duration = Duration::from_millis(50);
 
 fn run(args: Args) -> Result<String, Error> {
@@ -86,6 +111,7 @@ fn run(args: Args) -> Result<String, Error> {
         Err(_) if session.stopped() => return Ok(String::new()),
         started => started?,
     };
+    let metrics = args.metrics.map(|at| Metrics::serve(at, serving.metrics())).transpose()?;
     ixy_cli::print(&serving.announcement())?;
     let every = args.stats.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
     let mut due = every.map(|every| Instant::now() + every);
@@ -93,6 +119,9 @@ fn run(args: Args) -> Result<String, Error> {
         std::thread::sleep(TICK);
         if let Some(trace) = &trace {
             trace.show_what_waits();
+        }
+        if let Some(metrics) = &metrics {
+            metrics.publish(serving.metrics());
         }
         if let (Some(at), Some(every)) = (due, every)
             && Instant::now() >= at
@@ -110,5 +139,5 @@ fn run(args: Args) -> Result<String, Error> {
 }
 
 fn main() -> ExitCode {
-    ixy_cli::tool(run)
+    ixy_cli::tool(|args: &Args| &args.verbosity, run)
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use ixy_cli::Error;
+use ixy_cli::{Error, Metric};
 use ixy_core::MacAddress;
 use ixy_sim::PollThread;
 use ixy_sim::serve::{Port, Settings, VfPort};
-use ixy_sim::wire::{Cables, Counted, FrameCounts, GiveUp};
+use ixy_sim::wire::{Cables, Counted, FrameCounts, GiveUp, WireError};
 use ixy_vfio_user::server::{Listener, ServerLimits, Stop};
 
 use crate::ports;
@@ -62,7 +62,7 @@ impl Serving {
         let mut served = Vec::new();
         for port in &ports {
             let wire =
-                Counted::new(port.wire.connect_unless(&cables, give_up).map_err(failed(&port.socket))?);
+                Counted::new(port.wire.connect_unless(&cables, give_up).map_err(unwired(&port.socket))?);
             let frames = Arc::clone(wire.counts());
             let name = port.socket.display().to_string();
             let told = trace.map(|trace| trace.of_port(&name));
@@ -128,6 +128,11 @@ impl Serving {
         self.ports.iter().map(statistics::lines).collect()
     }
 
+    /// The same for `--metrics`.
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        statistics::metrics(&self.ports)
+    }
+
     /// Ends all servers, whose sockets are removed then, and writes out what wires buffer.
     ///
     /// # Errors
@@ -175,6 +180,14 @@ fn ended(name: &str, thread: Option<Server>) -> Result<(), Error> {
         None | Some(Ok(Ok(()))) => Ok(()),
         Some(Ok(Err(error))) => Err(failed(Path::new(name))(error)),
         Some(Err(_)) => Err(failed(Path::new(name))("its thread panicked")),
+    }
+}
+
+/// A wire that cannot be had; that its options are wrong is a mistake in the arguments.
+fn unwired(path: &Path) -> impl Fn(WireError) -> Error {
+    move |error| match error.is_usage() {
+        true => Error::Usage(format!("--wire for --socket {}: {error}", path.display())),
+        false => failed(path)(error),
     }
 }
 

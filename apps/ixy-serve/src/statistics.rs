@@ -1,4 +1,7 @@
-//! What a port has counted, in lines.
+//! What a port has counted, in lines and for Prometheus.
+
+use ixy_cli::{Labels, Metric};
+use ixy_vfio_user::server::Server;
 
 use crate::serving::{Served, ServedFunction};
 
@@ -25,4 +28,43 @@ fn line(served: &Served) -> String {
         "{name}: {received} frames received, {sent} sent, {faults} DMA faults{last}, {refused} messages refused, \
          {bad} bad descriptors, {clients} clients\n"
     )
+}
+
+/// What all ports and their virtual functions counted.
+pub(crate) fn metrics(ports: &[Served]) -> Vec<Metric> {
+    let labels = |name: &String| vec![("socket", name.clone())];
+    let of_ports = |value: fn(&Served) -> u64| -> Vec<(Labels, u64)> {
+        ports.iter().map(|port| (labels(&port.name), value(port))).collect()
+    };
+    let of_servers = |value: fn(&Server) -> u64| -> Vec<(Labels, u64)> {
+        let servers = ports.iter().flat_map(|port| {
+            let functions = port.functions.iter().map(|function| (&function.name, function.port.server()));
+            std::iter::once((&port.name, port.port.server())).chain(functions)
+        });
+        servers.map(|(name, server)| (labels(name), value(server))).collect()
+    };
+    vec![
+        Metric::counter(
+            "wire_rx_frames",
+            "Frames that came from the wire",
+            of_ports(|p| p.frames.received()),
+        ),
+        Metric::counter("wire_tx_frames", "Frames that went to the wire", of_ports(|p| p.frames.sent())),
+        Metric::counter(
+            "bad_descriptors",
+            "Descriptors that a card refused",
+            of_ports(|p| p.port.nic().bad_descriptors()),
+        ),
+        Metric::counter("clients", "Clients that connected", of_ports(|p| p.port.clients())),
+        Metric::counter(
+            "dma_faults",
+            "Accesses outside the memory of the client",
+            of_servers(|s| s.memory().faults()),
+        ),
+        Metric::counter(
+            "refused_messages",
+            "Messages of clients that were refused",
+            of_servers(|s| s.refused()),
+        ),
+    ]
 }

@@ -1,7 +1,7 @@
 //! The program as a user runs it: processes and sockets.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
@@ -26,6 +26,29 @@ struct Server {
     child: Child,
     out: BufReader<std::process::ChildStdout>,
     announced: Vec<String>,
+}
+
+#[test]
+fn metrics_of_each_port_are_served_over_http() {
+    let directory = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| directory.path().join(name));
+    let flags = ["--socket", text(&a), "--socket", text(&b), "--metrics", "0", "-v"];
+    let mut server = Server::start(&flags, 2);
+    let mut err = BufReader::new(server.child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = err.find(|line| line.contains("metrics are at ")).unwrap();
+    let address = line.split("http://").nth(1).unwrap().strip_suffix("/metrics").unwrap().to_owned();
+    std::thread::spawn(move || err.for_each(drop));
+    let _client = connect(&a);
+    let clients =
+        |path: &Path, count: u64| format!("ixy_clients_total{{socket=\"{}\"}} {count}\n", text(path));
+    wait_for("the client is counted", || {
+        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        answer.contains(&clients(&a, 1)) && answer.contains(&clients(&b, 0))
+    });
 }
 
 impl Server {
@@ -452,6 +475,8 @@ fn wrong_arguments_and_wires_are_one_line() {
         (vec!["--socket", text(&socket), "--wire", "nonsense"], 2, "nonsense"),
         (vec!["--socket", text(&socket), "--wire", "cable=x"], 2, "cable=x has one end only"),
         (vec!["--socket", text(&socket), "--wire", &missing], 1, "missing.pcap"),
+        (vec!["--socket", text(&socket), "--wire", "tap=averyveryverylongname"], 2, "averyveryverylongname"),
+        (vec!["--socket", text(&socket), "--metrics", "here"], 2, "9100"),
         (vec!["--socket", text(&socket), "--trace", "xml"], 2, "xml"),
     ] {
         let (status, err) = refused(&args);

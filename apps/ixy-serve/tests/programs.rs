@@ -27,7 +27,7 @@ fn program(name: &str) -> PathBuf {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
         cargo.args(["build", "--locked", "--quiet", "--profile", profile]);
-        for name in ["ixy-fwd", "ixy-pktgen", "ixy-dump"] {
+        for name in ["ixy-fwd", "ixy-pktgen", "ixy-dump", "ixy-info"] {
             cargo.args(["--package", name, "--bin", name]);
         }
         let output = cargo.env("CARGO_TARGET_DIR", directory.parent().unwrap()).output().unwrap();
@@ -190,6 +190,34 @@ fn as_ordinary_user(place: &Place, name: &str, line: &str) -> Command {
     };
     command.args(line.split(' ')).current_dir(place.0.path());
     command
+}
+
+#[test]
+fn every_program_prints_completions_and_a_manual_page() {
+    for name in ["ixy-fwd", "ixy-pktgen", "ixy-dump", "ixy-info", "ixy-serve"] {
+        let path = program(name);
+        let printed = |line: &str| {
+            let Ended { code, out, err } = Process::start(&path, line).ended();
+            assert_eq!((code, err.as_str()), (Some(0), ""), "{name} {line}");
+            out
+        };
+        for (shell, words) in [
+            ("bash", ["complete -F", "--verbose"]),
+            ("zsh", ["#compdef", "--verbose"]),
+            ("fish", ["complete -c", "verbose"]),
+        ] {
+            let script = printed(&format!("--completions {shell}"));
+            assert!(words.iter().all(|word| script.contains(word)) && script.contains(name), "{script}");
+        }
+        let page = printed("--man").replace('\\', "");
+        for part in [&format!(".TH {name} 1"), ".SH SYNOPSIS", "--quiet", "Exit codes", "Examples"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        let help = printed("--help");
+        assert!(help.contains("--completions <SHELL>") && help.contains("--man"), "{help}");
+        let Ended { code, err, .. } = Process::start(&path, "--completions cmd").ended();
+        assert_eq!(code, Some(2), "{err}");
+    }
 }
 
 #[test]

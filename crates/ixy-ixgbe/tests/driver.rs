@@ -290,7 +290,7 @@ fn counts_are_summed_beyond_what_a_counter_holds() {
     let (full, rest) = (PACKETS / u64::from(u32::MAX), PACKETS % u64::from(u32::MAX));
     assert_eq!(full, 159);
     let bench = Bench::new();
-    let (mut device, values) = bench.open_answered(0x01030);
+    let (device, values) = bench.open_answered(0x01030);
     for _ in 0..full {
         values.lock().unwrap().push_back(u32::MAX);
         device.stats().unwrap();

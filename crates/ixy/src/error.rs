@@ -219,6 +219,8 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::BadAddress { .. } | Self::Twice { .. } | Self::OneEnd { .. } | Self::Options(_) => true,
+            #[cfg(feature = "pci")]
+            Self::Interface { .. } => true,
             #[cfg(feature = "sim")]
             Self::Wire { source, .. } => source.is_usage(),
             _ => false,

@@ -106,7 +106,11 @@ impl WireError {
             | Self::Value { .. }
             | Self::ThirdEnd { .. }
             | Self::OneEnd { .. } => true,
-            Self::Socket { .. } | Self::SocketSystem { .. } | Self::Tap { .. } | Self::Capture(_) => false,
+            Self::Socket { .. }
+            | Self::SocketSystem { .. }
+            | Self::MemoryInUse
+            | Self::Tap { .. }
+            | Self::Capture(_) => false,
         }
     }
 }
