@@ -83,7 +83,7 @@ pub(crate) fn complete_all(batch: &mut Batch, checksums: &mut Checksums) {
 mod tests {
     use super::*;
 
-    /// Sum as whoever receives the frame computes it: all ones when it is right.
+    /// The sum as a receiver computes it: all ones when the checksum is right.
     fn sum(bytes: &[u8]) -> u16 {
         let mut sum = 0_u64;
         for pair in bytes.chunks(2) {

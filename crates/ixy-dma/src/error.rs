@@ -320,7 +320,7 @@ fn number(number: Option<u32>) -> String {
     number.map_or_else(|| "an unknown number".to_owned(), |number| number.to_string())
 }
 
-/// The command that lets a process which is started afterwards lock so many bytes.
+/// The command that raises the limit of locked memory to `needed` bytes for processes started afterwards.
 fn raise(needed: u64, hard: Option<u64>) -> String {
     let kib = needed.div_ceil(1024);
     if hard.is_none_or(|hard| needed <= hard) {

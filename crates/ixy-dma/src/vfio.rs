@@ -31,25 +31,27 @@ pub use refusal::{check, reserved};
 use space::{PAGE, Range, Refused};
 use spaces::Spaces;
 
-/// What devices behind an IOMMU reach: a container of VFIO, with the groups of devices that are in it. The IOMMU stops every
-/// access to an address that is not mapped here, so a device can do no harm beyond the memory that it was given, neither
-/// by a mistake of its driver nor after its process was killed.
+/// The address space of devices behind an IOMMU: a VFIO container with the groups of devices in it. The IOMMU
+/// stops every access to an address that is not mapped here. A device therefore reaches only the memory that
+/// it was given, even if its driver is wrong or its process was killed.
 ///
 /// Clones are the same address space and differ only in the NUMA node that new memory is taken from
 /// ([`on_node`](Self::on_node)). The container is closed with the last clone and the last memory of it.
 ///
 /// # Addresses
 ///
-/// Each piece of memory is contiguous for the device. Its address is chosen here, from those that the kernel says the
-/// IOMMU translates, from the top of 39 bits down: so it fits an IOMMU of so many, avoids holes such as that for interrupt
-/// messages (0xfee00000), and leaves low addresses to memory that is imported at its physical ones. Containers of one
-/// [`VfioDomains`] choose addresses that are free in all of them, so that memory can be mapped in each. The page behind each
-/// piece is left unmapped, and to run into it is a fault that the kernel logs.
+/// Each piece of memory is contiguous for the device. The domain chooses its address among those that the
+/// IOMMU translates according to the kernel, from the top of 39 bits down. Such addresses fit every IOMMU of
+/// 39 bits, avoid holes such as that for interrupt messages (0xfee00000), and leave low addresses to memory
+/// that is imported at its physical ones. Containers of one [`VfioDomains`] choose addresses that are free in
+/// all of them, so that memory can be mapped in each. The page behind each piece stays unmapped; an access to
+/// it is a fault that the kernel logs.
 ///
 /// # Memory
 ///
-/// Pieces of 2 MiB and more come in hugepages where there are free ones, and in ordinary pages else. All is locked in place as
-/// long as it is mapped, which for others than root is limited (`ulimit -l`); the error names the limit.
+/// Pieces of 2 MiB and more use hugepages while there are free ones, and ordinary pages otherwise. All memory
+/// is locked while it is mapped. Except for root, the system limits locked memory (`ulimit -l`); the error
+/// names the limit.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -69,7 +71,7 @@ pub struct VfioDomain {
     node: Option<u32>,
 }
 
-/// What all clones have in common.
+/// What all clones share.
 #[derive(Debug)]
 struct Shared {
     id: DomainId,
@@ -87,7 +89,7 @@ impl Drop for Shared {
     }
 }
 
-/// From this size on hugepages are worth it: they are not broken into parts.
+/// The size from which on hugepages are used, as they are not divided.
 const HUGE: usize = PageSize::Mib2.bytes();
 
 impl VfioDomain {
@@ -114,18 +116,19 @@ impl VfioDomain {
         Ok(Self { shared: Arc::new(shared), node: None })
     }
 
-    /// The same address space, whose memory is taken from a NUMA node: that of the device. `None` leaves the choice to the
-    /// kernel.
+    /// The same address space, whose memory is taken from a NUMA node: that of the device. `None` leaves the
+    /// choice to the kernel.
     #[must_use]
     pub fn on_node(&self, node: Option<u32>) -> Self {
         Self { shared: Arc::clone(&self.shared), node }
     }
 
-    /// Puts one more group into the container. Its devices then reach all memory that is mapped, at the same addresses.
+    /// Puts one more group into the container. Its devices then reach all memory that is mapped, at the same
+    /// addresses.
     ///
     /// # Errors
-    /// The group, and [`Error::VfioGroupRefused`]: its IOMMU is not like that of the others, or does not translate addresses that
-    /// are in use. It can have a container of its own, and memory be imported there.
+    /// The group, and [`Error::VfioGroupRefused`]: its IOMMU is not like that of the others, or does not
+    /// translate addresses that are in use. It can have a container of its own, and memory be imported there.
     pub fn add(&self, group: VfioGroup) -> Result<(), (VfioGroup, Error)> {
         let number = group.number();
         let refused = |source| Error::VfioGroupRefused { group: number, into: self.name(), source };
@@ -147,11 +150,11 @@ impl VfioDomain {
         lock(&self.shared.groups).iter().any(|other| other.number() == group)
     }
 
-    /// The descriptor of a device, by the address that lspci prints, of a group that is in the container. The kernel
-    /// resets the device with the first descriptor, if it can, and again with the last.
+    /// The descriptor of a device, by the address that lspci prints, of a group that is in the container. The
+    /// kernel resets the device with the first descriptor, if it can, and again with the last.
     ///
-    /// What is written to the descriptor reaches the device, which reaches all memory of this domain: like `/proc/self/mem` it is
-    /// beyond what Rust can keep safe.
+    /// What is written to the descriptor reaches the device, which reaches all memory of this domain: like
+    /// `/proc/self/mem` it is beyond what Rust can keep safe.
     ///
     /// # Errors
     /// [`Error::Os`]: the group is not in the container, or there is no such device in it.
@@ -226,8 +229,8 @@ impl Shared {
         })
     }
 
-    /// Ends a mapping and gives its addresses back. `false`, after a line in the log, when it could not be ended: then the
-    /// addresses stay in use.
+    /// Ends a mapping and gives its addresses back. `false`, after a line in the log, when it could not be
+    /// ended: then the addresses stay in use.
     fn unmap(&self, iova: u64, len: usize) -> bool {
         match self.container.unmap(iova, len as u64) {
             Ok(()) => lock(&self.spaces).of(self.number).release(iova),
@@ -244,8 +247,9 @@ impl Shared {
     }
 }
 
-// SAFETY: the id is made once for a container, by `unique`. What is mapped in a container is reached by all devices of its
-// groups until it is unmapped, which only the `Mapped` and `Imported` that are returned do when they are dropped.
+// SAFETY: the id is made once for a container, by `unique`. What is mapped in a container is reached by all
+// devices of its groups until it is unmapped, which only the `Mapped` and `Imported` that are returned do
+// when they are dropped.
 unsafe impl DmaDomain for VfioDomain {
     fn id(&self) -> DomainId {
         self.shared.id
@@ -268,13 +272,15 @@ unsafe impl DmaDomain for VfioDomain {
             len: len as u64,
             ranges: self.shared.addresses(),
         })?;
-        // SAFETY: MAPPED-ALIVE: `pages` is fresh memory, which `Mapped` unmaps from the IOMMU before it frees it.
+        // SAFETY: MAPPED-ALIVE: `pages` is fresh memory, which `Mapped` unmaps from the IOMMU before it frees
+        // it.
         unsafe { self.shared.map(iova, pages.address() as usize, len) }?;
         tracing::debug!(bytes = len, iova = %Iova(iova), "mapped for devices behind the IOMMU");
         let segments = vec![Segment { offset: 0, len, iova: Iova(iova) }];
         let backing = Mapped { shared: Arc::clone(&self.shared), iova, pages: Some(pages) };
-        // SAFETY: MAPPED-ALIVE: the pages have `len` bytes from `base`, zeroed by the kernel and aligned to a page, and live as
-        // long as the backing. The one segment covers them; devices reach them there since `map`.
+        // SAFETY: MAPPED-ALIVE: the pages have `len` bytes from `base`, zeroed by the kernel and aligned to a
+        // page, and live as long as the backing. The one segment covers them; devices reach them there since
+        // `map`.
         Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(backing), self) })
     }
 
@@ -295,7 +301,8 @@ unsafe impl DmaDomain for VfioDomain {
                 },
             })?;
             let address = memory.base().addr().get() + offset;
-            // SAFETY: MAPPED-ALIVE: the caller drops what is returned, which unmaps this, before the memory is freed.
+            // SAFETY: MAPPED-ALIVE: the caller drops what is returned, which unmaps this, before the memory
+            // is freed.
             unsafe { self.shared.map(iova.0, address, len) }?;
             imported.ranges.push((iova.0, len));
         }
@@ -325,8 +332,8 @@ impl Drop for Mapped {
     }
 }
 
-/// Mappings of another domain's memory. Where one cannot be ended, the kernel keeps the pages: they were pinned for it, so
-/// that freeing them gives them to nobody else.
+/// Mappings of another domain's memory. Where one cannot be ended, the kernel keeps the pages: they were
+/// pinned for it, so that freeing them gives them to nobody else.
 #[derive(Debug)]
 struct Imported {
     shared: Arc<Shared>,
@@ -343,8 +350,9 @@ impl Drop for Imported {
     }
 }
 
-/// The containers of a program: as few as its devices can do with, usually one. Those that there are choose addresses that are
-/// free in all of them, so that memory of one can be mapped in the others ([`DmaMemory::map_into`]).
+/// The containers of a program: as few as its devices can do with, usually one. Those that there are choose
+/// addresses that are free in all of them, so that memory of one can be mapped in the others
+/// ([`DmaMemory::map_into`]).
 ///
 /// ```no_run
 /// # fn main() -> Result<(), ixy_dma::Error> {
@@ -361,15 +369,15 @@ pub struct VfioDomains {
 }
 
 impl VfioDomains {
-    /// Containers of one group each: a device then reaches memory that was mapped for it, and no rings of other devices. Memory
-    /// that all reach is mapped, and counted as locked, once in each container.
+    /// Containers of one group each: a device then reaches memory that was mapped for it, and no rings of
+    /// other devices. Memory that all reach is mapped, and counted as locked, once in each container.
     #[must_use]
     pub fn apart() -> Self {
         Self { apart: true, ..Self::default() }
     }
 
-    /// The domain that the devices of a group are in. A group that is in none yet is opened and put into the first that takes
-    /// it, or into a new one.
+    /// The domain that the devices of a group are in. A group that is in none yet is opened and put into the
+    /// first that takes it, or into a new one.
     ///
     /// # Errors
     /// Those of [`VfioGroup::open`] and [`VfioDomain::new`].

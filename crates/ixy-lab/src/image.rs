@@ -10,7 +10,7 @@ use crate::{
     Error, Parts, Programs, Tool, archive::Archive, error::at, modules::Modules, parts::repository, tool,
 };
 
-/// The first process of the guest: mounts, loads modules, then does what it is told over the second serial port.
+/// The first process of the guest: mounts, loads modules, then runs commands from the second serial port.
 const INIT: &str = include_str!("../guest/init");
 
 /// What users run of `scripts`.
@@ -18,7 +18,8 @@ const SCRIPTS: [&str; 2] = ["bind", "setup-hugepages"];
 /// What those are written for.
 const BASH: &str = "/bin/bash";
 
-/// The image for a machine with `kernel`, which loads `modules` at its start. With `scripts`, these are there, and bash.
+/// The image for a machine with `kernel`, which loads `modules` at its start. With `scripts`, these are
+/// there, and bash.
 pub(crate) fn build(
     parts: &Parts,
     kernel: &Path,

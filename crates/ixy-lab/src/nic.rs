@@ -20,7 +20,7 @@ pub enum Backend {
     Test,
     /// To all devices of the same machine with the same number.
     Hub(u32),
-    /// To a TAP interface that QEMU makes, with so many queues; this needs the right to do so.
+    /// To a TAP interface with this number of queues, which QEMU creates; this needs CAP_NET_ADMIN.
     Tap(String, u16),
     /// Nowhere in QEMU: the device itself is another process's, which serves it over vfio-user at a socket.
     Served(PathBuf),
@@ -53,13 +53,14 @@ impl Nic {
         Self::new(name.into(), Model::Virtio(interface), backend, interface == Interface::Modern)
     }
 
-    /// An Intel 82576 that the test calls `name`. It is behind a port: what it reserves for virtual functions would collide
-    /// with a neighbour on the root bus.
+    /// An Intel 82576 that the test calls `name`. It is behind a port: what it reserves for virtual functions
+    /// would collide with a neighbour on the root bus.
     pub fn igb(name: impl Into<String>, backend: Backend) -> Self {
         Self::new(name.into(), Model::Igb, backend, true)
     }
 
-    /// A device that is served over vfio-user at `socket`, where a server has to listen before the machine is booted.
+    /// A device that is served over vfio-user at `socket`, where a server has to listen before the machine is
+    /// booted.
     pub fn served(name: impl Into<String>, socket: &Path) -> Self {
         Self::new(name.into(), Model::Served, Backend::Served(socket.to_owned()), true)
     }
@@ -147,7 +148,8 @@ impl Nic {
         self.model == Model::Served
     }
 
-    /// Finds the place of a device that is added to `others`. Ports share slots, whose function 0 must be there.
+    /// Finds the place of a device that is added to `others`. Ports share slots, whose function 0 must be
+    /// there.
     pub(crate) fn find_place(&mut self, others: &[Self]) {
         let before = others.iter().filter(|nic| nic.behind_port == self.behind_port).count();
         // Of a PC's chip set, slots 0 and 0x1f are taken.

@@ -11,8 +11,9 @@ use crate::kernel_driver::{self, Access, WhenInUse};
 use crate::region::{Bar, BarFile};
 use crate::sysfs::{self, DeviceInfo, Sysfs};
 
-/// What keeps this process from taking a device through sysfs for a driver of this name that needs these BARs. All of it is
-/// found out without opening or changing anything; the list is empty when nothing is in the way.
+/// What keeps this process from taking a device through sysfs for a driver of this name that needs these
+/// BARs. All of it is found out without opening or changing anything; the list is empty when nothing is in
+/// the way.
 pub(crate) fn obstacles(
     sysfs: &Sysfs,
     info: &DeviceInfo,
@@ -54,7 +55,7 @@ fn files(sysfs: &Sysfs, info: &DeviceInfo, needed: &[Bar], bound: bool) -> Resul
         let path = directory.join(name);
         match writable(&path) {
             Ok(()) => {}
-            // What is not there is told by what needs it.
+            // A missing file is reported by the check that needs it.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(Error::access("write to", info.address, &path, e)),
         }
@@ -62,8 +63,8 @@ fn files(sysfs: &Sysfs, info: &DeviceInfo, needed: &[Bar], bound: bool) -> Resul
     Ok(())
 }
 
-/// Whether this process may write a file, which is not opened. That it is on a file system which is mounted read-only comes
-/// before a lack of rights, which would not help.
+/// Whether this process may write a file, which is not opened. That it is on a file system which is mounted
+/// read-only comes before a lack of rights, which would not help.
 fn writable(path: &Path) -> Result<(), io::Error> {
     if rustix::fs::statvfs(path)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Err(io::ErrorKind::ReadOnlyFilesystem.into());

@@ -123,7 +123,7 @@ pub struct Irq {
 }
 
 impl Irq {
-    /// Messages (MSI, MSI-X): so many, each with an eventfd.
+    /// Messages (MSI, MSI-X): their number; each has an eventfd.
     pub fn messages(count: u32) -> Self {
         Self { flags: IrqInfo::EVENTFD | IrqInfo::NORESIZE, count }
     }

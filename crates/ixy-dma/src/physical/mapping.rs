@@ -20,8 +20,8 @@ pub(crate) struct Mapping {
     len: usize,
 }
 
-// SAFETY: a Mapping owns an address range of the process; it gives out nothing but that address, and any thread may
-// unmap it.
+// SAFETY: a Mapping owns an address range of the process; it gives out nothing but that address, and any
+// thread may unmap it.
 unsafe impl Send for Mapping {}
 // SAFETY: as for Send; nothing in it changes.
 unsafe impl Sync for Mapping {}
@@ -30,8 +30,8 @@ impl Backing for Mapping {}
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: MAPPED-ALIVE: `base` and `len` are what mmap gave, and whoever has handles to the memory keeps this
-        // value alive.
+        // SAFETY: MAPPED-ALIVE: `base` and `len` are what mmap gave, and whoever has handles to the memory
+        // keeps this value alive.
         if let Err(e) = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) } {
             tracing::warn!("{} bytes of DMA memory cannot be unmapped: {e}", self.len);
         }
@@ -85,7 +85,7 @@ impl Mapping {
         if let Some(last) = nodes.last_mut() {
             *last = 1 << bit;
         }
-        // The kernel takes one bit less than it is told that there are.
+        // The kernel ignores the last bit of the mask's length.
         let bits = nodes.len() * 64 + 1;
         // SAFETY: the range is this mapping, `nodes` is read only and has the bits that it is said to have.
         let result = unsafe {
@@ -106,8 +106,8 @@ impl Mapping {
         Err(Error::Os { what: format!("cannot bind memory to NUMA node {node}"), source })
     }
 
-    /// Touches each page of `page` bytes. Where there is no page to be had this fails, while a plain store would end
-    /// the process with SIGBUS: it is the kernel that writes, a zero into memory that is zero.
+    /// Touches each page of `page` bytes. Where there is no page to be had this fails, while a plain store
+    /// would end the process with SIGBUS: it is the kernel that writes, a zero into memory that is zero.
     pub(crate) fn populate(&self, page: usize) -> Result<(), Error> {
         let path = "/dev/zero";
         let zeros = File::open(path).map_err(|e| os("cannot open", Path::new(path), e))?;

@@ -1,5 +1,5 @@
-//! A VFIO for tests: [`Fake`], a kernel of software that stands in the way of the system's. It holds what it is told against what
-//! include/uapi/linux/vfio.h and drivers/vfio/vfio_iommu_type1.c ask for.
+//! A VFIO for tests: [`Fake`], which replaces the requests to the system's kernel. It holds what it is told
+//! against what include/uapi/linux/vfio.h and drivers/vfio/vfio_iommu_type1.c ask for.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "for tests")]
 
 use std::cell::RefCell;

@@ -19,17 +19,17 @@ impl fmt::Display for Range {
     }
 }
 
-/// Why a range cannot be had.
+/// Why a range cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     /// Some of it is in use.
     Taken,
-    /// Some of it is none of the IOMMU's.
+    /// The IOMMU does not translate some of it.
     Outside,
 }
 
-/// Up to where addresses are taken first: IOMMUs whose tables grow with the addresses in use (AMD-Vi) then have three levels
-/// of them, as those of 39 bits have in any case.
+/// The highest address that is tried first. With 39 bits, an IOMMU whose tables grow with the addresses in
+/// use (AMD-Vi) needs only three levels.
 const FIRST_CHOICE: u64 = (1 << 39) - 1;
 
 /// The addresses that an IOMMU translates, which have holes, and those of them that are in use.
@@ -42,8 +42,9 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// Says which addresses there are: all at first, and again whenever a device was added, which may leave fewer. What is in
-    /// use stays so. They come from the kernel in any order; those that make no sense are left out.
+    /// Says which addresses there are: all at first, and again whenever a device was added, which may leave
+    /// fewer. What is in use stays so. They come from the kernel in any order; those that make no sense are
+    /// left out.
     pub(super) fn set_ranges(&mut self, ranges: impl IntoIterator<Item = Range>) {
         // Nothing is put at address zero, which devices and drivers may take for none.
         let mut all: Vec<Range> =
@@ -72,8 +73,9 @@ impl Space {
         self.taken.len()
     }
 
-    /// Where there is room for `len` bytes at a multiple of `align`, a power of two: as far up as possible in the first 39 bits,
-    /// and else above them. Physical addresses, which memory of other domains may have to be mapped at, are rather low.
+    /// Where there is room for `len` bytes at a multiple of `align`, a power of two: as far up as possible in
+    /// the first 39 bits, and else above them. Physical addresses, which memory of other domains may have to
+    /// be mapped at, are rather low.
     pub(super) fn room(&self, len: u64, align: u64) -> Option<u64> {
         let highest = |limit| {
             let ranges = self.ranges.iter().rev();
@@ -88,7 +90,8 @@ impl Space {
         self.taken.insert(first, first.saturating_add(len.saturating_sub(1)));
     }
 
-    /// What both have: addresses that there are in each, of which those are in use that are so in one of them.
+    /// What both have: addresses that there are in each, of which those are in use that are so in one of
+    /// them.
     pub(super) fn with(&self, other: &Self) -> Self {
         let both = |&one: &Range| {
             let meet =
