@@ -196,11 +196,7 @@ impl Mempool {
     /// # Errors
     /// As for [`new`](Self::new), or if no domain's memory can be mapped into all the others.
     pub fn shared_by(domains: &[Arc<dyn DmaDomain>], buffers: usize) -> Result<Self, Error> {
-        // A segment may end in the middle of a buffer, so there is room for one more in each 2 MiB.
-        let room = |bytes: usize| bytes.checked_add(bytes.div_ceil((2 << 20) - STRIDE) * STRIDE);
-        let indexed = (1..=u32::MAX as usize).contains(&buffers);
-        let size = buffers.checked_mul(STRIDE).and_then(room).filter(|_| indexed);
-        let size = size.ok_or(Error::PoolSize { buffers })?;
+        let size = Self::bytes(buffers).ok_or(Error::PoolSize { buffers })?;
         let mut refused = None;
         for domain in domains {
             let mut memory = Arc::clone(domain).allocate(size)?;
@@ -210,6 +206,15 @@ impl Mempool {
             }
         }
         Err(refused.map_or(Error::PoolSize { buffers }, Error::Dma))
+    }
+
+    /// The bytes that [`shared_by`](Self::shared_by) allocates for so many buffers; `None` when that is none, or more than an
+    /// index can name.
+    pub fn bytes(buffers: usize) -> Option<usize> {
+        // A segment may end in the middle of a buffer, so there is room for one more in each 2 MiB.
+        let room = |bytes: usize| bytes.checked_add(bytes.div_ceil((2 << 20) - STRIDE) * STRIDE);
+        let indexed = (1..=u32::MAX as usize).contains(&buffers);
+        buffers.checked_mul(STRIDE).and_then(room).filter(|_| indexed)
     }
 
     /// A pool of at most `buffers` buffers in `memory`: as many as fit.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ixy_core::{DATA_SIZE, HEADROOM};
+use ixy_core::Mempool;
 use ixy_dma::PhysicalDomain;
 use ixy_pci::{DeviceInfo, Error as Pci, Group};
 
@@ -41,7 +41,7 @@ impl fmt::Display for Missing {
 ///
 /// It cannot see everything: whether another process drives the card shows only when it is opened.
 pub fn missing(info: &DeviceInfo, options: &Options) -> Vec<Missing> {
-    of(info, options, Cards { all: 1, physical: 1 })
+    of(info, options, Cards { all: 1, physical: usize::from(!goes_through_vfio(info)) })
 }
 
 /// Refuses addresses of cards that cannot be opened yet.
@@ -73,24 +73,20 @@ struct Cards {
     physical: usize,
 }
 
-/// Bytes of a hugepage.
+/// Bytes of a hugepage, and of an ordinary page.
 const HUGEPAGE: usize = 2 << 20;
+const PAGE: usize = 4096;
 
-/// How far apart buffers are at most beyond what is in them, for their starts to be spread over a cache.
-const SPREAD: usize = 128;
-
-/// Bytes of a descriptor, of any card.
-const DESCRIPTOR: usize = 16;
+/// Bytes that a descriptor takes at most, with what virtio devices have beside it.
+const DESCRIPTOR: usize = 64;
 
 impl Cards {
-    /// Bytes of the packets of all devices, and of the rings of `cards`. Rings begin at pages of their own.
-    fn memory(self, options: &Options, cards: usize) -> usize {
-        let buffer = usize::from(HEADROOM) + usize::from(DATA_SIZE) + SPREAD;
-        let pool = options.config().buffers() * self.all * buffer;
+    /// Bytes of the packets of all devices, and of the rings of `cards`, each in whole pages.
+    fn memory(self, options: &Options, cards: usize, page: usize) -> usize {
+        let pool = Mempool::bytes(options.config().buffers() * self.all).unwrap_or(0);
         let descriptors = usize::from(options.rx_ring) + usize::from(options.tx_ring);
         let rings = usize::from(options.queues) * descriptors * DESCRIPTOR;
-        let pages = |bytes: usize| bytes.next_multiple_of(HUGEPAGE);
-        pages(pool) + pages(rings) * cards
+        pool.next_multiple_of(page) + rings.next_multiple_of(page) * cards
     }
 }
 
@@ -235,7 +231,7 @@ fn through_sysfs(
         }
     }
     let node = options.numa.or(info.numa_node);
-    let needed = cards.memory(options, cards.physical);
+    let needed = cards.memory(options, cards.physical, HUGEPAGE);
     if let Err(error) = PhysicalDomain::check(root, node, needed) {
         steps.push(of_memory(error));
     }
@@ -305,7 +301,7 @@ fn through_vfio(info: &DeviceInfo, group: Option<&Group>, options: &Options, car
                          confines the card and which is not used; release it, and open it as root",
                         path.display()
                     );
-                    step(what, release())
+                    return vec![step(what, release())];
                 }
                 error => step(error.to_string(), None),
             });
@@ -315,7 +311,8 @@ fn through_vfio(info: &DeviceInfo, group: Option<&Group>, options: &Options, car
         let what = format!("VFIO: an IOMMU (of type {kind}) blocks physical addresses");
         steps.push(step(what, bind(info)));
     }
-    let needed = cards.memory(options, cards.all) as u64;
+    // Where there are hugepages it may be some more, which is found out when it is mapped.
+    let needed = cards.memory(options, cards.all - cards.physical, PAGE) as u64;
     if let Err(error) = ixy_dma::vfio::check_lock(needed) {
         steps.push(step(error.to_string(), None));
     }
