@@ -75,9 +75,10 @@ const SECTIONS: &[(&str, &str)] = &[
     (
         "Trace",
         "A trace names registers and their fields as the datasheet does, with its sections; text leaves out fields that are \
-         zero. It has one line for equal accesses in a row, for neighbours (MTA[0..=127]), for doorbells of a queue, for words \
-         of the EEPROM and for bytes of the SFP+ module. A loop has a line for each access in it and the number of turns. A \
-         line has the time of its first access, and waits at most 0.2 s for more (up to 10 s where the same goes on for long). \
+         zero. One line stands for equal accesses in a row, for neighbours (MTA[0..=127]), for a register that is read and \
+         then written, for the doorbells of a queue, for words of the EEPROM and for bytes of the SFP+ module. A loop has a \
+         line for each access in it and the number of turns. A line has the time of its first access. It appears when \
+         nothing more has come for 0.2 s, or after a second; what goes on for long is reported ever more rarely. \
          `--trace init` is the first thing to look at: how a driver starts the card.",
     ),
     (
