@@ -151,6 +151,29 @@ fn a_pipe_whose_writer_stops_in_the_middle_of_a_record_ends_by_a_signal() {
 }
 
 #[test]
+fn a_pipe_whose_writer_says_nothing_more_holds_up_no_other_device() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, file) = (fifo(directory.path(), "in.pcap"), directory.path().join("file.pcap"));
+    let mut capture = ixy_pcap::Writer::create(&file, 0).unwrap();
+    capture.write(0, &[0x5a; 100]).unwrap();
+    capture.write(0, &[0x5a; 1600]).unwrap();
+    capture.finish().unwrap();
+    let child = start(&[&format!("sim:rx={}", path.display()), "sim", "--duration", "3"], Stdio::null());
+    let mut pipe = std::fs::File::options().write(true).open(&path).unwrap();
+    pipe.write_all(&std::fs::read(&file).unwrap()).unwrap();
+    // It stays open until the end.
+    let (output, _) = end(child, LONG);
+    let (summary, messages) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{messages}");
+    assert!(summary.matches("RX:").count() >= 4, "statistics each second, and at the end: {summary}");
+    assert!(summary.contains("1 packets  100 bytes"), "{summary}");
+    let flood = summary.lines().rfind(|line| line.starts_with("[sim] RX:")).unwrap();
+    assert!(!flood.contains(" 0 packets"), "the other device receives: {flood}");
+    assert!(messages.contains("record 2 with 1600 bytes"), "what was dropped is said: {messages}");
+}
+
+#[test]
 fn a_pipe_whose_reader_takes_nothing_ends_by_a_signal() {
     let directory = tempfile::tempdir().unwrap();
     let path = fifo(directory.path(), "out.pcap");

@@ -280,7 +280,7 @@ fn what_arrives_is_counted() {
 fn without_a_link_it_ends_with_an_error_in_time() {
     let started = Instant::now();
     fails(&["sim:link=down", "--link-timeout", "0.5"], 1, &["sim:link=down", "0.5 s", "--link-timeout"]);
-    fails(&["sim:link=down", "--duration", "200ms"], 1, &["no link"]);
+    fails(&["sim:link=down", "--duration", "1s"], 1, &["no link"]);
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 

@@ -104,6 +104,25 @@ impl Frames {
         }
     }
 
+    /// Says the same of `records` frames before the current one, of which the first was record `number`, held `captured` bytes
+    /// and was `original` bytes long on the wire.
+    pub fn refuse_earlier(
+        &mut self,
+        records: u64,
+        number: u64,
+        captured: usize,
+        original: u32,
+        limit: usize,
+    ) {
+        self.limit = limit;
+        self.too_long = Class { records, first: Some((number, captured, original)) };
+    }
+
+    /// The number of the current frame's record, from 1.
+    pub fn number(&self) -> u64 {
+        self.reader.records()
+    }
+
     /// Goes back to the capture's start.
     ///
     /// # Errors

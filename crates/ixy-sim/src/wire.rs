@@ -52,6 +52,7 @@ mod error;
 mod faults;
 mod flood;
 mod frames;
+mod input;
 mod loopback;
 mod memory;
 mod padded;

@@ -9,6 +9,7 @@ use crate::address::{Address, Place};
 use crate::device::Device;
 use crate::error::Error;
 use crate::options::Options;
+use crate::stop::Stop;
 
 /// Opens all `addresses`, in their order. Packets received on one can be sent on any other: all devices receive into
 /// one pool.
@@ -76,7 +77,10 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     let domains: Vec<_> =
         ready.iter().map(|(n, device)| (Address::name(addresses, *n), Arc::clone(device.domain()))).collect();
     let pool = shared_pool(&domains, options.config().buffers() * domains.len());
-    let pool = pool.map_err(|error| if options.stopped() { stopped(0) } else { error })?;
+    let pool =
+        pool.map_err(
+            |error| if options.stop.as_ref().is_some_and(Stop::requested) { stopped(0) } else { error },
+        )?;
     let open = |(n, device): (usize, Box<dyn Ready>)| {
         if options.stopped() {
             return Err(stopped(n));

@@ -156,9 +156,9 @@ impl Options {
         Self { cables: Some(cables.clone()), ..self }
     }
 
-    /// Whether to give up opening.
+    /// Whether to give up opening although nothing waits. A stop that comes by itself is for what waits.
     pub(crate) fn stopped(&self) -> bool {
-        self.stop.as_ref().is_some_and(Stop::requested)
+        self.stop.as_ref().is_some_and(Stop::requested_early)
     }
 
     /// The VFIO containers that cards are put into: as few as possible, so that cards reach the same memory, or one each.

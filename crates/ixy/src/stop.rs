@@ -81,7 +81,13 @@ impl Stop {
     /// Whether to stop.
     #[inline]
     pub fn requested(&self) -> bool {
-        self.flag.load(Ordering::Relaxed) || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.requested_early() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Whether it was requested, and has not come by itself.
+    #[inline]
+    pub(crate) fn requested_early(&self) -> bool {
+        self.flag.load(Ordering::Relaxed)
     }
 
     /// Requests it, of all clones.

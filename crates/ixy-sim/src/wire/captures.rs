@@ -1,7 +1,8 @@
 use std::{path::Path, time::SystemTime};
 
-use ixy_pcap::{Format, Frames, GiveUp, PcapError, Writer};
+use ixy_pcap::{Format, GiveUp, PcapError, Writer};
 
+use super::input::{Input, Next};
 use super::{Wakes, Wire, WireError};
 
 /// After so many frames the clock is read again, if nothing else happened meanwhile.
@@ -19,7 +20,7 @@ const FRAMES_PER_CLOCK: u32 = 32;
 /// What is sent is written with the time at which it was, read from the clock about once a batch. Without a
 /// capture to write it is counted and dropped; so is all that follows an error.
 pub struct Captures {
-    reader: Option<Frames>,
+    reader: Option<Input>,
     writer: Option<Writer>,
     /// The reader stands at a record that is yet to be consumed.
     loaded: bool,
@@ -27,7 +28,6 @@ pub struct Captures {
     transmitted: u64,
     clock: Clock,
     error: Option<String>,
-    give_up: GiveUp,
 }
 
 impl Captures {
@@ -37,7 +37,7 @@ impl Captures {
     /// # Errors
     /// One of them cannot be opened, or the one to read is no capture of Ethernet frames.
     pub fn open(rx: Option<&Path>, tx: Option<&Path>, give_up: &GiveUp) -> Result<Self, WireError> {
-        let reader = rx.map(|path| Frames::open_unless(path, give_up)).transpose()?;
+        let reader = rx.map(|path| Input::open(path, give_up)).transpose()?;
         let writer = tx.map(|path| Writer::create_as(path, 0, Format::of(path), give_up)).transpose()?;
         Ok(Captures {
             reader,
@@ -47,7 +47,6 @@ impl Captures {
             transmitted: 0,
             clock: Clock::default(),
             error: None,
-            give_up: give_up.clone(),
         })
     }
 
@@ -59,23 +58,22 @@ impl Captures {
     /// Goes to the next frame, unless there is one already.
     fn load(&mut self) {
         let (false, Some(reader)) = (self.loaded, &mut self.reader) else { return };
-        let result = reader.advance();
-        self.loaded = matches!(result, Ok(true));
-        if !self.loaded {
-            self.end_input();
-        }
-        // When it is given up, a pipe can end in the middle of a record.
-        if let Err(error) = result
-            && !self.give_up.now()
-        {
-            self.fail(&error);
+        match reader.advance() {
+            Next::Frame => self.loaded = true,
+            Next::NotYet => {}
+            Next::End => self.end_input(),
         }
     }
 
     /// Closes the capture that is read, and says what of it was not received as it was on the wire.
     fn end_input(&mut self) {
-        for line in self.reader.take().iter().flat_map(Frames::account) {
+        let Some(reader) = self.reader.take() else { return };
+        let (account, result) = reader.end();
+        for line in account {
             tracing::warn!("{line}");
+        }
+        if let Err(error) = result {
+            self.fail(&error);
         }
     }
 
@@ -93,7 +91,7 @@ impl Wire for Captures {
     fn front(&mut self) -> Option<&[u8]> {
         self.clock.forget();
         self.load();
-        Some(self.reader.as_ref()?.record()?.data)
+        self.reader.as_ref().filter(|_| self.loaded)?.frame()
     }
 
     fn consume(&mut self) {
@@ -130,7 +128,7 @@ impl Wire for Captures {
 
     fn ended(&mut self) -> bool {
         self.load();
-        !self.loaded
+        self.reader.is_none()
     }
 
     fn flush(&mut self) -> Result<(), WireError> {
@@ -146,7 +144,8 @@ impl Wire for Captures {
     }
 
     fn wakes(&self) -> Wakes<'_> {
-        Wakes::NEVER
+        // A pipe's thread cannot wake the one that polls.
+        if self.reader.as_ref().is_some_and(Input::is_pipe) { Wakes::SOON } else { Wakes::NEVER }
     }
 }
 
