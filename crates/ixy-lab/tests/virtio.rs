@@ -305,7 +305,7 @@ fn what_is_wrong_with_a_device_is_said_with_the_way_out() {
         let missing = words.iter().find(|word| !output.contains(**word));
         assert!(status == 1 && missing.is_none(), "status {status}, {missing:?} not in: {output}");
     };
-    let with = |address: &str| format!("ixy-dump {address} -w /dev/null --duration 1");
+    let with = |address: &str| format!("ixy-dump {address} -w /dev/null --duration 10");
 
     let interface = format!("$(basename /sys/bus/pci/devices/{good}/virtio*/net/*)");
     refused(
