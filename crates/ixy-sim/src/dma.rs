@@ -38,19 +38,19 @@ pub trait DmaView {
     /// Writes `bytes` at `iova`; `false` when that is a fault.
     fn write(&self, iova: Iova, bytes: &[u8]) -> bool;
 
-    /// The 64-bit word at `iova`, a multiple of eight; `None` when that is a fault.
+    /// The 64-bit word at `iova`, a multiple of eight, which is little-endian in memory; `None` when that is a fault.
     fn load64(&self, iova: Iova) -> Option<u64>;
 
-    /// Stores a 64-bit word at `iova`, a multiple of eight, after everything that was written before; `false` when that is a
-    /// fault.
+    /// Stores a 64-bit word at `iova`, a multiple of eight, little-endian, after everything that was written before; `false`
+    /// when that is a fault.
     fn store64(&self, iova: Iova, value: u64) -> bool;
 
-    /// Stores a 32-bit word at `iova`, a multiple of four, after everything that was written before; `false` when that is a
-    /// fault.
+    /// Stores a 32-bit word at `iova`, a multiple of four, little-endian, after everything that was written before; `false`
+    /// when that is a fault.
     fn store32(&self, iova: Iova, value: u32) -> bool;
 
     /// `count` words from `iova` on, to use many times. `None`, which is no fault, when they are not in one piece of memory:
-    /// they can then still be reached one by one.
+    /// they can then still be reached one by one. They are little-endian, as they are in memory.
     fn words(&self, iova: Iova, count: usize) -> Option<&[AtomicU64]>;
 }
 
@@ -77,17 +77,17 @@ impl DmaView for View<'_> {
 
     #[inline]
     fn load64(&self, iova: Iova) -> Option<u64> {
-        self.word64(iova).map(|word| word.load(Ordering::Acquire))
+        self.word64(iova).map(|word| u64::from_le(word.load(Ordering::Acquire)))
     }
 
     #[inline]
     fn store64(&self, iova: Iova, value: u64) -> bool {
-        self.word64(iova).map(|word| word.store(value, Ordering::Release)).is_some()
+        self.word64(iova).map(|word| word.store(value.to_le(), Ordering::Release)).is_some()
     }
 
     #[inline]
     fn store32(&self, iova: Iova, value: u32) -> bool {
-        self.word32(iova).map(|word| word.store(value, Ordering::Release)).is_some()
+        self.word32(iova).map(|word| word.store(value.to_le(), Ordering::Release)).is_some()
     }
 
     #[inline]
@@ -114,7 +114,9 @@ impl<'v, V: DmaView> Words<'v, V> {
     #[inline(always)]
     pub(crate) fn load(&self, n: u32) -> Option<u64> {
         match self {
-            Self::Whole(words) => words.get(n as usize).map(|word| word.load(Ordering::Relaxed)),
+            Self::Whole(words) => {
+                words.get(n as usize).map(|word| u64::from_le(word.load(Ordering::Relaxed)))
+            }
             Self::Each(view, base) => view.load64(base.offset(u64::from(n) * 8)),
         }
     }
@@ -125,7 +127,7 @@ impl<'v, V: DmaView> Words<'v, V> {
         match self {
             Self::Whole(words) => {
                 if let Some(word) = words.get(n as usize) {
-                    word.store(value, Ordering::Relaxed);
+                    word.store(value.to_le(), Ordering::Relaxed);
                 }
             }
             Self::Each(view, base) => {
@@ -140,7 +142,7 @@ impl<'v, V: DmaView> Words<'v, V> {
         match self {
             Self::Whole(words) => {
                 if let Some(word) = words.get(n as usize) {
-                    word.store(value, Ordering::Release);
+                    word.store(value.to_le(), Ordering::Release);
                 }
             }
             Self::Each(view, base) => {

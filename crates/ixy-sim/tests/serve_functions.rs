@@ -72,7 +72,7 @@ impl Side {
         let memory = self.domain.clone().allocate(64 << 10).unwrap().cut(&[8 * 16, 8 * 2048], 128).unwrap();
         let [ring, buffers] = <[DmaSlice; 2]>::try_from(memory).unwrap();
         for n in 0..8 {
-            ring.words()[n * 2].store(buffers.iova().0 + n as u64 * 2048, Ordering::Relaxed);
+            ring.words()[n * 2].store((buffers.iova().0 + n as u64 * 2048).to_le(), Ordering::Relaxed);
         }
         self.write(base, ring.iova().0 as u32);
         self.write(base + 0x04, (ring.iova().0 >> 32) as u32);
@@ -93,13 +93,13 @@ impl Side {
         for (at, part) in frame.chunks(8).enumerate() {
             let mut bytes = [0; 8];
             bytes[..part.len()].copy_from_slice(part);
-            words[ring.next * 256 + at].store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+            words[ring.next * 256 + at].store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
         }
         let len = frame.len() as u64;
         let command = 3 << 20 | 1 << 29 | 1 << 24 | 1 << 25 | 1 << 27;
         let address = Iova(ring.buffers.iova().0 + ring.next as u64 * 2048);
-        ring.ring.words()[ring.next * 2].store(address.0, Ordering::Relaxed);
-        ring.ring.words()[ring.next * 2 + 1].store(command | len | len << 46, Ordering::Release);
+        ring.ring.words()[ring.next * 2].store(address.0.to_le(), Ordering::Relaxed);
+        ring.ring.words()[ring.next * 2 + 1].store((command | len | len << 46).to_le(), Ordering::Release);
         ring.next += 1;
         self.write(ring.base + 0x18, ring.next as u32);
     }
@@ -116,12 +116,12 @@ impl Ring {
     /// The next frame that is received.
     fn receive(&mut self) -> Vec<u8> {
         let status = wait("a frame", || {
-            let word = self.ring.words()[self.next * 2 + 1].load(Ordering::Acquire);
+            let word = u64::from_le(self.ring.words()[self.next * 2 + 1].load(Ordering::Acquire));
             (word & 1 == 1).then_some(word)
         });
         let words = self.buffers.words()[self.next * 256..].iter();
         let mut bytes: Vec<u8> =
-            words.take(256).flat_map(|w| w.load(Ordering::Relaxed).to_le_bytes()).collect();
+            words.take(256).flat_map(|w| w.load(Ordering::Relaxed).to_ne_bytes()).collect();
         bytes.truncate((status >> 32 & 0xffff) as usize);
         self.next += 1;
         bytes

@@ -283,7 +283,7 @@ pub struct View<'a> {
     windows: RwLockReadGuard<'a, Vec<Window>>,
 }
 
-/// Loads and stores of one width.
+/// Loads and stores of one width, little-endian in memory, as PCI devices have it.
 macro_rules! words {
     ($($(#[$doc:meta])* $load:ident, $store:ident, $type:ty;)+) => {
         $(
@@ -293,10 +293,10 @@ macro_rules! words {
             pub fn $load(&self, iova: Iova) -> Option<$type> {
                 let loaded = self.aligned(iova, size_of::<$type>()).and_then(|(window, at)| match &window.store {
                     _ if !window.readable => None,
-                    Store::Mapped(mapping) => mapping.$load(usize::try_from(at).ok()?),
+                    Store::Mapped(mapping) => mapping.$load(usize::try_from(at).ok()?).map(<$type>::from_le),
                     other => {
                         let mut bytes = [0; size_of::<$type>()];
-                        other.read(at, &mut bytes).then(|| <$type>::from_ne_bytes(bytes))
+                        other.read(at, &mut bytes).then(|| <$type>::from_le_bytes(bytes))
                     }
                 });
                 if loaded.is_none() {
@@ -310,8 +310,10 @@ macro_rules! words {
             pub fn $store(&self, iova: Iova, value: $type) -> bool {
                 let stored = self.aligned(iova, size_of::<$type>()).is_some_and(|(window, at)| match &window.store {
                     _ if !window.writable => false,
-                    Store::Mapped(mapping) => usize::try_from(at).is_ok_and(|at| mapping.$store(at, value)),
-                    other => other.write(at, &value.to_ne_bytes()),
+                    Store::Mapped(mapping) => {
+                        usize::try_from(at).is_ok_and(|at| mapping.$store(at, value.to_le()))
+                    }
+                    other => other.write(at, &value.to_le_bytes()),
                 });
                 if !stored {
                     self.fault(iova);

@@ -318,13 +318,13 @@ pub(crate) struct RxRing {
 impl RxRing {
     pub(crate) fn arm(&self, n: u32) {
         let words = self.ring.words();
-        words[n as usize * 2].store(self.buffers.iova().0 + u64::from(n) * 2048, Ordering::Relaxed);
+        words[n as usize * 2].store((self.buffers.iova().0 + u64::from(n) * 2048).to_le(), Ordering::Relaxed);
         words[n as usize * 2 + 1].store(0, Ordering::Release);
     }
 
     /// The words of descriptor `n` as they are.
     pub(crate) fn words(&self, n: u32) -> [u64; 2] {
-        [0, 1].map(|i| self.ring.words()[n as usize * 2 + i].load(Ordering::Acquire))
+        [0, 1].map(|i| u64::from_le(self.ring.words()[n as usize * 2 + i].load(Ordering::Acquire)))
     }
 
     /// The next frame, if its descriptor is done: the descriptor's words and the bytes of the buffer.
@@ -375,8 +375,8 @@ impl TxRing {
     /// Writes a descriptor without announcing it; returns its index.
     pub(crate) fn put(&mut self, low: u64, high: u64) -> u32 {
         let at = self.tail;
-        self.ring.words()[at as usize * 2].store(low, Ordering::Relaxed);
-        self.ring.words()[at as usize * 2 + 1].store(high, Ordering::Release);
+        self.ring.words()[at as usize * 2].store(low.to_le(), Ordering::Relaxed);
+        self.ring.words()[at as usize * 2 + 1].store(high.to_le(), Ordering::Release);
         self.tail = (self.tail + 1) % self.count;
         at
     }
@@ -402,7 +402,7 @@ impl TxRing {
 
     /// Whether the descriptor was reported as done.
     pub(crate) fn done(&self, at: u32) -> bool {
-        self.ring.words()[at as usize * 2 + 1].load(Ordering::Acquire) & DD != 0
+        u64::from_le(self.ring.words()[at as usize * 2 + 1].load(Ordering::Acquire)) & DD != 0
     }
 }
 

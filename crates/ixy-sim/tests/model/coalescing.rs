@@ -713,7 +713,7 @@ fn with_header_buffers_the_header_is_in_one_of_them() {
     let headers = card.bench.memory(32 * 256);
     for n in 0..32 {
         let words = card.ring.ring.words();
-        words[n * 2 + 1].store(headers.iova().0 + n as u64 * 256, Ordering::Release);
+        words[n * 2 + 1].store((headers.iova().0 + n as u64 * 256).to_le(), Ordering::Release);
     }
     card.bench.write(SRRCTL, 2 << 25 | 4 << 8 | 2);
     let segments = run(5, 3, 1000);

@@ -102,7 +102,7 @@ impl Function {
     fn ring(&self, base: u32, q: u32) -> (DmaSlice, DmaSlice) {
         let (ring, buffers) = (self.memory(8 * 16), self.memory(8 * 2048));
         for n in 0..8 {
-            ring.words()[n * 2].store(buffers.iova().0 + n as u64 * 2048, Ordering::Relaxed);
+            ring.words()[n * 2].store((buffers.iova().0 + n as u64 * 2048).to_le(), Ordering::Relaxed);
             ring.words()[n * 2 + 1].store(0, Ordering::Release);
         }
         let at = base + 0x40 * q;
@@ -132,8 +132,8 @@ impl Function {
         // SAFETY: OWNED-BUFFER: the buffer was not announced yet.
         assert!(unsafe { self.domain.view() }.write(ring.1.iova(), frame));
         let len = frame.len() as u64;
-        ring.0.words()[0].store(ring.1.iova().0, Ordering::Relaxed);
-        ring.0.words()[1].store(DATA | EOP | IFCS | RS | len | len << 46, Ordering::Release);
+        ring.0.words()[0].store(ring.1.iova().0.to_le(), Ordering::Relaxed);
+        ring.0.words()[1].store((DATA | EOP | IFCS | RS | len | len << 46).to_le(), Ordering::Release);
         self.write(VFTDBAL + 0x40 * q + TAIL, 1);
     }
 }
@@ -233,7 +233,7 @@ fn a_function_receives_into_its_own_memory_and_sends_from_it() {
     bench.arrives(&own(300, 7));
     function.send(&sends, 1, &own(90, 8));
     bench.poll();
-    assert_eq!(ring.words()[1].load(Ordering::Acquire) & 3, 3, "DD and EOP");
+    assert_eq!(u64::from_le(ring.words()[1].load(Ordering::Acquire)) & 3, 3, "DD and EOP");
     assert_eq!(function.bytes(&buffers, 0, 300), own(300, 7));
     assert_eq!(bench.sent(), [own(90, 8)]);
     assert_eq!((bench.domain.faults(), function.domain.faults()), (0, 0));
@@ -256,8 +256,8 @@ fn two_functions_and_the_device_reach_only_what_is_theirs() {
     assert_eq!(sent, expected);
     let faults = || (bench.domain.faults(), first.domain.faults(), second.domain.faults());
     assert_eq!(faults(), (0, 0, 0));
-    theirs.0.words()[2].store(0x10, Ordering::Relaxed);
-    theirs.0.words()[3].store(DATA | EOP | IFCS | RS | 60, Ordering::Release);
+    theirs.0.words()[2].store(0x10_u64.to_le(), Ordering::Relaxed);
+    theirs.0.words()[3].store((DATA | EOP | IFCS | RS | 60).to_le(), Ordering::Release);
     second.write(VFTDBAL + TAIL, 2);
     bench.poll();
     assert_eq!(faults(), (0, 0, 1), "a fault is that of the function's memory");
@@ -601,8 +601,8 @@ fn what_a_function_receives_is_not_coalesced() {
     }
     bench.poll();
     for n in 0..2 {
-        assert_eq!(ring.words()[n * 2 + 1].load(Ordering::Acquire) & 3, 3, "DD and EOP");
-        assert_eq!(ring.words()[n * 2].load(Ordering::Acquire) >> 17 & 0xf, 0, "RSCCNT");
+        assert_eq!(u64::from_le(ring.words()[n * 2 + 1].load(Ordering::Acquire)) & 3, 3, "DD and EOP");
+        assert_eq!(u64::from_le(ring.words()[n * 2].load(Ordering::Acquire)) >> 17 & 0xf, 0, "RSCCNT");
     }
 }
 
@@ -697,14 +697,15 @@ proptest! {
         let mut tail = 0;
         let put = |n: u64, low: u64, high: u64| {
             let at = 2 * (n as usize % 32);
-            ring.words()[at].store(low, Ordering::Relaxed);
-            ring.words()[at + 1].store(high, Ordering::Release);
+            ring.words()[at].store(low.to_le(), Ordering::Relaxed);
+            ring.words()[at + 1].store(high.to_le(), Ordering::Release);
         };
         let context = |mss: u64| (14 << 9 | 20, CONTEXT | 1 << 10 | 1 << 11 | 20 << 40 | mss << 48);
         let _busy = second.ring(VFRDBAL, 0);
         // Broadcast, and what is for the neighbour.
         for (n, word) in buffers.words().iter().enumerate() {
-            word.store(if n % 512 < 64 { u64::MAX } else { 0x02_u64 << 48 | 0xccbb_aa21_1b02 }, Ordering::Relaxed);
+            let bytes = if n % 512 < 64 { u64::MAX } else { 0x02_u64 << 48 | 0xccbb_aa21_1b02 };
+            word.store(bytes.to_le(), Ordering::Relaxed);
         }
         let start = Instant::now();
         for act in acts {
@@ -759,7 +760,7 @@ proptest! {
         bench.arrives(&own(300, 7));
         second.send(&sends, 1, &frame([2, 0, 0, 0, 0, 9], 90, 8));
         bench.poll();
-        prop_assert_eq!(got.words()[1].load(Ordering::Acquire) & 3, 3, "DD and EOP");
+        prop_assert_eq!(u64::from_le(got.words()[1].load(Ordering::Acquire)) & 3, 3, "DD and EOP");
         prop_assert_eq!(second.bytes(&buffers, 0, 300), own(300, 7));
         prop_assert_eq!(bench.sent().pop(), Some(frame([2, 0, 0, 0, 0, 9], 90, 8)));
         drop(rings);

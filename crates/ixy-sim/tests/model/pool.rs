@@ -406,7 +406,7 @@ fn the_device_decides_about_tags_of_a_pools_frames() {
         port_vlan(how);
         let at = ring.tail;
         ring.data(bench, &own(60, 1), 0);
-        let low = ring.ring.words()[at as usize * 2].load(std::sync::atomic::Ordering::Relaxed);
+        let low = u64::from_le(ring.ring.words()[at as usize * 2].load(std::sync::atomic::Ordering::Relaxed));
         ring.tail = at;
         ring.put(low, 60 | EOP | IFCS | RS | VLE | 0x2005 << 48);
         ring.ring(bench);

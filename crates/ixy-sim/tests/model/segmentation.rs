@@ -505,7 +505,7 @@ fn memory_that_is_gone_in_the_middle_of_a_frame_ends_it() {
     // The frame goes on with a part that is not mapped.
     let last = *frame.parts.last().unwrap() as usize;
     let word = &tx.ring.words()[last * 2 + 1];
-    word.store(DATA | 300, std::sync::atomic::Ordering::Release);
+    word.store((DATA | 300_u64).to_le(), std::sync::atomic::Ordering::Release);
     let bad = tx.put(0x1000, DATA | EOP | RS | 300);
     let good = tx.send(&bench, &own(60, 1));
     bench.poll();

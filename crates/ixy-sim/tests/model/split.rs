@@ -47,7 +47,7 @@ impl Split {
             let iova = headers.iova().0 + n * STRIDE;
             assert!(bench.view().write(Iova(iova), &[FILL; STRIDE as usize]));
             // Bit 0 is none of the address.
-            ring.ring.words()[n as usize * 2 + 1].store(iova, Ordering::Release);
+            ring.ring.words()[n as usize * 2 + 1].store(iova.to_le(), Ordering::Release);
         }
         bench.write(SRRCTL, format | units << 8 | 1);
         bench.write(PSRTYPE, kinds);

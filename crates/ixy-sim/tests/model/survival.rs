@@ -97,8 +97,8 @@ proptest! {
                     // Half of the addresses are inside the buffers, the others anywhere.
                     let inside = buffers.iova().0 + low % (32 * 2048 - 16_384);
                     let low = if low & 1 == 0 { inside } else { low >> 20 };
-                    ring.words()[n as usize * 2].store(low, Ordering::Relaxed);
-                    ring.words()[n as usize * 2 + 1].store(high, Ordering::Release);
+                    ring.words()[n as usize * 2].store(low.to_le(), Ordering::Relaxed);
+                    ring.words()[n as usize * 2 + 1].store(high.to_le(), Ordering::Release);
                 }
                 Act::Arrive(bytes) => bench.arrives(&bytes),
                 Act::Poll => { bench.nic.poll(); }
@@ -207,7 +207,7 @@ proptest! {
 #[test]
 fn accesses_to_memory_that_is_not_mapped_are_counted_and_have_no_effect() {
     let (bench, rx, _) = Bench::running();
-    rx.ring.words()[0].store(0x1000, Ordering::Relaxed);
+    rx.ring.words()[0].store(0x1000_u64.to_le(), Ordering::Relaxed);
     bench.arrives(&own(60, 1));
     bench.poll();
     assert_eq!(bench.domain.faults(), 1);

@@ -361,7 +361,7 @@ fn the_head_is_written_to_memory_instead_of_descriptors() {
     let memory = bench.memory(64);
     bench.write(TDWBAH, (memory.iova().0 >> 32) as u32);
     bench.write(TDWBAL, memory.iova().0 as u32 | 1);
-    let head = || memory.words()[0].load(Ordering::Acquire) as u32;
+    let head = || u64::from_le(memory.words()[0].load(Ordering::Acquire)) as u32;
     tx.data(&bench, &own(60, 0), EOP | IFCS);
     tx.ring(&bench);
     bench.poll();
