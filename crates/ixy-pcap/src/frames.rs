@@ -156,19 +156,19 @@ impl Frames {
         };
         let mut lines = Vec::new();
         if let Class { records, first: Some((number, captured, original)) } = self.no_frame {
-            let first = format_args!("the first is record {number} with {captured} of {original} bytes");
+            let first = format!("the first is record {number} with {captured} of {original} bytes");
             lines.push(line(
                 records,
                 format_args!("left out, as they hold no whole Ethernet header; {first}"),
             ));
         }
         if let Class { records, first: Some((number, captured, original)) } = self.other_length {
-            let first = format_args!("the first is record {number} with {captured} of {original} bytes");
+            let first = format!("the first is record {number} with {captured} of {original} bytes");
             let what = "taken as captured, with fewer or more bytes than were on the wire";
             lines.push(line(records, format_args!("{what}; {first}")));
         }
         if let Class { records, first: Some((number, captured, _)) } = self.too_long {
-            let first = format_args!("the first is record {number} with {captured} bytes");
+            let first = format!("the first is record {number} with {captured} bytes");
             let limit = self.limit;
             lines.push(line(
                 records,
@@ -180,7 +180,7 @@ impl Frames {
             let (first, link_type) = (others.first, others.link_type);
             let name = link_type_name(link_type);
             let what = "left out, as their interfaces are no Ethernet ones";
-            let first = format_args!("the first is record {first} with link type {link_type}{name}");
+            let first = format!("the first is record {first} with link type {link_type}{name}");
             lines.push(line(count, format_args!("{what}; {first}")));
         }
         lines
