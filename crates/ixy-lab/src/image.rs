@@ -18,31 +18,36 @@ const SCRIPTS: [&str; 2] = ["bind", "setup-hugepages"];
 /// What those are written for.
 const BASH: &str = "/bin/bash";
 
-/// The image for a machine with `kernel`, which loads `modules` at its start. With `scripts`, these are
-/// there, and bash.
-pub(crate) fn build(
-    parts: &Parts,
-    kernel: &Path,
-    modules: &[&str],
-    programs: &Programs,
-    scripts: bool,
-    tools: &[Tool],
-) -> Result<Vec<u8>, Error> {
+/// What an image has beside busybox.
+pub(crate) struct Contents<'a> {
+    /// Modules that the guest loads at its start.
+    pub(crate) modules: &'a [&'a str],
+    pub(crate) programs: &'a Programs,
+    /// Whether [`SCRIPTS`] are there, and bash.
+    pub(crate) scripts: bool,
+    pub(crate) tools: &'a [Tool],
+    /// What a shell prints first.
+    pub(crate) welcome: &'a str,
+}
+
+/// The image for a machine with `kernel`.
+pub(crate) fn build(parts: &Parts, kernel: &Path, contents: &Contents<'_>) -> Result<Vec<u8>, Error> {
     let mut archive = Archive::default();
     for directory in ["bin", "dev", "etc", "modules", "proc", "sys", "tmp"] {
         archive.directory(directory);
     }
     archive.file("init", INIT.as_bytes());
     archive.file("bin/busybox", &read(&parts.busybox)?);
-    for (name, file) in &programs.files {
+    for (name, file) in &contents.programs.files {
         archive.file(&format!("bin/{name}"), &read(file)?);
     }
-    if scripts {
+    archive.file("etc/motd", contents.welcome.as_bytes());
+    if contents.scripts {
         add_scripts(&mut archive)?;
     }
-    tool::add(&mut archive, &parts.tools, tools)?;
+    tool::add(&mut archive, &parts.tools, contents.tools)?;
     let mut order = String::new();
-    for module in Modules::below(&kernel.join("modules"), &parts.busybox)?.load_order(modules)? {
+    for module in Modules::below(&kernel.join("modules"), &parts.busybox)?.load_order(contents.modules)? {
         archive.file(&format!("modules/{}.ko", module.name), &module.image);
         order.push_str(&module.name);
         order.push('\n');

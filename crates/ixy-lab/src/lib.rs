@@ -35,6 +35,7 @@ mod parts;
 mod permit;
 mod port;
 mod programs;
+mod server;
 mod tool;
 
 pub use cable::{Cable, Count, drain, forwarded, numbered};
@@ -45,4 +46,5 @@ pub use nic::{Backend, Interface, Nic};
 pub use parts::Parts;
 pub use port::Port;
 pub use programs::Programs;
+pub use server::Server;
 pub use tool::Tool;

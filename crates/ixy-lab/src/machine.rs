@@ -131,7 +131,7 @@ impl Machine {
     /// What is missing, or what the guest printed when it did not come up.
     pub fn boot(&self, parts: &Parts, programs: &Programs) -> Result<Guest, Error> {
         let permit = Permit::wait();
-        let (mut command, directory) = self.command(parts, programs, "")?;
+        let (mut command, directory) = self.command(parts, programs, None)?;
         let log = directory.path().join("console");
         command.arg("-serial").arg(format!("file:{}", log.display())).args(["-serial", "stdio"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -144,13 +144,38 @@ impl Machine {
         Guest::new(child, self.nics.clone(), ports, directory, log, self.limit, permit)
     }
 
-    /// Starts the machine with a shell on this process's terminal and waits for its end.
+    /// Starts the machine with a shell on this process's terminal and waits for its end. The shell prints `welcome` first.
     ///
     /// # Errors
     /// What is missing.
-    pub fn shell(&self, parts: &Parts, programs: &Programs) -> Result<(), Error> {
-        let (mut command, _directory) = self.command(parts, programs, " lab=shell")?;
-        command.args(["-serial", "stdio"]).status().map_err(at(&parts.qemu)).map(|_| ())
+    pub fn shell(&self, parts: &Parts, programs: &Programs, welcome: &str) -> Result<(), Error> {
+        let (mut command, _directory) = self.command(parts, programs, Some(welcome))?;
+        // Ctrl-C is for the program in the machine.
+        command.args(["-chardev", "stdio,id=shell,signal=off", "-serial", "chardev:shell"]);
+        command.status().map_err(at(&parts.qemu)).map(|_| ())
+    }
+
+    /// The first file system of the machine, as a file for QEMU's option `-initrd`: its shell is on the first serial port
+    /// when the kernel is given `rdinit=/init lab=shell`, and prints `welcome` first.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn image(&self, parts: &Parts, programs: &Programs, welcome: &str) -> Result<Vec<u8>, Error> {
+        let modules: Vec<&str> = self.modules.iter().map(String::as_str).collect();
+        let contents = image::Contents {
+            modules: &modules,
+            programs,
+            scripts: self.scripts,
+            tools: &self.tools,
+            welcome,
+        };
+        image::build(parts, self.kernel_of(parts)?, &contents)
+    }
+
+    fn kernel_of<'a>(&self, parts: &'a Parts) -> Result<&'a PathBuf, Error> {
+        let missing =
+            || format!("there is no kernel {}: set IXY_VM_KERNELS, run scripts/vm prepare", self.kernel);
+        parts.kernels.get(self.kernel).ok_or_else(|| Error::NotPrepared(missing()))
     }
 
     /// QEMU with all arguments but those for serial ports, and a directory for its files.
@@ -158,18 +183,12 @@ impl Machine {
         &self,
         parts: &Parts,
         programs: &Programs,
-        append: &str,
+        welcome: Option<&str>,
     ) -> Result<(Command, tempfile::TempDir), Error> {
         let directory = tempfile::tempdir().map_err(at(std::env::temp_dir()))?;
-        let kernel = parts.kernels.get(self.kernel).ok_or_else(|| {
-            Error::NotPrepared(format!(
-                "there is no kernel {}: set IXY_VM_KERNELS, run scripts/vm prepare",
-                self.kernel
-            ))
-        })?;
-        let modules: Vec<&str> = self.modules.iter().map(String::as_str).collect();
+        let kernel = self.kernel_of(parts)?;
         let initrd = directory.path().join("initrd");
-        let image = image::build(parts, kernel, &modules, programs, self.scripts, &self.tools)?;
+        let image = self.image(parts, programs, welcome.unwrap_or_default())?;
         fs::write(&initrd, image).map_err(at(&initrd))?;
 
         let mut command = Command::new(&parts.qemu);
@@ -191,8 +210,10 @@ impl Machine {
         command.args(["-accel", "tcg,thread=multi"]);
         command.arg("-kernel").arg(kernel.join("vmlinuz")).arg("-initrd").arg(initrd);
         let append = format!(
-            "console=ttyS0 quiet panic=-1 mitigations=off rdinit=/init hugepages={}{}{append}",
-            self.hugepages, self.append
+            "console=ttyS0 quiet panic=-1 mitigations=off rdinit=/init hugepages={}{}{}",
+            self.hugepages,
+            self.append,
+            if welcome.is_some() { " lab=shell" } else { "" }
         );
         command.arg("-append").arg(append).args(&self.arguments);
         for (number, nic) in self.nics.iter().enumerate() {

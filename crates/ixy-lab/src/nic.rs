@@ -20,6 +20,8 @@ pub enum Backend {
     Test,
     /// To all devices of the same machine with the same number.
     Hub(u32),
+    /// To the device of the same machine that has this name, and the device's own backend names this one.
+    Peer(String),
     /// To a TAP interface with this number of queues, which QEMU creates; this needs CAP_NET_ADMIN.
     Tap(String, u16),
     /// Nowhere in QEMU: the device itself is another process's, which serves it over vfio-user at a socket.
@@ -88,15 +90,16 @@ impl Nic {
     /// QEMU's arguments, for the device `number` of a machine whose sockets are in `sockets`.
     pub(crate) fn arguments(&self, number: usize, sockets: &Path) -> Vec<String> {
         let name = &self.name;
+        let datagrams = |remote: &str| {
+            let path = |end: &str| sockets.join(end).display().to_string();
+            let (local, remote) = (path(&format!("{name}.guest")), path(remote));
+            format!(
+                "dgram,id=net-{name},local.type=unix,local.path={local},remote.type=unix,remote.path={remote}"
+            )
+        };
         let backend = match &self.backend {
-            Backend::Test => {
-                let path = |end| sockets.join(format!("{name}.{end}")).display().to_string();
-                format!(
-                    "dgram,id=net-{name},local.type=unix,local.path={},remote.type=unix,remote.path={}",
-                    path("guest"),
-                    path("test")
-                )
-            }
+            Backend::Test => datagrams(&format!("{name}.test")),
+            Backend::Peer(peer) => datagrams(&format!("{peer}.guest")),
             Backend::Hub(hub) => format!("hubport,id=net-{name},hubid={hub}"),
             Backend::Tap(interface, queues) => {
                 format!("tap,id=net-{name},ifname={interface},script=no,downscript=no,queues={queues}")

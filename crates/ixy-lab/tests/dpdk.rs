@@ -4,17 +4,14 @@
 mod bench;
 #[path = "bench/served.rs"]
 mod served;
-#[path = "bench/server.rs"]
-mod server;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ixy::{Device, Options};
 use ixy_core::Batch;
-use ixy_lab::{Guest, Machine, Nic, Parts, Programs, Tool, numbered};
+use ixy_lab::{Guest, Machine, Nic, Parts, Programs, Server, Tool, numbered};
 use served::Served;
-use server::Server;
 
 /// Frames that go each way; with this number the longest and the shortest are among them.
 const FRAMES: u32 = 20_000;
@@ -176,7 +173,7 @@ fn testpmd_carries_all(
 fn dpdk_finds_nothing_wrong_by_uio_with_cards_of_ixy_serve() {
     let test = "dpdk_finds_nothing_wrong_by_uio_with_cards_of_ixy_serve";
     let Some((parts, programs)) = bench::lab(test) else { return };
-    let server = Server::start(&programs, &["a", "x", "b", "y"]);
+    let server = Server::start(&programs, &["a", "x", "b", "y"].map(|name| (name, None))).unwrap();
     let sockets = ["a", "b", "x", "y"].map(|name| server.socket(name));
     let machine = |machine: Machine| machine.module("uio_pci_generic");
     testpmd_carries_all(&parts, &sockets, "uio_pci_generic", machine, "pa");
@@ -186,7 +183,7 @@ fn dpdk_finds_nothing_wrong_by_uio_with_cards_of_ixy_serve() {
             server.socket(name).display()
         )
     });
-    assert_eq!(server.end(), expected.concat());
+    assert_eq!(server.end().unwrap(), expected.concat());
 }
 
 #[test]

@@ -1,52 +1,83 @@
-//! What the README of ixy-serve says of QEMU, as it stands there.
+//! What README files and `scripts/vm` say of virtual machines, as it stands there.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod bench;
-#[path = "bench/server.rs"]
-mod server;
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use server::Server;
+use ixy_lab::Server;
 
-/// The command of a README that begins with `program`, with the lines that go on with it, up to the dots that stand for more.
-fn command(readme: &str, program: &str) -> String {
-    let mut lines = readme.lines().skip_while(|line| !line.trim_start().starts_with(program));
-    let mut command = String::new();
-    for line in &mut lines {
-        let more = line.strip_suffix('\\');
-        command += more.unwrap_or(line);
-        if more.is_none() {
-            break;
+/// The block of commands of a README that has `word` in it, as a shell takes it.
+fn commands(readme: &str, word: &str) -> String {
+    let blocks = readme.split("\n\n").filter(|block| block.lines().all(|line| line.starts_with("    ")));
+    let block = blocks.into_iter().find(|block| block.contains(word));
+    block.unwrap_or_else(|| panic!("README has no commands with {word}")).to_owned()
+}
+
+/// Runs a script in the repository that starts a machine with a shell, gives the shell these lines once it is there, and
+/// returns what the machine printed.
+fn machine(script: &str, lines: &str) -> String {
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", "300", "bash", "-euc", script]);
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut input = process.stdin.take().unwrap();
+    let mut log = String::new();
+    let mut output = BufReader::new(process.stdout.take().unwrap());
+    while output.read_line(&mut log).unwrap() > 0 {
+        if log.ends_with("ends it.\r\n") || log.ends_with("ends the machine.\r\n") {
+            // The shell takes its input from here on; what came earlier would be lost.
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            write!(input, "{lines}\npoweroff -f\n").unwrap();
         }
     }
-    let (command, _) = command.split_once(" ...").unwrap_or_else(|| panic!("no dots in: {command}"));
-    command.trim().to_owned()
+    let output = process.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(errors, "", "complaints of {script}: {log}");
+    log.replace('\r', "")
 }
 
 #[test]
-fn a_machine_has_a_card_of_ixy_serve_with_the_arguments_in_its_readme() {
-    let test = "a_machine_has_a_card_of_ixy_serve_with_the_arguments_in_its_readme";
-    let Some((parts, programs)) = bench::lab(test) else { return };
-    let server = Server::start(&programs, &["a"]);
+fn the_commands_in_the_readme_of_ixy_serve_start_a_machine_with_its_card() {
+    let test = "the_commands_in_the_readme_of_ixy_serve_start_a_machine_with_its_card";
+    let Some((_, programs)) = bench::lab(test) else { return };
+    let server = Server::start(&programs, &[("a", Some("flood"))]).unwrap();
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/ixy-serve/README.md");
-    let command = command(&std::fs::read_to_string(readme).unwrap(), "qemu-system-x86_64");
-    assert!(command.contains(r#""/tmp/a""#), "{command}");
-    let command = command.replacen("qemu-system-x86_64", &parts.qemu.display().to_string(), 1);
-    let command = command.replace("/tmp/a", &server.socket("a").display().to_string());
-    // The kernel finds nothing to start from, and so the machine ends.
-    let kernel = parts.kernels[0].join("vmlinuz");
-    let rest = "-append 'console=ttyS0 panic=-1' -display none -serial stdio -no-reboot </dev/null";
-    let script = format!("exec {command} -kernel {} {rest}", kernel.display());
-    let output =
-        Command::new("timeout").args(["--kill-after=5", "200", "sh", "-c", &script]).output().unwrap();
-    let (log, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(errors, "", "QEMU complains");
-    assert!(log.contains("0000:01:00.0: [8086:10fb] type 00 class 0x020000"), "{script}: {log}");
-    let counted = server.end();
+    let script = commands(&std::fs::read_to_string(readme).unwrap(), "vfio-user-pci");
+    assert!(script.contains(r#""/tmp/a""#), "{script}");
+    let script = script.replace("/tmp/a", &server.socket("a").display().to_string());
+    // What is there needs no download.
+    let script = script.replace("scripts/vm prepare", "scripts/vm paths >/dev/null");
+    let log = machine(&script, "ixy-info; ip link set eth0 up; sleep 4; dmesg | tail -n 3");
+    assert!(log.contains("0000:01:00.0"), "{script}: {log}");
+    assert!(log.contains("NIC Link is Up 10 Gbps"), "{script}: {log}");
+    let counted = server.end().unwrap();
     assert!(
         counted.ends_with(", 0 DMA faults, 0 messages refused, 0 bad descriptors, 1 clients\n"),
         "{counted}"
     );
+}
+
+#[test]
+fn what_the_shell_of_the_lab_says_to_try_works() {
+    let test = "what_the_shell_of_the_lab_says_to_try_works";
+    if bench::lab(test).is_none() {
+        return;
+    }
+    let log = machine("scripts/vm shell", "");
+    let tries = log.split_once("Try:\n").unwrap_or_else(|| panic!("{log}")).1;
+    // Two columns: what to try, and what it does.
+    let lines = tries.lines().take_while(|line| !line.starts_with('`'));
+    let commands = lines.filter_map(|line| line.trim_end().split("   ").next());
+    let commands: Vec<_> = commands.map(str::trim).filter(|command| !command.is_empty()).collect();
+    assert_eq!(commands.len(), 4, "{tries}");
+    let script: String = commands.iter().map(|command| format!("{command}; echo status $?\n")).collect();
+    let log = machine("scripts/vm shell", &script);
+    assert_eq!(log.matches("\nstatus 0\n").count(), 4, "{log}");
+    for place in ["0000:01:00.0", "0000:02:00.0", "0000:03:00.0", "0000:00:02.0", "0000:04:00.0"] {
+        assert!(log.contains(place), "{place}: {log}");
+    }
 }

@@ -1,8 +1,27 @@
-//! A machine with two pairs of virtio devices, each connected to its other, and a shell in it.
+//! A machine with software 82599s and virtio devices, and a shell in it; or only its file system, as a file.
 
-use std::{process::ExitCode, time::Duration};
+use std::{env, fs, process::ExitCode, time::Duration};
 
-use ixy_lab::{Backend, Error, Interface, Machine, Nic, Parts, Programs};
+use ixy_lab::{Backend, Error, Interface, Machine, Nic, Parts, Programs, Server};
+
+const WELCOME: &str = "
+This machine has three Intel 82599s, which ixy-serve is outside of it, and two virtio devices:
+  01:00.0 and 02:00.0  82599s with a cable between them
+  03:00.0              an 82599 that frames flood
+  00:02.0 and 04:00.0  virtio devices, a legacy and a modern one, with a cable between them
+Try:
+  ixy-info                                    the devices, and what each still needs
+  ixy-dump 03:00.0 --count 3                  three frames of the flood
+  ixy-fwd 03:00.0 01:00.0 --duration 5        forward the flood to the other end of the cable
+  ip link set eth1 up; sleep 4; ixy-pktgen 01:00.0 --count 1000; ip -s link show eth1
+                                              Linux's own driver receives what ixy-pktgen sends
+`poweroff -f` ends the machine.
+";
+
+/// What the machine of README files has, which a user gives one card.
+const WELCOME_ALONE: &str = "
+`ixy-info` lists this machine's devices; `ip link` has the interface of the kernel's driver; `poweroff -f` ends it.
+";
 
 fn main() -> ExitCode {
     match run() {
@@ -16,14 +35,17 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Error> {
     let (parts, programs) = (Parts::find()?, Programs::build()?);
-    eprintln!(
-        "The devices of the first pair are legacy ones, those of the second modern; `poweroff -f` ends the machine."
-    );
-    Machine::new(Duration::MAX)
-        .nic(Nic::virtio("a", Interface::Legacy, Backend::Hub(0)))
-        .nic(Nic::virtio("b", Interface::Legacy, Backend::Hub(0)))
-        .nic(Nic::virtio("c", Interface::Modern, Backend::Hub(1)))
-        .nic(Nic::virtio("d", Interface::Modern, Backend::Hub(1)))
-        .module("virtio_net")
-        .shell(&parts, &programs)
+    // The kernel names interfaces in this order.
+    let machine = Machine::new(Duration::MAX).module("ixgbe").module("virtio_net");
+    if let Some(image) = env::args_os().nth(1) {
+        return fs::write(&image, machine.image(&parts, &programs, WELCOME_ALONE)?)
+            .map_err(|source| Error::Io { path: image.into(), source });
+    }
+    let server = Server::start(&programs, &[("a", None), ("b", None), ("c", Some("flood"))])?;
+    ["a", "b", "c"]
+        .iter()
+        .fold(machine, |machine, name| machine.nic(Nic::served(*name, &server.socket(name))))
+        .nic(Nic::virtio("d", Interface::Legacy, Backend::Peer("e".into())))
+        .nic(Nic::virtio("e", Interface::Modern, Backend::Peer("d".into())))
+        .shell(&parts, &programs, WELCOME)
 }
