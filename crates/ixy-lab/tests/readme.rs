@@ -20,7 +20,7 @@ fn commands(readme: &str, word: &str) -> String {
 /// returns what the machine printed.
 fn machine(script: &str, lines: &str) -> String {
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", "300", "bash", "-euc", script]);
+    command.args(["--kill-after=5", "600", "bash", "-euc", script]);
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();

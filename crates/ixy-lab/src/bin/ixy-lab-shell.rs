@@ -10,11 +10,11 @@ This machine has three Intel 82599s, which ixy-serve is outside of it, and two v
   03:00.0              an 82599 that frames flood
   00:02.0 and 04:00.0  virtio devices, a legacy and a modern one, with a cable between them
 Try:
-  ixy-info                                    the devices, and what each still needs
-  ixy-dump 03:00.0 --count 3                  three frames of the flood
-  ixy-fwd 03:00.0 01:00.0 --duration 5        forward the flood to the other end of the cable
-  ip link set eth1 up; sleep 4; ixy-pktgen 01:00.0 --count 1000; ip -s link show eth1
-                                              Linux's own driver receives what ixy-pktgen sends
+  ixy-info                                               the devices, and what each still needs
+  ixy-dump 03:00.0 --count 3 -w - | hexdump -C           three frames of the flood, as a capture
+  ip link set eth1 up; sleep 4; ixy-pktgen 01:00.0 --count 1000; ifconfig eth1
+                                                         Linux's own driver receives what ours sends
+  ixy-fwd 03:00.0 01:00.0 --duration 5; ifconfig eth1    ours forwards the flood to it
 `poweroff -f` ends the machine.
 ";
 
