@@ -1,104 +1,66 @@
 //! One JSON object on one line: [`Object`].
 
-use std::fmt::Write;
+use serde_json::{Map, Value};
 
 /// A JSON object whose fields are written in the order in which they are added.
 #[derive(Debug, Default)]
-pub struct Object(String);
+pub struct Object(Map<String, Value>);
 
 impl Object {
     /// Adds a text.
-    pub fn text(mut self, key: &str, value: &str) -> Self {
-        self.key(key);
-        self.string(value);
-        self
+    pub fn text(self, key: &str, value: &str) -> Self {
+        self.with(key, value)
     }
 
     /// Adds a whole number.
-    pub fn count(mut self, key: &str, value: u64) -> Self {
-        self.key(key);
-        self.0.push_str(&value.to_string());
-        self
+    pub fn count(self, key: &str, value: u64) -> Self {
+        self.with(key, value)
     }
 
-    /// Adds a number with six decimals, 0 when it is not finite.
-    pub fn number(mut self, key: &str, value: f64) -> Self {
-        self.key(key);
-        let value = if value.is_finite() { value } else { 0.0 };
-        self.0.push_str(&format!("{value:.6}"));
-        self
+    /// Adds a number, rounded to six decimals; 0 when it is not finite.
+    pub fn number(self, key: &str, value: f64) -> Self {
+        self.with(key, if value.is_finite() { rounded(value) } else { 0.0 })
     }
 
     /// Adds a text, or null.
     pub fn text_or_null(self, key: &str, value: Option<&str>) -> Self {
-        match value {
-            Some(value) => self.text(key, value),
-            None => self.null(key),
-        }
+        self.with(key, value)
     }
 
     /// Adds a whole number, or null.
     pub fn count_or_null(self, key: &str, value: Option<u64>) -> Self {
-        match value {
-            Some(value) => self.count(key, value),
-            None => self.null(key),
-        }
+        self.with(key, value)
     }
 
     /// Adds true or false.
-    pub fn flag(mut self, key: &str, value: bool) -> Self {
-        self.key(key);
-        self.0.push_str(if value { "true" } else { "false" });
-        self
+    pub fn flag(self, key: &str, value: bool) -> Self {
+        self.with(key, value)
     }
 
     /// Adds an object.
-    pub fn object(mut self, key: &str, value: Self) -> Self {
-        self.key(key);
-        self.0.push_str(&value.finish());
-        self
+    pub fn object(self, key: &str, value: Self) -> Self {
+        self.with(key, value.0)
     }
 
     /// Adds a list of objects.
-    pub fn list(mut self, key: &str, values: impl IntoIterator<Item = Self>) -> Self {
-        self.key(key);
-        let values: Vec<String> = values.into_iter().map(Self::finish).collect();
-        self.0.push_str(&format!("[{}]", values.join(",")));
-        self
+    pub fn list(self, key: &str, values: impl IntoIterator<Item = Self>) -> Self {
+        self.with(key, values.into_iter().map(|object| Value::Object(object.0)).collect::<Vec<_>>())
     }
 
     /// The object, without a line feed.
     pub fn finish(self) -> String {
-        if self.0.is_empty() { "{}".into() } else { self.0 + "}" }
+        Value::Object(self.0).to_string()
     }
 
-    fn null(mut self, key: &str) -> Self {
-        self.key(key);
-        self.0.push_str("null");
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(key.into(), value.into());
         self
     }
+}
 
-    fn key(&mut self, key: &str) {
-        self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.string(key);
-        self.0.push(':');
-    }
-
-    /// A string as RFC 8259, section 7, wants it.
-    fn string(&mut self, text: &str) {
-        self.0.push('"');
-        for c in text.chars() {
-            match c {
-                '"' | '\\' => self.0.extend(['\\', c]),
-                c if c < ' ' => {
-                    // Writing to a String does not fail.
-                    let _ = write!(self.0, "\\u{:04x}", u32::from(c));
-                }
-                c => self.0.push(c),
-            }
-        }
-        self.0.push('"');
-    }
+/// A number with six decimals.
+pub(crate) fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
 }
 
 #[cfg(test)]
@@ -115,7 +77,7 @@ mod tests {
             .finish();
         assert_eq!(
             line,
-            "{\"a \\\"b\\\"\":\"tab\\u0009, back\\\\slash, line\\u000a, \\u0001, ü\",\"n\":18446744073709551615,\"x\":1.234560,\"nan\":0.000000}"
+            "{\"a \\\"b\\\"\":\"tab\\t, back\\\\slash, line\\n, \\u0001, ü\",\"n\":18446744073709551615,\"x\":1.23456,\"nan\":0.0}"
         );
         assert_eq!(Object::default().finish(), "{}");
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::flags::Flags;
+use crate::json::rounded;
 use crate::metrics::{Labels, Metric, Metrics};
 use crate::rate::Rate;
 use crate::session::Session;
@@ -380,11 +381,6 @@ impl Port {
         (0..self.now.queues.len())
             .map(move |queue| labels.iter().cloned().chain([("queue", queue.to_string())]).collect())
     }
-}
-
-/// A number with six decimals.
-fn rounded(number: f64) -> f64 {
-    (number * 1e6).round() / 1e6
 }
 
 #[cfg(test)]
