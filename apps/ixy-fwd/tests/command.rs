@@ -331,7 +331,7 @@ fn wrong_arguments_are_one_line_and_exit_code_2() {
     fails(&[], 2, &["<A> <B>", "--help"]);
     fails(&["sim"], 2, &["<B>"]);
     fails(&["sim", "sim", "sim"], 2, &["sim"]);
-    fails(&["eth0", "sim"], 2, &["eth0", "0000:03:00.0", "lspci"]);
+    fails(&["no-such-interface", "sim"], 2, &["no-such-interface", "0000:03:00.0", "lspci"]);
     fails(&["03:00.9", "sim"], 2, &["03:00.9"]);
     fails(&["sim:speed=1", "sim"], 2, &["speed", "rx=FILE"]);
     fails(&["sim:rx=a,cable=b", "sim"], 2, &["rx", "cable"]);
