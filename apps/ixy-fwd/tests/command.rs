@@ -486,3 +486,27 @@ fn opening_two_ports_takes_less_than_two_times_300_ms() {
     let best = spent.min().unwrap();
     assert!(best < Duration::from_millis(600), "{best:?}");
 }
+
+#[test]
+fn full_frames_with_two_vlan_tags_are_forwarded_and_longer_ones_are_said_with_their_number() {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.pcapng", "out.pcapng"].map(|name| directory.path().join(name));
+    let mut writer = Writer::create(&input, 0).unwrap();
+    for len in [1514, 1522, 1523, 60] {
+        let mut frame = vec![2; len];
+        // An outer tag of a provider, and an inner one.
+        frame[12..20].copy_from_slice(&[0x88, 0xa8, 0, 1, 0x81, 0, 0, 2]);
+        writer.write(0, &frame).unwrap();
+    }
+    writer.finish().unwrap();
+    let device = |key, path: &Path| format!("sim:{key}={}", path.display());
+    let Ended { code, err, .. } = run(&[&device("rx", &input), &device("tx", &output)]);
+    assert_eq!(code, Some(0), "{err}");
+    let mut reader = Reader::open(&output).unwrap();
+    for len in [1514, 1522, 60] {
+        assert_eq!(reader.next_record().unwrap().unwrap().data.len(), len);
+    }
+    assert!(!reader.advance().unwrap());
+    assert!(err.contains("1 of 4 records left out, as they are too long"), "{err}");
+    assert!(err.contains("record 3 with 1523 bytes, and 1522 pass") && err.lines().count() == 1, "{err}");
+}
