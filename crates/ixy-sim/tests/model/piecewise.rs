@@ -119,7 +119,7 @@ fn seen(whole: bool) -> Seen {
     }
     let words = [&tx.ring, &grouped.ring, &heads.ring].into_iter().flat_map(|ring| ring.words());
     // Addresses of buffers are the same in both: memory is given out in the same order.
-    let load = |word: &AtomicU64| word.load(std::sync::atomic::Ordering::Acquire);
+    let load = |word: &AtomicU64| u64::from_le(word.load(std::sync::atomic::Ordering::Acquire));
     Seen {
         sent: bench.sent(),
         received,
