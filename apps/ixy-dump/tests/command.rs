@@ -156,7 +156,7 @@ fn what_cannot_be_written_or_opened_is_one_line_and_leaves_nothing_behind() {
     fails(&["sim", "-w", path, "-c", "0"], 2, &["--count"]);
     fails(&["ffff:03:00.0", "-w", path], 1, &["ffff:03:00.0"]);
     fails(&["sim:rx=/no/such.pcap", "-w", path], 1, &["/no/such.pcap"]);
-    fails(&["sim:cable=a", "-w", path], 1, &["cable"]);
+    fails(&["sim:cable=a", "-w", path], 2, &["cable"]);
     assert!(!output.exists());
 }
 

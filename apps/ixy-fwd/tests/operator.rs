@@ -202,8 +202,11 @@ fn value(text: &str, name: &str) -> u64 {
 
 #[test]
 fn metrics_are_served_over_http_while_slow_clients_wait() {
-    let mut command = program(&["sim", "sim:loopback", "--queues", "2", "--metrics", "0", "-v"]);
-    let mut child = Killed(command.stdout(Stdio::null()).spawn().unwrap());
+    // Not under `timeout`, which would leave it running when it is killed.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-fwd"));
+    command.args(["sim", "sim:loopback", "--queues", "2", "--metrics", "0", "-v", "--duration", LIMIT]);
+    command.env_remove("IXY_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = Killed(command.spawn().unwrap());
     let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let line = lines.find(|line| line.contains("metrics are at ")).unwrap();
     let address = line.split("http://").nth(1).unwrap().strip_suffix("/metrics").unwrap().to_owned();

@@ -35,7 +35,7 @@ struct Args {
     stats: Option<u32>,
     /// Serve statistics to Prometheus at http://ADDR/metrics
     ///
-    /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100, [2001:db8::7]:9100,
+    /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100, `[2001:db8::7]:9100`,
     /// 0.0.0.0:9100 for all interfaces). Anybody who reaches the address can read the statistics. Port 0 takes a free
     /// one, which -v prints.
     #[arg(long, value_name = "ADDR", value_parser = Listen::parse)]

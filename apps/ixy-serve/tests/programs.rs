@@ -404,7 +404,7 @@ fn a_trace_of_a_start_is_short_and_ends_with_the_first_frame() {
     for (name, args, doorbell) in [
         ("ixy-dump", "vfio-user:SOCKET -w /dev/null --count 100", "RDT[0]"),
         ("ixy-pktgen", "vfio-user:SOCKET --count 1000", "TDT[0]"),
-        ("ixy-fwd", "vfio-user:SOCKET sim --duration 1", "DT[0]"),
+        ("ixy-fwd", "vfio-user:SOCKET sim --duration 5", "DT[0]"),
     ] {
         let text = traced_of(name, args, "init");
         let lines: Vec<&str> = text.lines().collect();

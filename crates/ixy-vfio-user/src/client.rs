@@ -80,10 +80,11 @@ impl Client {
         Self::connect_to(path, patience, None)
     }
 
-    /// As [`connect`](Self::connect), and gives up once `stop` returns true, which is called every 20 ms
-    /// while the server is waited for. This holds for later requests as well, after which the device is lost,
-    /// until [`keep`](Self::keep). A server that answers slowly can take minutes until a driver is ready; a
-    /// user may not want to wait for that.
+    /// As [`connect`](Self::connect), and gives up a second after `stop` first returned true; `stop` is called
+    /// every 20 ms while the client waits for the server. Within that second a server that answers lets the
+    /// driver finish what it began, and stop the card in order. This holds for later requests as well, after
+    /// which the device is lost, until [`keep`](Self::keep). A server that answers slowly can take minutes until a
+    /// driver is ready; a user may not want to wait for that.
     ///
     /// # Errors
     /// As for [`connect`](Self::connect), and [`Error::Stopped`].

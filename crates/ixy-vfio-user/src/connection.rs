@@ -5,6 +5,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -48,6 +49,8 @@ pub struct Connection {
     limits: Limits,
     out: Vec<u8>,
     give_up: Option<GiveUp>,
+    /// When `give_up` first returned true.
+    asked: OnceLock<Instant>,
 }
 
 /// Whether waits are to end early.
@@ -55,6 +58,10 @@ pub(crate) type GiveUp = Box<dyn Fn() -> bool + Send>;
 
 /// How often a wait asks whether to give up.
 pub(crate) const ASK: Duration = Duration::from_millis(20);
+
+/// How long waits go on, all together, once a stop is requested: time for a server that answers, so that a card can be
+/// stopped in order.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// For how long one side looks for what the other is about to send, before it sleeps. A processor that has to be woken takes
 /// as long, and twice for each read of a register, so that looking costs no more than sleeping.
@@ -91,10 +98,10 @@ pub(crate) fn wait(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<
 impl Connection {
     /// A connection over `socket`.
     pub fn new(socket: UnixStream, limits: Limits) -> Self {
-        Self { socket: socket.into(), limits, out: Vec::new(), give_up: None }
+        Self { socket: socket.into(), limits, out: Vec::new(), give_up: None, asked: OnceLock::new() }
     }
 
-    /// Ends waits with [`Error::Stopped`] once `give_up` returns true, or never with `None`.
+    /// Ends waits with [`Error::Stopped`] from [`GRACE`] after `give_up` first returned true, or never with `None`.
     pub(crate) fn set_give_up(&mut self, give_up: Option<GiveUp>) {
         self.give_up = give_up;
     }
@@ -105,7 +112,7 @@ impl Connection {
         let mut fds = [PollFd::new(&self.socket, event)];
         let Some(give_up) = &self.give_up else { return wait(&mut fds, Some(deadline)).map_err(os) };
         loop {
-            if give_up() {
+            if give_up() && self.asked.get_or_init(Instant::now).elapsed() >= GRACE {
                 return Err(Error::Stopped);
             }
             let slice = deadline.min(Instant::now() + ASK);

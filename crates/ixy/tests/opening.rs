@@ -356,7 +356,7 @@ fn a_device_that_is_lost_is_an_error_within_a_limit_and_closes_all_the_same() {
 
     let start = Instant::now();
     let text = devices[0].stats().unwrap_err().to_string();
-    assert!(text.contains("sim no longer answers") && text.contains("dmesg"), "{text}");
+    assert!(text.contains("sim #0 no longer answers") && text.contains("dmesg"), "{text}");
     assert!(devices[0].wait_for_link(Duration::from_secs(1)).is_err());
     for _ in 0..10_000 {
         tx.send(&mut batch);
