@@ -202,7 +202,7 @@ fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
     ends(guest, &format!("{unbind} && ixy-info {a}"), 0, &["bound to no driver"]);
     ends(
         guest,
-        &format!("ixy-info {a} --registers --all"),
+        &format!("ixy-info {a} --registers --all --zeros"),
         0,
         &["STATUS ", "  GPRC ", "reading takes a semaphore"],
     );
