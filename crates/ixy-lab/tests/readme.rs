@@ -81,3 +81,12 @@ fn what_the_shell_of_the_lab_says_to_try_works() {
         assert!(log.contains(place), "{place}: {log}");
     }
 }
+
+#[test]
+fn the_program_in_the_readme_is_an_example_of_the_library() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let example = std::fs::read_to_string(root.join("crates/ixy/examples/first.rs")).unwrap();
+    let program = readme.split_once("```rust\n").unwrap().1.split_once("```").unwrap().0;
+    assert_eq!(program, example.split_once("\n\n").unwrap().1);
+}
