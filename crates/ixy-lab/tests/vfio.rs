@@ -164,7 +164,8 @@ fn devices_of_one_group_are_had_together_or_not_at_all() {
     let [one, two] = ["0000:01:01.0", "0000:01:02.0"];
     let both = format!("ixy-fwd {one} {two}");
     guest.run(&format!("bind {one}")).unwrap();
-    refused(&mut guest, &both, &[one, "IOMMU group", &format!("{two} (virtio-pci)"), "driver/unbind"]);
+    let other = format!("{two} in it is bound to the kernel driver virtio-pci");
+    refused(&mut guest, &both, &[one, "all of IOMMU group", &other, &format!("scripts/bind vfio {two}")]);
     guest.run(&format!("bind {two} && start 2 {both}")).unwrap();
     let busy = "is in use by another process";
     refused(&mut guest, &format!("ixy-dump {two} -w /dev/null"), &[two, busy, "fuser -v /dev/vfio/"]);
