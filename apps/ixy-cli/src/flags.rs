@@ -23,7 +23,7 @@ pub struct Flags {
     /// queues at most, and frames without an IP header go to queue 0. A virtio device has its own way to spread frames.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), help_heading = QUEUES)]
     pub queues: u16,
-    /// End after this time, with that for opening the devices: seconds, or a number with us, ms, s, m or h
+    /// End after this time, which includes opening the devices: seconds, or a number with us, ms, s, m or h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Print statistics as one JSON object a line

@@ -20,7 +20,7 @@ pub(crate) fn simulated(address: &str, json: bool) -> String {
         let object = object.text("driver", "ixy-ixgbe").flag("ready", true).list("missing", []);
         return object.finish() + "\n";
     }
-    format!("{address}  software 82599\n  driven by   ixy-ixgbe\n  missing     nothing\n")
+    format!("{address}  software 82599\n  ixy driver  ixy-ixgbe\n  missing     nothing\n")
 }
 
 /// What it is called.
@@ -39,7 +39,7 @@ fn as_words(card: &Card) -> String {
     let mut lines = vec![format!("{}  {} ({})", info.address, model(card), info.id)];
     let mut row = |name: &str, value: &str| lines.push(format!("  {name:<11} {value}"));
 
-    row("driven by", card.driver.name().unwrap_or("no driver of ixy"));
+    row("ixy driver", card.driver.name().unwrap_or("no driver of ixy"));
     row("kernel", info.driver.as_deref().unwrap_or("bound to no driver"));
     for link in &card.links {
         row("interface", &link_in_words(link));

@@ -51,7 +51,7 @@ fn network_controllers_and_known_devices_are_listed_and_nothing_else() {
         &text,
         &[
             "0000:03:00.0  Intel 82599ES SFP+ (8086:10fb)\n",
-            "  driven by   ixy-ixgbe\n",
+            "  ixy driver  ixy-ixgbe\n",
             "  kernel      ixgbe\n",
             "  interface   eth7 is down\n",
             "  IOMMU       group 12 of type identity\n",
@@ -59,7 +59,7 @@ fn network_controllers_and_known_devices_are_listed_and_nothing_else() {
             "X550EM",
             "0000:05:00.0  virtio network device (1af4:1000)\n",
             "0000:06:00.0  Intel 82576 (8086:10c9)\n",
-            "  driven by   ixy-igb\n",
+            "  ixy driver  ixy-igb\n",
         ],
     );
 }

@@ -8,7 +8,7 @@ mod replay;
 mod source;
 mod timing;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -169,12 +169,19 @@ fn generate(
     Ok(())
 }
 
+/// Whether a capture can be read only once: standard input, a named pipe, a device.
+fn is_a_stream(path: &Path) -> bool {
+    path.as_os_str() == "-" || path.metadata().is_ok_and(|file| !file.is_file())
+}
+
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let give_up = args.flags.give_up(session);
-    let capture = args.pcap.as_ref().map(|path| Frames::open_unless(path, &give_up)).transpose()?;
-    if args.endless && args.pcap.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-        return Err(Error::Usage("--loop needs a file, as standard input can be read only once".into()));
+    if args.endless && args.pcap.as_deref().is_some_and(is_a_stream) {
+        return Err(Error::Usage(
+            "--loop needs a file, as standard input or a pipe can be read only once".into(),
+        ));
     }
+    let capture = args.pcap.as_ref().map(|path| Frames::open_unless(path, &give_up)).transpose()?;
     let flags = &args.flags;
     let mut devices = ixy::open(std::slice::from_ref(&args.device), &flags.options(session))?;
     let device = &mut devices[0];

@@ -75,7 +75,7 @@ impl Pace {
     pub(crate) fn due(&mut self, now: Instant, most: usize) -> usize {
         let elapsed = now.saturating_duration_since(self.start);
         // The first is due at the start.
-        let until_now = (elapsed.as_secs_f64() * self.packets_per_second) as u64 + 1;
+        let until_now = ((elapsed.as_secs_f64() * self.packets_per_second) as u64).saturating_add(1);
         let due = until_now.saturating_sub(self.given);
         let behind = due as f64 / self.packets_per_second;
         if due > most as u64 && behind > Self::MEMORY.as_secs_f64() {

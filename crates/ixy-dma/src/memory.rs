@@ -114,7 +114,9 @@ impl DmaMemory {
     /// The next offset at or after `from` where `len` bytes are one piece for the device and whose IOVA is a
     /// multiple of `align`, with that IOVA. `None` when nothing is left that fits.
     pub fn place(&self, from: usize, len: usize, align: usize) -> Option<(usize, Iova)> {
-        self.segments.iter().find_map(|segment| {
+        // Segments are in the order of their offsets. A pool asks for one place after the other.
+        let first = self.segments.partition_point(|segment| segment.offset + segment.len <= from);
+        self.segments.get(first..)?.iter().find_map(|segment| {
             let skip = from.saturating_sub(segment.offset);
             let start = segment.iova.0.checked_add(skip as u64)?.checked_next_multiple_of(align as u64)?;
             let inside = usize::try_from(start - segment.iova.0).ok()?;

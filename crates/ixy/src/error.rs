@@ -10,9 +10,14 @@ use ixy_dma::DmaDomain;
 pub(crate) type DriverError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a device could not be opened, or failed later. Each message names the device's address.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` prints the same text as `Display`, as a program whose `main` returns the error shows it so.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// No address was given.
+    #[error("no device was named: give an address, such as 0000:03:00.0 or sim")]
+    NoAddress,
     /// A text that is no address.
     #[error(
         "`{text}` is no device address: write one such as 0000:03:00.0 or 03:00.0 (`lspci -nn` lists them), sim, sim:rx=in.pcap, or vfio-user:/run/nic"
@@ -213,12 +218,23 @@ impl fmt::Display for QueueKind {
     }
 }
 
+/// The text that `Display` prints.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Error {
     /// Whether the addresses or the options are wrong on any machine, so that a program should ask for other arguments.
     /// Otherwise this machine lacks something.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::BadAddress { .. } | Self::Twice { .. } | Self::OneEnd { .. } | Self::Options(_) => true,
+            Self::NoAddress
+            | Self::BadAddress { .. }
+            | Self::Twice { .. }
+            | Self::OneEnd { .. }
+            | Self::Options(_) => true,
             #[cfg(feature = "pci")]
             Self::Interface { .. } => true,
             #[cfg(feature = "sim")]

@@ -35,9 +35,12 @@ use crate::stop::Stop;
 /// ```
 ///
 /// # Errors
-/// Two addresses name one device, a cable has only one end, a device is not there, is in use or does not start, no memory is
+/// No address is given, two addresses name one device, a cable has only one end, a device is not there, is in use or does not start, no memory is
 /// reachable by all of them, or the stop of [`Options::stop`] was requested.
 pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Error> {
+    if addresses.is_empty() {
+        return Err(Error::NoAddress);
+    }
     options.config().check().map_err(Error::Options)?;
     Address::check_distinct(addresses)?;
     #[cfg(feature = "sim")]

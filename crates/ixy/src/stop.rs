@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "signals")]
 use crate::error::Error;
 
+/// Signals this close to the first one count as the same.
+#[cfg(feature = "signals")]
+const ONE_SIGNAL: Duration = Duration::from_millis(200);
+
 /// A request to stop, which a program's loops look at once a pass.
 ///
 /// A network card writes received frames into the memory of the program that drives it, and goes on with that until its driver
@@ -49,23 +53,31 @@ impl Stop {
     /// A request that SIGINT (Ctrl-C) and SIGTERM make. A second signal ends the process at once, with exit code 130, for
     /// the case that the program no longer looks: its cards then stay running.
     ///
+    /// A signal within 200 ms of the first one counts as the same: `timeout` and service managers send one to the process
+    /// and another to its group. A thread of its own waits for signals.
+    ///
     /// # Errors
-    /// [`Error::Signals`]: the system does not let the process handle them.
+    /// [`Error::Signals`]: the system does not let the process handle them, or gives it no thread.
     #[cfg(feature = "signals")]
     pub fn on_signals() -> Result<Self, Error> {
         use signal_hook::consts::{SIGINT, SIGTERM};
-        use signal_hook::flag::{register, register_conditional_shutdown};
+        use signal_hook::{iterator::Signals, low_level};
 
-        let stop = Self::new();
-        // A flag of its own, as a stop that the program requests is no first signal.
-        let signalled = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds `signalled` not set and sets it, the second finds it set.
-            register_conditional_shutdown(signal, 130, Arc::clone(&signalled))
-                .and_then(|_| register(signal, Arc::clone(&signalled)))
-                .and_then(|_| register(signal, Arc::clone(&stop.flag)))
-                .map_err(|source| Error::Signals { source })?;
-        }
+        let (stop, failed) = (Self::new(), |source| Error::Signals { source });
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+        let request = stop.clone();
+        let wait = move || {
+            // A stop that the program requests is no first signal.
+            let mut first: Option<Instant> = None;
+            for _ in signals.forever() {
+                if first.is_some_and(|first| first.elapsed() >= ONE_SIGNAL) {
+                    low_level::exit(130);
+                }
+                first.get_or_insert_with(Instant::now);
+                request.request();
+            }
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(failed)?;
         Ok(stop)
     }
 

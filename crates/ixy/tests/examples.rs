@@ -92,6 +92,22 @@ fn count_tells_protocols_apart_polled_and_asleep() {
 }
 
 #[test]
+fn what_goes_wrong_is_a_line_that_a_user_can_read() {
+    for (arguments, words) in [
+        (&[][..], ["no device was named", "such as"]),
+        (&["sim:foo", "sim"], ["sim has no option `foo`", "the options are"]),
+        (&["sim:rx=/nonexistent/in.pcap", "sim"], ["/nonexistent/in.pcap", "No such file"]),
+        (&["sim", "sim", "sim"], ["usage: forward", "FROM TO"]),
+    ] {
+        let output = end(start("forward", arguments), LONG);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(words.iter().all(|word| text.contains(word)), "{arguments:?}: {words:?} are not in: {text}");
+        assert!(text.lines().count() == 1 && !text.contains(" { "), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
 fn generate_sends_as_many_numbered_datagrams_as_it_says() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.pcap");
@@ -189,13 +205,17 @@ impl Forwarding {
 
 #[test]
 fn a_signal_ends_a_program_with_its_cards_stopped() {
-    for signal in [Signal::INT, Signal::TERM] {
+    // `timeout` sends its signal twice in a row: to the program, and to its group.
+    for signals in [&[Signal::INT][..], &[Signal::TERM], &[Signal::TERM; 2], &[Signal::INT, Signal::TERM]] {
         let mut forwarding = Forwarding::start();
-        forwarding.signal(signal);
+        for signal in signals {
+            forwarding.signal(*signal);
+            std::thread::sleep(Duration::from_millis(2));
+        }
         let child = std::mem::replace(&mut forwarding.child, Command::new("true").spawn().unwrap());
         let output = end(child, SOON);
-        assert!(output.status.success(), "{signal:?}: {output:?}");
-        assert_eq!(forwarding.left(), [false, false], "{signal:?}: DMA is off");
+        assert!(output.status.success(), "{signals:?}: {output:?}");
+        assert_eq!(forwarding.left(), [false, false], "{signals:?}: DMA is off");
         assert_eq!(forwarding.served.faults(), 0);
         forwarding.child.wait().unwrap();
     }
