@@ -67,6 +67,16 @@ pub enum Error {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What clients of a served card do could not be written.
+    #[error(
+        "cannot write the trace to {to}: {source}; name a file in a directory that is there, where you may write and there is room"
+    )]
+    Trace {
+        /// The file, or standard error.
+        to: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Numbered frames did not all arrive once and in order.
     #[error("{found}; {way_out}")]
     Sequence {

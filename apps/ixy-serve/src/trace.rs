@@ -40,6 +40,8 @@ struct Sink {
 
 struct Out {
     to: Box<dyn Write + Send>,
+    /// What messages call it.
+    name: String,
     failed: Option<io::Error>,
 }
 
@@ -61,14 +63,15 @@ impl Trace {
     /// # Errors
     /// The file cannot be made.
     pub(crate) fn open(format: Format, file: Option<&Path>) -> Result<Self, Error> {
+        let name = file.map_or_else(|| "standard error".into(), |path| path.display().to_string());
         let to: Box<dyn Write + Send> = match file {
             None => Box::new(io::stderr()),
             Some(path) => {
-                let what = |error| Error::Usage(format!("--trace-file {}: {error}", path.display()));
-                Box::new(BufWriter::new(File::create(path).map_err(what)?))
+                let failed = |source| Error::Trace { to: name.clone(), source };
+                Box::new(BufWriter::new(File::create(path).map_err(failed)?))
             }
         };
-        let out = Mutex::new(Out { to, failed: None });
+        let out = Mutex::new(Out { to, name, failed: None });
         let sink = Arc::new(Sink {
             out,
             format,
@@ -121,16 +124,19 @@ impl Trace {
             lock(&port.state).held.flush(&mut |line| port.write_line(&line));
         }
         self.flush();
-        lock(&self.sink.out).failed.take().map_or(Ok(()), |error| Err(Error::Output(error)))
+        let mut out = lock(&self.sink.out);
+        let to = out.name.clone();
+        out.failed.take().map_or(Ok(()), |source| Err(Error::Trace { to, source }))
     }
 }
 
 impl Out {
-    /// Keeps the first error for the end: a device does not stop for its trace.
+    /// Keeps the first error for the end, and warns at once: a device does not stop for its trace.
     fn note(&mut self, written: io::Result<()>) {
         if let Err(error) = written
             && self.failed.is_none()
         {
+            tracing::warn!(%error, to = self.name, "the trace is incomplete from here on");
             self.failed = Some(error);
         }
     }

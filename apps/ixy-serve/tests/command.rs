@@ -478,12 +478,38 @@ fn wrong_arguments_and_wires_are_one_line() {
         (vec!["--socket", text(&socket), "--wire", "tap=averyveryverylongname"], 2, "averyveryverylongname"),
         (vec!["--socket", text(&socket), "--metrics", "here"], 2, "9100"),
         (vec!["--socket", text(&socket), "--trace", "xml"], 2, "xml"),
+        (
+            vec!["--socket", text(&socket), "--trace", "--trace-file", "/nonexistent/x"],
+            1,
+            "cannot write the trace to /nonexistent/x: No such file",
+        ),
     ] {
         let (status, err) = refused(&args);
         assert_eq!(status, Some(code), "{err}");
         assert!(err.starts_with("error: ") && err.contains(why) && err.lines().count() == 1, "{err}");
         assert!(!socket.exists());
     }
+}
+
+#[test]
+fn a_trace_that_finds_no_room_is_said_at_once_and_at_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let args = ["--socket", text(&socket), "--trace", "raw", "--trace-file", "/dev/full"];
+    let server = Server::start(&args, 1);
+    let client = connect(&socket);
+    for _ in 0..1000 {
+        read32(&client, pci::BAR0, FWSM);
+    }
+    drop(client);
+    let (code, _, err) = server.end(Signal::TERM);
+    let lines: Vec<&str> = err.lines().collect();
+    assert_eq!((code, lines.len()), (Some(1), 2), "{err}");
+    assert!(
+        lines[0].contains("the trace is incomplete from here on") && lines[0].contains("/dev/full"),
+        "{err}"
+    );
+    assert!(lines[1].starts_with("error: cannot write the trace to /dev/full: No space left"), "{err}");
 }
 
 /// What a small session leaves in a trace.
