@@ -40,7 +40,7 @@ pub struct Flags {
     pub per_queue: bool,
     /// Serve statistics to Prometheus at http://ADDR/metrics
     ///
-    /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100, [2001:db8::7]:9100,
+    /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100, `[2001:db8::7]:9100`,
     /// 0.0.0.0:9100 for all interfaces). Anybody who reaches the address can read the statistics. Port 0 takes a free
     /// one, which -v prints. A thread of its own answers, with what was counted within the last second.
     #[arg(long, value_name = "ADDR", value_parser = Listen::parse, help_heading = STATISTICS)]

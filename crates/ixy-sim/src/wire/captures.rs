@@ -15,7 +15,7 @@ const FRAMES_PER_CLOCK: u32 = 32;
 /// ends with the capture, and with the first damage to it; without a capture to read it has ended from the start.
 ///
 /// Records that are no frames are left out, and frames that are longer than the card takes are dropped by the card. At the
-/// end of the input a warning says how many there were of each kind, and which was the first (see [`Frames`]).
+/// end of the input a warning says how many there were of each kind, and which was the first (see [`ixy_pcap::Frames`]).
 ///
 /// What is sent is written with the time at which it was, read from the clock about once a batch. Without a
 /// capture to write it is counted and dropped; so is all that follows an error.
