@@ -7,14 +7,14 @@
 use ixy_core::{Batch, RxQueue, TxQueue};
 use ixy_igb::Config;
 
-use bench::{Bench, frames};
 use device::Options;
+use harness::{Harness, frames};
 
-#[path = "../tests/driver/bench.rs"]
-mod bench;
 #[allow(unused_imports)]
 #[path = "../tests/device/mod.rs"]
 mod device;
+#[path = "../tests/driver/harness.rs"]
+mod harness;
 
 const BATCH: usize = 32;
 const ROUNDS: usize = 1_000;
@@ -32,18 +32,18 @@ fn forward_igb(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) ->
 }
 
 fn main() {
-    let bench = Bench::new(Options::default());
-    let (_card, mut rx, mut tx) = bench.start(&Config::default());
+    let harness = Harness::new(Options::default());
+    let (_card, mut rx, mut tx) = harness.start(&Config::default());
     let (rx, tx): (&mut dyn RxQueue, &mut dyn TxQueue) = (&mut rx, &mut tx);
     let frames = frames(BATCH as u32, |_| 60);
     let mut batch = Batch::new(BATCH);
     let mut forwarded = 0;
     for _ in 0..ROUNDS {
-        bench.device.arrive(frames.clone());
-        bench.device.poll();
+        harness.device.arrive(frames.clone());
+        harness.device.poll();
         forwarded += forward_igb(rx, tx, &mut batch);
-        bench.device.poll();
-        assert_eq!(bench.device.sent(0).len(), BATCH, "not all packets that arrived were forwarded");
+        harness.device.poll();
+        assert_eq!(harness.device.sent(0).len(), BATCH, "not all packets that arrived were forwarded");
     }
     println!("igb {forwarded}");
 }

@@ -2,14 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // test code
 
 #[allow(dead_code, reason = "other tests use the rest")]
-mod bench;
+mod harness;
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use bench::{Bench, frame, udp};
+use harness::{Harness, frame, udp};
 use ixy_core::{Batch, Error, Interrupts, RxQueue, TxQueue, VectorKind, Vectors, WaitMode, Waiter};
 use ixy_ixgbe::{Config, Ixgbe, IxgbeRxQueue};
 use ixy_regs::bus::Bus;
@@ -71,7 +71,7 @@ impl Vectors for System {
 }
 
 impl System {
-    fn new(kind: VectorKind, vectors: usize) -> (Self, Bench) {
+    fn new(kind: VectorKind, vectors: usize) -> (Self, Harness) {
         let system = Self {
             kind,
             events: Events::new(vectors).unwrap(),
@@ -83,12 +83,12 @@ impl System {
             clock: Arc::default(),
         };
         let clock = Arc::clone(&system.clock);
-        let bench = Bench::with(8192, true, |builder| {
+        let harness = Harness::with(8192, true, |builder| {
             let now = move || Duration::from_nanos(clock.load(Ordering::Relaxed));
             builder.irq(Box::new(system.clone())).clock(now)
         });
-        system.nic.set(Arc::downgrade(&bench.nic)).unwrap();
-        (system, bench)
+        system.nic.set(Arc::downgrade(&harness.nic)).unwrap();
+        (system, harness)
     }
 
     fn config(&self, queues: u16, rate: u32) -> Config {
@@ -130,11 +130,11 @@ fn disarm(rx: &mut impl RxQueue) {
 }
 
 /// For each of `count` queues a UDP port whose frames go to it.
-fn ports(bench: &Bench, rx: &mut [IxgbeRxQueue<SimBus>]) -> Vec<u16> {
+fn ports(harness: &Harness, rx: &mut [IxgbeRxQueue<SimBus>]) -> Vec<u16> {
     let mut ports = vec![0; rx.len()];
     for port in 1000..2000 {
-        bench.arrive(&[udp(port, 0)]);
-        bench.nic.poll();
+        harness.arrive(&[udp(port, 0)]);
+        harness.nic.poll();
         if let Some(n) = rx.iter_mut().position(|rx| take(rx) > 0) {
             ports[n] = port;
         }
@@ -143,19 +143,19 @@ fn ports(bench: &Bench, rx: &mut [IxgbeRxQueue<SimBus>]) -> Vec<u16> {
     ports
 }
 
-fn masks(bench: &Bench) -> [u32; 3] {
-    [0x880, 0xaa0, 0xaa4].map(|offset| bench.nic.read32(offset))
+fn masks(harness: &Harness) -> [u32; 3] {
+    [0x880, 0xaa0, 0xaa4].map(|offset| harness.nic.read32(offset))
 }
 
 #[test]
 fn a_frame_interrupts_only_once_its_queue_is_armed_and_once_for_each_time() {
     for kind in KINDS {
-        let (system, bench) = System::new(kind, 1);
-        let mut device = bench.open(&system.config(1, 0)).unwrap();
+        let (system, harness) = System::new(kind, 1);
+        let mut device = harness.open(&system.config(1, 0)).unwrap();
         let mut rx = device.take_rx_queue(0).unwrap();
         let arrive = |n| {
-            bench.arrive(&[frame(60, n)]);
-            bench.nic.poll();
+            harness.arrive(&[frame(60, n)]);
+            harness.nic.poll();
         };
         arrive(0);
         assert!(!system.came(0), "{kind:?}: it was never armed");
@@ -176,19 +176,19 @@ fn a_frame_interrupts_only_once_its_queue_is_armed_and_once_for_each_time() {
 
 #[test]
 fn a_thread_whose_frames_wait_for_buffers_sleeps_for_short_only() {
-    let (system, bench) = System::new(VectorKind::MsiX, 1);
-    let mut device = bench.open(&system.config(1, 0)).unwrap();
+    let (system, harness) = System::new(VectorKind::MsiX, 1);
+    let mut device = harness.open(&system.config(1, 0)).unwrap();
     let mut rx = device.take_rx_queue(0).unwrap();
     let mut held = Vec::new();
-    while bench.pool.free() > 0 {
+    while harness.pool.free() > 0 {
         let mut batch = Batch::new(64);
-        bench.pool.allocate_batch(&mut batch, 64);
+        harness.pool.allocate_batch(&mut batch, 64);
         held.push(batch);
     }
     // The queue has some in its cache.
     loop {
-        bench.arrive(&[frame(60, 0)]);
-        bench.nic.poll();
+        harness.arrive(&[frame(60, 0)]);
+        harness.nic.poll();
         let mut batch = Batch::new(64);
         if rx.receive(&mut batch) == 0 {
             break;
@@ -210,15 +210,15 @@ fn a_thread_whose_frames_wait_for_buffers_sleeps_for_short_only() {
 #[test]
 fn a_queue_that_is_armed_many_times_still_interrupts() {
     for kind in KINDS {
-        let (system, bench) = System::new(kind, 1);
-        let mut device = bench.open(&system.config(1, 0)).unwrap();
+        let (system, harness) = System::new(kind, 1);
+        let mut device = harness.open(&system.config(1, 0)).unwrap();
         let mut rx = device.take_rx_queue(0).unwrap();
         for n in 0..20 {
             (0..n).for_each(|_| arm(&mut rx));
             arm(&mut rx);
             assert!(!system.came(0));
-            bench.arrive(&[frame(60, n)]);
-            bench.nic.poll();
+            harness.arrive(&[frame(60, n)]);
+            harness.nic.poll();
             assert!(system.came(0), "{kind:?}: armed {n} times before");
             assert_eq!(take(&mut rx), 1);
         }
@@ -228,16 +228,16 @@ fn a_queue_that_is_armed_many_times_still_interrupts() {
 #[test]
 fn a_queue_that_is_disarmed_does_not_interrupt() {
     for kind in KINDS {
-        let (system, bench) = System::new(kind, 1);
-        let mut device = bench.open(&system.config(1, 0)).unwrap();
+        let (system, harness) = System::new(kind, 1);
+        let mut device = harness.open(&system.config(1, 0)).unwrap();
         let mut rx = device.take_rx_queue(0).unwrap();
         for n in 0..10 {
             arm(&mut rx);
             disarm(&mut rx);
-            bench.arrive(&[frame(60, n)]);
-            bench.nic.poll();
+            harness.arrive(&[frame(60, n)]);
+            harness.nic.poll();
             assert!(!system.came(0), "{kind:?}");
-            assert_eq!(masks(&bench), [0; 3], "{kind:?}");
+            assert_eq!(masks(&harness), [0; 3], "{kind:?}");
         }
         arm(&mut rx);
         assert!(!system.came(0), "{kind:?}: for what came while it was disarmed");
@@ -246,14 +246,14 @@ fn a_queue_that_is_disarmed_does_not_interrupt() {
 
 #[test]
 fn with_msix_each_queue_has_a_vector_of_its_own_where_there_are_enough() {
-    let (system, bench) = System::new(VectorKind::MsiX, 16);
-    let mut device = bench.open(&system.config(16, 0)).unwrap();
+    let (system, harness) = System::new(VectorKind::MsiX, 16);
+    let mut device = harness.open(&system.config(16, 0)).unwrap();
     let mut rx = queues(&mut device, 16);
-    let ports = ports(&bench, &mut rx);
+    let ports = ports(&harness, &mut rx);
     rx.iter_mut().for_each(arm);
     for (n, port) in ports.iter().enumerate() {
-        bench.arrive(&[udp(*port, 1)]);
-        bench.nic.poll();
+        harness.arrive(&[udp(*port, 1)]);
+        harness.nic.poll();
         assert_eq!(system.which(), [n]);
     }
     for rx in &mut rx {
@@ -261,18 +261,18 @@ fn with_msix_each_queue_has_a_vector_of_its_own_where_there_are_enough() {
         arm(rx);
     }
     rx.iter_mut().step_by(2).for_each(disarm);
-    bench.arrive(&ports.iter().map(|port| udp(*port, 2)).collect::<Vec<_>>());
-    bench.nic.poll();
+    harness.arrive(&ports.iter().map(|port| udp(*port, 2)).collect::<Vec<_>>());
+    harness.nic.poll();
     assert_eq!(system.which(), (0..16).filter(|n| n % 2 == 1).collect::<Vec<_>>());
 }
 
 /// Received packets are spread over 16 queues at most, so software raises the causes here.
 #[test]
 fn vectors_above_the_sixteenth_are_armed_and_disarmed_too() {
-    let (system, bench) = System::new(VectorKind::MsiX, 64);
-    let mut device = bench.open(&system.config(64, 0)).unwrap();
+    let (system, harness) = System::new(VectorKind::MsiX, 64);
+    let mut device = harness.open(&system.config(64, 0)).unwrap();
     let mut rx = queues(&mut device, 64);
-    let regs = Registers::new(bench.bus()).unwrap();
+    let regs = Registers::new(harness.bus()).unwrap();
     for n in 0..64 {
         let ivar = regs.ivar().at(n / 2).unwrap().get() >> (16 * (n % 2));
         assert_eq!(ivar & 0xffff, 0x80 | n, "the receive queue's vector, and none for the transmit queue");
@@ -291,19 +291,19 @@ fn vectors_above_the_sixteenth_are_armed_and_disarmed_too() {
         arm(&mut rx[n]);
         disarm(&mut rx[n]);
         raise(n);
-        assert_eq!((system.which(), masks(&bench)), (vec![], [0; 3]), "vector {n}");
+        assert_eq!((system.which(), masks(&harness)), (vec![], [0; 3]), "vector {n}");
     }
 }
 
 #[test]
 fn queues_that_share_a_vector_all_interrupt_by_it() {
-    let (system, bench) = System::new(VectorKind::MsiX, 3);
-    let mut device = bench.open(&system.config(4, 0)).unwrap();
+    let (system, harness) = System::new(VectorKind::MsiX, 3);
+    let mut device = harness.open(&system.config(4, 0)).unwrap();
     let mut rx = queues(&mut device, 4);
-    let ports = ports(&bench, &mut rx);
+    let ports = ports(&harness, &mut rx);
     let arrive = |n: usize| {
-        bench.arrive(&[udp(ports[n], 1)]);
-        bench.nic.poll();
+        harness.arrive(&[udp(ports[n], 1)]);
+        harness.nic.poll();
     };
     for (n, vector) in [(0, 0), (1, 1), (2, 2), (3, 0)] {
         rx.iter_mut().for_each(arm);
@@ -330,28 +330,28 @@ fn queues_that_share_a_vector_all_interrupt_by_it() {
 #[test]
 fn arming_does_not_take_a_throttled_interrupt_from_the_other_queue_of_a_vector() {
     for (kind, vectors) in [(VectorKind::MsiX, 1), (VectorKind::Msi, 1), (VectorKind::Pin, 1)] {
-        let (system, bench) = System::new(kind, vectors);
-        let mut device = bench.open(&system.config(2, 1000)).unwrap();
+        let (system, harness) = System::new(kind, vectors);
+        let mut device = harness.open(&system.config(2, 1000)).unwrap();
         let mut rx = queues(&mut device, 2);
-        let ports = ports(&bench, &mut rx);
+        let ports = ports(&harness, &mut rx);
         rx.iter_mut().for_each(arm);
         let _ = system.came(0);
         system.pass(10_000_000);
-        bench.nic.poll();
+        harness.nic.poll();
         let _ = system.came(0);
         rx.iter_mut().for_each(arm);
-        bench.arrive(&[udp(ports[0], 1)]);
-        bench.nic.poll();
+        harness.arrive(&[udp(ports[0], 1)]);
+        harness.nic.poll();
         assert!(system.came(0), "{kind:?}");
         assert_eq!(take(&mut rx[0]), 1);
         // Queue 1 sleeps, and its frame comes within the interval; queue 0 is armed again meanwhile.
         arm(&mut rx[1]);
-        bench.arrive(&[udp(ports[1], 2)]);
-        bench.nic.poll();
+        harness.arrive(&[udp(ports[1], 2)]);
+        harness.nic.poll();
         assert!(!system.came(0), "{kind:?}: throttled");
         arm(&mut rx[0]);
         system.pass(10_000_000);
-        bench.nic.poll();
+        harness.nic.poll();
         assert!(system.came(0), "{kind:?}: the interrupt of queue 1 was lost");
         assert_eq!(take(&mut rx[1]), 1);
     }
@@ -361,13 +361,13 @@ fn arming_does_not_take_a_throttled_interrupt_from_the_other_queue_of_a_vector()
 fn without_msix_a_queue_that_is_not_yet_served_does_not_keep_another_from_interrupting() {
     for kind in [VectorKind::Msi, VectorKind::Pin] {
         // More vectors than one are of no use then.
-        let (system, bench) = System::new(kind, 4);
-        let mut device = bench.open(&system.config(4, 0)).unwrap();
+        let (system, harness) = System::new(kind, 4);
+        let mut device = harness.open(&system.config(4, 0)).unwrap();
         let mut rx = queues(&mut device, 4);
-        let ports = ports(&bench, &mut rx);
+        let ports = ports(&harness, &mut rx);
         rx.iter_mut().for_each(arm);
-        bench.arrive(&[udp(ports[0], 1)]);
-        bench.nic.poll();
+        harness.arrive(&[udp(ports[0], 1)]);
+        harness.nic.poll();
         assert_eq!(system.which(), [0], "{kind:?}");
         // The thread of queue 1 is awake first, finds nothing, and goes to sleep again. It may be woken for nothing.
         assert_eq!(take(&mut rx[1]), 0);
@@ -380,8 +380,8 @@ fn without_msix_a_queue_that_is_not_yet_served_does_not_keep_another_from_interr
         disarm(&mut rx[0]);
         arm(&mut rx[1]);
         let _ = system.which();
-        bench.arrive(&[udp(ports[1], 2)]);
-        bench.nic.poll();
+        harness.arrive(&[udp(ports[1], 2)]);
+        harness.nic.poll();
         assert_eq!(system.which(), [0], "{kind:?}: the interrupt of queue 1 was lost");
         assert_eq!(take(&mut rx[1]), 1);
     }
@@ -391,13 +391,13 @@ fn without_msix_a_queue_that_is_not_yet_served_does_not_keep_another_from_interr
 #[test]
 fn without_msix_arming_tells_of_causes_that_nobody_has_served() {
     for kind in [VectorKind::Msi, VectorKind::Pin] {
-        let (system, bench) = System::new(kind, 1);
-        let mut device = bench.open(&system.config(2, 0)).unwrap();
+        let (system, harness) = System::new(kind, 1);
+        let mut device = harness.open(&system.config(2, 0)).unwrap();
         let mut rx = queues(&mut device, 2);
-        let ports = ports(&bench, &mut rx);
+        let ports = ports(&harness, &mut rx);
         rx.iter_mut().for_each(arm);
-        bench.arrive(&[udp(ports[0], 1)]);
-        bench.nic.poll();
+        harness.arrive(&[udp(ports[0], 1)]);
+        harness.nic.poll();
         assert!(system.came(0));
         for _ in 0..3 {
             arm(&mut rx[1]);
@@ -408,25 +408,25 @@ fn without_msix_arming_tells_of_causes_that_nobody_has_served() {
 
 #[test]
 fn without_msix_more_queues_than_causes_share_them() {
-    let (system, bench) = System::new(VectorKind::Msi, 1);
-    let mut device = bench.open(&system.config(20, 0)).unwrap();
+    let (system, harness) = System::new(VectorKind::Msi, 1);
+    let mut device = harness.open(&system.config(20, 0)).unwrap();
     let mut rx = queues(&mut device, 20);
-    let regs = Registers::new(bench.bus()).unwrap();
+    let regs = Registers::new(harness.bus()).unwrap();
     let allocated = |n: u32| regs.ivar().at(n / 2).unwrap().get() >> (16 * (n % 2)) & 0xff;
     assert_eq!([0, 3, 15, 16, 19].map(allocated), [0x80, 0x83, 0x8f, 0x80, 0x83]);
     arm(&mut rx[3]);
     arm(&mut rx[19]);
-    assert_eq!(masks(&bench)[0], 1 << 3);
+    assert_eq!(masks(&harness)[0], 1 << 3);
     disarm(&mut rx[3]);
-    assert_eq!(masks(&bench)[0], 1 << 3, "queue 19 is armed still");
+    assert_eq!(masks(&harness)[0], 1 << 3, "queue 19 is armed still");
     disarm(&mut rx[19]);
-    assert_eq!(masks(&bench)[0], 0);
+    assert_eq!(masks(&harness)[0], 0);
 }
 
 #[test]
 fn the_pin_is_unmasked_with_each_arming_and_a_refusal_is_an_error() {
-    let (system, bench) = System::new(VectorKind::Pin, 1);
-    let mut device = bench.open(&system.config(1, 0)).unwrap();
+    let (system, harness) = System::new(VectorKind::Pin, 1);
+    let mut device = harness.open(&system.config(1, 0)).unwrap();
     let mut rx = device.take_rx_queue(0).unwrap();
     assert_eq!(system.unmasked.load(Ordering::Relaxed), 0);
     arm(&mut rx);
@@ -434,27 +434,27 @@ fn the_pin_is_unmasked_with_each_arming_and_a_refusal_is_an_error() {
     system.refuses.store(true, Ordering::Relaxed);
     let text = rx.interrupt().unwrap().arm().unwrap_err().to_string();
     assert!(text.contains("unmask"), "{text}");
-    bench.arrive(&[frame(60, 1)]);
-    bench.nic.poll();
+    harness.arrive(&[frame(60, 1)]);
+    harness.nic.poll();
     assert_eq!(take(&mut rx), 1, "it can be polled all the same");
 }
 
 #[test]
 fn nothing_but_receiving_interrupts() {
     for kind in KINDS {
-        let (system, bench) = System::new(kind, 2);
-        let mut device = bench.open(&system.config(2, 0)).unwrap();
+        let (system, harness) = System::new(kind, 2);
+        let mut device = harness.open(&system.config(2, 0)).unwrap();
         let mut rx = queues(&mut device, 2);
         let mut tx = device.take_tx_queue(0).unwrap();
         rx.iter_mut().for_each(arm);
         let mut batch = Batch::new(8);
-        bench.pool.allocate_batch(&mut batch, 8);
+        harness.pool.allocate_batch(&mut batch, 8);
         assert!(batch.iter_mut().all(|packet| packet.set_len(60)));
         assert_eq!(tx.send(&mut batch), 8);
-        bench.nic.poll();
-        assert_eq!(bench.left_count(), 8);
-        bench.nic.faults().set(Fault::LinkDown, true);
-        bench.nic.poll();
+        harness.nic.poll();
+        assert_eq!(harness.left_count(), 8);
+        harness.nic.faults().set(Fault::LinkDown, true);
+        harness.nic.poll();
         assert_eq!(system.which(), [0; 0], "{kind:?}: for what was sent, or for the link");
     }
 }
@@ -462,15 +462,15 @@ fn nothing_but_receiving_interrupts() {
 #[test]
 fn the_rate_is_kept_and_used() {
     for (kind, rate) in KINDS.into_iter().flat_map(|kind| [1_000, 10_000, 100_000].map(|rate| (kind, rate))) {
-        let (system, bench) = System::new(kind, 1);
-        let mut device = bench.open(&system.config(1, rate)).unwrap();
+        let (system, harness) = System::new(kind, 1);
+        let mut device = harness.open(&system.config(1, rate)).unwrap();
         let mut rx = device.take_rx_queue(0).unwrap();
         let mut count = 0;
         // A fiftieth of a second, with a frame each microsecond.
         for n in 0..20_000 {
             arm(&mut rx);
-            bench.arrive(&[frame(60, n)]);
-            bench.nic.poll();
+            harness.arrive(&[frame(60, n)]);
+            harness.nic.poll();
             count += u32::from(system.came(0));
             take(&mut rx);
             system.pass(1_000);
@@ -484,35 +484,35 @@ fn the_rate_is_kept_and_used() {
 #[test]
 fn everything_is_masked_after_opening_and_after_a_queue_is_dropped() {
     for kind in KINDS {
-        let (system, bench) = System::new(kind, 2);
+        let (system, harness) = System::new(kind, 2);
         // SAFETY: none of these registers names memory.
-        let write = |offset, value| unsafe { bench.nic.write32(offset, value) };
+        let write = |offset, value| unsafe { harness.nic.write32(offset, value) };
         // What an earlier program left.
         for (offset, value) in [(0x880, u32::MAX), (0xaa0, u32::MAX), (0xaa4, u32::MAX), (0xa00, 0x8080)] {
             write(offset, value);
         }
-        let mut device = bench.open(&system.config(2, 0)).unwrap();
-        assert_eq!(masks(&bench), [0; 3], "{kind:?}");
-        assert_eq!(bench.nic.read32(0xa00), 0, "{kind:?}: IVAR_MISC");
+        let mut device = harness.open(&system.config(2, 0)).unwrap();
+        assert_eq!(masks(&harness), [0; 3], "{kind:?}");
+        assert_eq!(harness.nic.read32(0xa00), 0, "{kind:?}: IVAR_MISC");
         let mut rx = queues(&mut device, 2);
         rx.iter_mut().for_each(arm);
-        assert_ne!(masks(&bench), [0; 3]);
+        assert_ne!(masks(&harness), [0; 3]);
         let last = rx.pop();
         drop(rx);
-        assert_ne!(masks(&bench), [0; 3], "{kind:?}: the other one is armed still");
+        assert_ne!(masks(&harness), [0; 3], "{kind:?}: the other one is armed still");
         drop(last);
-        assert_eq!(masks(&bench), [0; 3], "{kind:?}");
+        assert_eq!(masks(&harness), [0; 3], "{kind:?}");
         let _ = system.which();
         drop(device);
-        assert_eq!(masks(&bench), [0; 3], "{kind:?}");
+        assert_eq!(masks(&harness), [0; 3], "{kind:?}");
         assert_eq!(system.which(), [0; 0], "{kind:?}");
     }
 }
 
 #[test]
 fn all_causes_are_masked_before_the_card_is_reset_at_the_end() {
-    let bench = Bench::new();
-    let (device, written) = bench.open_recorded(&[0x0, 0x888, 0xab0, 0xab4]);
+    let harness = Harness::new();
+    let (device, written) = harness.open_recorded(&[0x0, 0x888, 0xab0, 0xab4]);
     written.lock().unwrap().clear();
     drop(device);
     let written = written.lock().unwrap();
@@ -524,21 +524,21 @@ fn all_causes_are_masked_before_the_card_is_reset_at_the_end() {
 
 #[test]
 fn a_card_that_is_only_polled_has_no_interrupt_set_up() {
-    let bench = Bench::new();
-    let mut device = bench.open(&Config::default()).unwrap();
+    let harness = Harness::new();
+    let mut device = harness.open(&Config::default()).unwrap();
     let mut rx = device.take_rx_queue(0).unwrap();
     assert!(rx.interrupt().is_none());
-    bench.arrive(&[frame(60, 1)]);
-    bench.nic.poll();
+    harness.arrive(&[frame(60, 1)]);
+    harness.nic.poll();
     // GPIE, IVAR and the causes of queues.
-    let [gpie, ivar, eics] = [0x898, 0x900, 0x808].map(|offset| bench.nic.read32(offset));
+    let [gpie, ivar, eics] = [0x898, 0x900, 0x808].map(|offset| harness.nic.read32(offset));
     assert_eq!([gpie, ivar, eics & 0xffff], [0; 3]);
 }
 
 #[test]
 fn a_vector_without_an_event_is_an_error_that_says_which() {
-    let (system, bench) = System::new(VectorKind::Msi, 0);
-    let text = bench.open(&system.config(2, 0)).unwrap_err().to_string();
+    let (system, harness) = System::new(VectorKind::Msi, 0);
+    let text = harness.open(&system.config(2, 0)).unwrap_err().to_string();
     assert!(text.contains("receive queue 0 of test") && text.contains("vector 0"), "{text}");
 }
 
@@ -581,16 +581,16 @@ unsafe impl Bus for Posted {
 #[test]
 fn a_queue_is_armed_in_the_card_and_not_on_the_way_to_it_when_arming_returns() {
     for kind in KINDS {
-        let (system, bench) = System::new(kind, 1);
-        let bus = Posted(bench.bus(), Arc::default());
-        let mut device = bench.open_behind(bus, &system.config(1, 0)).unwrap();
+        let (system, harness) = System::new(kind, 1);
+        let bus = Posted(harness.bus(), Arc::default());
+        let mut device = harness.open_behind(bus, &system.config(1, 0)).unwrap();
         let mut rx = device.take_rx_queue(0).unwrap();
-        bench.arrive(&[frame(60, 1)]);
-        bench.nic.poll();
+        harness.arrive(&[frame(60, 1)]);
+        harness.nic.poll();
         arm(&mut rx);
         assert_eq!(take(&mut rx), 1);
-        bench.arrive(&[frame(60, 2)]);
-        bench.nic.poll();
+        harness.arrive(&[frame(60, 2)]);
+        harness.nic.poll();
         assert!(system.came(0), "{kind:?}");
     }
 }
@@ -634,17 +634,17 @@ unsafe impl Bus for Racing {
 #[test]
 fn a_cause_that_is_set_right_after_it_was_unmasked_is_not_cleared() {
     for kind in KINDS {
-        let (system, bench) = System::new(kind, 1);
-        let bench = Arc::new(bench);
-        let bus = Racing(bench.bus(), Arc::default());
-        let mut device = bench.open_behind(bus.clone(), &system.config(1, 1000)).unwrap();
+        let (system, harness) = System::new(kind, 1);
+        let harness = Arc::new(harness);
+        let bus = Racing(harness.bus(), Arc::default());
+        let mut device = harness.open_behind(bus.clone(), &system.config(1, 1000)).unwrap();
         let mut rx = device.take_rx_queue(0).unwrap();
         arm(&mut rx);
-        bench.arrive(&[frame(60, 1)]);
-        bench.nic.poll();
+        harness.arrive(&[frame(60, 1)]);
+        harness.nic.poll();
         assert!(system.came(0), "{kind:?}: the interval starts here");
         assert_eq!(take(&mut rx), 1);
-        let own = Arc::clone(&bench);
+        let own = Arc::clone(&harness);
         let happens = move || {
             own.arrive(&[frame(60, 2)]);
             own.nic.poll();
@@ -653,17 +653,17 @@ fn a_cause_that_is_set_right_after_it_was_unmasked_is_not_cleared() {
         arm(&mut rx);
         assert!(!system.came(0), "{kind:?}: it is throttled");
         system.pass(10_000_000);
-        bench.nic.poll();
+        harness.nic.poll();
         assert!(system.came(0), "{kind:?}: the interrupt was lost");
     }
 }
 
 #[test]
 fn a_frame_whose_interrupt_never_comes_is_received_all_the_same() {
-    let (system, bench) = System::new(VectorKind::MsiX, 1);
-    let mut device = bench.open(&system.config(1, 0)).unwrap();
+    let (system, harness) = System::new(VectorKind::MsiX, 1);
+    let mut device = harness.open(&system.config(1, 0)).unwrap();
     let mut rx = device.take_rx_queue(0).unwrap();
-    bench.nic.faults().set(Fault::InterruptsLost, true);
+    harness.nic.faults().set(Fault::InterruptsLost, true);
     let mut waiter = Waiter::new(WaitMode::Interrupt, [&mut rx as &mut dyn RxQueue]).unwrap();
     let (start, mut lost) = (Instant::now(), 0);
     for round in 0..3 {
@@ -672,8 +672,8 @@ fn a_frame_whose_interrupt_never_comes_is_received_all_the_same() {
             assert!(start.elapsed() < Duration::from_secs(20), "round {round}: it is never received");
             // It comes right before the thread sleeps, when it has looked again.
             if pass == 1 {
-                bench.arrive(&[frame(60, round)]);
-                bench.nic.poll();
+                harness.arrive(&[frame(60, round)]);
+                harness.nic.poll();
                 lost += u32::from(!system.came(0));
             } else {
                 received = take(&mut rx);
@@ -686,11 +686,11 @@ fn a_frame_whose_interrupt_never_comes_is_received_all_the_same() {
     }
     assert_eq!((waiter.slept(), waiter.overslept(), lost), (3, 3, 3));
     // And once interrupts come again, they wake.
-    bench.nic.faults().clear();
+    harness.nic.faults().clear();
     waiter.after(take(&mut rx), [(&mut rx as &mut dyn RxQueue, 0)]);
     assert_eq!(take(&mut rx), 0);
-    bench.arrive(&[frame(60, 9)]);
-    bench.nic.poll();
+    harness.arrive(&[frame(60, 9)]);
+    harness.nic.poll();
     let start = Instant::now();
     waiter.after(0, [(&mut rx as &mut dyn RxQueue, 0)]);
     assert!(start.elapsed() < Waiter::LIMIT && take(&mut rx) == 1, "{:?}", start.elapsed());
@@ -699,10 +699,10 @@ fn a_frame_whose_interrupt_never_comes_is_received_all_the_same() {
 
 #[test]
 fn the_event_of_a_queue_is_that_of_its_vector() {
-    let (system, bench) = System::new(VectorKind::MsiX, 2);
-    let mut device = bench.open(&system.config(2, 0)).unwrap();
+    let (system, harness) = System::new(VectorKind::MsiX, 2);
+    let mut device = harness.open(&system.config(2, 0)).unwrap();
     let mut rx = queues(&mut device, 2);
-    let regs = Registers::new(bench.bus()).unwrap();
+    let regs = Registers::new(harness.bus()).unwrap();
     arm(&mut rx[1]);
     regs.eics_ex().at(0).unwrap().raise(1 << 1);
     let came = |rx: &mut IxgbeRxQueue<SimBus>| {

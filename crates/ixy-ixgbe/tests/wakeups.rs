@@ -3,14 +3,14 @@
 #![allow(clippy::unwrap_used)] // test code
 
 #[allow(dead_code, reason = "other tests use the rest")]
-mod bench;
+mod harness;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bench::{Bench, udp};
+use harness::{Harness, udp};
 use ixy_core::{Batch, Error, Interrupts, RxQueue, VectorKind, Vectors};
 use ixy_ixgbe::{Config, IxgbeRxQueue};
 use ixy_sim::{Events, SimBus};
@@ -87,19 +87,19 @@ fn random(state: &mut u64, bound: u64) -> u64 {
 
 fn no_wake_up_is_lost(kind: VectorKind, vectors: usize, queues: u16, rate: u32) {
     let events = Events::new(vectors).unwrap();
-    let bench = Bench::with(8192, true, |builder| builder.irq(Box::new(events.clone())));
+    let harness = Harness::with(8192, true, |builder| builder.irq(Box::new(events.clone())));
     let interrupts = Interrupts { vectors: Arc::new(System(kind, events)), rate };
     let config =
         Config { queues, rx_ring: 64, tx_ring: 64, interrupts: Some(interrupts), ..Config::default() };
     // A bus that does not poll the card with each read: only the sending thread does.
-    let mut device = bench.open_behind(SimBus::new(Arc::clone(&bench.nic)), &config).unwrap();
+    let mut device = harness.open_behind(SimBus::new(Arc::clone(&harness.nic)), &config).unwrap();
     let mut rx: Vec<_> = (0..queues).map(|n| device.take_rx_queue(n).unwrap()).collect();
 
     // Ports whose frames go to the one queue and to the other.
     let mut ports = [0; 2];
     for port in 1000..1100 {
-        bench.arrive(&[udp(port, 0)]);
-        bench.nic.poll();
+        harness.arrive(&[udp(port, 0)]);
+        harness.nic.poll();
         let mut batch = Batch::new(4);
         let n = rx.iter_mut().position(|rx| rx.receive(&mut batch) > 0).unwrap();
         ports[n] = port;
@@ -125,13 +125,13 @@ fn no_wake_up_is_lost(kind: VectorKind, vectors: usize, queues: u16, rate: u32) 
             for _ in 0..random(&mut state, 1 << (pause + 4)) {
                 std::hint::spin_loop();
             }
-            bench.arrive(&[udp(ports[n], 1)]);
-            bench.nic.poll();
+            harness.arrive(&[udp(ports[n], 1)]);
+            harness.nic.poll();
             sent[n] += 1;
             let start = Instant::now();
             while run.received[n].load(Ordering::Acquire) < sent[n] {
                 // For what is throttled.
-                bench.nic.poll();
+                harness.nic.poll();
                 if start.elapsed() > WATCHDOG {
                     return true;
                 }

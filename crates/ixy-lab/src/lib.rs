@@ -1,4 +1,4 @@
-//! Test benches in virtual machines: devices that nobody here wrote, with the project's programs as their drivers.
+//! Test harnesses in virtual machines: devices that nobody here wrote, with the project's programs as their drivers.
 //!
 //! A test describes a [`Machine`] with network devices ([`Nic`]), boots it, and tells its [`Guest`] what to run: scripts go
 //! to a shell in the guest over a serial port, and their output and exit status come back. The other end of each device is

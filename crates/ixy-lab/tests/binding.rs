@@ -1,7 +1,7 @@
 //! What users are told about their devices, and the script that hands these to VFIO and back, on a real kernel.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-mod bench;
+mod harness;
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn interface(guest: &mut Guest, address: &str) -> String {
 
 #[test]
 fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
-    let Some((parts, programs)) = bench::lab("devices_go_to_vfio_and_back_and_those_in_use_stay") else {
+    let Some((parts, programs)) = harness::lab("devices_go_to_vfio_and_back_and_those_in_use_stay") else {
         return;
     };
     let behind_bridge =
@@ -55,7 +55,7 @@ fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
         .device(&behind_bridge(1))
         .device(&behind_bridge(2));
     let mut guest = machine.boot(&parts, &programs).unwrap();
-    bench::there_is_a_user(&mut guest);
+    harness::there_is_a_user(&mut guest);
     let [a, b, c] = ["a", "b", "c"].map(|name| guest.address(name).unwrap());
     let guest = &mut guest;
 
@@ -221,5 +221,5 @@ fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
         0,
         &["136 hugepages", "mounted on /dev/hugepages already", "\n136\n"],
     );
-    bench::the_kernel_is_well(guest);
+    harness::the_kernel_is_well(guest);
 }

@@ -1,7 +1,7 @@
 //! Checksums that are owed, between two stacks whose frames come with a header that says so: QEMU's TAP back end has one.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod bench;
+mod harness;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bench::namespace::ip;
+use harness::namespace::ip;
 use ixy_lab::{Backend, Guest, Interface, Machine, Nic};
 use rustix::thread::UnshareFlags;
 
@@ -98,10 +98,10 @@ fn numbers(log: &str, way: &str) -> [u64; 3] {
 #[test]
 fn owed_checksums_are_passed_on_when_asked_for_and_never_else() {
     let test = "owed_checksums_are_passed_on_when_asked_for_and_never_else";
-    if !bench::namespace::inside() {
-        return bench::namespace::again(test);
+    if !harness::namespace::inside() {
+        return harness::namespace::again(test);
     }
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     // The last pair's second device cannot compute a sum.
     let kinds = [
         (Interface::Legacy, "", ""),
@@ -127,16 +127,16 @@ fn owed_checksums_are_passed_on_when_asked_for_and_never_else() {
             );
         }
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
 fn without_asking_no_frame_owes_its_checksum() {
     let test = "without_asking_no_frame_owes_its_checksum";
-    if !bench::namespace::inside() {
-        return bench::namespace::again(test);
+    if !harness::namespace::inside() {
+        return harness::namespace::again(test);
     }
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let mut machine = Machine::new(Duration::from_secs(120));
     for name in ["a0", "b0"] {
         machine = machine.nic(Nic::virtio(name, Interface::Transitional, Backend::Tap(name.into(), 1)));
@@ -147,5 +147,5 @@ fn without_asking_no_frame_owes_its_checksum() {
         let [frames, owed, verified] = numbers(&log, way);
         assert!(frames > 600 && owed == 0 && verified == 0, "{log}");
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }

@@ -1,8 +1,8 @@
 //! The cross-check of the software 82599 with DPDK: its driver, which nobody here wrote, forwards what ours sends.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod bench;
-#[path = "bench/served.rs"]
+mod harness;
+#[path = "harness/served.rs"]
 mod served;
 
 use std::path::PathBuf;
@@ -136,7 +136,7 @@ fn testpmd_carries_all(
             panic!("{error}; {there:?} {rest:?} {}", guest.run(order).unwrap())
         })
     });
-    bench::say(&format!("{FRAMES} frames each way in {:.1} s\n", start.elapsed().as_secs_f64()));
+    harness::say(&format!("{FRAMES} frames each way in {:.1} s\n", start.elapsed().as_secs_f64()));
     // What it prints stays in its buffers until it ends.
     guest.run("printf 'show port stats all\nshow port xstats all\nshow port info all\nquit\n' >orders; wait $testpmd").unwrap();
     let log = guest.run("cat log").unwrap();
@@ -166,13 +166,13 @@ fn testpmd_carries_all(
     let complaints = "grep -iE 'error|fail|timeout|warn|cannot|unable' log |
         grep -vE '[a-zA-Z_]+: +[0-9]+|NUMA should be|error handling mode: none' || true";
     assert_eq!(guest.run(complaints).unwrap(), "", "{log}");
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
 fn dpdk_finds_nothing_wrong_by_uio_with_cards_of_ixy_serve() {
     let test = "dpdk_finds_nothing_wrong_by_uio_with_cards_of_ixy_serve";
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let server = Server::start(&programs, &["a", "x", "b", "y"].map(|name| (name, None))).unwrap();
     let sockets = ["a", "b", "x", "y"].map(|name| server.socket(name));
     let machine = |machine: Machine| machine.module("uio_pci_generic");
@@ -188,7 +188,7 @@ fn dpdk_finds_nothing_wrong_by_uio_with_cards_of_ixy_serve() {
 
 #[test]
 fn dpdk_finds_nothing_wrong_behind_an_iommu() {
-    let Some(parts) = bench::parts("dpdk_finds_nothing_wrong_behind_an_iommu") else { return };
+    let Some(parts) = harness::parts("dpdk_finds_nothing_wrong_behind_an_iommu") else { return };
     let served = Served::start(&[("a", "cable=1"), ("x", "cable=1"), ("b", "cable=2"), ("y", "cable=2")]);
     let sockets = ["a", "b", "x", "y"].map(|name| served.socket(name));
     let machine = |machine: Machine| machine.module("vfio-pci").module("vfio_iommu_type1").iommu();

@@ -1,7 +1,7 @@
-//! The bench itself.
+//! The harness itself.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-mod bench;
+mod harness;
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use ixy_lab::{Backend, Error, Interface, Machine, Nic};
 #[test]
 fn a_guest_runs_scripts_and_its_kernel_drives_both_interfaces_of_a_device() {
     let Some((parts, programs)) =
-        bench::lab("a_guest_runs_scripts_and_its_kernel_drives_both_interfaces_of_a_device")
+        harness::lab("a_guest_runs_scripts_and_its_kernel_drives_both_interfaces_of_a_device")
     else {
         return;
     };
@@ -60,12 +60,12 @@ fn a_guest_runs_scripts_and_its_kernel_drives_both_interfaces_of_a_device() {
         let count = format!("sleep 0.2; cat /sys/class/net/{interface}/statistics/rx_packets");
         assert_eq!(guest.run(&count).unwrap().trim(), "100");
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
 fn a_hugepage_may_have_one_gibibyte() {
-    let Some((parts, programs)) = bench::lab("a_hugepage_may_have_one_gibibyte") else { return };
+    let Some((parts, programs)) = harness::lab("a_hugepage_may_have_one_gibibyte") else { return };
     let machine = Machine::new(Duration::from_secs(120)).gibibyte_page();
     let mut guest = machine.boot(&parts, &programs).unwrap();
     let output = guest.run("hugepages 1G 1073741824").unwrap();
@@ -77,10 +77,10 @@ fn a_hugepage_may_have_one_gibibyte() {
     // It was the only one, and is free again.
     let message = guest.run("hugepages 1G 1073741825 2>&1").unwrap_err().to_string();
     assert!(message.contains("2 hugepages of 1G are needed and 1 "), "{message}");
-    assert_eq!(bench::free_hugepages(&mut guest), [128, 128]);
+    assert_eq!(harness::free_hugepages(&mut guest), [128, 128]);
     // Where there are no others, a part of it serves in their place.
     let none = "echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
     let output = guest.run(&format!("{none}; hugepages any 3000000")).unwrap();
     assert_eq!(output.trim(), format!("{address:#x} 0x400000"));
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }

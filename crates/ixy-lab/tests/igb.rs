@@ -1,14 +1,14 @@
 //! 82576s behind an IOMMU, driven by a user: polled, by interrupts, and adaptively.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
-mod bench;
+mod harness;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bench::statistic;
+use harness::statistic;
 use ixy_lab::{Backend, Cable, Guest, Interface, Machine, Nic, Port, forwarded, numbered};
 
 /// A machine with an IOMMU and hugepages, whose kernel has its own drivers for what is added.
@@ -22,8 +22,8 @@ fn machine(limit: u64) -> Machine {
 
 /// Hands devices to a user, who may lock enough memory; their addresses.
 fn handed_over<const N: usize>(guest: &mut Guest, names: [&str; N]) -> [String; N] {
-    bench::programs_can_be_started(guest);
-    bench::there_is_a_user(guest);
+    harness::programs_can_be_started(guest);
+    harness::there_is_a_user(guest);
     let addresses = names.map(|name| guest.address(name).unwrap());
     guest.run(&format!("/scripts/bind --user user vfio {} && ulimit -l 65536", addresses.join(" "))).unwrap();
     addresses
@@ -50,7 +50,7 @@ impl Random {
 #[test]
 fn numbered_frames_pass_in_order_however_a_user_waits_for_them() {
     let test = "numbered_frames_pass_in_order_however_a_user_waits_for_them";
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let machine = machine(300)
         .nic(Nic::igb("a", Backend::Test))
         .nic(Nic::igb("b", Backend::Test))
@@ -69,7 +69,7 @@ fn numbered_frames_pass_in_order_however_a_user_waits_for_them() {
             passed.unwrap_or_else(|error| panic!("{wait}: {error}\n{log}"));
             stopped.unwrap_or_else(|error| panic!("{wait}: {error}\n{log}"));
             assert_eq!(log.contains("a thread waited"), wait != "poll", "{wait}: {log}");
-            assert_eq!(bench::faults(&mut guest), "", "{wait}: {log}");
+            assert_eq!(harness::faults(&mut guest), "", "{wait}: {log}");
         }
     }
 
@@ -82,11 +82,11 @@ fn numbered_frames_pass_in_order_however_a_user_waits_for_them() {
     frames.join().unwrap().unwrap();
     guest.run("stop TERM").unwrap();
     let iova = strayed.split_once("a descriptor at IOVA 0x").unwrap().1.split(' ').next().unwrap();
-    let faults = bench::faults(&mut guest);
+    let faults = harness::faults(&mut guest);
     assert!(faults.contains("00:08.0") && faults.contains(iova), "nothing about {iova} in: {faults}");
     assert!(!faults.contains("01:00.0") && !faults.contains("02:00.0"), "{faults}");
-    assert_eq!(bench::free_hugepages(&mut guest), [128, 128]);
-    bench::the_kernel_is_well(&guest);
+    assert_eq!(harness::free_hugepages(&mut guest), [128, 128]);
+    harness::the_kernel_is_well(&guest);
 }
 
 /// A frame of 60 bytes with its number at the end.
@@ -112,7 +112,7 @@ const COUNT_NUMBERS: &str =
 #[test]
 fn a_capture_by_interrupt_has_all_frames_at_a_slow_rate_and_counts_all_at_full_rate() {
     let test = "a_capture_by_interrupt_has_all_frames_at_a_slow_rate_and_counts_all_at_full_rate";
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let machine = machine(180).nic(Nic::igb("a", Backend::Test)).nic(Nic::igb("b", Backend::Test));
     let mut guest = machine.boot(&parts, &programs).unwrap();
     let [a, b] = handed_over(&mut guest, ["a", "b"]);
@@ -155,7 +155,7 @@ fn a_capture_by_interrupt_has_all_frames_at_a_slow_rate_and_counts_all_at_full_r
     assert_eq!(received + lost + wire.missed, MANY, "{wire:?}\n{log}");
     assert!(received > 0, "{log}");
     assert_eq!(guest.run(COUNT_NUMBERS).unwrap().trim(), received.to_string());
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 /// What `awk` makes of the processor time of the program in the guest: in hundredths of a second.
@@ -233,7 +233,7 @@ fn idle(guest: &mut Guest, both: &str, [from, to]: [&Port; 2], random: &mut Rand
             fast[fast.len() / 2],
             fast[fast.len() - 1]
         );
-        bench::say(&found);
+        harness::say(&found);
         if percent >= IDLE || overslept > STALLS || late.len() > 4 * STALLS as usize || slept < 500 {
             wrong += &found;
         }
@@ -244,7 +244,7 @@ fn idle(guest: &mut Guest, both: &str, [from, to]: [&Port; 2], random: &mut Rand
 #[test]
 fn an_idle_forwarder_costs_next_to_nothing_and_no_frame_waits_for_a_lost_wake_up() {
     let test = "an_idle_forwarder_costs_next_to_nothing_and_no_frame_waits_for_a_lost_wake_up";
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let virtio = |name| Nic::virtio(name, Interface::Modern, Backend::Test).options("iommu_platform=on");
     let machine = machine(240)
         .nic(Nic::igb("a", Backend::Test))
@@ -261,12 +261,12 @@ fn an_idle_forwarder_costs_next_to_nothing_and_no_frame_waits_for_a_lost_wake_up
         idle(&mut guest, &format!("{c} {d}"), [&at_d, &at_c], &mut random),
     ];
     assert_eq!(wrong.concat(), "");
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
 fn the_kernel_s_driver_talks_through_the_forwarder() {
-    let Some((parts, programs)) = bench::lab("the_kernel_s_driver_talks_through_the_forwarder") else {
+    let Some((parts, programs)) = harness::lab("the_kernel_s_driver_talks_through_the_forwarder") else {
         return;
     };
     // The kernel's devices are k and l: k is connected to a, and l through the test to b.
@@ -303,8 +303,8 @@ fn the_kernel_s_driver_talks_through_the_forwarder() {
     for cable in cables {
         assert!(cable.unplug().unwrap().sent > 100, "the transfer took another way");
     }
-    assert_eq!(bench::faults(&mut guest), "");
-    bench::the_kernel_is_well(&guest);
+    assert_eq!(harness::faults(&mut guest), "");
+    harness::the_kernel_is_well(&guest);
 }
 
 /// Sends a stream of frames, and wants all of them out of the other end, in order, whatever comes between.
@@ -351,7 +351,7 @@ fn with_traffic<T>(from: &Port, to: &Port, work: impl FnOnce() -> T) -> T {
 #[test]
 fn a_killed_program_leaves_cards_that_can_be_opened_again_and_given_back() {
     let test = "a_killed_program_leaves_cards_that_can_be_opened_again_and_given_back";
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let kills = match std::env::var("IXY_LAB_KILLS") {
         Ok(text) => text.parse().unwrap(),
         Err(_) if std::env::var_os("CI").is_some() => 5,
@@ -384,10 +384,10 @@ fn a_killed_program_leaves_cards_that_can_be_opened_again_and_given_back() {
             let start = format!("{{ {program} >log 2>&1 & }}; program=$!; sleep {delay}; stop {signal}");
             guest.status_of(&start).unwrap();
         });
-        assert_eq!(bench::free_hugepages(&mut guest), [128, 128], "{what}");
+        assert_eq!(harness::free_hugepages(&mut guest), [128, 128], "{what}");
     }
     // Nothing was accessed that was mapped no more.
-    assert_eq!(bench::faults(&mut guest), "");
+    assert_eq!(harness::faults(&mut guest), "");
 
     // The kernel's driver works on what is given back.
     let cables = [Cable::plug(&at_a, &at_b, |_| ()), Cable::plug(&at_b, &at_a, |_| ())];
@@ -409,5 +409,5 @@ fn a_killed_program_leaves_cards_that_can_be_opened_again_and_given_back() {
     for cable in cables {
         assert!(cable.unplug().unwrap().sent >= 5, "the kernels took another way");
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }

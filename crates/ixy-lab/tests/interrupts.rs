@@ -1,7 +1,7 @@
 //! The programs asleep on QEMU's virtio devices, behind an IOMMU, until an interrupt.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-mod bench;
+mod harness;
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const KINDS: [(&str, &str); 6] = [
 #[test]
 fn a_thread_that_sleeps_on_virtio_devices_is_woken_for_each_frame() {
     let Some((parts, programs)) =
-        bench::lab("a_thread_that_sleeps_on_virtio_devices_is_woken_for_each_frame")
+        harness::lab("a_thread_that_sleeps_on_virtio_devices_is_woken_for_each_frame")
     else {
         return;
     };
@@ -34,7 +34,7 @@ fn a_thread_that_sleeps_on_virtio_devices_is_woken_for_each_frame() {
         }
     }
     let mut guest = machine.boot(&parts, &programs).unwrap();
-    bench::programs_can_be_started(&mut guest);
+    harness::programs_can_be_started(&mut guest);
     let mut wrong = String::new();
     for (number, (options, delivery)) in KINDS.iter().enumerate() {
         let addresses = ["a", "b"].map(|end| guest.address(&format!("{end}{number}")).unwrap());
@@ -47,7 +47,7 @@ fn a_thread_that_sleeps_on_virtio_devices_is_woken_for_each_frame() {
             }
         }
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
     assert!(wrong.is_empty(), "{wrong}");
 }
 
@@ -94,7 +94,7 @@ fn woken(
         after.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()
     };
     let (slept, overslept) = (counted(" slept="), counted(" overslept="));
-    bench::say(&format!("{delivery}, {wait}: slept {slept:?}, overslept {overslept:?}\n"));
+    harness::say(&format!("{delivery}, {wait}: slept {slept:?}, overslept {overslept:?}\n"));
     if log.matches(&format!(" kind={delivery} vectors=1 rate=")).count() != 2 {
         return Err(format!("{delivery} is not what interrupts: {log}"));
     }

@@ -1,7 +1,7 @@
 //! The programs with each kind of IOMMU, and with none.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-mod bench;
+mod harness;
 
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ fn with_devices(machine: Machine, options: &str) -> Machine {
 
 /// As a user, between devices that were handed over with the script. The kernel names its IOMMU with these words.
 fn frames_pass_behind(test: &str, iommu: impl FnOnce(Machine) -> Machine, words: &str) {
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let machine = with_devices(iommu(Machine::new(Duration::from_secs(120))), "iommu_platform=on");
     let mut guest = machine.boot(&parts, &programs).unwrap();
-    bench::programs_can_be_started(&mut guest);
-    bench::there_is_a_user(&mut guest);
+    harness::programs_can_be_started(&mut guest);
+    harness::there_is_a_user(&mut guest);
     // Without hugepages there are frames that lie on two pages, which are no neighbours in memory.
     guest.run(&format!("dmesg | grep -q '{words}' && echo 0 >/proc/sys/vm/nr_hugepages")).unwrap();
     let [a, b, c] = ["a", "b", "c"].map(|name| guest.address(name).unwrap());
@@ -38,8 +38,8 @@ fn frames_pass_behind(test: &str, iommu: impl FnOnce(Machine) -> Machine, words:
         forwarded(&ports[to], &ports[from], 2, 1_000, Duration::from_secs(20)).unwrap();
         guest.run("stop TERM").unwrap();
     }
-    assert_eq!(bench::faults(&mut guest), "");
-    bench::the_kernel_is_well(&guest);
+    assert_eq!(harness::faults(&mut guest), "");
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
@@ -62,11 +62,11 @@ fn frames_pass_behind_an_amd_iommu() {
 #[test]
 fn without_an_iommu_frames_pass_for_root_and_what_others_lack_is_said() {
     let test = "without_an_iommu_frames_pass_for_root_and_what_others_lack_is_said";
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let machine = with_devices(Machine::new(Duration::from_secs(120)), "");
     let mut guest = machine.boot(&parts, &programs).unwrap();
-    bench::programs_can_be_started(&mut guest);
-    bench::there_is_a_user(&mut guest);
+    harness::programs_can_be_started(&mut guest);
+    harness::there_is_a_user(&mut guest);
     let [a, b, c] = ["a", "b", "c"].map(|name| guest.address(name).unwrap());
     let ports = ["a", "b", "c"].map(|name| guest.port(name).unwrap());
     let mut says = |script: &str, status: i32, words: &[&str]| {
@@ -98,8 +98,8 @@ fn without_an_iommu_frames_pass_for_root_and_what_others_lack_is_said() {
         forwarded(&ports[to], &ports[from], 2, 1_000, Duration::from_secs(20)).unwrap();
         guest.run("stop TERM").unwrap();
     }
-    assert_eq!(bench::free_hugepages(&mut guest), [32, 32]);
+    assert_eq!(harness::free_hugepages(&mut guest), [32, 32]);
     // The kernel's drivers take back what they had.
     guest.run(&format!("/scripts/bind kernel {a} {b} {c}")).unwrap();
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }

@@ -2,10 +2,10 @@
 //! such card, or at our driver.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod bench;
-#[path = "bench/interfaces.rs"]
+mod harness;
+#[path = "harness/interfaces.rs"]
 mod interfaces;
-#[path = "bench/served.rs"]
+#[path = "harness/served.rs"]
 mod served;
 
 use std::path::Path;
@@ -95,7 +95,7 @@ fn the_shell_knows_the_words(guest: &mut Guest) {
 
 /// All scenarios, with the driver of the `kernel`-th kernel of the lab.
 fn the_driver_of_finds_nothing_wrong(kernel: usize, test: &str) {
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let served = Served::start(&[
         ("a", "cable=1"),
         ("b", "cable=1"),
@@ -193,7 +193,7 @@ fn the_driver_of_finds_nothing_wrong(kernel: usize, test: &str) {
     step("wait_for_carrier $c 1 && sleep 2 && talk 3 198.19.1.2");
     let complaints = interfaces::complaints(&mut guest, "ixgbe");
     assert_eq!(complaints, "", "{}", guest.kernel_log());
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
     let sent = forwarder.stop();
     assert_eq!((served.wrongs().as_str(), served.refused()), ("", 0));
     assert!(sent.iter().all(|sent| *sent > 1000), "the transfer took another way: {sent:?}");

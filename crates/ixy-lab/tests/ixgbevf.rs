@@ -2,8 +2,8 @@
 //! itself, which they ask for everything, is the test's.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod bench;
-#[path = "bench/interfaces.rs"]
+mod harness;
+#[path = "harness/interfaces.rs"]
 mod interfaces;
 
 use std::collections::BTreeSet;
@@ -219,7 +219,7 @@ fn address(n: u32) -> [u32; 2] {
 #[test]
 fn the_kernel_s_driver_of_virtual_functions_finds_nothing_wrong() {
     let test = "the_kernel_s_driver_of_virtual_functions_finds_nothing_wrong";
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     for kernel in 0..parts.kernels.len() {
         let port = Port::new(Box::new(Nowhere), Settings::default()).unwrap();
         let functions = [0, 1].map(|n| VfPort::new(&port, n, ServerLimits::default(), None).unwrap());
@@ -269,7 +269,7 @@ fn scenario(
         machine = machine.nic(Nic::served(*name, socket));
     }
     let mut guest = machine.boot(parts, programs).unwrap();
-    bench::say(&format!("{:6.1} s  boot\n", start.elapsed().as_secs_f64()));
+    harness::say(&format!("{:6.1} s  boot\n", start.elapsed().as_secs_f64()));
     let [a, b] = ["a", "b"].map(|name| guest.address(name).unwrap());
     interfaces::the_shell_knows_interfaces(&mut guest);
     let mut step = |script: &str| interfaces::step(&mut guest, script);
@@ -297,5 +297,5 @@ fn scenario(
     step("pair $a $b 198.18.1 && arrives 198.18.1.2 && talk 5 198.18.1.2");
     let complaints = interfaces::complaints(&mut guest, "ixgbevf");
     assert_eq!(complaints, "", "{}", guest.kernel_log());
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }

@@ -1,13 +1,13 @@
 //! Devices with several pairs of queues: QEMU's TAP back end spreads flows over them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod bench;
+mod harness;
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use bench::namespace::ip;
+use harness::namespace::ip;
 use ixy_lab::{Backend, Interface, Machine, Nic};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netdevice, socket_with};
 
@@ -63,10 +63,10 @@ fn all_flows_pass_devices_with_several_pairs_of_queues_each_in_order() {
     const PAIRS: u16 = 4;
     const EACH: u32 = 100;
     let test = "all_flows_pass_devices_with_several_pairs_of_queues_each_in_order";
-    if !bench::namespace::inside() {
-        return bench::namespace::again(test);
+    if !harness::namespace::inside() {
+        return harness::namespace::again(test);
     }
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     // What the system itself sends through its interfaces would only disturb.
     std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").unwrap();
     let kinds =
@@ -80,7 +80,7 @@ fn all_flows_pass_devices_with_several_pairs_of_queues_each_in_order() {
         }
     }
     let mut guest = machine.boot(&parts, &programs).unwrap();
-    bench::programs_can_be_started(&mut guest);
+    harness::programs_can_be_started(&mut guest);
     for (pair, kind) in kinds.iter().enumerate() {
         let names = ["a", "b"].map(|end| format!("{end}{pair}"));
         let addresses = names.each_ref().map(|name| guest.address(name).unwrap());
@@ -121,5 +121,5 @@ fn all_flows_pass_devices_with_several_pairs_of_queues_each_in_order() {
             guest.run("stop TERM").unwrap_or_else(|error| panic!("{kind:?}: {error}"));
         }
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }

@@ -1,7 +1,7 @@
 //! What README files and `scripts/vm` say of virtual machines, as it stands there.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod bench;
+mod harness;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -43,7 +43,7 @@ fn machine(script: &str, lines: &str) -> String {
 #[test]
 fn the_commands_in_the_readme_of_ixy_serve_start_a_machine_with_its_card() {
     let test = "the_commands_in_the_readme_of_ixy_serve_start_a_machine_with_its_card";
-    let Some((_, programs)) = bench::lab(test) else { return };
+    let Some((_, programs)) = harness::lab(test) else { return };
     let server = Server::start(&programs, &[("a", Some("flood"))]).unwrap();
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/ixy-serve/README.md");
     let script = commands(&std::fs::read_to_string(readme).unwrap(), "vfio-user-pci");
@@ -64,7 +64,7 @@ fn the_commands_in_the_readme_of_ixy_serve_start_a_machine_with_its_card() {
 #[test]
 fn what_the_shell_of_the_lab_says_to_try_works() {
     let test = "what_the_shell_of_the_lab_says_to_try_works";
-    if bench::lab(test).is_none() {
+    if harness::lab(test).is_none() {
         return;
     }
     let log = machine("scripts/vm shell", "");

@@ -1,7 +1,7 @@
 //! The programs behind an IOMMU, through VFIO.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-mod bench;
+mod harness;
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn nic(name: &str) -> Nic {
 /// Gives the guest's shell `bind ADDRESS...`, which binds devices to vfio-pci, `group ADDRESS`, which prints the number of a
 /// device's group, and `as_user PROGRAM...`, which becomes that program, run by a user.
 fn prepared(guest: &mut Guest) {
-    bench::programs_can_be_started(guest);
+    harness::programs_can_be_started(guest);
     guest
         .run(
             r#"
@@ -76,7 +76,7 @@ fn frames_pass(guest: &mut Guest, start: &str, [a, b]: &[Port; 2], count: u32) -
 #[test]
 fn frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user() {
     let Some((parts, programs)) =
-        bench::lab("frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user")
+        harness::lab("frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user")
     else {
         return;
     };
@@ -119,12 +119,12 @@ fn frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user() {
         forwarded(&ports[0], &ports[1], attempt, 100, Duration::from_secs(20)).unwrap();
         guest.run("stop TERM").unwrap();
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
 fn packets_are_shared_with_a_device_that_no_iommu_confines() {
-    let Some((parts, programs)) = bench::lab("packets_are_shared_with_a_device_that_no_iommu_confines")
+    let Some((parts, programs)) = harness::lab("packets_are_shared_with_a_device_that_no_iommu_confines")
     else {
         return;
     };
@@ -146,12 +146,12 @@ fn packets_are_shared_with_a_device_that_no_iommu_confines() {
         let free = "cd /sys/kernel/mm/hugepages/hugepages-2048kB && cat nr_hugepages free_hugepages; cd /tmp";
         assert_eq!(guest.run(free).unwrap(), "32\n32\n");
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
 fn devices_of_one_group_are_had_together_or_not_at_all() {
-    let Some((parts, programs)) = bench::lab("devices_of_one_group_are_had_together_or_not_at_all") else {
+    let Some((parts, programs)) = harness::lab("devices_of_one_group_are_had_together_or_not_at_all") else {
         return;
     };
     // Behind a bridge to conventional PCI nobody can tell who accesses memory.
@@ -183,13 +183,13 @@ fn devices_of_one_group_are_had_together_or_not_at_all() {
     guest.run(&format!("echo {} >{parameter}", before.trim())).unwrap();
     guest.run("rmmod vfio_iommu_type1").unwrap();
     refused(&mut guest, &both, &[one, "modprobe vfio_iommu_type1"]);
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
 fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
     let Some((parts, programs)) =
-        bench::lab("a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory")
+        harness::lab("a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory")
     else {
         return;
     };
@@ -253,7 +253,7 @@ fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
     let log = guest.run("dmesg | grep -i 'DMAR.*fault' || true").unwrap();
     let stopped = log.lines().any(|line| line.contains("00:09.0") && line.contains(iova));
     assert!(stopped, "nothing about {iova} in: {log}");
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 /// Runs what has to end with status 1 and with these words, and returns all that it printed.

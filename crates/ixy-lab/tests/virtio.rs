@@ -1,7 +1,7 @@
 //! The programs on QEMU's virtio devices.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-mod bench;
+mod harness;
 
 use std::{
     fmt::Write,
@@ -56,21 +56,21 @@ const MODERN: &[Variant] = &[
 /// 10,000 numbered frames the one way, and some the other, through ixy-fwd between two devices of each variant. The features
 /// that were negotiated are read from its log.
 fn frames_pass(test: &str, interface: Interface, variants: &[Variant]) {
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let mut machine = Machine::new(Duration::from_secs(240));
     for (number, (options, ..)) in variants.iter().enumerate() {
         machine = with_pair(machine, number, interface, options);
     }
     // The kernel's driver has the devices first.
     let mut guest = machine.module("virtio_net").boot(&parts, &programs).unwrap();
-    bench::programs_can_be_started(&mut guest);
+    harness::programs_can_be_started(&mut guest);
     let mut wrong = String::new();
     for (number, variant) in variants.iter().enumerate() {
         if let Err(what) = pair(&mut guest, number, variant) {
             writeln!(wrong, "with the options {:?}: {what}", variant.0).unwrap();
         }
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
     assert!(wrong.is_empty(), "{wrong}");
 }
 
@@ -137,7 +137,7 @@ fn statistic(output: &str, name: &str) -> u64 {
 #[test]
 fn at_full_rate_what_is_received_and_what_is_missed_is_what_was_sent() {
     let Some((parts, programs)) =
-        bench::lab("at_full_rate_what_is_received_and_what_is_missed_is_what_was_sent")
+        harness::lab("at_full_rate_what_is_received_and_what_is_missed_is_what_was_sent")
     else {
         return;
     };
@@ -152,7 +152,7 @@ fn at_full_rate_what_is_received_and_what_is_missed_is_what_was_sent() {
         machine = with_pair(machine, number, *interface, options);
     }
     let mut guest = machine.boot(&parts, &programs).unwrap();
-    bench::programs_can_be_started(&mut guest);
+    harness::programs_can_be_started(&mut guest);
     for (number, kind) in kinds.iter().enumerate() {
         const COUNT: u64 = 20_000;
         let ([to_a, to_b], [a, b]) = ends(&mut guest, number);
@@ -186,12 +186,12 @@ fn at_full_rate_what_is_received_and_what_is_missed_is_what_was_sent() {
             "xxd -p -s 24 -c 76 dump.pcap | cut -c 145-152 >numbers; sort -c -u numbers && wc -l <numbers";
         assert_eq!(guest.run(numbers).unwrap().trim(), received.to_string(), "{kind:?}");
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
 fn a_program_that_was_stopped_or_killed_can_be_started_again() {
-    let Some((parts, programs)) = bench::lab("a_program_that_was_stopped_or_killed_can_be_started_again")
+    let Some((parts, programs)) = harness::lab("a_program_that_was_stopped_or_killed_can_be_started_again")
     else {
         return;
     };
@@ -202,7 +202,7 @@ fn a_program_that_was_stopped_or_killed_can_be_started_again() {
         machine = with_pair(machine, number, *interface, options);
     }
     let mut guest = machine.boot(&parts, &programs).unwrap();
-    bench::programs_can_be_started(&mut guest);
+    harness::programs_can_be_started(&mut guest);
     for (number, kind) in kinds.iter().enumerate() {
         let (addresses, [a, b]) = ends(&mut guest, number);
         let start = format!("start 2 ixy-fwd {}", addresses.join(" "));
@@ -226,12 +226,13 @@ fn a_program_that_was_stopped_or_killed_can_be_started_again() {
             guest.run("stop TERM").map_err(in_kind).unwrap();
         }
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
 fn the_kernels_of_two_devices_talk_through_the_forwarder() {
-    let Some((parts, programs)) = bench::lab("the_kernels_of_two_devices_talk_through_the_forwarder") else {
+    let Some((parts, programs)) = harness::lab("the_kernels_of_two_devices_talk_through_the_forwarder")
+    else {
         return;
     };
     // The kernel's devices are k and l: k is connected to a, and l through the test to b.
@@ -247,7 +248,7 @@ fn the_kernels_of_two_devices_talk_through_the_forwarder() {
             .nic(Nic::virtio(format!("l{number}"), Interface::Modern, Backend::Test));
     }
     let mut guest = machine.boot(&parts, &programs).unwrap();
-    bench::programs_can_be_started(&mut guest);
+    harness::programs_can_be_started(&mut guest);
     guest.run("head -c 10000000 /dev/urandom >file; sha256sum <file >sum; mkfifo endless").unwrap();
     for (number, kind) in kinds.iter().enumerate() {
         let [a, b, k, l] =
@@ -281,12 +282,12 @@ fn the_kernels_of_two_devices_talk_through_the_forwarder() {
             assert!(cable.unplug().unwrap().sent > 100, "{kind:?}: the transfer took another way");
         }
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 #[test]
 fn what_is_wrong_with_a_device_is_said_with_the_way_out() {
-    let Some((parts, programs)) = bench::lab("what_is_wrong_with_a_device_is_said_with_the_way_out") else {
+    let Some((parts, programs)) = harness::lab("what_is_wrong_with_a_device_is_said_with_the_way_out") else {
         return;
     };
     let machine = Machine::new(Duration::from_secs(120))
@@ -297,7 +298,7 @@ fn what_is_wrong_with_a_device_is_said_with_the_way_out() {
         // The bridge before this one lets no access to ports through.
         .nic(Nic::virtio("portless", Interface::Legacy, Backend::Test).behind_port("io-reserve=0"));
     let mut guest = machine.boot(&parts, &programs).unwrap();
-    bench::programs_can_be_started(&mut guest);
+    harness::programs_can_be_started(&mut guest);
     let [good, old, other, portless] =
         ["good", "old", "other", "portless"].map(|name| guest.address(name).unwrap());
     let mut refused = |script: &str, words: &[&str]| {
@@ -332,7 +333,7 @@ fn what_is_wrong_with_a_device_is_said_with_the_way_out() {
     );
     // All were left in a state from which they can be opened.
     guest.run(&format!("{} --force && {}", with(&good), with(&old))).unwrap();
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
 }
 
 /// Lets the IOMMU pass the physical addresses of these devices.
@@ -348,13 +349,13 @@ fn let_physical_addresses_through(guest: &mut Guest, addresses: &[String]) {
 #[test]
 fn behind_an_iommu_only_a_device_that_goes_through_it_is_driven_and_only_where_it_lets_through() {
     let test = "behind_an_iommu_only_a_device_that_goes_through_it_is_driven_and_only_where_it_lets_through";
-    let Some((parts, programs)) = bench::lab(test) else { return };
+    let Some((parts, programs)) = harness::lab(test) else { return };
     let machine = Machine::new(Duration::from_secs(120)).module("virtio_net").iommu();
     let machine = with_pair(machine, 0, Interface::Modern, "");
     let machine = with_pair(machine, 1, Interface::Modern, "iommu_platform=on");
     let machine = with_pair(machine, 2, Interface::Modern, "iommu_platform=on,ats=on,packed=on");
     let mut guest = machine.boot(&parts, &programs).unwrap();
-    bench::programs_can_be_started(&mut guest);
+    harness::programs_can_be_started(&mut guest);
     let pairs = [0, 1, 2].map(|number| ends(&mut guest, number));
     let bypassing = pairs[0].0.clone();
     // The kernel does not say that this pair goes past the IOMMU.
@@ -369,7 +370,7 @@ fn behind_an_iommu_only_a_device_that_goes_through_it_is_driven_and_only_where_i
         forwarded(&a, &b, 0, 1_000, Duration::from_secs(20)).unwrap();
         guest.run("stop TERM").unwrap();
     }
-    bench::the_kernel_is_well(&guest);
+    harness::the_kernel_is_well(&guest);
     let log = guest.kernel_log();
     assert!(!log.contains("DMAR: [DMA"), "{log}");
 }

@@ -36,16 +36,16 @@ impl Trace for Told {
 }
 
 /// A client of a card that a thread serves, with memory decoding on.
-struct Bench<'c> {
+struct Harness<'c> {
     client: &'c Client,
 }
 
 /// Runs `test` with a card, and ends with its server.
-fn with_card(test: impl FnOnce(&Bench<'_>)) {
-    with_told(|bench, _| test(bench));
+fn with_card(test: impl FnOnce(&Harness<'_>)) {
+    with_told(|harness, _| test(harness));
 }
 
-fn with_told(test: impl FnOnce(&Bench<'_>, &Told)) {
+fn with_told(test: impl FnOnce(&Harness<'_>, &Told)) {
     let told = Told::default();
     let wire = "loopback".parse::<WireSpec>().unwrap().connect(&Cables::default()).unwrap();
     let trace = Some(Arc::new(told.clone()) as Arc<dyn Trace>);
@@ -56,15 +56,15 @@ fn with_told(test: impl FnOnce(&Bench<'_>, &Told)) {
         let stop = Stop::new().unwrap();
         scope.spawn(move || port.server().serve_one(theirs, &mut port.function(), &stop));
         let client = Client::over(ours, Duration::from_secs(20)).unwrap();
-        let bench = Bench { client: &client };
-        bench.set16(COMMAND, 0x0007);
-        test(&bench, &told);
+        let harness = Harness { client: &client };
+        harness.set16(COMMAND, 0x0007);
+        test(&harness, &told);
         assert!(client.lost().is_none(), "{:?}", client.lost());
         // The server ends with its client.
     });
 }
 
-impl Bench<'_> {
+impl Harness<'_> {
     fn read<const N: usize>(&self, region: u32, offset: u64) -> [u8; N] {
         let mut bytes = [0; N];
         self.client.read(region, offset, &mut bytes).unwrap();
@@ -327,7 +327,7 @@ fn errors_in_the_status_clear_when_one_is_written_and_nothing_sets_what_is_fixed
 }
 
 /// Has the "other" causes, of which the link's change is one, raise vector 2.
-fn raise_by_link(card: &Bench<'_>) {
+fn raise_by_link(card: &Harness<'_>) {
     card.set(GPIE, 1 << 4);
     card.set(IVAR_MISC, 0x8200);
     card.set(EIMS, 1 << 20);

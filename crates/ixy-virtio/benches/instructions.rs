@@ -10,14 +10,14 @@ use std::hint::black_box;
 use ixy_core::{Batch, RxQueue, TxQueue};
 use ixy_virtio::Config;
 
-use bench::{Bench, frame};
 use device::{Options, feature};
+use harness::{Harness, frame};
 
-#[path = "../tests/driver/bench.rs"]
-mod bench;
 #[allow(unused_imports)]
 #[path = "../tests/device/mod.rs"]
 mod device;
+#[path = "../tests/driver/harness.rs"]
+mod harness;
 
 const BATCH: usize = 32;
 const ROUNDS: usize = 1_000;
@@ -52,17 +52,17 @@ fn main() {
     let kinds: [(_, _, Forward); 2] =
         [("split", 0, forward_split), ("packed", feature::RING_PACKED, forward_packed)];
     for (name, ring, forward) in kinds {
-        let bench = Bench::new(Options { features: usual | ring, ..Options::default() });
-        let (_device, mut rx, mut tx) = bench.start(&Config::default());
+        let harness = Harness::new(Options { features: usual | ring, ..Options::default() });
+        let (_device, mut rx, mut tx) = harness.start(&Config::default());
         let (rx, tx): (&mut dyn RxQueue, &mut dyn TxQueue) = (&mut rx, &mut tx);
         let frames: Vec<_> = (0..BATCH as u32).map(|number| frame(60, number)).collect();
         let mut batch = Batch::new(BATCH);
         let mut forwarded = 0;
         for _ in 0..ROUNDS {
-            bench.device.arrive(0, &frames);
-            bench.device.poll();
+            harness.device.arrive(0, &frames);
+            harness.device.poll();
             forwarded += black_box(forward(rx, tx, &mut batch));
-            bench.device.frames(0);
+            harness.device.frames(0);
         }
         assert!(batch.is_empty(), "the device did not take all packets");
         println!("{name} {forwarded}");

@@ -173,13 +173,13 @@ mod tests {
     const SW_FW_SYNC: u64 = 0x10160;
 
     /// Accesses, and what becomes of them.
-    struct Bench {
+    struct Harness {
         names: Names,
         decoder: Decoder,
         out: Vec<String>,
     }
 
-    impl Bench {
+    impl Harness {
         fn new() -> Self {
             Self { names: Names::new(ixgbe::all()), decoder: Decoder::default(), out: Vec::new() }
         }
@@ -239,32 +239,32 @@ mod tests {
 
     #[test]
     fn a_byte_that_is_read_over_i2c_is_one_line() {
-        let mut bench = Bench::new();
-        bench.start();
-        bench.byte(0xa0 << 1 | 1, 0xa0 << 1);
-        bench.byte(0x03 << 1 | 1, 0x03 << 1);
-        bench.start();
-        bench.byte(0xa1 << 1 | 1, 0xa1 << 1);
-        bench.byte(0x1ff, 0x10 << 1 | 1);
-        bench.stop();
-        assert_eq!(bench.taken(), ["read  i2c 0xa0 byte 0x03 = 0x10  (8.2.3.1.5)"]);
+        let mut harness = Harness::new();
+        harness.start();
+        harness.byte(0xa0 << 1 | 1, 0xa0 << 1);
+        harness.byte(0x03 << 1 | 1, 0x03 << 1);
+        harness.start();
+        harness.byte(0xa1 << 1 | 1, 0xa1 << 1);
+        harness.byte(0x1ff, 0x10 << 1 | 1);
+        harness.stop();
+        assert_eq!(harness.taken(), ["read  i2c 0xa0 byte 0x03 = 0x10  (8.2.3.1.5)"]);
     }
 
     #[test]
     fn any_other_transfer_is_one_line_with_its_bytes() {
-        let mut bench = Bench::new();
-        bench.start();
-        bench.byte(0xa2 << 1 | 1, 0xa2 << 1 | 1);
-        bench.stop();
-        assert_eq!(bench.taken(), ["i2c  start 0xa2 (not acknowledged) stop  (8.2.3.1.5)"]);
+        let mut harness = Harness::new();
+        harness.start();
+        harness.byte(0xa2 << 1 | 1, 0xa2 << 1 | 1);
+        harness.stop();
+        assert_eq!(harness.taken(), ["i2c  start 0xa2 (not acknowledged) stop  (8.2.3.1.5)"]);
     }
 
     #[test]
     fn a_transfer_that_breaks_off_is_shown_as_it_was() {
-        let mut bench = Bench::new();
-        bench.start();
-        bench.write(0x00200, 7);
-        let lines = bench.taken();
+        let mut harness = Harness::new();
+        harness.start();
+        harness.write(0x00200, 7);
+        let lines = harness.taken();
         assert_eq!(lines.len(), 4 * 3 + 1);
         assert!(lines[0].starts_with("write register I2CCTL"), "{lines:?}");
         assert!(lines[12].starts_with("write register LEDCTL 0x00200 <- 0x00000007"), "{lines:?}");
@@ -272,27 +272,27 @@ mod tests {
 
     #[test]
     fn a_word_of_the_eeprom_is_one_line_once_it_is_there() {
-        let mut bench = Bench::new();
-        bench.write(EERD, 0x2b << 2 | 1);
-        bench.read(EERD, 0x2b << 2 | 1);
-        bench.read(EERD, 0x2b << 2 | 1 | 2 | 0x0180 << 16);
-        assert_eq!(bench.taken(), ["read  eeprom word 0x02b = 0x0180  (8.2.3.2.2)"]);
-        bench.write(EERD, 0x2b << 2 | 1);
-        bench.read(EERD, 0x2b << 2 | 1);
-        assert_eq!(bench.taken().len(), 2, "never done");
+        let mut harness = Harness::new();
+        harness.write(EERD, 0x2b << 2 | 1);
+        harness.read(EERD, 0x2b << 2 | 1);
+        harness.read(EERD, 0x2b << 2 | 1 | 2 | 0x0180 << 16);
+        assert_eq!(harness.taken(), ["read  eeprom word 0x02b = 0x0180  (8.2.3.2.2)"]);
+        harness.write(EERD, 0x2b << 2 | 1);
+        harness.read(EERD, 0x2b << 2 | 1);
+        assert_eq!(harness.taken().len(), 2, "never done");
     }
 
     #[test]
     fn a_semaphore_is_one_line_with_what_it_was_and_became() {
-        let mut bench = Bench::new();
-        bench.read(SWSM, 1);
-        bench.read(SWSM, 0);
-        bench.write(SWSM, 3);
-        bench.read(SWSM, 3);
-        bench.read(SW_FW_SYNC, 0x20);
-        bench.write(SW_FW_SYNC, 0x28);
-        bench.write(SWSM, 0);
-        let lines = bench.taken();
+        let mut harness = Harness::new();
+        harness.read(SWSM, 1);
+        harness.read(SWSM, 0);
+        harness.write(SWSM, 3);
+        harness.read(SWSM, 3);
+        harness.read(SW_FW_SYNC, 0x20);
+        harness.write(SW_FW_SYNC, 0x28);
+        harness.write(SWSM, 0);
+        let lines = harness.taken();
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].starts_with("read  register SWSM"), "another one has it at first: {lines:?}");
         let fields =
@@ -300,19 +300,19 @@ mod tests {
         assert!(fields.is_some_and(|fields| fields.contains("SW_MAC_CSR_SM=0x1")), "{lines:?}");
         // Nothing was changed: as it was.
         for value in [(false, 0), (true, 3), (true, 0)] {
-            bench.access(value.0, SWSM, value.1);
+            harness.access(value.0, SWSM, value.1);
         }
-        assert_eq!(bench.taken().len(), 3);
+        assert_eq!(harness.taken().len(), 3);
     }
 
     #[test]
     fn a_register_that_is_read_and_written_is_one_line_with_both_values() {
-        let mut bench = Bench::new();
-        bench.read(0x00000, 0);
-        bench.write(0x00000, 4);
-        bench.read(0x00000, 4);
-        bench.write(0x00200, 1);
-        let lines = bench.taken();
+        let mut harness = Harness::new();
+        harness.read(0x00000, 0);
+        harness.write(0x00000, 4);
+        harness.read(0x00000, 4);
+        harness.write(0x00200, 1);
+        let lines = harness.taken();
         assert_eq!(lines.len(), 3);
         assert_eq!(
             lines[0],

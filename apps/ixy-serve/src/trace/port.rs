@@ -100,14 +100,14 @@ mod tests {
     use crate::trace::item::{Access, What};
 
     /// Events at times that the test says, in milliseconds, and the lines of them.
-    struct Bench {
+    struct Harness {
         names: Names,
         start: Instant,
         held: Held,
         lines: Vec<String>,
     }
 
-    impl Bench {
+    impl Harness {
         fn new() -> Self {
             let (names, start) = (Names::new(ixgbe::all()), Instant::now());
             Self { names, start, held: Held::new(), lines: Vec::new() }
@@ -135,45 +135,45 @@ mod tests {
 
     #[test]
     fn an_event_is_shown_when_no_more_come() {
-        let mut bench = Bench::new();
-        bench.access(0, true, 0x00200, 1);
-        assert_eq!(bench.shown_at(199).len(), 0);
+        let mut harness = Harness::new();
+        harness.access(0, true, 0x00200, 1);
+        assert_eq!(harness.shown_at(199).len(), 0);
         assert_eq!(
-            bench.shown_at(200),
+            harness.shown_at(200),
             ["write register LEDCTL 0x00200 <- 0x00000001  (8.2.3.1.6) LED0_MODE=0x1(LINK_10G)"]
         );
-        assert!(bench.rest().is_empty());
+        assert!(harness.rest().is_empty());
     }
 
     #[test]
     fn what_goes_on_and_on_is_shown_ever_more_rarely_and_something_else_at_once() {
-        let mut bench = Bench::new();
+        let mut harness = Harness::new();
         let mut shown = Vec::new();
         for at in (0..20_000).step_by(50) {
-            bench.access(at, false, 0x042a4, 0);
-            shown.extend(bench.shown_at(at + 10).into_iter().map(|line| (at, line)));
+            harness.access(at, false, 0x042a4, 0);
+            shown.extend(harness.shown_at(at + 10).into_iter().map(|line| (at, line)));
         }
         let times: Vec<_> = shown.iter().map(|(at, _)| *at).collect();
         assert_eq!(times, [1000, 3000, 7000, 15000]);
         assert!(shown[1].1.ends_with("  40 times"), "{shown:?}");
-        bench.access(20_000, true, 0x00200, 1);
-        bench.access(20_050, true, 0x00200, 2);
-        assert_eq!(bench.rest().len(), 3, "the polls, and two writes");
+        harness.access(20_000, true, 0x00200, 1);
+        harness.access(20_050, true, 0x00200, 2);
+        assert_eq!(harness.rest().len(), 3, "the polls, and two writes");
     }
 
     #[test]
     fn tables_loops_and_doorbells_are_one_line_or_one_for_each_access() {
-        let mut bench = Bench::new();
-        (0..128).for_each(|n| bench.access(0, true, 0x05200 + 4 * n, 0));
+        let mut harness = Harness::new();
+        (0..128).for_each(|n| harness.access(0, true, 0x05200 + 4 * n, 0));
         for n in 0..4_u32 {
-            bench.access(0, true, 0x04904, n);
-            bench.access(0, true, 0x04908, 0);
+            harness.access(0, true, 0x04904, n);
+            harness.access(0, true, 0x04908, 0);
         }
         for tail in [32, 64, 96] {
-            bench.access(0, true, 0x06018, tail);
+            harness.access(0, true, 0x06018, tail);
         }
-        bench.access(0, true, 0x01018, 5);
-        let lines = bench.rest();
+        harness.access(0, true, 0x01018, 5);
+        let lines = harness.rest();
         assert_eq!(lines.len(), 5, "{lines:#?}");
         assert_eq!(lines[0], "write register MTA[0..=127] 0x05200 <- 0x00000000  (8.2.3.7.7)");
         assert!(
@@ -191,22 +191,22 @@ mod tests {
 
     #[test]
     fn a_table_that_is_shown_before_its_end_goes_on_where_it_was() {
-        let mut bench = Bench::new();
+        let mut harness = Harness::new();
         let mut lines = Vec::new();
         for n in 0..12 {
-            bench.access(100 * n, true, 0x05200 + 4 * n, 0);
-            lines.extend(bench.shown_at(100 * n));
+            harness.access(100 * n, true, 0x05200 + 4 * n, 0);
+            lines.extend(harness.shown_at(100 * n));
         }
-        lines.extend(bench.rest());
+        lines.extend(harness.rest());
         let ranges = ["MTA[0..=10] 0x05200", "MTA[11] 0x0522c"];
         assert_eq!(lines, ranges.map(|range| format!("write register {range} <- 0x00000000  (8.2.3.7.7)")));
     }
 
     #[test]
     fn two_values_that_happen_to_be_neighbours_are_two_lines() {
-        let mut bench = Bench::new();
-        bench.access(0, true, 0x00200, 4);
-        bench.access(0, true, 0x00200, 5);
-        assert_eq!(bench.rest().len(), 2);
+        let mut harness = Harness::new();
+        harness.access(0, true, 0x00200, 4);
+        harness.access(0, true, 0x00200, 5);
+        assert_eq!(harness.rest().len(), 2);
     }
 }

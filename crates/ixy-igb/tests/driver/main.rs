@@ -1,9 +1,9 @@
 //! The driver on an 82576 made of software, which the tests step themselves, so that every run is the same.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // test code
 
-mod bench;
 #[path = "../device/mod.rs"]
 mod device;
+mod harness;
 
 mod closing;
 mod frames;

@@ -1,6 +1,6 @@
 //! Traffic classes (sections 7.1.2 and 8.2.3.10.4).
 
-use crate::bench::*;
+use crate::harness::*;
 
 const RTRUP2TC: u32 = 0x03020;
 /// RSS over IPv4.
@@ -10,18 +10,18 @@ const QUEUES: [u32; 14] = [0, 3, 16, 32, 35, 48, 64, 67, 80, 96, 99, 112, 115, 1
 
 /// A device where RSS hashes everything to the fourth queue of a class, and priorities 0 to 7 have classes 3, 2, 1, 0, 7, 6,
 /// 5, 4.
-fn bench(mode: u32) -> (Bench, Vec<(u32, RxRing)>) {
-    let (bench, first, _) = Bench::running();
+fn harness(mode: u32) -> (Harness, Vec<(u32, RxRing)>) {
+    let (harness, first, _) = Harness::running();
     for n in 0..32 {
-        bench.write(RETA + 4 * n, 0x0303_0303);
+        harness.write(RETA + 4 * n, 0x0303_0303);
     }
-    bench.write(MRQC, mode | IPV4);
-    bench.write(RXCSUM, 1 << 13);
+    harness.write(MRQC, mode | IPV4);
+    harness.write(RXCSUM, 1 << 13);
     let classes = [3, 2, 1, 0, 7, 6, 5, 4_u32];
-    bench.write(RTRUP2TC, classes.iter().rev().fold(0, |map, class| map << 3 | class));
-    let others = QUEUES[1..].iter().map(|q| (*q, bench.rx_ring(*q, 8)));
+    harness.write(RTRUP2TC, classes.iter().rev().fold(0, |map, class| map << 3 | class));
+    let others = QUEUES[1..].iter().map(|q| (*q, harness.rx_ring(*q, 8)));
     let rings = std::iter::once((0, first)).chain(others).collect();
-    (bench, rings)
+    (harness, rings)
 }
 
 /// A packet with a tag of this priority, or without one.
@@ -37,11 +37,11 @@ fn packet(priority: Option<u8>) -> Vec<u8> {
 
 /// The queue that a frame arrives at, and whether its descriptor has a hash.
 fn arrives(mode: u32, frame: &[u8]) -> (u32, bool) {
-    let (bench, mut rings) = bench(mode);
-    bench.arrives(frame);
-    bench.poll();
+    let (harness, mut rings) = harness(mode);
+    harness.arrives(frame);
+    harness.poll();
     let got: Vec<_> =
-        rings.iter_mut().filter_map(|(q, ring)| Some((*q, ring.take(&bench)?.0[0] & 0xf != 0))).collect();
+        rings.iter_mut().filter_map(|(q, ring)| Some((*q, ring.take(&harness)?.0[0] & 0xf != 0))).collect();
     assert_eq!(got.len(), 1, "one queue gets it");
     got[0]
 }
@@ -69,11 +69,11 @@ fn rss_chooses_among_the_queues_of_a_class() {
 fn filters_come_before_classes() {
     const ETQF: u32 = 0x05128;
     const ETQS: u32 = 0x0EC00;
-    let (bench, mut rings) = bench(4);
-    bench.write(ETQF, 1 << 31 | 0x0800);
-    bench.write(ETQS, 1 << 31 | 112 << 16);
-    bench.arrives(&packet(Some(1)));
-    bench.poll();
-    let got: Vec<_> = rings.iter_mut().filter_map(|(q, ring)| ring.take(&bench).map(|_| *q)).collect();
+    let (harness, mut rings) = harness(4);
+    harness.write(ETQF, 1 << 31 | 0x0800);
+    harness.write(ETQS, 1 << 31 | 112 << 16);
+    harness.arrives(&packet(Some(1)));
+    harness.poll();
+    let got: Vec<_> = rings.iter_mut().filter_map(|(q, ring)| ring.take(&harness).map(|_| *q)).collect();
     assert_eq!(got, [112]);
 }

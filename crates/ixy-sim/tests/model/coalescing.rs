@@ -9,7 +9,7 @@ use std::time::Duration;
 use ixy_dma::Iova;
 use proptest::prelude::*;
 
-use crate::bench::*;
+use crate::harness::*;
 
 pub(crate) const PSRTYPE: u32 = 0x0EA00;
 pub(crate) const RFCTL: u32 = 0x05008;
@@ -125,7 +125,7 @@ impl Large {
 
 /// A device that coalesces on queue 0, whose timer has just begun.
 struct Coalescing {
-    bench: Bench,
+    harness: Harness,
     ring: RxRing,
     tx: TxRing,
     clock: Arc<AtomicU64>,
@@ -135,17 +135,17 @@ impl Coalescing {
     fn new() -> Self {
         let clock = Arc::new(AtomicU64::new(1_000_000_000));
         let own = clock.clone();
-        let (bench, ring, tx) = Bench::running_with(|builder| {
+        let (harness, ring, tx) = Harness::running_with(|builder| {
             builder.clock(move || Duration::from_nanos(own.load(Ordering::Relaxed)))
         });
-        bench.set(RDRXCTL, 1 << 1 | 1 << 25);
-        bench.write(RSCDBU, 1 << 7);
-        bench.write(PSRTYPE, 1 << 4);
-        bench.write(SRRCTL, ONE_BUFFER | 4 << 8);
-        bench.write(RSCCTL, 1 | MAX[3]);
-        bench.write(IVAR, 0x80);
-        bench.write(EITR, (INTERVAL as u32) << 3);
-        let mut new = Self { bench, ring, tx, clock };
+        harness.set(RDRXCTL, 1 << 1 | 1 << 25);
+        harness.write(RSCDBU, 1 << 7);
+        harness.write(PSRTYPE, 1 << 4);
+        harness.write(SRRCTL, ONE_BUFFER | 4 << 8);
+        harness.write(RSCCTL, 1 | MAX[3]);
+        harness.write(IVAR, 0x80);
+        harness.write(EITR, (INTERVAL as u32) << 3);
+        let mut new = Self { harness, ring, tx, clock };
         new.restart();
         new
     }
@@ -160,12 +160,12 @@ impl Coalescing {
 
     fn pass(&self, time: Duration) {
         self.clock.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
-        self.bench.poll();
+        self.harness.poll();
     }
 
     fn arrives(&self, segment: &Segment) {
-        self.bench.arrives(&segment.frame());
-        self.bench.poll();
+        self.harness.arrives(&segment.frame());
+        self.harness.poll();
     }
 
     /// What is there, in the order of their ends. All descriptors have to be given back by then.
@@ -176,7 +176,7 @@ impl Coalescing {
             self.ring.arm((self.ring.next + n) % self.ring.count);
         }
         self.ring.next = (self.ring.next + taken as u32) % self.ring.count;
-        self.bench.write(RDT, (self.ring.next + self.ring.count - 1) % self.ring.count);
+        self.harness.write(RDT, (self.ring.next + self.ring.count - 1) % self.ring.count);
         all
     }
 
@@ -204,7 +204,7 @@ impl Coalescing {
             for &(n, len) in &descriptors {
                 let mut part = vec![0; len];
                 let at = Iova(self.ring.buffers.iova().0 + u64::from(n) * 2048);
-                assert!(self.bench.view().read(at, &mut part));
+                assert!(self.harness.view().read(at, &mut part));
                 bytes.extend(part);
             }
             all.push(Large { bytes, segments, descriptors, words });
@@ -235,12 +235,12 @@ fn joined(segments: &[Segment]) -> Vec<u8> {
 fn segments_that_follow_each_other_become_one() {
     let mut card = Coalescing::new();
     let segments = run(5, 3, 1000);
-    let packets = (card.bench.read(QPRC), card.bench.read(QBRC_L));
+    let packets = (card.harness.read(QPRC), card.harness.read(QBRC_L));
     assert_eq!(packets, (1, 154));
     for segment in &segments {
         card.arrives(segment);
         assert!(card.look().is_empty(), "not before the time is over");
-        assert!(!card.bench.nic.input_ended());
+        assert!(!card.harness.nic.input_ended());
     }
     card.pass(TIME);
     let all = card.take();
@@ -252,7 +252,7 @@ fn segments_that_follow_each_other_become_one() {
     assert_eq!(large.words[0] >> 4 & 0x1fff, 0x11, "TCP over IPv4");
     assert_eq!(large.words[1] & (1 << 30 | 1 << 31), 0, "without errors");
     assert_eq!(large.words[1] & (1 << 5 | 1 << 6), 1 << 5 | 1 << 6, "and with verdicts");
-    assert_eq!((card.bench.read(QPRC), card.bench.read(QBRC_L)), (3, 3 * 1054), "each segment counts");
+    assert_eq!((card.harness.read(QPRC), card.harness.read(QBRC_L)), (3, 3 * 1054), "each segment counts");
 }
 
 #[test]
@@ -298,27 +298,27 @@ fn coalescing_has_switches() {
     let segments = run(5, 3, 1000);
     let mut card = Coalescing::new();
     assert_eq!(card.groups(&segments), [3]);
-    card.bench.write(RSCCTL, MAX[3]);
+    card.harness.write(RSCCTL, MAX[3]);
     segments.iter().for_each(|segment| card.arrives(segment));
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [0; 3], "RSCEN");
-    card.bench.write(RSCCTL, 1 | MAX[3]);
-    card.bench.write(RFCTL, 1 << 5);
+    card.harness.write(RSCCTL, 1 | MAX[3]);
+    card.harness.write(RFCTL, 1 << 5);
     segments.iter().for_each(|segment| card.arrives(segment));
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [0; 3], "RSC_DIS");
-    card.bench.write(RFCTL, 0);
-    card.bench.write(PSRTYPE, 0);
+    card.harness.write(RFCTL, 0);
+    card.harness.write(PSRTYPE, 0);
     segments.iter().for_each(|segment| card.arrives(segment));
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [0; 3], "PSRTYPE");
-    card.bench.write(PSRTYPE, 1 << 4);
-    card.bench.write(SRRCTL, ONE_BUFFER);
+    card.harness.write(PSRTYPE, 1 << 4);
+    card.harness.write(SRRCTL, ONE_BUFFER);
     segments.iter().for_each(|segment| card.arrives(segment));
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [0; 3], "BSIZEHEADER");
-    card.bench.write(SRRCTL, ONE_BUFFER | 4 << 8);
-    card.bench.clear(HLREG0, 1 << 1);
-    card.bench.clear(RDRXCTL, 1 << 1);
+    card.harness.write(SRRCTL, ONE_BUFFER | 4 << 8);
+    card.harness.clear(HLREG0, 1 << 1);
+    card.harness.clear(RDRXCTL, 1 << 1);
     segments.iter().for_each(|segment| card.arrives(segment));
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [0; 3], "CRC");
-    card.bench.set(RDRXCTL, 1 << 1);
+    card.harness.set(RDRXCTL, 1 << 1);
     assert_eq!(card.groups(&segments), [3]);
 }
 
@@ -327,8 +327,8 @@ fn interrupts(card: &mut Coalescing, frame: Vec<u8>, what: &str) {
     card.restart();
     let segments = run(5, 2, 1000);
     segments.iter().for_each(|segment| card.arrives(segment));
-    card.bench.arrives(&frame);
-    card.bench.poll();
+    card.harness.arrives(&frame);
+    card.harness.poll();
     let all = card.take();
     let counts: Vec<_> = all.iter().map(|large| large.segments).collect();
     assert_eq!(counts, [2, 0], "{what}");
@@ -417,7 +417,7 @@ fn segments_without_payload_are_coalesced_only_without_rscackdis() {
     segments.iter_mut().for_each(|segment| segment.stamps = Some((1, 2)));
     segments.extend([pure(10), pure(11)]);
     assert_eq!(card.groups(&segments), [2, 0, 0]);
-    card.bench.write(RSCDBU, 0);
+    card.harness.write(RSCDBU, 0);
     assert_eq!(card.groups(&segments), [4]);
 }
 
@@ -428,7 +428,7 @@ fn the_acknowledge_flag_has_to_stay_with_rscackc() {
     segments[2].flags = 0;
     segments[3].flags = 0;
     assert_eq!(card.groups(&segments), [2, 2]);
-    card.bench.clear(RDRXCTL, 1 << 25);
+    card.harness.clear(RDRXCTL, 1 << 25);
     assert_eq!(card.groups(&segments), [4]);
 }
 
@@ -436,7 +436,7 @@ fn the_acknowledge_flag_has_to_stay_with_rscackc() {
 fn maxdesc_limits_descriptors() {
     for (limit, most) in MAX.into_iter().zip([1, 4, 8, 16]) {
         let mut card = Coalescing::new();
-        card.bench.write(RSCCTL, 1 | limit);
+        card.harness.write(RSCCTL, 1 | limit);
         // Each buffer of 2 KB has room for the payload of one and a part of the next.
         for segment in run(5, 27, 1448) {
             card.arrives(&segment);
@@ -487,7 +487,7 @@ fn other_frames_go_on_and_what_they_pass_stays_in_order() {
     let mut card = Coalescing::new();
     let segments = run(5, 3, 900);
     card.arrives(&segments[0]);
-    card.bench.arrives(&own(60, 9));
+    card.harness.arrives(&own(60, 9));
     card.arrives(&segments[1]);
     assert!(card.look().is_empty(), "a driver looks at one descriptor after the other");
     card.arrives(&segments[2].clone().with(|segment| segment.flags |= PSH));
@@ -504,13 +504,13 @@ fn a_connection_is_one_in_its_vlan() {
         frame.splice(12..12, [0x81, 0, 0, tag]);
         frame
     };
-    card.bench.set(RXDCTL, 1 << 30);
+    card.harness.set(RXDCTL, 1 << 30);
     let segments = run(5, 2, 100);
     for (segment, tag) in [(0, 1), (0, 2), (1, 2), (1, 1)] {
-        card.bench.arrives(&tagged(&segments[segment], tag));
+        card.harness.arrives(&tagged(&segments[segment], tag));
     }
     // The timer has not begun again.
-    card.bench.poll();
+    card.harness.poll();
     assert!(card.look().is_empty());
     card.pass(TIME);
     let all = card.take();
@@ -522,21 +522,21 @@ fn a_connection_is_one_in_its_vlan() {
 #[test]
 fn the_interval_of_the_vector_ends_it_and_interrupts() {
     let mut card = Coalescing::new();
-    card.bench.write(GPIE, 1 << 4);
-    card.bench.write(EIAC, 0xffff);
-    card.bench.write(EIMS, 1);
+    card.harness.write(GPIE, 1 << 4);
+    card.harness.write(EIAC, 0xffff);
+    card.harness.write(EIMS, 1);
     card.pass(TIME);
-    card.bench.vectors.take();
+    card.harness.vectors.take();
     card.restart();
-    card.bench.vectors.take();
+    card.harness.vectors.take();
     let segments = run(5, 3, 100);
     card.arrives(&segments[0]);
     card.pass(TIME / 2);
     card.arrives(&segments[1]);
     card.pass(TIME / 2 - Duration::from_nanos(1));
-    assert!(card.look().is_empty() && card.bench.vectors.take().is_empty());
+    assert!(card.look().is_empty() && card.harness.vectors.take().is_empty());
     card.pass(Duration::from_nanos(1));
-    assert_eq!(card.bench.vectors.take(), [0], "one interrupt for both");
+    assert_eq!(card.harness.vectors.take(), [0], "one interrupt for both");
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [2]);
     // The next interval has begun with that.
     card.arrives(&segments[2]);
@@ -545,23 +545,23 @@ fn the_interval_of_the_vector_ends_it_and_interrupts() {
     assert_eq!(card.take().len(), 1);
     // Whoever comes when none is running is not kept.
     card.pass(3 * TIME);
-    card.bench.arrives(&segments[0].frame());
-    card.bench.arrives(&segments[1].frame());
-    card.bench.poll();
+    card.harness.arrives(&segments[0].frame());
+    card.harness.arrives(&segments[1].frame());
+    card.harness.poll();
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [2], "but in one poll");
 }
 
 #[test]
 fn a_masked_interrupt_has_an_interval_too_and_a_queue_without_a_vector_has_none() {
     let mut card = Coalescing::new();
-    assert_eq!(card.bench.read(EIMS), 0);
+    assert_eq!(card.harness.read(EIMS), 0);
     assert_eq!(card.groups(&run(5, 3, 100)), [3]);
-    card.bench.write(IVAR, 0);
+    card.harness.write(IVAR, 0);
     card.arrives(&Segment::new(5, 1, 100));
     card.pass(100 * TIME);
     assert!(card.look().is_empty());
-    card.bench.write(IVAR, 0x80);
-    card.bench.poll();
+    card.harness.write(IVAR, 0x80);
+    card.harness.poll();
     assert_eq!(card.take().len(), 1);
 }
 
@@ -573,8 +573,8 @@ fn a_frame_that_interrupts_at_once_ends_it_unless_rsclldis_says_not_to() {
     let segments = run(5, 4, 100);
     // Every TCP packet of whatever size interrupts at once, from now on.
     let urgent = |card: &Coalescing| {
-        card.bench.write(L34TIMIR, 1 << 20 | 1 << 12);
-        card.bench.write(FTQF, 1 << 31 | 0x1f << 25 | 7 << 2);
+        card.harness.write(L34TIMIR, 1 << 20 | 1 << 12);
+        card.harness.write(FTQF, 1 << 31 | 0x1f << 25 | 7 << 2);
     };
     card.arrives(&segments[0]);
     card.arrives(&segments[1]);
@@ -583,8 +583,8 @@ fn a_frame_that_interrupts_at_once_ends_it_unless_rsclldis_says_not_to() {
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [3]);
     card.arrives(&segments[3]);
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [0]);
-    card.bench.set(RDRXCTL, 1 << 23);
-    card.bench.write(FTQF, 0);
+    card.harness.set(RDRXCTL, 1 << 23);
+    card.harness.write(FTQF, 0);
     card.restart();
     urgent(&card);
     segments.iter().for_each(|segment| card.arrives(segment));
@@ -596,31 +596,31 @@ fn a_frame_that_interrupts_at_once_ends_it_unless_rsclldis_says_not_to() {
 #[test]
 fn a_want_of_descriptors_ends_it() {
     let mut card = Coalescing::new();
-    card.bench.far(|far| far.waits = true);
+    card.harness.far(|far| far.waits = true);
     // One descriptor for each of two connections, the others for what is not coalesced.
     card.arrives(&Segment::new(5, 1, 100));
     card.arrives(&Segment::new(6, 1, 100));
     for n in 0..29 {
-        card.bench.arrives(&own(60, n));
+        card.harness.arrives(&own(60, n));
     }
-    card.bench.poll();
+    card.harness.poll();
     assert!(card.look().is_empty(), "all are behind the first");
-    card.bench.arrives(&own(60, 99));
-    card.bench.poll();
+    card.harness.arrives(&own(60, 99));
+    card.harness.poll();
     let all = card.take();
     assert_eq!(all.len(), 31);
     assert_eq!((all[0].segments, all[1].segments, all[2].segments), (1, 1, 0));
-    card.bench.poll();
+    card.harness.poll();
     assert_eq!(card.take().len(), 1);
     // A segment that needs one more.
     card.restart();
     let long = run(5, 2, 1400);
     card.arrives(&long[0]);
     for n in 0..30 {
-        card.bench.arrives(&own(60, n));
+        card.harness.arrives(&own(60, n));
     }
-    card.bench.arrives(&long[1].frame());
-    card.bench.poll();
+    card.harness.arrives(&long[1].frame());
+    card.harness.poll();
     assert_eq!(card.take().len(), 31);
     card.pass(TIME);
     assert_eq!(card.take().len(), 1);
@@ -628,42 +628,42 @@ fn a_want_of_descriptors_ends_it() {
     card.restart();
     card.arrives(&long[0]);
     for n in 0..30 {
-        card.bench.arrives(&own(60, n));
+        card.harness.arrives(&own(60, n));
     }
-    card.bench.arrives(&Segment::new(6, 1, 100).frame());
-    card.bench.poll();
+    card.harness.arrives(&Segment::new(6, 1, 100).frame());
+    card.harness.poll();
     assert_eq!(card.take().len(), 31);
     card.pass(TIME);
     assert_eq!(card.take().len(), 1);
-    assert_eq!(card.bench.domain.faults(), 0);
+    assert_eq!(card.harness.domain.faults(), 0);
 }
 
 #[test]
 fn a_want_of_descriptors_in_an_idle_poll_interrupts() {
     let mut card = Coalescing::new();
-    card.bench.far(|far| far.waits = true);
+    card.harness.far(|far| far.waits = true);
     card.arrives(&Segment::new(5, 1, 100));
     for n in 0..30 {
-        card.bench.arrives(&own(60, n));
+        card.harness.arrives(&own(60, n));
     }
-    card.bench.poll();
-    card.bench.write(GPIE, 1 << 4);
-    card.bench.write(EIAC, 0xffff);
-    card.bench.write(EICR, u32::MAX);
-    card.bench.write(EITR, 0);
-    card.bench.write(EIMS, 1);
-    card.bench.vectors.take();
-    card.bench.arrives(&own(60, 99));
-    assert_eq!(card.bench.nic.poll(), 1);
-    assert_eq!(card.bench.vectors.take(), [0], "there is something for the driver to take");
+    card.harness.poll();
+    card.harness.write(GPIE, 1 << 4);
+    card.harness.write(EIAC, 0xffff);
+    card.harness.write(EICR, u32::MAX);
+    card.harness.write(EITR, 0);
+    card.harness.write(EIMS, 1);
+    card.harness.vectors.take();
+    card.harness.arrives(&own(60, 99));
+    assert_eq!(card.harness.nic.poll(), 1);
+    assert_eq!(card.harness.vectors.take(), [0], "there is something for the driver to take");
     assert_eq!(card.take().len(), 31);
 }
 
 #[test]
 fn a_connection_too_many_ends_that_which_waited_longest() {
     let mut card = Coalescing::new();
-    card.ring = card.bench.rx_ring(0, 64);
-    card.bench.write(SRRCTL, ONE_BUFFER | 4 << 8);
+    card.ring = card.harness.rx_ring(0, 64);
+    card.harness.write(SRRCTL, ONE_BUFFER | 4 << 8);
     card.restart();
     for port in 0..32 {
         card.arrives(&Segment::new(100 + port, 1, 100));
@@ -684,12 +684,12 @@ fn a_connection_too_many_ends_that_which_waited_longest() {
 fn a_queue_that_is_switched_off_gets_nothing_any_more() {
     let card = Coalescing::new();
     card.arrives(&Segment::new(5, 1, 100));
-    card.bench.write(RXDCTL, 0);
-    card.bench.write(RXDCTL, ENABLE);
+    card.harness.write(RXDCTL, 0);
+    card.harness.write(RXDCTL, ENABLE);
     let before = card.ring.words(1);
     card.pass(TIME);
     assert_eq!(card.ring.words(1), before);
-    card.bench.write(CTRL, 1 << 26);
+    card.harness.write(CTRL, 1 << 26);
     card.pass(TIME);
     assert_eq!(card.ring.words(1), before, "nor after a reset");
 }
@@ -698,24 +698,24 @@ fn a_queue_that_is_switched_off_gets_nothing_any_more() {
 fn without_bus_mastering_large_receives_wait() {
     let mut card = Coalescing::new();
     card.arrives(&Segment::new(5, 1, 100));
-    card.bench.nic.stop_bus_mastering();
+    card.harness.nic.stop_bus_mastering();
     card.pass(TIME);
     assert!(card.look().is_empty());
     // SAFETY: ARMED-ONLY: rings and buffers are as they were.
-    unsafe { card.bench.nic.start_bus_mastering() };
-    card.bench.poll();
+    unsafe { card.harness.nic.start_bus_mastering() };
+    card.harness.poll();
     assert_eq!(card.take().len(), 1);
 }
 
 #[test]
 fn with_header_buffers_the_header_is_in_one_of_them() {
     let card = Coalescing::new();
-    let headers = card.bench.memory(32 * 256);
+    let headers = card.harness.memory(32 * 256);
     for n in 0..32 {
         let words = card.ring.ring.words();
         words[n * 2 + 1].store((headers.iova().0 + n as u64 * 256).to_le(), Ordering::Release);
     }
-    card.bench.write(SRRCTL, 2 << 25 | 4 << 8 | 2);
+    card.harness.write(SRRCTL, 2 << 25 | 4 << 8 | 2);
     let segments = run(5, 3, 1000);
     segments.iter().for_each(|segment| card.arrives(segment));
     card.pass(TIME);
@@ -727,7 +727,7 @@ fn with_header_buffers_the_header_is_in_one_of_them() {
     assert_eq!((first >> 31 & 1, first >> 21 & 0x3ff), (1, 54));
     assert_eq!(large.words[0] >> 21 & 0x7ff, 0, "only the first descriptor has a header");
     let mut header = vec![0; 54];
-    assert!(card.bench.view().read(Iova(headers.iova().0 + 256), &mut header));
+    assert!(card.harness.view().read(Iova(headers.iova().0 + 256), &mut header));
     assert_eq!(header[..16], segments[0].frame()[..16]);
     assert_eq!(header[16..18], 3040_u16.to_be_bytes(), "with the length of all");
 }
@@ -735,21 +735,21 @@ fn with_header_buffers_the_header_is_in_one_of_them() {
 #[test]
 fn what_several_pools_get_is_not_coalesced() {
     let card = Coalescing::new();
-    let write = |offset, value| card.bench.write(offset, value);
+    let write = |offset, value| card.harness.write(offset, value);
     // Two pools of two queues, both with this address.
     write(0x0EC80, 8);
     write(0x051B0, 1 | 1 << 30);
     write(0x051E0, 3);
     write(0x0A600, 1);
     let mut card = card;
-    card.bench.write(PSRTYPE + 4, 1 << 4);
+    card.harness.write(PSRTYPE + 4, 1 << 4);
     assert_eq!(card.groups(&run(5, 3, 100)), [3], "one pool");
-    card.bench.write(0x0A600, 3);
-    let mut other = card.bench.rx_ring(2, 32);
+    card.harness.write(0x0A600, 3);
+    let mut other = card.harness.rx_ring(2, 32);
     card.pass(TIME);
     run(5, 3, 100).iter().for_each(|segment| card.arrives(segment));
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [0; 3]);
-    assert_eq!(other.drain(&card.bench).len(), 3);
+    assert_eq!(other.drain(&card.harness).len(), 3);
 }
 
 #[test]
@@ -757,13 +757,13 @@ fn what_segmentation_takes_apart_it_puts_together() {
     use crate::segmentation::{FIRST, TCP4, send};
     let mut card = Coalescing::new();
     let payload: Vec<u8> = (0..15_000_u32).map(|n| (n * 31) as u8).collect();
-    let _memory = send(&card.bench, &mut card.tx, TCP4, FIRST, &payload, 1460);
-    card.bench.poll();
-    let frames = card.bench.sent();
+    let _memory = send(&card.harness, &mut card.tx, TCP4, FIRST, &payload, 1460);
+    card.harness.poll();
+    let frames = card.harness.sent();
     assert_eq!(frames.len(), 11);
     card.restart();
-    frames.iter().for_each(|frame| card.bench.arrives(frame));
-    card.bench.poll();
+    frames.iter().for_each(|frame| card.harness.arrives(frame));
+    card.harness.poll();
     card.pass(TIME);
     let large = card.take().remove(0);
     assert_eq!(large.segments, 11);
@@ -813,10 +813,10 @@ proptest! {
         acknowledgements in any::<bool>(),
     ) {
         let mut card = Coalescing::new();
-        card.bench.far(|far| far.waits = true);
-        card.bench.write(SRRCTL, 1 << 25 | 4 << 8 | kilobytes);
-        card.bench.write(RSCCTL, 1 | MAX[limit]);
-        card.bench.write(RSCDBU, u32::from(acknowledgements) << 7);
+        card.harness.far(|far| far.waits = true);
+        card.harness.write(SRRCTL, 1 << 25 | 4 << 8 | kilobytes);
+        card.harness.write(RSCCTL, 1 | MAX[limit]);
+        card.harness.write(RSCDBU, u32::from(acknowledgements) << 7);
         let mut expected: [Vec<u8>; 3] = Default::default();
         let mut got: [Vec<u8>; 3] = Default::default();
         let (mut sent, mut next) = (0, [0_u32; 3]);
@@ -830,12 +830,12 @@ proptest! {
                     let segment = segment.with(|segment| (segment.flags, segment.stamps) = (flags, stamps));
                     next[n] = segment.sequence.wrapping_add(len as u32);
                     expected[n].extend(&segment.payload);
-                    card.bench.arrives(&segment.frame());
+                    card.harness.arrives(&segment.frame());
                     sent += 1;
                 }
-                Step::Poll => card.bench.poll(),
+                Step::Poll => card.harness.poll(),
                 Step::Take => {
-                    card.bench.poll();
+                    card.harness.poll();
                     card.pass(TIME);
                     for large in card.take() {
                         let length = (large.bytes.len() as u16 - 14).to_be_bytes();
@@ -850,6 +850,6 @@ proptest! {
         }
         prop_assert_eq!(taken, u64::from(sent));
         prop_assert!(got == expected);
-        prop_assert_eq!(card.bench.domain.faults(), 0);
+        prop_assert_eq!(card.harness.domain.faults(), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! Which frames are taken (sections 7.1.1 and 8.2.3.7).
 
-use crate::bench::*;
+use crate::harness::*;
 
 const MPE: u32 = 1 << 8;
 const UPE: u32 = 1 << 9;
@@ -9,14 +9,14 @@ const OTHER: [u8; 6] = [0x02, 0, 0, 0, 0, 0x77];
 const BROADCAST: [u8; 6] = [0xff; 6];
 const GROUP: [u8; 6] = [0x01, 0x00, 0x5e, 0x12, 0x34, 0x56];
 
-struct Filtering(Bench, RxRing);
+struct Filtering(Harness, RxRing);
 
 impl Filtering {
     /// Only the address of the EEPROM passes.
     fn new() -> Self {
-        let (bench, ring, _) = Bench::running();
-        bench.write(FCTRL, 0);
-        Self(bench, ring)
+        let (harness, ring, _) = Harness::running();
+        harness.write(FCTRL, 0);
+        Self(harness, ring)
     }
 
     fn passes(&mut self, frame: &[u8]) -> bool {

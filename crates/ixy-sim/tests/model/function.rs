@@ -8,7 +8,7 @@ use ixy_dma::{DmaDomain, DmaSlice, Iova, SimulatedDomain};
 use ixy_sim::Vf;
 use proptest::prelude::*;
 
-use crate::bench::*;
+use crate::harness::*;
 
 /// Registers of the physical function.
 const CTRL_EXT: u32 = 0x00018;
@@ -76,9 +76,9 @@ struct Function {
 
 impl Function {
     /// Function `n`, with bus mastering on.
-    fn new(bench: &Bench, n: u32) -> Self {
+    fn new(harness: &Harness, n: u32) -> Self {
         let (vectors, domain) = (Vectors::default(), Arc::new(SimulatedDomain::default()));
-        let vf = bench.nic.vf(n, domain.clone(), Box::new(vectors.clone())).unwrap();
+        let vf = harness.nic.vf(n, domain.clone(), Box::new(vectors.clone())).unwrap();
         // SAFETY: ARMED-ONLY: no ring of it is enabled yet.
         unsafe { vf.start_bus_mastering() };
         Self { vf, vectors, domain }
@@ -139,29 +139,29 @@ impl Function {
 }
 
 /// A device with 64 pools.
-fn device() -> Bench {
-    let bench = Bench::new();
-    bench.write(GCR_EXT, 3);
-    bench
+fn device() -> Harness {
+    let harness = Harness::new();
+    harness.write(GCR_EXT, 3);
+    harness
 }
 
 /// A device with 64 pools that receives everything at queue 0, which is that of the function that is given.
-fn running() -> (Bench, Function) {
-    let bench = device();
-    let function = Function::new(&bench, 0);
-    bench.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
-    bench.write(RXCTRL, 1);
-    bench.write(DMATXCTL, 1);
-    bench.poll();
-    (bench, function)
+fn running() -> (Harness, Function) {
+    let harness = device();
+    let function = Function::new(&harness, 0);
+    harness.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
+    harness.write(RXCTRL, 1);
+    harness.write(DMATXCTL, 1);
+    harness.poll();
+    (harness, function)
 }
 
 #[test]
 fn a_function_reaches_the_queues_of_its_pool_and_no_others() {
-    let bench = device();
+    let harness = device();
     for (mode, queues) in [(3, 2), (2, 4), (1, 8)] {
-        bench.write(GCR_EXT, mode);
-        let function = Function::new(&bench, 5);
+        harness.write(GCR_EXT, mode);
+        let function = Function::new(&harness, 5);
         for q in 0..8 {
             function.write(VFRDBAL + 0x40 * q + BAL, 0x1000 * (q + 1));
             function.write(VFTDBAL + 0x40 * q + LEN, 0x80 * (q + 1));
@@ -170,48 +170,51 @@ fn a_function_reaches_the_queues_of_its_pool_and_no_others() {
             let shown = (function.read(VFRDBAL + 0x40 * q), function.read(VFTDBAL + 0x40 * q + LEN));
             if there {
                 assert_eq!(shown, (0x1000 * (q + 1), 0x80 * (q + 1)), "mode {mode}, queue {q}");
-                assert_eq!(bench.read(rx(RDBAL, own)), 0x1000 * (q + 1), "mode {mode}, queue {q}");
-                assert_eq!(bench.read(tx(TDLEN, own)), 0x80 * (q + 1), "mode {mode}, queue {q}");
+                assert_eq!(harness.read(rx(RDBAL, own)), 0x1000 * (q + 1), "mode {mode}, queue {q}");
+                assert_eq!(harness.read(tx(TDLEN, own)), 0x80 * (q + 1), "mode {mode}, queue {q}");
             } else {
                 assert_eq!(shown, (0, 0), "mode {mode}, queue {q}");
-                assert_eq!(bench.read(rx(RDBAL, own)), 0, "mode {mode}, queue {q}");
+                assert_eq!(harness.read(rx(RDBAL, own)), 0, "mode {mode}, queue {q}");
             }
-            bench.write(rx(RDBAL, own), 0);
-            bench.write(tx(TDLEN, own), 0);
+            harness.write(rx(RDBAL, own), 0);
+            harness.write(tx(TDLEN, own), 0);
         }
     }
 }
 
 #[test]
 fn without_virtualization_or_beyond_the_last_pool_a_function_has_no_queues() {
-    let bench = device();
-    let function = Function::new(&bench, 16);
+    let harness = device();
+    let function = Function::new(&harness, 16);
     for (mode, there) in [(0, false), (1, false), (2, true)] {
-        bench.write(GCR_EXT, mode);
+        harness.write(GCR_EXT, mode);
         function.write(VFRDBAL, 0x80);
         assert_eq!(function.read(VFRDBAL) != 0, there, "mode {mode}");
     }
-    assert!(bench.nic.vf(64, bench.domain.clone(), Box::new(Vectors::default())).is_none(), "there are 64");
     assert!(
-        bench.nic.vf(16, bench.domain.clone(), Box::new(Vectors::default())).is_none(),
+        harness.nic.vf(64, harness.domain.clone(), Box::new(Vectors::default())).is_none(),
+        "there are 64"
+    );
+    assert!(
+        harness.nic.vf(16, harness.domain.clone(), Box::new(Vectors::default())).is_none(),
         "it is there already"
     );
     drop(function);
-    assert!(bench.nic.vf(16, bench.domain.clone(), Box::new(Vectors::default())).is_some());
+    assert!(harness.nic.vf(16, harness.domain.clone(), Box::new(Vectors::default())).is_some());
 }
 
 #[test]
 fn a_function_sees_link_and_status_but_cannot_change_them() {
-    let (bench, function) = running();
-    assert_eq!(function.read(VFLINKS), bench.read(LINKS));
+    let (harness, function) = running();
+    assert_eq!(function.read(VFLINKS), harness.read(LINKS));
     assert_eq!(function.read(VFLINKS) >> 30 & 1, 1);
     assert_eq!(function.read(VFSTATUS), 1 << 7 | 1 << 19);
-    bench.far(|far| far.dark = true);
-    bench.poll();
+    harness.far(|far| far.dark = true);
+    harness.poll();
     function.write(VFLINKS, u32::MAX);
     assert_eq!((function.read(VFLINKS), function.read(VFSTATUS)), (0, 1 << 19));
     function.write(VFPSRTYPE, 1 << 29);
-    assert_eq!(bench.read(PSRTYPE), 1 << 29, "the split type is its pool's");
+    assert_eq!(harness.read(PSRTYPE), 1 << 29, "the split type is its pool's");
 }
 
 #[test]
@@ -227,83 +230,83 @@ fn offsets_without_a_register_read_zero_and_those_outside_all_ones() {
 
 #[test]
 fn a_function_receives_into_its_own_memory_and_sends_from_it() {
-    let (bench, function) = running();
+    let (harness, function) = running();
     let (ring, buffers) = function.ring(VFRDBAL, 0);
     let sends = function.ring(VFTDBAL, 1);
-    bench.arrives(&own(300, 7));
+    harness.arrives(&own(300, 7));
     function.send(&sends, 1, &own(90, 8));
-    bench.poll();
+    harness.poll();
     assert_eq!(u64::from_le(ring.words()[1].load(Ordering::Acquire)) & 3, 3, "DD and EOP");
     assert_eq!(function.bytes(&buffers, 0, 300), own(300, 7));
-    assert_eq!(bench.sent(), [own(90, 8)]);
-    assert_eq!((bench.domain.faults(), function.domain.faults()), (0, 0));
+    assert_eq!(harness.sent(), [own(90, 8)]);
+    assert_eq!((harness.domain.faults(), function.domain.faults()), (0, 0));
 }
 
 #[test]
 fn two_functions_and_the_device_reach_only_what_is_theirs() {
-    let (bench, first) = running();
-    let second = Function::new(&bench, 1);
-    let mut plain = bench.tx_ring(64, 8);
+    let (harness, first) = running();
+    let second = Function::new(&harness, 1);
+    let mut plain = harness.tx_ring(64, 8);
     let (ours, theirs) = (first.ring(VFTDBAL, 0), second.ring(VFTDBAL, 0));
     first.send(&ours, 0, &own(60, 1));
     second.send(&theirs, 0, &own(60, 2));
-    plain.send(&bench, &own(60, 3));
-    bench.poll();
-    let mut sent = bench.sent();
+    plain.send(&harness, &own(60, 3));
+    harness.poll();
+    let mut sent = harness.sent();
     sent.sort();
     let mut expected = [own(60, 1), own(60, 2), own(60, 3)];
     expected.sort();
     assert_eq!(sent, expected);
-    let faults = || (bench.domain.faults(), first.domain.faults(), second.domain.faults());
+    let faults = || (harness.domain.faults(), first.domain.faults(), second.domain.faults());
     assert_eq!(faults(), (0, 0, 0));
     theirs.0.words()[2].store(0x10_u64.to_le(), Ordering::Relaxed);
     theirs.0.words()[3].store((DATA | EOP | IFCS | RS | 60).to_le(), Ordering::Release);
     second.write(VFTDBAL + TAIL, 2);
-    bench.poll();
+    harness.poll();
     assert_eq!(faults(), (0, 0, 1), "a fault is that of the function's memory");
 }
 
 #[test]
 fn a_function_without_bus_mastering_does_no_dma_and_others_go_on() {
-    let (bench, function) = running();
+    let (harness, function) = running();
     let sends = function.ring(VFTDBAL, 0);
-    let mut plain = bench.tx_ring(64, 8);
+    let mut plain = harness.tx_ring(64, 8);
     function.vf.stop_bus_mastering();
     function.send(&sends, 0, &own(60, 1));
-    plain.send(&bench, &own(60, 2));
-    bench.poll();
-    assert_eq!(bench.sent(), [own(60, 2)]);
+    plain.send(&harness, &own(60, 2));
+    harness.poll();
+    assert_eq!(harness.sent(), [own(60, 2)]);
     // And the other way round.
-    bench.nic.stop_bus_mastering();
+    harness.nic.stop_bus_mastering();
     // SAFETY: ARMED-ONLY: its rings hold addresses of its own memory.
     unsafe { function.vf.start_bus_mastering() };
-    plain.send(&bench, &own(60, 3));
-    bench.poll();
-    assert_eq!(bench.sent(), [own(60, 1)]);
+    plain.send(&harness, &own(60, 3));
+    harness.poll();
+    assert_eq!(harness.sent(), [own(60, 1)]);
 }
 
 #[test]
 fn queues_raise_the_vectors_that_vtivar_names() {
-    let (bench, function) = running();
+    let (harness, function) = running();
     let (_ring, _buffers) = function.ring(VFRDBAL, 0);
     let sends = function.ring(VFTDBAL, 1);
     function.write(VTIVAR, VALID | (VALID | 1) << 24);
     function.write(VTEIMS, 7);
-    bench.arrives(&own(60, 1));
-    bench.poll();
+    harness.arrives(&own(60, 1));
+    harness.poll();
     assert_eq!(function.vectors.take(), [0], "receive queue 0");
     function.send(&sends, 1, &own(60, 1));
-    bench.poll();
+    harness.poll();
     assert_eq!(function.vectors.take(), [1], "transmit queue 1");
-    assert_eq!(bench.vectors.take(), [0_u32; 0], "the device's own vectors are another matter");
+    assert_eq!(harness.vectors.take(), [0_u32; 0], "the device's own vectors are another matter");
     assert_eq!(function.read(VTEICR), 3);
     assert_eq!(function.read(VTEICR), 0, "reading clears");
 }
 
 #[test]
 fn causes_that_are_masked_or_pending_do_not_interrupt_until_they_are_let_through() {
-    let bench = device();
-    let function = Function::new(&bench, 9);
+    let harness = device();
+    let function = Function::new(&harness, 9);
     function.write(VTEICS, 0xff);
     assert_eq!(function.vectors.take(), [0_u32; 0], "nothing is enabled");
     assert_eq!(function.read(VTEICS), 7, "there are three, and reading VTEICS leaves them");
@@ -322,15 +325,15 @@ fn causes_that_are_masked_or_pending_do_not_interrupt_until_they_are_let_through
 
 #[test]
 fn a_message_clears_and_masks_its_cause_where_the_function_wants_that() {
-    let bench = device();
-    let function = Function::new(&bench, 9);
+    let harness = device();
+    let function = Function::new(&harness, 9);
     function.write(VTEIAC, 1);
     function.write(VTEIAM, 2);
     function.write(VTEIMS, 7);
     function.write(VTEICS, 3);
     assert_eq!(function.vectors.take(), [0, 1]);
     assert_eq!((function.read(VTEICS), function.read(VTEIMS)), (2, 7), "auto mask is off in GPIE");
-    bench.write(GPIE, 1 << 4 | 1 << 30);
+    harness.write(GPIE, 1 << 4 | 1 << 30);
     function.read(VTEICR);
     function.write(VTEICS, 3);
     assert_eq!((function.read(VTEICS), function.read(VTEIMS)), (2, 5));
@@ -341,9 +344,9 @@ fn a_message_clears_and_masks_its_cause_where_the_function_wants_that() {
 fn an_interval_in_vteitr_holds_messages_back() {
     let time = Arc::new(AtomicU64::new(1000));
     let clock = time.clone();
-    let bench =
-        Bench::with(|builder| builder.clock(move || Duration::from_micros(clock.load(Ordering::Relaxed))));
-    let function = Function::new(&bench, 2);
+    let harness =
+        Harness::with(|builder| builder.clock(move || Duration::from_micros(clock.load(Ordering::Relaxed))));
+    let function = Function::new(&harness, 2);
     function.write(VTEIAC, 7);
     function.write(VTEIMS, 7);
     // 49 units of 2.048 us.
@@ -354,46 +357,46 @@ fn an_interval_in_vteitr_holds_messages_back() {
     function.write(VTEICS, 5);
     assert_eq!(function.vectors.take(), [2], "the third vector has no throttle");
     time.store(1099, Ordering::Relaxed);
-    bench.poll();
+    harness.poll();
     assert_eq!(function.vectors.take(), [0_u32; 0]);
     time.store(1101, Ordering::Relaxed);
-    bench.poll();
+    harness.poll();
     assert_eq!(function.vectors.take(), [0]);
 }
 
 #[test]
 fn a_function_counts_its_packets_and_bytes_and_reading_leaves_them() {
-    let (bench, function) = running();
+    let (harness, function) = running();
     let (_ring, _buffers) = function.ring(VFRDBAL, 0);
     let sends = function.ring(VFTDBAL, 0);
-    bench.arrives(&own(300, 7));
-    bench.arrives(&frame([1, 0, 0x5e, 0, 0, 1], 100, 1));
+    harness.arrives(&own(300, 7));
+    harness.arrives(&frame([1, 0, 0x5e, 0, 0, 1], 100, 1));
     function.send(&sends, 0, &own(90, 8));
-    bench.poll();
+    harness.poll();
     for _ in 0..2 {
         assert_eq!([VFGPRC, VFGORC, VFMPRC, VFGPTC, VFGOTC].map(|n| function.read(n)), [2, 400, 1, 1, 90]);
     }
     function.write(VFCTRL, 1 << 26);
     assert_eq!(function.read(VFGPRC), 2, "a reset of the function leaves them");
-    let other = Function::new(&bench, 1);
+    let other = Function::new(&harness, 1);
     assert_eq!([VFGPRC, VFGORC, VFMPRC, VFGPTC, VFGOTC].map(|n| other.read(n)), [0; 5]);
 }
 
 /// What a reset of the function itself does, by VFCTRL or from its configuration space.
-fn reset_of_a_function(reset: impl Fn(&Function)) -> (Bench, Function) {
-    let bench = device();
-    let function = Function::new(&bench, 33);
-    bench.write(GPIE, 1 << 4);
-    bench.write(IVAR_MISC, (VALID | 5) << 8);
-    bench.write(EIMS, MAILBOX);
+fn reset_of_a_function(reset: impl Fn(&Function)) -> (Harness, Function) {
+    let harness = device();
+    let function = Function::new(&harness, 33);
+    harness.write(GPIE, 1 << 4);
+    harness.write(IVAR_MISC, (VALID | 5) << 8);
+    harness.write(EIMS, MAILBOX);
     for n in [0, 4] {
-        bench.write(PFVFRE + n, u32::MAX);
-        bench.write(PFVFTE + n, u32::MAX);
+        harness.write(PFVFRE + n, u32::MAX);
+        harness.write(PFVFTE + n, u32::MAX);
     }
     function.ring(VFRDBAL, 1);
     function.ring(VFTDBAL, 1);
     function.write(VFTDBAL + 0x40 + TAIL, 3);
-    bench.rx_ring(64, 8);
+    harness.rx_ring(64, 8);
     function.write(VTIVAR, VALID);
     function.write(VTEIMS, 7);
     function.write(VTEIAC, 7);
@@ -401,93 +404,93 @@ fn reset_of_a_function(reset: impl Fn(&Function)) -> (Bench, Function) {
     reset(&function);
     assert_eq!(function.read(VFRDBAL + 0x40 + DCTL) & ENABLE, 0, "its queues are off");
     assert_eq!(function.read(VFTDBAL + 0x40 + DCTL) & ENABLE, 0);
-    assert_eq!(bench.read(rx(RXDCTL, 64)) & ENABLE, ENABLE, "another's is not");
+    assert_eq!(harness.read(rx(RXDCTL, 64)) & ENABLE, ENABLE, "another's is not");
     assert_eq!(function.read(VFRDBAL + 0x40 + TAIL), 7, "other registers of queues keep their values");
     assert_eq!(function.read(VFTDBAL + 0x40 + TAIL), 3);
     assert_eq!([VTIVAR, VTEIMS, VTEIAC].map(|n| function.read(n)), [0; 3]);
     assert_eq!(function.read(VFMAILBOX) & VFU, 0);
-    (bench, function)
+    (harness, function)
 }
 
 #[test]
 fn a_reset_of_a_function_stops_its_queues_and_is_reported() {
     for by_register in [true, false] {
-        let (bench, _function) = reset_of_a_function(|function| {
+        let (harness, _function) = reset_of_a_function(|function| {
             if by_register {
                 function.write(VFCTRL, 1 << 26);
             } else {
                 function.vf.reset();
             }
         });
-        assert_eq!([bench.read(PFVFRE), bench.read(PFVFRE + 4)], [u32::MAX, !2]);
-        assert_eq!([bench.read(PFVFTE), bench.read(PFVFTE + 4)], [u32::MAX, !2]);
-        assert_eq!(PFVFLRE.map(|offset| bench.read(offset)), [0, 2]);
-        assert_eq!(bench.vectors.take(), [5]);
-        assert_eq!(bench.read(EICR), MAILBOX);
-        bench.write(PFVFLREC, u32::MAX);
-        assert_eq!(bench.read(PFVFLRE[1]), 2, "the other half is another register");
-        bench.write(PFVFLREC + 4, 2);
-        assert_eq!(bench.read(PFVFLRE[1]), 0);
+        assert_eq!([harness.read(PFVFRE), harness.read(PFVFRE + 4)], [u32::MAX, !2]);
+        assert_eq!([harness.read(PFVFTE), harness.read(PFVFTE + 4)], [u32::MAX, !2]);
+        assert_eq!(PFVFLRE.map(|offset| harness.read(offset)), [0, 2]);
+        assert_eq!(harness.vectors.take(), [5]);
+        assert_eq!(harness.read(EICR), MAILBOX);
+        harness.write(PFVFLREC, u32::MAX);
+        assert_eq!(harness.read(PFVFLRE[1]), 2, "the other half is another register");
+        harness.write(PFVFLREC + 4, 2);
+        assert_eq!(harness.read(PFVFLRE[1]), 0);
     }
 }
 
 #[test]
 fn a_function_level_reset_takes_the_bus_mastering_away() {
-    let (bench, function) = running();
+    let (harness, function) = running();
     function.vf.reset();
     let sends = function.ring(VFTDBAL, 0);
     function.send(&sends, 0, &own(60, 1));
-    bench.poll();
-    assert!(bench.sent().is_empty());
+    harness.poll();
+    assert!(harness.sent().is_empty());
 }
 
 #[test]
 fn functions_learn_of_a_reset_of_the_device_and_of_its_end() {
-    let bench = device();
-    let function = Function::new(&bench, 40);
+    let harness = device();
+    let function = Function::new(&harness, 40);
     assert_eq!(function.read(VFMAILBOX), RSTI, "from power on until the driver says that it is done");
     assert_eq!(function.read(VFMAILBOX), RSTI, "reading does not clear it");
-    bench.set(CTRL_EXT, 1 << 14 | 1 << 28);
-    assert_eq!(bench.read(CTRL_EXT), 1 << 28, "PFRSTD clears itself");
+    harness.set(CTRL_EXT, 1 << 14 | 1 << 28);
+    assert_eq!(harness.read(CTRL_EXT), 1 << 28, "PFRSTD clears itself");
     assert_eq!(function.read(VFMAILBOX), RSTD);
     assert_eq!(function.read(VFMAILBOX), 0, "reading clears it");
-    bench.set(CTRL_EXT, 0);
+    harness.set(CTRL_EXT, 0);
     assert_eq!(function.read(VFMAILBOX), 0);
     function.write(VTEIMS, 7);
     function.write(VFMBMEM, 7);
-    bench.write(CTRL, 1 << 26);
+    harness.write(CTRL, 1 << 26);
     assert_eq!(function.read(VFMAILBOX), RSTI);
     assert_eq!((function.read(VTEIMS), function.read(VFMBMEM)), (0, 0));
 }
 
 #[test]
 fn a_message_and_its_acknowledgement_go_from_the_function_to_the_device() {
-    let bench = device();
-    bench.write(GPIE, 1 << 4);
-    bench.write(IVAR_MISC, (VALID | 3) << 8);
-    bench.write(EIMS, MAILBOX);
-    bench.write(CTRL_EXT, 1 << 14);
-    let function = Function::new(&bench, 21);
+    let harness = device();
+    harness.write(GPIE, 1 << 4);
+    harness.write(IVAR_MISC, (VALID | 3) << 8);
+    harness.write(EIMS, MAILBOX);
+    harness.write(CTRL_EXT, 1 << 14);
+    let function = Function::new(&harness, 21);
     function.read(VFMAILBOX);
     function.write(VTIVAR_MISC, VALID | 2);
     function.write(VTEIMS, 7);
 
     function.write(VFMAILBOX, VFU);
-    assert_eq!((function.read(VFMAILBOX), bench.read(PFMAILBOX + 4 * 21)), (VFU, VFU));
+    assert_eq!((function.read(VFMAILBOX), harness.read(PFMAILBOX + 4 * 21)), (VFU, VFU));
     for n in 0..16 {
         function.write(VFMBMEM + 4 * n, 0x1000 + n);
     }
-    assert_eq!(bench.vectors.take(), [0_u32; 0]);
+    assert_eq!(harness.vectors.take(), [0_u32; 0]);
     function.write(VFMAILBOX, REQ);
     assert_eq!(function.read(VFMAILBOX), 0, "REQ reads as zero, and the buffer was given back");
-    assert_eq!(bench.vectors.take(), [3]);
-    assert_eq!(bench.read(EICR), MAILBOX);
-    assert_eq!([0, 1, 2, 3].map(|n| bench.read(PFMBICR + 4 * n)), [0, 1 << 5, 0, 0]);
-    bench.write(PFMBICR + 4, 1 << 5);
-    assert_eq!(bench.read(PFMBICR + 4), 0, "writing ones clears");
-    assert_eq!([0, 15].map(|n| bench.read(PFMBMEM + 64 * 21 + 4 * n)), [0x1000, 0x100f]);
+    assert_eq!(harness.vectors.take(), [3]);
+    assert_eq!(harness.read(EICR), MAILBOX);
+    assert_eq!([0, 1, 2, 3].map(|n| harness.read(PFMBICR + 4 * n)), [0, 1 << 5, 0, 0]);
+    harness.write(PFMBICR + 4, 1 << 5);
+    assert_eq!(harness.read(PFMBICR + 4), 0, "writing ones clears");
+    assert_eq!([0, 15].map(|n| harness.read(PFMBMEM + 64 * 21 + 4 * n)), [0x1000, 0x100f]);
 
-    bench.write(PFMAILBOX + 4 * 21, ACK);
+    harness.write(PFMAILBOX + 4 * 21, ACK);
     assert_eq!(function.vectors.take(), [2]);
     assert_eq!(function.read(VFMAILBOX), PFACK);
     assert_eq!(function.read(VFMAILBOX), 0, "reading clears it");
@@ -495,99 +498,99 @@ fn a_message_and_its_acknowledgement_go_from_the_function_to_the_device() {
 
 #[test]
 fn a_message_and_its_acknowledgement_go_from_the_device_to_the_function() {
-    let bench = device();
-    bench.write(CTRL_EXT, 1 << 14);
-    let function = Function::new(&bench, 63);
+    let harness = device();
+    harness.write(CTRL_EXT, 1 << 14);
+    let function = Function::new(&harness, 63);
     function.read(VFMAILBOX);
     function.write(VTIVAR_MISC, VALID | 1);
     function.write(VTEIMS, 7);
 
-    bench.write(PFMAILBOX + 4 * 63, PFU);
-    assert_eq!((function.read(VFMAILBOX), bench.read(PFMAILBOX + 4 * 63)), (PFU, PFU));
-    bench.write(PFMBMEM + 64 * 63, 0xabcd);
-    bench.write(PFMAILBOX + 4 * 63, 1);
-    assert_eq!(bench.read(PFMAILBOX + 4 * 63), 0, "STS reads as zero, and the buffer was given back");
+    harness.write(PFMAILBOX + 4 * 63, PFU);
+    assert_eq!((function.read(VFMAILBOX), harness.read(PFMAILBOX + 4 * 63)), (PFU, PFU));
+    harness.write(PFMBMEM + 64 * 63, 0xabcd);
+    harness.write(PFMAILBOX + 4 * 63, 1);
+    assert_eq!(harness.read(PFMAILBOX + 4 * 63), 0, "STS reads as zero, and the buffer was given back");
     assert_eq!(function.vectors.take(), [1]);
     assert_eq!(function.read(VFMBMEM), 0xabcd);
     assert_eq!(function.read(VFMAILBOX), PFSTS);
     assert_eq!(function.read(VFMAILBOX), 0, "reading clears it");
 
     function.write(VFMAILBOX, ACK);
-    assert_eq!(bench.read(PFMBICR + 12), 1 << 31);
-    assert_eq!(bench.read(EICS) & MAILBOX, MAILBOX);
+    assert_eq!(harness.read(PFMBICR + 12), 1 << 31);
+    assert_eq!(harness.read(EICS) & MAILBOX, MAILBOX);
 }
 
 #[test]
 fn the_buffer_has_one_owner_and_the_device_can_take_it_back() {
-    let bench = device();
-    bench.write(CTRL_EXT, 1 << 14);
-    let function = Function::new(&bench, 1);
+    let harness = device();
+    harness.write(CTRL_EXT, 1 << 14);
+    let function = Function::new(&harness, 1);
     function.read(VFMAILBOX);
     let register = PFMAILBOX + 4;
-    bench.write(register, PFU);
+    harness.write(register, PFU);
     function.write(VFMAILBOX, VFU);
-    assert_eq!((function.read(VFMAILBOX), bench.read(register)), (PFU, PFU), "it is taken");
-    bench.write(register, 0);
+    assert_eq!((function.read(VFMAILBOX), harness.read(register)), (PFU, PFU), "it is taken");
+    harness.write(register, 0);
     function.write(VFMAILBOX, VFU);
-    bench.write(register, PFU);
-    assert_eq!((function.read(VFMAILBOX), bench.read(register)), (VFU, VFU));
+    harness.write(register, PFU);
+    assert_eq!((function.read(VFMAILBOX), harness.read(register)), (VFU, VFU));
     function.write(VFMAILBOX, REQ | ACK | VFU);
-    assert_eq!(bench.read(PFMBICR), 1 << 1 | 1 << 17);
-    bench.write(register, 1 << 4);
-    assert_eq!((function.read(VFMAILBOX), bench.read(register)), (0, 0), "RVFU");
-    assert_eq!(bench.read(PFMBICR), 0);
+    assert_eq!(harness.read(PFMBICR), 1 << 1 | 1 << 17);
+    harness.write(register, 1 << 4);
+    assert_eq!((function.read(VFMAILBOX), harness.read(register)), (0, 0), "RVFU");
+    assert_eq!(harness.read(PFMBICR), 0);
 }
 
 #[test]
 fn the_device_can_mask_the_mailbox_of_a_function() {
-    let bench = device();
-    let (quiet, loud) = (Function::new(&bench, 34), Function::new(&bench, 35));
-    assert_eq!(bench.read(PFMBIMR + 4), u32::MAX, "all may interrupt");
-    bench.write(PFMBIMR + 4, !(1 << 2));
+    let harness = device();
+    let (quiet, loud) = (Function::new(&harness, 34), Function::new(&harness, 35));
+    assert_eq!(harness.read(PFMBIMR + 4), u32::MAX, "all may interrupt");
+    harness.write(PFMBIMR + 4, !(1 << 2));
     quiet.write(VFMAILBOX, REQ);
-    assert_eq!((bench.read(PFMBICR + 8), bench.read(EICR)), (1 << 2, 0));
+    assert_eq!((harness.read(PFMBICR + 8), harness.read(EICR)), (1 << 2, 0));
     loud.write(VFMAILBOX, REQ);
-    assert_eq!((bench.read(PFMBICR + 8), bench.read(EICR)), (3 << 2, MAILBOX));
+    assert_eq!((harness.read(PFMBICR + 8), harness.read(EICR)), (3 << 2, MAILBOX));
 }
 
 #[test]
 fn the_status_says_how_many_functions_are_wanted_and_their_end_resets_them() {
-    let (bench, function) = running();
-    let status = || bench.read(STATUS) >> 10 & 0x1ff;
+    let (harness, function) = running();
+    let status = || harness.read(STATUS) >> 10 & 0x1ff;
     assert_eq!(status(), 0);
-    bench.nic.set_vfs(5);
+    harness.nic.set_vfs(5);
     assert_eq!(status(), 5 | 1 << 8);
-    bench.write(CTRL, 1 << 26);
+    harness.write(CTRL, 1 << 26);
     assert_eq!(status(), 5 | 1 << 8, "a reset of the port leaves its configuration space alone");
     let _ring = function.ring(VFTDBAL, 0);
-    bench.nic.set_vfs(5);
+    harness.nic.set_vfs(5);
     assert_eq!(function.read(VTEIMS), 0);
     function.write(VTEIMS, 7);
-    bench.nic.set_vfs(4);
+    harness.nic.set_vfs(4);
     assert_eq!(function.read(VTEIMS), 7);
-    bench.nic.set_vfs(0);
-    assert_eq!((status(), function.read(VTEIMS), bench.read(PFVFLRE[0])), (0, 0, 1));
-    bench.nic.set_vfs(u32::MAX);
+    harness.nic.set_vfs(0);
+    assert_eq!((status(), function.read(VTEIMS), harness.read(PFVFLRE[0])), (0, 0, 1));
+    harness.nic.set_vfs(u32::MAX);
     assert_eq!(status(), 64 | 1 << 8);
 }
 
 #[test]
 fn a_function_that_is_unplugged_stops_and_leaves_its_queues_to_the_device() {
-    let (bench, function) = running();
+    let (harness, function) = running();
     let _sends = function.ring(VFTDBAL, 0);
-    assert_eq!(bench.read(tx(TXDCTL, 0)) & ENABLE, ENABLE);
+    assert_eq!(harness.read(tx(TXDCTL, 0)) & ENABLE, ENABLE);
     drop(function);
-    assert_eq!(bench.read(tx(TXDCTL, 0)) & ENABLE, 0);
-    let mut ring = bench.tx_ring(0, 8);
-    ring.send(&bench, &own(60, 1));
-    bench.poll();
-    assert_eq!(bench.sent(), [own(60, 1)]);
+    assert_eq!(harness.read(tx(TXDCTL, 0)) & ENABLE, 0);
+    let mut ring = harness.tx_ring(0, 8);
+    ring.send(&harness, &own(60, 1));
+    harness.poll();
+    assert_eq!(harness.sent(), [own(60, 1)]);
 }
 
 #[test]
 fn what_a_function_receives_is_not_coalesced() {
     const VFRSCCTL: u32 = 0x2C;
-    let (bench, function) = running();
+    let (harness, function) = running();
     let (ring, _buffers) = function.ring(VFRDBAL, 0);
     function.write(VFPSRTYPE, 1 << 4);
     function.write(VFRDBAL + SPLIT, ONE_BUFFER | 4 << 8);
@@ -597,9 +600,9 @@ fn what_a_function_receives_is_not_coalesced() {
         let ethernet = etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], MAC);
         let tcp = ethernet.ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).tcp(1, 2, sequence, 100).ack(1);
         tcp.write(&mut frame, &[5; 100]).unwrap();
-        bench.arrives(&frame);
+        harness.arrives(&frame);
     }
-    bench.poll();
+    harness.poll();
     for n in 0..2 {
         assert_eq!(u64::from_le(ring.words()[n * 2 + 1].load(Ordering::Acquire)) & 3, 3, "DD and EOP");
         assert_eq!(u64::from_le(ring.words()[n * 2].load(Ordering::Acquire)) >> 17 & 0xf, 0, "RSCCNT");
@@ -659,23 +662,23 @@ fn harm() -> impl Strategy<Value = Harm> {
 
 /// A device with a switch between 64 pools, where what finds no descriptor is dropped, and the function of pool 1, to which
 /// frames for the device's address go. Each function may send what it likes.
-fn shared() -> (Bench, [Function; 2]) {
-    let bench = device();
-    bench.write(0x051B0, 1 | 1 << 30); // PFVTCTL
-    bench.write(MRQC, 8);
-    bench.write(0x08120, 2 | 1 << 2); // MTQC
-    bench.write(0x08220, 1); // PFDTXGSWC
-    bench.write(0x0A600, 1 << 1); // MPSAR
-    bench.write(0x0F004, 1 << 27); // PFVML2FLT: broadcast
+fn shared() -> (Harness, [Function; 2]) {
+    let harness = device();
+    harness.write(0x051B0, 1 | 1 << 30); // PFVTCTL
+    harness.write(MRQC, 8);
+    harness.write(0x08120, 2 | 1 << 2); // MTQC
+    harness.write(0x08220, 1); // PFDTXGSWC
+    harness.write(0x0A600, 1 << 1); // MPSAR
+    harness.write(0x0F004, 1 << 27); // PFVML2FLT: broadcast
     for queue in 0..4 {
-        bench.write(0x02F04, 1 | queue << 8 | 1 << 16); // PFQDE
+        harness.write(0x02F04, 1 | queue << 8 | 1 << 16); // PFQDE
     }
-    bench.write(PFVFRE, 3);
-    bench.write(PFVFTE, 3);
-    bench.write(RXCTRL, 1);
-    bench.write(DMATXCTL, 1);
-    let functions = [0, 1].map(|n| Function::new(&bench, n));
-    (bench, functions)
+    harness.write(PFVFRE, 3);
+    harness.write(PFVFTE, 3);
+    harness.write(RXCTRL, 1);
+    harness.write(DMATXCTL, 1);
+    let functions = [0, 1].map(|n| Function::new(&harness, n));
+    (harness, functions)
 }
 
 proptest! {
@@ -683,7 +686,7 @@ proptest! {
 
     #[test]
     fn whatever_a_function_does_its_neighbour_receives_and_sends(acts in prop::collection::vec(harm(), 1..200)) {
-        let (bench, [first, second]) = shared();
+        let (harness, [first, second]) = shared();
         let rings = [first.ring(VFRDBAL, 0), first.ring(VFTDBAL, 0)];
         let [ring, buffers] = [first.memory(32 * 16), first.memory(1 << 16)];
         let restart = || {
@@ -743,26 +746,26 @@ proptest! {
                 Harm::Mastering(false) => first.vf.stop_bus_mastering(),
                 // SAFETY: ARMED-ONLY: it reaches memory of its own domain only, which nobody touches but as atomics.
                 Harm::Mastering(true) => unsafe { first.vf.start_bus_mastering() },
-                Harm::Poll => { bench.nic.poll(); }
-                Harm::Room(room) => bench.far(|far| far.room = Some(room)),
+                Harm::Poll => { harness.nic.poll(); }
+                Harm::Room(room) => harness.far(|far| far.room = Some(room)),
             }
         }
         prop_assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
-        bench.far(|far| far.room = None);
+        harness.far(|far| far.room = None);
         // A ring has up to 65,528 descriptors, of which a poll takes 64.
-        let ends = (0..4 * 65_528 / 64).any(|_| bench.nic.poll() == 0);
+        let ends = (0..4 * 65_528 / 64).any(|_| harness.nic.poll() == 0);
         prop_assert!(ends, "the device always finds something to do");
-        prop_assert_eq!(bench.domain.faults() + second.domain.faults(), 0);
+        prop_assert_eq!(harness.domain.faults() + second.domain.faults(), 0);
         second.write(VFRDBAL + DCTL, 0);
         let (got, buffers) = second.ring(VFRDBAL, 0);
         let sends = second.ring(VFTDBAL, 1);
-        bench.sent();
-        bench.arrives(&own(300, 7));
+        harness.sent();
+        harness.arrives(&own(300, 7));
         second.send(&sends, 1, &frame([2, 0, 0, 0, 0, 9], 90, 8));
-        bench.poll();
+        harness.poll();
         prop_assert_eq!(u64::from_le(got.words()[1].load(Ordering::Acquire)) & 3, 3, "DD and EOP");
         prop_assert_eq!(second.bytes(&buffers, 0, 300), own(300, 7));
-        prop_assert_eq!(bench.sent().pop(), Some(frame([2, 0, 0, 0, 0, 9], 90, 8)));
+        prop_assert_eq!(harness.sent().pop(), Some(frame([2, 0, 0, 0, 0, 9], 90, 8)));
         drop(rings);
     }
 }

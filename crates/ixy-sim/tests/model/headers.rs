@@ -1,8 +1,8 @@
 //! What descriptors say of headers that are more than plain ones: options of IPv4, extension headers of IPv6 (sections 7.1.6.2
 //! and 7.1.11).
 
-use crate::bench::*;
-use crate::steering::{arrives, bench};
+use crate::harness::*;
+use crate::steering::{arrives, harness};
 
 const L4CS: u64 = 1 << 5;
 const L4E: u64 = 1 << 30;
@@ -35,8 +35,8 @@ const DESTINATION: u8 = 60;
 
 /// Packet type, RSS type, and the verdict on the TCP checksum.
 fn seen(frame: &[u8]) -> (u64, u64, Option<bool>) {
-    let (bench, mut rings) = bench();
-    let (_, words) = arrives(&bench, &mut rings, frame);
+    let (harness, mut rings) = harness();
+    let (_, words) = arrives(&harness, &mut rings, frame);
     let verdict = (words[1] & L4CS != 0).then_some(words[1] & L4E == 0);
     (words[0] >> 4 & 0x1fff, words[0] & 0xf, verdict)
 }

@@ -8,7 +8,7 @@ use ixy_regs::bus::Bus;
 use ixy_sim::wire::{Cables, WireSpec};
 use ixy_sim::{PollThread, Sim, SimBus};
 
-use crate::bench::*;
+use crate::harness::*;
 
 fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -18,9 +18,9 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Makes a `Bench` of an opened device, to use its rings.
-fn on_bench(sim: &Sim, domain: &Arc<SimulatedDomain>) -> Bench {
-    Bench {
+/// Makes a `Harness` of an opened device, to use its rings.
+fn on_harness(sim: &Sim, domain: &Arc<SimulatedDomain>) -> Harness {
+    Harness {
         nic: Arc::clone(sim.model()),
         wire: Cable::default(),
         vectors: Vectors::default(),
@@ -28,19 +28,19 @@ fn on_bench(sim: &Sim, domain: &Arc<SimulatedDomain>) -> Bench {
     }
 }
 
-fn open(spec: &str, cables: &Cables, thread: &PollThread) -> (Sim, Bench) {
+fn open(spec: &str, cables: &Cables, thread: &PollThread) -> (Sim, Harness) {
     let domain = Arc::new(SimulatedDomain::default());
     let spec: WireSpec = spec.parse().unwrap();
     let sim = Sim::open(&spec, cables, Arc::clone(&domain), thread).unwrap();
-    let bench = on_bench(&sim, &domain);
-    (sim, bench)
+    let harness = on_harness(&sim, &domain);
+    (sim, harness)
 }
 
-fn start(bench: &Bench) -> (RxRing, TxRing) {
-    bench.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
-    let rings = (bench.rx_ring(0, 64), bench.tx_ring(0, 64));
-    bench.write(RXCTRL, 1);
-    bench.set(DMATXCTL, 1);
+fn start(harness: &Harness) -> (RxRing, TxRing) {
+    harness.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
+    let rings = (harness.rx_ring(0, 64), harness.tx_ring(0, 64));
+    harness.write(RXCTRL, 1);
+    harness.set(DMATXCTL, 1);
     rings
 }
 
@@ -49,8 +49,8 @@ fn opening_takes_little_time() {
     let thread = PollThread::start().unwrap();
     let cables = Cables::default();
     let start = Instant::now();
-    let (sim, bench) = open("", &cables, &thread);
-    wait_for("link", || bench.read(LINKS) & 1 << 30 != 0);
+    let (sim, harness) = open("", &cables, &thread);
+    wait_for("link", || harness.read(LINKS) & 1 << 30 != 0);
     assert!(start.elapsed() < Duration::from_millis(300), "{:?}", start.elapsed());
     sim.close().unwrap();
 }
@@ -67,24 +67,24 @@ fn devices_of_one_thread_have_addresses_of_their_own() {
 fn two_devices_on_a_cable_exchange_frames_and_see_each_others_end() {
     let thread = PollThread::start().unwrap();
     let cables = Cables::default();
-    let (left, left_bench) = open("cable=a", &cables, &thread);
-    let (right, right_bench) = open("cable=a", &cables, &thread);
+    let (left, left_harness) = open("cable=a", &cables, &thread);
+    let (right, right_harness) = open("cable=a", &cables, &thread);
     for sim in [&left, &right] {
         // SAFETY: ARMED-ONLY: no ring is enabled yet.
         unsafe { sim.bus_master().enable() }.unwrap();
     }
-    let (_, mut tx) = start(&left_bench);
-    let (mut rx, _) = start(&right_bench);
-    wait_for("link", || right_bench.read(LINKS) & left_bench.read(LINKS) & 1 << 30 != 0);
+    let (_, mut tx) = start(&left_harness);
+    let (mut rx, _) = start(&right_harness);
+    wait_for("link", || right_harness.read(LINKS) & left_harness.read(LINKS) & 1 << 30 != 0);
     let mut got = Vec::new();
     for n in 0..200_u8 {
-        let at = tx.send(&left_bench, &own(60 + usize::from(n), n));
+        let at = tx.send(&left_harness, &own(60 + usize::from(n), n));
         wait_for("sent", || tx.done(at));
-        got.extend(rx.drain(&right_bench));
+        got.extend(rx.drain(&right_harness));
     }
     left.close_transmit();
     wait_for("the end of the input", || right.input_ended());
-    got.extend(rx.drain(&right_bench));
+    got.extend(rx.drain(&right_harness));
     assert_eq!(got, (0..200_u8).map(|n| own(60 + usize::from(n), n)).collect::<Vec<_>>());
     assert!(!left.input_ended(), "the other direction goes on");
     right.close_transmit();
@@ -96,39 +96,39 @@ fn a_capture_is_complete_once_the_device_is_closed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.pcap");
     let thread = PollThread::start().unwrap();
-    let (sim, bench) = open(&format!("tx={}", path.display()), &Cables::default(), &thread);
+    let (sim, harness) = open(&format!("tx={}", path.display()), &Cables::default(), &thread);
     // SAFETY: ARMED-ONLY: no ring is enabled yet.
     unsafe { sim.bus_master().enable() }.unwrap();
-    let (_, mut tx) = start(&bench);
+    let (_, mut tx) = start(&harness);
     for n in 0..10 {
-        let at = tx.send(&bench, &own(60, n));
+        let at = tx.send(&harness, &own(60, n));
         wait_for("sent", || tx.done(at));
     }
     assert_eq!(sim.error(), None);
     sim.close().unwrap();
-    // The bench still holds the device; its wire is closed all the same.
+    // The harness still holds the device; its wire is closed all the same.
     let len = std::fs::metadata(&path).unwrap().len();
     assert_eq!(len, 24 + 10 * (16 + 60), "header and ten records");
-    assert_eq!(bench.nic.wire_error(), None);
+    assert_eq!(harness.nic.wire_error(), None);
 }
 
 #[test]
 fn a_wire_writes_out_what_it_buffers_when_nothing_happens_for_a_while() {
-    let (bench, _, mut tx) = Bench::running();
-    tx.send(&bench, &own(60, 1));
-    bench.poll();
-    assert!(!bench.wire.0.lock().unwrap().flushed);
+    let (harness, _, mut tx) = Harness::running();
+    tx.send(&harness, &own(60, 1));
+    harness.poll();
+    assert!(!harness.wire.0.lock().unwrap().flushed);
     for _ in 0..1000 {
-        bench.nic.poll();
+        harness.nic.poll();
     }
-    assert!(bench.wire.0.lock().unwrap().flushed);
+    assert!(harness.wire.0.lock().unwrap().flushed);
 }
 
 #[test]
 fn dropping_a_device_closes_its_wire() {
-    let bench = Bench::new();
-    let far = Arc::clone(&bench.wire.0);
-    drop(bench);
+    let harness = Harness::new();
+    let far = Arc::clone(&harness.wire.0);
+    drop(harness);
     let far = far.lock().unwrap();
     assert!(far.closed && far.flushed);
 }
@@ -141,21 +141,21 @@ fn the_thread_ends_when_it_is_dropped_and_devices_can_come_and_go() {
         let (sim, _) = open("loopback", &cables, &thread);
         drop(sim);
     }
-    let (sim, bench) = open("", &cables, &thread);
-    wait_for("link", || bench.read(LINKS) & 1 << 30 != 0);
+    let (sim, harness) = open("", &cables, &thread);
+    wait_for("link", || harness.read(LINKS) & 1 << 30 != 0);
     drop(thread);
-    bench.write(AUTOC, 1 << 12 | 0xc09c_6004);
+    harness.write(AUTOC, 1 << 12 | 0xc09c_6004);
     std::thread::sleep(Duration::from_millis(5));
-    assert_eq!(bench.read(LINKS) & 1 << 30, 0, "nobody polls any more");
+    assert_eq!(harness.read(LINKS) & 1 << 30, 0, "nobody polls any more");
     drop(sim);
 }
 
 #[test]
 fn narrow_accesses_do_nothing() {
-    let bench = Bench::new();
-    let bus = SimBus::new(Arc::clone(&bench.nic));
+    let harness = Harness::new();
+    let bus = SimBus::new(Arc::clone(&harness.nic));
     assert_eq!(bus.len(), 0x20000);
-    bench.write(FCTRL, 0x100);
+    harness.write(FCTRL, 0x100);
     // SAFETY: inside of the window, and no such access does anything.
     unsafe {
         bus.write8(FCTRL, 0);
@@ -166,8 +166,9 @@ fn narrow_accesses_do_nothing() {
 
 #[test]
 fn a_bus_that_steps_polls_before_every_read() {
-    let bench = Bench::new();
-    let (still, stepping) = (SimBus::new(Arc::clone(&bench.nic)), SimBus::stepping(Arc::clone(&bench.nic)));
+    let harness = Harness::new();
+    let (still, stepping) =
+        (SimBus::new(Arc::clone(&harness.nic)), SimBus::stepping(Arc::clone(&harness.nic)));
     // SAFETY: inside of the window; reading LINKS does nothing.
     unsafe {
         assert_eq!(still.read32(LINKS) & 1 << 30, 0);

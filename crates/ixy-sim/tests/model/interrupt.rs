@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::bench::*;
+use crate::harness::*;
 
 const LSC: u32 = 1 << 20;
 const MSIX: u32 = 1 << 4;
@@ -15,156 +15,156 @@ const EICS_EX: u32 = 0x00A90;
 const EIAM_EX: u32 = 0x00AD0;
 
 /// Receive queue 0 is cause `rx`, transmit queue 0 is cause `tx`.
-fn allocate(bench: &Bench, rx: u32, tx: u32) {
-    bench.write(IVAR, 0x80 | rx | (0x80 | tx) << 8);
+fn allocate(harness: &Harness, rx: u32, tx: u32) {
+    harness.write(IVAR, 0x80 | rx | (0x80 | tx) << 8);
 }
 
 #[test]
 fn frames_set_the_causes_that_ivar_says() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.read(EICR);
-    bench.arrives(&own(60, 1));
-    bench.poll();
-    assert_eq!(bench.read(EICR), 0, "no entry is valid");
-    allocate(&bench, 3, 5);
-    bench.arrives(&own(60, 1));
-    bench.poll();
-    assert_eq!(bench.read(EICR), 1 << 3);
-    tx.send(&bench, &own(60, 1));
-    bench.poll();
-    assert_eq!(bench.read(EICR), 1 << 5);
-    let second = bench.rx_ring(1, 32);
-    bench.write(IVAR, (0x80 | 7) << 16);
+    let (harness, _, mut tx) = Harness::running();
+    harness.read(EICR);
+    harness.arrives(&own(60, 1));
+    harness.poll();
+    assert_eq!(harness.read(EICR), 0, "no entry is valid");
+    allocate(&harness, 3, 5);
+    harness.arrives(&own(60, 1));
+    harness.poll();
+    assert_eq!(harness.read(EICR), 1 << 3);
+    tx.send(&harness, &own(60, 1));
+    harness.poll();
+    assert_eq!(harness.read(EICR), 1 << 5);
+    let second = harness.rx_ring(1, 32);
+    harness.write(IVAR, (0x80 | 7) << 16);
     drop(second);
-    bench.arrives(&own(60, 1));
-    bench.poll();
-    assert_eq!(bench.read(EICR), 0, "the upper half is queue 1's");
+    harness.arrives(&own(60, 1));
+    harness.poll();
+    assert_eq!(harness.read(EICR), 0, "the upper half is queue 1's");
 }
 
 #[test]
 fn eicr_is_cleared_by_reading_or_bit_by_bit_by_writing() {
-    let bench = Bench::new();
-    bench.write(EICS, 0b111 | LSC);
-    assert_eq!(bench.read(EICS), 0b111 | LSC, "reading EICS shows the causes and keeps them");
-    bench.write(EICR, 0b010);
-    assert_eq!(bench.read(EICR), 0b101 | LSC);
-    assert_eq!(bench.read(EICR), 0);
-    bench.write(GPIE, 1 << 5);
-    bench.write(EICS, 0b111 | LSC);
-    assert_eq!(bench.read(EICR), 0b111 | LSC);
-    assert_eq!(bench.read(EICR), 0b111, "GPIE.OCD: queue causes stay");
+    let harness = Harness::new();
+    harness.write(EICS, 0b111 | LSC);
+    assert_eq!(harness.read(EICS), 0b111 | LSC, "reading EICS shows the causes and keeps them");
+    harness.write(EICR, 0b010);
+    assert_eq!(harness.read(EICR), 0b101 | LSC);
+    assert_eq!(harness.read(EICR), 0);
+    harness.write(GPIE, 1 << 5);
+    harness.write(EICS, 0b111 | LSC);
+    assert_eq!(harness.read(EICR), 0b111 | LSC);
+    assert_eq!(harness.read(EICR), 0b111, "GPIE.OCD: queue causes stay");
 }
 
 #[test]
 fn only_causes_that_are_enabled_interrupt() {
-    let bench = Bench::new();
-    bench.write(EICS, 1);
-    assert!(bench.vectors.take().is_empty(), "masked");
-    bench.write(EIMS, 1);
-    assert_eq!(bench.vectors.take(), [0], "unmasked while pending");
-    assert_eq!(bench.read(EIMS), 1);
-    bench.read(EICR);
-    bench.write(EICS, 1);
-    assert_eq!(bench.vectors.take(), [0]);
-    bench.write(EIMC, 1);
-    assert_eq!(bench.read(EIMS), 0);
-    bench.read(EICR);
-    bench.write(EICS, 1);
-    assert!(bench.vectors.take().is_empty());
+    let harness = Harness::new();
+    harness.write(EICS, 1);
+    assert!(harness.vectors.take().is_empty(), "masked");
+    harness.write(EIMS, 1);
+    assert_eq!(harness.vectors.take(), [0], "unmasked while pending");
+    assert_eq!(harness.read(EIMS), 1);
+    harness.read(EICR);
+    harness.write(EICS, 1);
+    assert_eq!(harness.vectors.take(), [0]);
+    harness.write(EIMC, 1);
+    assert_eq!(harness.read(EIMS), 0);
+    harness.read(EICR);
+    harness.write(EICS, 1);
+    assert!(harness.vectors.take().is_empty());
 }
 
 #[test]
 fn writing_ones_to_the_mask_leaves_the_others() {
-    let bench = Bench::new();
-    bench.write(EIMS, 0b0011);
-    bench.write(EIMS, 0b1000 | LSC);
-    bench.write(EIMC, 0b0001);
-    assert_eq!(bench.read(EIMS), 0b1010 | LSC);
-    assert_eq!(bench.read(EIMS_EX), 0b1010, "the low half is the extended mask's");
-    bench.write(EIMC_EX, 0b1000);
-    assert_eq!(bench.read(EIMS), 0b0010 | LSC);
+    let harness = Harness::new();
+    harness.write(EIMS, 0b0011);
+    harness.write(EIMS, 0b1000 | LSC);
+    harness.write(EIMC, 0b0001);
+    assert_eq!(harness.read(EIMS), 0b1010 | LSC);
+    assert_eq!(harness.read(EIMS_EX), 0b1010, "the low half is the extended mask's");
+    harness.write(EIMC_EX, 0b1000);
+    assert_eq!(harness.read(EIMS), 0b0010 | LSC);
 }
 
 #[test]
 fn a_cause_that_is_pending_does_not_interrupt_again() {
-    let bench = Bench::new();
-    bench.write(EIMS, LSC);
-    bench.far(|far| far.dark = false);
-    bench.poll();
-    assert_eq!(bench.vectors.take(), [0]);
-    bench.write(EICS, LSC);
-    bench.write(EICS, 1 << 3);
-    assert!(bench.vectors.take().is_empty(), "neither the same cause nor a masked one");
-    bench.read(EICR);
-    bench.write(EICS, LSC);
-    assert_eq!(bench.vectors.take(), [0]);
+    let harness = Harness::new();
+    harness.write(EIMS, LSC);
+    harness.far(|far| far.dark = false);
+    harness.poll();
+    assert_eq!(harness.vectors.take(), [0]);
+    harness.write(EICS, LSC);
+    harness.write(EICS, 1 << 3);
+    assert!(harness.vectors.take().is_empty(), "neither the same cause nor a masked one");
+    harness.read(EICR);
+    harness.write(EICS, LSC);
+    assert_eq!(harness.vectors.take(), [0]);
 }
 
 #[test]
 fn with_msix_each_queue_has_its_vector() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.write(GPIE, MSIX);
-    allocate(&bench, 2, 40);
-    bench.write(IVAR_MISC, (0x80 | 33) << 8);
-    bench.write(EIMS_EX, 1 << 2);
-    bench.write(EIMS_EX + 4, 1 << (40 - 32));
-    bench.read(EICR);
-    bench.arrives(&own(60, 1));
-    bench.poll();
-    assert_eq!(bench.vectors.take(), [2]);
-    tx.send(&bench, &own(60, 1));
-    bench.poll();
-    assert_eq!(bench.vectors.take(), [40]);
-    bench.write(EIMS, LSC);
-    bench.far(|far| far.dark = true);
-    bench.poll();
-    assert_eq!(bench.vectors.take(), [33], "other causes");
-    bench.write(EICS_EX + 4, 1 << (40 - 32));
-    assert_eq!(bench.vectors.take(), [40], "by software");
+    let (harness, _, mut tx) = Harness::running();
+    harness.write(GPIE, MSIX);
+    allocate(&harness, 2, 40);
+    harness.write(IVAR_MISC, (0x80 | 33) << 8);
+    harness.write(EIMS_EX, 1 << 2);
+    harness.write(EIMS_EX + 4, 1 << (40 - 32));
+    harness.read(EICR);
+    harness.arrives(&own(60, 1));
+    harness.poll();
+    assert_eq!(harness.vectors.take(), [2]);
+    tx.send(&harness, &own(60, 1));
+    harness.poll();
+    assert_eq!(harness.vectors.take(), [40]);
+    harness.write(EIMS, LSC);
+    harness.far(|far| far.dark = true);
+    harness.poll();
+    assert_eq!(harness.vectors.take(), [33], "other causes");
+    harness.write(EICS_EX + 4, 1 << (40 - 32));
+    assert_eq!(harness.vectors.take(), [40], "by software");
 }
 
 #[test]
 fn with_msix_eiac_clears_the_cause_when_its_message_is_sent() {
-    let (bench, _, _) = Bench::running();
-    bench.write(GPIE, MSIX);
-    allocate(&bench, 2, 3);
-    bench.write(EIMS_EX, 0xf);
-    bench.read(EICR);
+    let (harness, _, _) = Harness::running();
+    harness.write(GPIE, MSIX);
+    allocate(&harness, 2, 3);
+    harness.write(EIMS_EX, 0xf);
+    harness.read(EICR);
     for eiac in [0, 1 << 2] {
-        bench.write(EIAC, eiac);
-        bench.arrives(&own(60, 1));
-        bench.poll();
-        assert_eq!(bench.vectors.take(), [2]);
-        assert_eq!(bench.read(EICR) & 1 << 2, 1 << 2 & !eiac, "EIAC {eiac:#x}");
+        harness.write(EIAC, eiac);
+        harness.arrives(&own(60, 1));
+        harness.poll();
+        assert_eq!(harness.vectors.take(), [2]);
+        assert_eq!(harness.read(EICR) & 1 << 2, 1 << 2 & !eiac, "EIAC {eiac:#x}");
     }
 }
 
 #[test]
 fn with_msix_eiam_masks_a_vector_when_its_message_is_sent() {
-    let (bench, _, _) = Bench::running();
-    bench.write(GPIE, MSIX | EIAME);
-    bench.write(EIAC, 0xf);
-    bench.write(EIAM_EX, 1 << 2);
-    allocate(&bench, 2, 3);
-    bench.write(EIMS_EX, 0xf);
+    let (harness, _, _) = Harness::running();
+    harness.write(GPIE, MSIX | EIAME);
+    harness.write(EIAC, 0xf);
+    harness.write(EIAM_EX, 1 << 2);
+    allocate(&harness, 2, 3);
+    harness.write(EIMS_EX, 0xf);
     for _ in 0..2 {
-        bench.arrives(&own(60, 1));
-        bench.poll();
+        harness.arrives(&own(60, 1));
+        harness.poll();
     }
-    assert_eq!(bench.vectors.take(), [2], "the second one is masked");
-    assert_eq!(bench.read(EIMS_EX), 0xf & !(1 << 2));
-    bench.write(EIMS_EX, 1 << 2);
-    assert_eq!(bench.vectors.take(), [2], "and interrupts when it is unmasked");
+    assert_eq!(harness.vectors.take(), [2], "the second one is masked");
+    assert_eq!(harness.read(EIMS_EX), 0xf & !(1 << 2));
+    harness.write(EIMS_EX, 1 << 2);
+    assert_eq!(harness.vectors.take(), [2], "and interrupts when it is unmasked");
 }
 
 #[test]
 fn without_msix_eiam_masks_when_eicr_is_read() {
-    let bench = Bench::new();
-    bench.write(EIAM, 1 << 4);
-    bench.write(EIMS, 1 << 4 | 1 << 5);
-    bench.write(EICS, 1 << 4 | 1 << 5);
-    bench.read(EICR);
-    assert_eq!(bench.read(EIMS), 1 << 5);
+    let harness = Harness::new();
+    harness.write(EIAM, 1 << 4);
+    harness.write(EIMS, 1 << 4 | 1 << 5);
+    harness.write(EICS, 1 << 4 | 1 << 5);
+    harness.read(EICR);
+    assert_eq!(harness.read(EIMS), 1 << 5);
 }
 
 /// An interrupt handler that reads EICR at once, as drivers do.
@@ -186,35 +186,35 @@ fn a_handler_may_access_registers() {
         }
     }
     let handler = Handler::default();
-    let bench = Bench::with(|builder| builder.irq(Box::new(handler.clone())));
-    handler.0.lock().unwrap().0 = Arc::downgrade(&bench.nic);
-    bench.write(EIMS, LSC | 1);
-    bench.write(EICS, 1);
-    bench.poll();
+    let harness = Harness::with(|builder| builder.irq(Box::new(handler.clone())));
+    handler.0.lock().unwrap().0 = Arc::downgrade(&harness.nic);
+    harness.write(EIMS, LSC | 1);
+    harness.write(EICS, 1);
+    harness.poll();
     assert_eq!(handler.0.lock().unwrap().1, [1, LSC]);
 }
 
 #[test]
 fn without_msix_there_is_one_interrupt_until_no_cause_is_let_through_any_more() {
-    let bench = Bench::new();
-    bench.write(EIMS, 0b11);
-    bench.write(EICS, 0b01);
-    assert_eq!(bench.vectors.take(), [0]);
-    bench.write(EICS, 0b10);
-    assert!(bench.vectors.take().is_empty(), "the pin is asserted already");
-    bench.write(EICR, 0b01);
-    bench.write(EICS, 0b01);
-    assert!(bench.vectors.take().is_empty(), "the other cause asserted it all the time");
+    let harness = Harness::new();
+    harness.write(EIMS, 0b11);
+    harness.write(EICS, 0b01);
+    assert_eq!(harness.vectors.take(), [0]);
+    harness.write(EICS, 0b10);
+    assert!(harness.vectors.take().is_empty(), "the pin is asserted already");
+    harness.write(EICR, 0b01);
+    harness.write(EICS, 0b01);
+    assert!(harness.vectors.take().is_empty(), "the other cause asserted it all the time");
     // Masked and unmasked, the pin goes up again.
-    bench.write(EIMC, 0b11);
-    bench.write(EIMS, 0b10);
-    assert_eq!(bench.vectors.take(), [0]);
-    bench.write(EICR, 0b11);
-    bench.write(EICS, 0b10);
-    assert_eq!(bench.vectors.take(), [0]);
-    bench.read(EICR);
-    bench.write(EICS, 0b10);
-    assert_eq!(bench.vectors.take(), [0]);
+    harness.write(EIMC, 0b11);
+    harness.write(EIMS, 0b10);
+    assert_eq!(harness.vectors.take(), [0]);
+    harness.write(EICR, 0b11);
+    harness.write(EICS, 0b10);
+    assert_eq!(harness.vectors.take(), [0]);
+    harness.read(EICR);
+    harness.write(EICS, 0b10);
+    assert_eq!(harness.vectors.take(), [0]);
 }
 
 const CNT_WDIS: u32 = 1 << 31;
@@ -234,54 +234,55 @@ impl Clock {
     }
 
     /// A device with MSI-X and this clock, all vectors unmasked and cleared by their messages.
-    fn bench() -> (Self, Bench) {
+    fn harness() -> (Self, Harness) {
         let clock = Self::default();
         let own = clock.clone();
-        let bench =
-            Bench::with(|builder| builder.clock(move || Duration::from_nanos(own.0.load(Ordering::Relaxed))));
-        bench.write(GPIE, MSIX);
-        bench.write(EIAC, 0xffff);
-        bench.write(EIMS_EX, u32::MAX);
-        bench.write(EIMS_EX + 4, u32::MAX);
-        (clock, bench)
+        let harness = Harness::with(|builder| {
+            builder.clock(move || Duration::from_nanos(own.0.load(Ordering::Relaxed)))
+        });
+        harness.write(GPIE, MSIX);
+        harness.write(EIAC, 0xffff);
+        harness.write(EIMS_EX, u32::MAX);
+        harness.write(EIMS_EX + 4, u32::MAX);
+        (clock, harness)
     }
 }
 
-fn cause(bench: &Bench, vector: u32) {
-    bench.write(EICS_EX + 4 * (vector / 32), 1 << (vector % 32));
+fn cause(harness: &Harness, vector: u32) {
+    harness.write(EICS_EX + 4 * (vector / 32), 1 << (vector % 32));
 }
 
 #[test]
 fn a_throttled_vector_interrupts_once_in_its_interval() {
     for vector in [2, 23, 24, 40, 63] {
-        let (clock, bench) = Clock::bench();
+        let (clock, harness) = Clock::harness();
         // 100 units of 2.048 us.
-        bench.write(eitr(vector), 100 << 3);
-        cause(&bench, vector);
-        assert_eq!(bench.vectors.take(), [vector], "the first comes at once");
-        cause(&bench, vector);
-        cause(&bench, vector);
-        cause(&bench, 5);
-        assert_eq!(bench.vectors.take(), [5], "each vector has a throttle of its own");
+        harness.write(eitr(vector), 100 << 3);
+        cause(&harness, vector);
+        assert_eq!(harness.vectors.take(), [vector], "the first comes at once");
+        cause(&harness, vector);
+        cause(&harness, vector);
+        cause(&harness, 5);
+        assert_eq!(harness.vectors.take(), [5], "each vector has a throttle of its own");
         clock.pass(204_799);
-        bench.poll();
-        assert!(bench.vectors.take().is_empty(), "too early");
+        harness.poll();
+        assert!(harness.vectors.take().is_empty(), "too early");
         clock.pass(1);
-        bench.poll();
-        assert_eq!(bench.vectors.take(), [vector]);
-        bench.poll();
-        assert!(bench.vectors.take().is_empty(), "one for all that came meanwhile");
-        cause(&bench, vector);
-        bench.poll();
-        assert!(bench.vectors.take().is_empty(), "the interval starts again with each interrupt");
+        harness.poll();
+        assert_eq!(harness.vectors.take(), [vector]);
+        harness.poll();
+        assert!(harness.vectors.take().is_empty(), "one for all that came meanwhile");
+        cause(&harness, vector);
+        harness.poll();
+        assert!(harness.vectors.take().is_empty(), "the interval starts again with each interrupt");
         clock.pass(1_000_000);
-        bench.poll();
-        assert_eq!(bench.vectors.take(), [vector]);
+        harness.poll();
+        assert_eq!(harness.vectors.take(), [vector]);
         clock.pass(204_800);
-        bench.poll();
-        cause(&bench, vector);
+        harness.poll();
+        cause(&harness, vector);
         assert_eq!(
-            bench.vectors.take(),
+            harness.vectors.take(),
             [vector],
             "after an interval without a cause, the next comes at once"
         );
@@ -290,254 +291,258 @@ fn a_throttled_vector_interrupts_once_in_its_interval() {
 
 #[test]
 fn a_cause_that_goes_away_while_it_is_throttled_does_not_interrupt() {
-    let (clock, bench) = Clock::bench();
-    bench.write(eitr(2), 10 << 3);
-    cause(&bench, 2);
-    assert_eq!(bench.vectors.take(), [2]);
-    cause(&bench, 2);
-    bench.write(EICR, 1 << 2);
+    let (clock, harness) = Clock::harness();
+    harness.write(eitr(2), 10 << 3);
+    cause(&harness, 2);
+    assert_eq!(harness.vectors.take(), [2]);
+    cause(&harness, 2);
+    harness.write(EICR, 1 << 2);
     clock.pass(1_000_000);
-    bench.poll();
-    assert!(bench.vectors.take().is_empty(), "it was cleared");
-    cause(&bench, 2);
-    assert_eq!(bench.vectors.take(), [2]);
-    cause(&bench, 2);
-    bench.write(EIMC, 1 << 2);
+    harness.poll();
+    assert!(harness.vectors.take().is_empty(), "it was cleared");
+    cause(&harness, 2);
+    assert_eq!(harness.vectors.take(), [2]);
+    cause(&harness, 2);
+    harness.write(EIMC, 1 << 2);
     clock.pass(1_000_000);
-    bench.poll();
-    assert!(bench.vectors.take().is_empty(), "it was masked");
-    bench.write(EIMS, 1 << 2);
-    assert_eq!(bench.vectors.take(), [2], "and is there still");
+    harness.poll();
+    assert!(harness.vectors.take().is_empty(), "it was masked");
+    harness.write(EIMS, 1 << 2);
+    assert_eq!(harness.vectors.take(), [2], "and is there still");
 }
 
 #[test]
 fn a_message_that_was_held_back_clears_and_masks_as_any_other() {
-    let (clock, bench) = Clock::bench();
-    bench.write(GPIE, MSIX | EIAME);
-    bench.write(eitr(2), 10 << 3);
-    cause(&bench, 2);
-    bench.write(EIAM_EX, 1 << 2);
-    cause(&bench, 2);
-    assert_eq!(bench.read(EICS) & 1 << 2, 1 << 2, "it is pending");
-    assert_eq!(bench.read(EIMS_EX) & 1 << 2, 1 << 2, "and not masked before its message is sent");
+    let (clock, harness) = Clock::harness();
+    harness.write(GPIE, MSIX | EIAME);
+    harness.write(eitr(2), 10 << 3);
+    cause(&harness, 2);
+    harness.write(EIAM_EX, 1 << 2);
+    cause(&harness, 2);
+    assert_eq!(harness.read(EICS) & 1 << 2, 1 << 2, "it is pending");
+    assert_eq!(harness.read(EIMS_EX) & 1 << 2, 1 << 2, "and not masked before its message is sent");
     clock.pass(1_000_000);
-    bench.poll();
-    assert_eq!(bench.vectors.take(), [2, 2]);
-    assert_eq!((bench.read(EICS) & 1 << 2, bench.read(EIMS_EX) & 1 << 2), (0, 0));
+    harness.poll();
+    assert_eq!(harness.vectors.take(), [2, 2]);
+    assert_eq!((harness.read(EICS) & 1 << 2, harness.read(EIMS_EX) & 1 << 2), (0, 0));
 }
 
 #[test]
 fn eitr_shows_what_is_left_and_is_written_with_or_without_its_counter() {
-    let (clock, bench) = Clock::bench();
-    let counter = |bench: &Bench| bench.read(eitr(2)) >> 21 & 0x7f;
-    bench.write(eitr(2), CNT_WDIS | 400 << 3);
-    assert_eq!(bench.read(eitr(2)), 400 << 3, "CNT_WDIS reads zero, and nothing counts yet");
-    cause(&bench, 2);
-    assert_eq!(counter(&bench), 100, "the upper 7 of 9 bits");
+    let (clock, harness) = Clock::harness();
+    let counter = |harness: &Harness| harness.read(eitr(2)) >> 21 & 0x7f;
+    harness.write(eitr(2), CNT_WDIS | 400 << 3);
+    assert_eq!(harness.read(eitr(2)), 400 << 3, "CNT_WDIS reads zero, and nothing counts yet");
+    cause(&harness, 2);
+    assert_eq!(counter(&harness), 100, "the upper 7 of 9 bits");
     clock.pass(200 * 2048);
-    assert_eq!(counter(&bench), 50);
-    cause(&bench, 2);
-    assert_eq!(bench.vectors.take(), [2]);
-    bench.write(eitr(2), CNT_WDIS | 10 << 3);
-    assert_eq!((counter(&bench), bench.read(eitr(2)) & 0xfff), (50, 10 << 3), "the counter goes on");
-    assert!(bench.vectors.take().is_empty());
-    bench.write(eitr(2), 400 << 3);
-    assert_eq!(bench.vectors.take(), [2], "with the counter written to zero, what waits comes at once");
-    bench.write(eitr(2), 25 << 21 | 400 << 3);
-    cause(&bench, 2);
+    assert_eq!(counter(&harness), 50);
+    cause(&harness, 2);
+    assert_eq!(harness.vectors.take(), [2]);
+    harness.write(eitr(2), CNT_WDIS | 10 << 3);
+    assert_eq!((counter(&harness), harness.read(eitr(2)) & 0xfff), (50, 10 << 3), "the counter goes on");
+    assert!(harness.vectors.take().is_empty());
+    harness.write(eitr(2), 400 << 3);
+    assert_eq!(harness.vectors.take(), [2], "with the counter written to zero, what waits comes at once");
+    harness.write(eitr(2), 25 << 21 | 400 << 3);
+    cause(&harness, 2);
     clock.pass(100 * 2048 - 1);
-    bench.poll();
-    assert!(bench.vectors.take().is_empty(), "a counter that was written holds back too");
+    harness.poll();
+    assert!(harness.vectors.take().is_empty(), "a counter that was written holds back too");
     clock.pass(1);
-    bench.poll();
-    assert_eq!(bench.vectors.take(), [2]);
-    cause(&bench, 2);
-    bench.write(eitr(2), CNT_WDIS);
-    assert_eq!(bench.vectors.take(), [2], "without an interval there is no throttle");
-    bench.write(eitr(100), 5 << 3);
-    assert_eq!(bench.read(eitr(100)), 5 << 3, "the throttles of virtual functions store");
+    harness.poll();
+    assert_eq!(harness.vectors.take(), [2]);
+    cause(&harness, 2);
+    harness.write(eitr(2), CNT_WDIS);
+    assert_eq!(harness.vectors.take(), [2], "without an interval there is no throttle");
+    harness.write(eitr(100), 5 << 3);
+    assert_eq!(harness.read(eitr(100)), 5 << 3, "the throttles of virtual functions store");
 }
 
 #[test]
 fn other_causes_wait_for_the_throttle_of_their_vector() {
-    let (clock, bench) = Clock::bench();
-    bench.write(IVAR_MISC, (0x80 | 33) << 8);
-    bench.write(EIMS, LSC);
-    bench.write(eitr(33), 10 << 3);
-    bench.write(EICS, LSC);
-    assert_eq!(bench.vectors.take(), [33]);
-    bench.read(EICR);
-    bench.write(EICS, LSC);
-    assert!(bench.vectors.take().is_empty());
+    let (clock, harness) = Clock::harness();
+    harness.write(IVAR_MISC, (0x80 | 33) << 8);
+    harness.write(EIMS, LSC);
+    harness.write(eitr(33), 10 << 3);
+    harness.write(EICS, LSC);
+    assert_eq!(harness.vectors.take(), [33]);
+    harness.read(EICR);
+    harness.write(EICS, LSC);
+    assert!(harness.vectors.take().is_empty());
     clock.pass(10 * 2048);
-    bench.poll();
-    assert_eq!(bench.vectors.take(), [33]);
+    harness.poll();
+    assert_eq!(harness.vectors.take(), [33]);
     for (register, why) in [(EICR, "cleared"), (EIMC, "masked")] {
-        bench.write(EIMS, LSC);
+        harness.write(EIMS, LSC);
         for _ in 0..2 {
-            bench.write(EICR, LSC);
-            bench.write(EICS, LSC);
+            harness.write(EICR, LSC);
+            harness.write(EICS, LSC);
         }
-        let _first = bench.vectors.take();
-        bench.write(register, LSC);
+        let _first = harness.vectors.take();
+        harness.write(register, LSC);
         clock.pass(10 * 2048);
-        bench.poll();
-        assert!(bench.vectors.take().is_empty(), "it was {why} while it was held back");
+        harness.poll();
+        assert!(harness.vectors.take().is_empty(), "it was {why} while it was held back");
     }
 }
 
 #[test]
 fn without_msix_the_first_throttle_is_that_of_all() {
-    let (clock, bench) = Clock::bench();
-    bench.write(GPIE, 0);
-    bench.write(EIMC, u32::MAX);
-    bench.write(EIMS, 0b11);
-    bench.write(eitr(0), 10 << 3);
-    bench.write(eitr(1), 500 << 3);
-    bench.write(EICS, 0b01);
-    assert_eq!(bench.vectors.take(), [0]);
-    bench.read(EICR);
-    bench.write(EICS, 0b10);
-    assert!(bench.vectors.take().is_empty());
-    bench.write(EICR, 0b10);
+    let (clock, harness) = Clock::harness();
+    harness.write(GPIE, 0);
+    harness.write(EIMC, u32::MAX);
+    harness.write(EIMS, 0b11);
+    harness.write(eitr(0), 10 << 3);
+    harness.write(eitr(1), 500 << 3);
+    harness.write(EICS, 0b01);
+    assert_eq!(harness.vectors.take(), [0]);
+    harness.read(EICR);
+    harness.write(EICS, 0b10);
+    assert!(harness.vectors.take().is_empty());
+    harness.write(EICR, 0b10);
     clock.pass(10 * 2048);
-    bench.poll();
-    assert!(bench.vectors.take().is_empty(), "it was cleared");
-    bench.write(EICS, 0b10);
-    assert_eq!(bench.vectors.take(), [0]);
-    bench.read(EICR);
-    bench.write(EICS, 0b01);
+    harness.poll();
+    assert!(harness.vectors.take().is_empty(), "it was cleared");
+    harness.write(EICS, 0b10);
+    assert_eq!(harness.vectors.take(), [0]);
+    harness.read(EICR);
+    harness.write(EICS, 0b01);
     clock.pass(10 * 2048);
-    bench.poll();
-    assert_eq!(bench.vectors.take(), [0], "what waited comes when the interval is over");
+    harness.poll();
+    assert_eq!(harness.vectors.take(), [0], "what waited comes when the interval is over");
 }
 
 #[test]
 fn a_reset_ends_throttles_and_forgets_what_they_held_back() {
-    let (_, bench) = Clock::bench();
-    bench.write(eitr(2), 500 << 3);
-    cause(&bench, 2);
-    cause(&bench, 2);
-    assert_eq!(bench.vectors.take(), [2]);
-    bench.write(CTRL, 1 << 26);
-    assert_eq!(bench.read(eitr(2)), 0);
-    bench.poll();
-    bench.write(GPIE, MSIX);
-    bench.write(EIMS_EX, 1 << 2);
-    bench.write(eitr(2), CNT_WDIS | 500 << 3);
-    bench.poll();
-    assert!(bench.vectors.take().is_empty());
-    cause(&bench, 2);
-    assert_eq!(bench.vectors.take(), [2]);
+    let (_, harness) = Clock::harness();
+    harness.write(eitr(2), 500 << 3);
+    cause(&harness, 2);
+    cause(&harness, 2);
+    assert_eq!(harness.vectors.take(), [2]);
+    harness.write(CTRL, 1 << 26);
+    assert_eq!(harness.read(eitr(2)), 0);
+    harness.poll();
+    harness.write(GPIE, MSIX);
+    harness.write(EIMS_EX, 1 << 2);
+    harness.write(eitr(2), CNT_WDIS | 500 << 3);
+    harness.poll();
+    assert!(harness.vectors.take().is_empty());
+    cause(&harness, 2);
+    assert_eq!(harness.vectors.take(), [2]);
 }
 
 #[test]
 fn a_device_without_throttles_reads_no_clock() {
-    let (bench, _, _) = Bench::running_with(|builder| builder.clock(|| panic!("the clock was read")));
-    bench.write(GPIE, MSIX);
-    allocate(&bench, 2, 3);
-    bench.write(EIMS_EX, 0xf);
-    bench.read(EICR);
-    bench.arrives(&own(60, 1));
-    bench.poll();
-    assert_eq!(bench.vectors.take(), [2]);
+    let (harness, _, _) = Harness::running_with(|builder| builder.clock(|| panic!("the clock was read")));
+    harness.write(GPIE, MSIX);
+    allocate(&harness, 2, 3);
+    harness.write(EIMS_EX, 0xf);
+    harness.read(EICR);
+    harness.arrives(&own(60, 1));
+    harness.poll();
+    assert_eq!(harness.vectors.take(), [2]);
 }
 
 #[test]
 fn odd_queues_have_the_upper_half_of_ivar() {
-    let (bench, _, _) = Bench::running();
-    let mut tx = bench.tx_ring(1, 32);
-    bench.write(IVAR, 0x80 | 1 | (0x80 | 2) << 8 | (0x80 | 3) << 16 | (0x80 | 4) << 24);
-    bench.read(EICR);
-    tx.send(&bench, &own(60, 1));
-    bench.poll();
-    assert_eq!(bench.read(EICR), 1 << 4);
+    let (harness, _, _) = Harness::running();
+    let mut tx = harness.tx_ring(1, 32);
+    harness.write(IVAR, 0x80 | 1 | (0x80 | 2) << 8 | (0x80 | 3) << 16 | (0x80 | 4) << 24);
+    harness.read(EICR);
+    tx.send(&harness, &own(60, 1));
+    harness.poll();
+    assert_eq!(harness.read(EICR), 1 << 4);
 }
 
 #[test]
 fn without_msix_ivar_chooses_among_sixteen_causes() {
-    let (bench, _, _) = Bench::running();
-    allocate(&bench, 0x23, 5);
-    bench.read(EICR);
-    bench.arrives(&own(60, 1));
-    bench.poll();
-    assert_eq!(bench.read(EICR), 1 << 3, "the upper bits of an entry mean something with MSI-X only");
+    let (harness, _, _) = Harness::running();
+    allocate(&harness, 0x23, 5);
+    harness.read(EICR);
+    harness.arrives(&own(60, 1));
+    harness.poll();
+    assert_eq!(harness.read(EICR), 1 << 3, "the upper bits of an entry mean something with MSI-X only");
 }
 
 #[test]
 fn with_msix_the_tcp_timer_and_the_other_causes_have_a_vector_each_if_it_is_valid() {
     const TCP_TIMER: u32 = 1 << 30;
-    let bench = Bench::new();
-    bench.write(GPIE, MSIX);
-    bench.write(EIMS, TCP_TIMER | LSC);
+    let harness = Harness::new();
+    harness.write(GPIE, MSIX);
+    harness.write(EIMS, TCP_TIMER | LSC);
     for (misc, timer, other) in [
         (0x80 | 9 | (0x80 | 10) << 8, vec![9], vec![10]),
         (9 | (0x80 | 10) << 8, vec![], vec![10]),
         (0x80 | 9 | 10 << 8, vec![9], vec![]),
     ] {
-        bench.write(IVAR_MISC, misc);
-        bench.read(EICR);
-        bench.write(EICS, TCP_TIMER);
-        assert_eq!(bench.vectors.take(), timer, "{misc:#x}");
-        bench.write(EICS, LSC);
-        assert_eq!(bench.vectors.take(), other, "{misc:#x}");
-        bench.write(EICS, LSC);
-        assert!(bench.vectors.take().is_empty(), "it is pending already");
+        harness.write(IVAR_MISC, misc);
+        harness.read(EICR);
+        harness.write(EICS, TCP_TIMER);
+        assert_eq!(harness.vectors.take(), timer, "{misc:#x}");
+        harness.write(EICS, LSC);
+        assert_eq!(harness.vectors.take(), other, "{misc:#x}");
+        harness.write(EICS, LSC);
+        assert!(harness.vectors.take().is_empty(), "it is pending already");
     }
 }
 
 #[test]
 fn with_msix_messages_clear_and_mask_other_causes_and_those_beyond_eicr() {
-    let bench = Bench::new();
-    bench.write(GPIE, MSIX | EIAME);
-    bench.write(IVAR_MISC, (0x80 | 33) << 8);
-    bench.write(EIAC, LSC);
-    bench.write(EIMS, LSC);
-    bench.write(EICS, LSC);
-    assert_eq!((bench.vectors.take(), bench.read(EICS)), (vec![33], 0), "EIAC has other causes, too");
-    bench.write(EIAM, LSC | 1 << 3);
-    bench.write(EICS, LSC);
-    assert_eq!((bench.vectors.take(), bench.read(EIMS)), (vec![33], 0), "and EIAM");
-    bench.write(EIMS, 1 << 3);
-    bench.write(EICS, 1 << 3);
-    assert_eq!((bench.vectors.take(), bench.read(EIMS)), (vec![3], 0), "EIAM has the low causes of queues");
-    bench.write(EIMS_EX + 4, 1 << 8);
+    let harness = Harness::new();
+    harness.write(GPIE, MSIX | EIAME);
+    harness.write(IVAR_MISC, (0x80 | 33) << 8);
+    harness.write(EIAC, LSC);
+    harness.write(EIMS, LSC);
+    harness.write(EICS, LSC);
+    assert_eq!((harness.vectors.take(), harness.read(EICS)), (vec![33], 0), "EIAC has other causes, too");
+    harness.write(EIAM, LSC | 1 << 3);
+    harness.write(EICS, LSC);
+    assert_eq!((harness.vectors.take(), harness.read(EIMS)), (vec![33], 0), "and EIAM");
+    harness.write(EIMS, 1 << 3);
+    harness.write(EICS, 1 << 3);
+    assert_eq!(
+        (harness.vectors.take(), harness.read(EIMS)),
+        (vec![3], 0),
+        "EIAM has the low causes of queues"
+    );
+    harness.write(EIMS_EX + 4, 1 << 8);
     for _ in 0..2 {
-        bench.write(EICS_EX + 4, 1 << 8);
-        assert_eq!(bench.vectors.take(), [40]);
-        assert_eq!(bench.read(EICS_EX + 4), 0, "causes that EICR does not show clear by themselves");
+        harness.write(EICS_EX + 4, 1 << 8);
+        assert_eq!(harness.vectors.take(), [40]);
+        assert_eq!(harness.read(EICS_EX + 4), 0, "causes that EICR does not show clear by themselves");
     }
 }
 
 #[test]
 fn without_eiame_messages_mask_nothing() {
-    let bench = Bench::new();
-    bench.write(GPIE, MSIX);
-    bench.write(EIAM_EX, 1 << 2);
-    bench.write(EIMS_EX, 1 << 2);
-    bench.write(EICS, 1 << 2);
-    assert_eq!((bench.vectors.take(), bench.read(EIMS_EX)), (vec![2], 1 << 2));
+    let harness = Harness::new();
+    harness.write(GPIE, MSIX);
+    harness.write(EIAM_EX, 1 << 2);
+    harness.write(EIMS_EX, 1 << 2);
+    harness.write(EICS, 1 << 2);
+    assert_eq!((harness.vectors.take(), harness.read(EIMS_EX)), (vec![2], 1 << 2));
 }
 
 #[test]
 fn with_msix_a_cause_that_is_pending_sends_no_other_message() {
-    let bench = Bench::new();
-    bench.write(GPIE, MSIX);
-    bench.write(EIMS_EX, 1 << 2);
-    bench.write(EICS, 1 << 2);
-    bench.write(EICS, 1 << 2);
-    assert_eq!(bench.vectors.take(), [2]);
-    bench.write(EICR, 1 << 2);
-    bench.write(EICS, 1 << 2);
-    assert_eq!(bench.vectors.take(), [2]);
+    let harness = Harness::new();
+    harness.write(GPIE, MSIX);
+    harness.write(EIMS_EX, 1 << 2);
+    harness.write(EICS, 1 << 2);
+    harness.write(EICS, 1 << 2);
+    assert_eq!(harness.vectors.take(), [2]);
+    harness.write(EICR, 1 << 2);
+    harness.write(EICS, 1 << 2);
+    assert_eq!(harness.vectors.take(), [2]);
 }
 
 #[test]
 fn with_msix_masked_causes_send_no_message() {
-    let bench = Bench::new();
-    bench.write(GPIE, MSIX);
-    bench.write(EICS, 1 << 2);
-    assert!(bench.vectors.take().is_empty());
+    let harness = Harness::new();
+    harness.write(GPIE, MSIX);
+    harness.write(EICS, 1 << 2);
+    assert!(harness.vectors.take().is_empty());
 }
 
 #[test]
@@ -551,9 +556,9 @@ fn the_level_of_the_pin_is_told() {
         }
     }
     let pin = Pin::default();
-    let bench = Bench::with(|builder| builder.irq(Box::new(pin.clone())));
-    bench.write(EIMS, 1);
-    bench.write(EICS, 1);
-    bench.read(EICR);
+    let harness = Harness::with(|builder| builder.irq(Box::new(pin.clone())));
+    harness.write(EIMS, 1);
+    harness.write(EICS, 1);
+    harness.read(EICR);
     assert_eq!(*pin.0.lock().unwrap(), [true, false]);
 }

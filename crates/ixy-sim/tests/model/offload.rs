@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use ixy_dma::Iova;
 
-use crate::bench::*;
+use crate::harness::*;
 
 const IXSM: u64 = 1 << 40;
 const TXSM: u64 = 1 << 41;
@@ -46,37 +46,37 @@ fn context(ip: u64, ipv4: bool, l4: u64, vlan: u64) -> (u64, u64) {
 
 #[test]
 fn the_checksum_of_sctp_is_inserted() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     for ipv4 in [true, false] {
         let (packet, whole) = sctp(ipv4);
         let (low, high) = context(if ipv4 { 20 } else { 40 }, ipv4, 2, 0);
         tx.put(low, high);
-        tx.data(&bench, &packet, ALL | TXSM);
-        tx.ring(&bench);
-        bench.poll();
-        assert_eq!(bench.sent(), [whole], "IPv4: {ipv4}");
+        tx.data(&harness, &packet, ALL | TXSM);
+        tx.ring(&harness);
+        harness.poll();
+        assert_eq!(harness.sent(), [whole], "IPv4: {ipv4}");
     }
     let (packet, _) = sctp(true);
-    tx.data(&bench, &packet[..14 + 40 + 11], ALL | TXSM);
-    tx.ring(&bench);
-    bench.poll();
-    assert_eq!((bench.nic.bad_descriptors(), bench.sent().len()), (1, 0), "the header is cut");
+    tx.data(&harness, &packet[..14 + 40 + 11], ALL | TXSM);
+    tx.ring(&harness);
+    harness.poll();
+    assert_eq!((harness.nic.bad_descriptors(), harness.sent().len()), (1, 0), "the header is cut");
 }
 
 #[test]
 fn the_checksum_of_sctp_is_checked() {
     const L4CS: u64 = 1 << 5;
     const L4E: u64 = 1 << 30;
-    let (bench, mut ring, _) = Bench::running();
+    let (harness, mut ring, _) = Harness::running();
     for ipv4 in [true, false] {
         let (without, mut whole) = sctp(ipv4);
         let mut bad = whole.clone();
         *bad.last_mut().unwrap() ^= 0x80;
         whole.resize(whole.len() + 6, 0xee); // padding is none of SCTP's
         for (frame, verdict) in [(whole, L4CS), (bad, L4CS | L4E), (without, L4CS | L4E)] {
-            bench.arrives(&frame);
-            bench.poll();
-            let (words, _) = ring.take(&bench).unwrap();
+            harness.arrives(&frame);
+            harness.poll();
+            let (words, _) = ring.take(&harness).unwrap();
             assert_eq!(words[1] & (L4CS | L4E), verdict, "IPv4: {ipv4}");
         }
     }
@@ -84,48 +84,48 @@ fn the_checksum_of_sctp_is_checked() {
 
 #[test]
 fn tags_have_the_type_that_the_transmitter_is_told() {
-    let (bench, _, mut tx) = Bench::running();
-    assert_eq!(bench.read(DMATXCTL) >> 16, 0x8100, "after a reset");
+    let (harness, _, mut tx) = Harness::running();
+    assert_eq!(harness.read(DMATXCTL) >> 16, 0x8100, "after a reset");
     let (low, high) = context(0, false, 0, 0x3123);
     for (kind, bytes) in [(0x8100, [0x81, 0x00]), (0x88a8, [0x88, 0xa8])] {
-        bench.write(DMATXCTL, kind << 16 | 1);
+        harness.write(DMATXCTL, kind << 16 | 1);
         tx.put(low, high);
-        tx.data(&bench, &own(60, 1), ALL | VLE);
+        tx.data(&harness, &own(60, 1), ALL | VLE);
         let iova = Iova(tx.buffers.iova().0 + u64::from(tx.tail) * 2048);
-        assert!(bench.view().write(iova, &own(60, 1)));
+        assert!(harness.view().write(iova, &own(60, 1)));
         tx.put(iova.0, ALL | VLE | 0x3123 << 48 | 60);
-        tx.ring(&bench);
-        bench.poll();
+        tx.ring(&harness);
+        harness.poll();
         let mut expected = own(60, 1);
         expected.splice(12..12, [bytes[0], bytes[1], 0x31, 0x23]);
-        assert_eq!(bench.sent(), [expected.clone(), expected], "advanced and legacy");
+        assert_eq!(harness.sent(), [expected.clone(), expected], "advanced and legacy");
     }
 }
 
 #[test]
 fn with_double_vlan_tags_go_behind_the_outer_one() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.set(DMATXCTL, 1 << 3);
+    let (harness, _, mut tx) = Harness::running();
+    harness.set(DMATXCTL, 1 << 3);
     let (low, high) = context(0, false, 0, 0x3123);
     let mut frame = own(80, 1);
     frame.splice(12..12, [0x88, 0xa8, 0, 1]);
     tx.put(low, high);
-    tx.data(&bench, &frame, ALL | VLE);
-    tx.ring(&bench);
-    bench.poll();
+    tx.data(&harness, &frame, ALL | VLE);
+    tx.ring(&harness);
+    harness.poll();
     frame.splice(16..16, [0x81, 0x00, 0x31, 0x23]);
-    assert_eq!(bench.sent(), [frame]);
+    assert_eq!(harness.sent(), [frame]);
 }
 
 #[test]
 fn a_tagged_frame_is_padded_after_its_tag_is_in() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let (low, high) = context(0, false, 0, 7);
     tx.put(low, high);
-    tx.data(&bench, &own(40, 1), ALL | VLE);
-    tx.ring(&bench);
-    bench.poll();
-    let sent = bench.sent();
+    tx.data(&harness, &own(40, 1), ALL | VLE);
+    tx.ring(&harness);
+    harness.poll();
+    let sent = harness.sent();
     assert_eq!(sent[0].len(), 60);
     assert_eq!((&sent[0][16..44], &sent[0][44..]), (&own(40, 1)[12..], &[0; 16][..]));
 }
@@ -146,7 +146,7 @@ fn udp6(seed: u16, payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_udp_checksum_of_zero_is_sent_as_all_ones_and_a_tcp_one_as_it_is() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     // The header and these bytes sum to all ones: 1 + 2 + 12 + seed.
     let packet = udp6(0xffff - 15, &[0; 4]);
     for (l4, at, expected) in [(0, 60, [0xff, 0xff]), (1, 70, [0, 0])] {
@@ -154,60 +154,60 @@ fn a_udp_checksum_of_zero_is_sent_as_all_ones_and_a_tcp_one_as_it_is() {
         tx.put(low, high);
         let mut packet = packet.clone();
         packet.resize(80, 0);
-        tx.data(&bench, &packet, ALL | TXSM);
-        tx.ring(&bench);
-        bench.poll();
-        assert_eq!(bench.sent()[0][at..at + 2], expected, "L4T {l4}");
+        tx.data(&harness, &packet, ALL | TXSM);
+        tx.ring(&harness);
+        harness.poll();
+        assert_eq!(harness.sent()[0][at..at + 2], expected, "L4T {l4}");
     }
 }
 
 #[test]
 fn ipv6_has_no_header_checksum_to_insert() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let packet = udp6(0x1234, &[1; 20]);
     let (low, high) = context(40, false, 0, 0);
     tx.put(low, high);
-    tx.data(&bench, &packet, ALL | IXSM);
-    tx.ring(&bench);
-    bench.poll();
-    assert_eq!(bench.sent(), [packet]);
+    tx.data(&harness, &packet, ALL | IXSM);
+    tx.ring(&harness);
+    harness.poll();
+    assert_eq!(harness.sent(), [packet]);
 }
 
 #[test]
 fn a_checked_context_changes_nothing_without_pools() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let (low, high) = context(20, true, 1, 5);
     tx.put(low, high);
-    tx.data(&bench, &own(60, 1), ALL | CC);
-    tx.ring(&bench);
-    bench.poll();
-    assert_eq!(bench.sent(), [own(60, 1)]);
+    tx.data(&harness, &own(60, 1), ALL | CC);
+    tx.ring(&harness);
+    harness.poll();
+    assert_eq!(harness.sent(), [own(60, 1)]);
 }
 
 #[test]
 fn a_frame_has_at_most_40_descriptors() {
-    let (bench, _, _) = Bench::running();
-    let mut tx = bench.tx_ring(1, 64);
+    let (harness, _, _) = Harness::running();
+    let mut tx = harness.tx_ring(1, 64);
     for (parts, good) in [(40, true), (41, false), (40, true)] {
         let whole = own(parts * 5, parts as u8);
         for (n, part) in whole.chunks(5).enumerate() {
             let last = if n + 1 == parts { EOP | RS } else { 0 };
-            tx.data(&bench, part, last | if n == 0 { IFCS } else { 0 });
+            tx.data(&harness, part, last | if n == 0 { IFCS } else { 0 });
         }
-        tx.ring(&bench);
-        bench.poll();
-        assert_eq!(bench.sent(), if good { vec![whole] } else { vec![] }, "{parts}");
+        tx.ring(&harness);
+        harness.poll();
+        assert_eq!(harness.sent(), if good { vec![whole] } else { vec![] }, "{parts}");
     }
-    assert_eq!(bench.nic.bad_descriptors(), 1);
+    assert_eq!(harness.nic.bad_descriptors(), 1);
 }
 
 #[test]
 fn a_frame_has_at_most_15872_bytes_however_they_are_cut() {
-    let (bench, _, mut tx) = Bench::running();
-    let memory = bench.memory(16_384);
+    let (harness, _, mut tx) = Harness::running();
+    let memory = harness.memory(16_384);
     for (len, good) in [(9014, true), (15_872, true), (15_873, false)] {
         let whole = own(len, 3);
-        assert!(bench.view().write(memory.iova(), &whole));
+        assert!(harness.view().write(memory.iova(), &whole));
         for cut in [len, 2048, 15_000] {
             let ends: Vec<usize> = (1..).map(|n| n * cut).take_while(|&end| end < len).chain([len]).collect();
             let mut start = 0;
@@ -216,17 +216,17 @@ fn a_frame_has_at_most_15872_bytes_however_they_are_cut() {
                 tx.put(memory.iova().0 + start as u64, DATA | IFCS | last | (end - start) as u64);
                 start = end;
             }
-            tx.ring(&bench);
-            bench.poll();
-            assert_eq!(bench.sent(), if good { vec![whole.clone()] } else { vec![] }, "{len}, {cut}");
+            tx.ring(&harness);
+            harness.poll();
+            assert_eq!(harness.sent(), if good { vec![whole.clone()] } else { vec![] }, "{len}, {cut}");
         }
     }
-    assert_eq!(bench.nic.bad_descriptors(), 3);
+    assert_eq!(harness.nic.bad_descriptors(), 3);
 }
 
 #[test]
 fn kinds_of_descriptors_do_not_mix_inside_of_a_frame() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let iova = tx.buffers.iova().0;
     let legacy = 30;
     let (_, context) = context(20, true, 1, 0);
@@ -239,22 +239,22 @@ fn kinds_of_descriptors_do_not_mix_inside_of_a_frame() {
     for (n, (why, first, second)) in others.into_iter().enumerate() {
         tx.put(iova, first);
         let last = tx.put(iova, second);
-        let good = tx.send(&bench, &own(60, 1));
-        bench.poll();
-        assert_eq!(bench.sent(), [own(60, 1)], "{why}");
+        let good = tx.send(&harness, &own(60, 1));
+        harness.poll();
+        assert_eq!(harness.sent(), [own(60, 1)], "{why}");
         assert!(tx.done(last) && tx.done(good), "{why}");
-        assert_eq!(bench.nic.bad_descriptors(), n as u64 + 1, "{why}");
+        assert_eq!(harness.nic.bad_descriptors(), n as u64 + 1, "{why}");
     }
 }
 
 #[test]
 fn a_context_is_reported_only_where_it_asks_for_it() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let (low, high) = context(20, true, 1, 0);
     let silent = tx.put(low, high);
     let reported = tx.put(low, high | RS);
-    tx.ring(&bench);
-    bench.poll();
+    tx.ring(&harness);
+    harness.poll();
     assert!(!tx.done(silent) && tx.done(reported));
     assert_eq!(
         u64::from_le(tx.ring.words()[silent as usize * 2].load(Ordering::Relaxed)),

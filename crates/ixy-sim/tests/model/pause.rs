@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::bench::*;
+use crate::harness::*;
 
 const FCTTV: u32 = 0x03200;
 const FCRTL: u32 = 0x03220;
@@ -42,263 +42,267 @@ fn pause(time: u16) -> Vec<u8> {
 }
 
 /// A device whose clock, in nanoseconds, moves only when it is told to.
-fn running() -> (Bench, RxRing, TxRing, Arc<AtomicU64>) {
+fn running() -> (Harness, RxRing, TxRing, Arc<AtomicU64>) {
     let clock = Arc::new(AtomicU64::new(1_000_000));
     let shared = Arc::clone(&clock);
     let now = move || Duration::from_nanos(shared.load(Ordering::Relaxed));
-    let (bench, rx, tx) = Bench::running_with(|builder| builder.clock(now));
-    (bench, rx, tx, clock)
+    let (harness, rx, tx) = Harness::running_with(|builder| builder.clock(now));
+    (harness, rx, tx, clock)
 }
 
-fn received(bench: &Bench) -> (u32, u32) {
-    (bench.read(LXONRXCNT), bench.read(LXOFFRXCNT))
+fn received(harness: &Harness) -> (u32, u32) {
+    (harness.read(LXONRXCNT), harness.read(LXOFFRXCNT))
 }
 
 #[test]
 fn a_pause_stops_the_transmitter_for_its_time() {
     for destination in [GROUP, MAC] {
-        let (bench, mut ring, mut tx, clock) = running();
-        bench.write(MFLCN, RFCE | DPF);
-        bench.arrives(&control(destination, [2, 0, 0, 0, 0, 9], 1, 100));
-        bench.poll();
-        let at = tx.send(&bench, &own(60, 1));
-        bench.poll();
+        let (harness, mut ring, mut tx, clock) = running();
+        harness.write(MFLCN, RFCE | DPF);
+        harness.arrives(&control(destination, [2, 0, 0, 0, 0, 9], 1, 100));
+        harness.poll();
+        let at = tx.send(&harness, &own(60, 1));
+        harness.poll();
         // 100 times 512 bits at 10 Gbit/s.
         clock.fetch_add(5119, Ordering::Relaxed);
-        bench.poll();
-        assert!(bench.sent().is_empty() && !tx.done(at));
+        harness.poll();
+        assert!(harness.sent().is_empty() && !tx.done(at));
         clock.fetch_add(1, Ordering::Relaxed);
-        bench.poll();
-        assert_eq!(bench.sent(), [own(60, 1)]);
-        assert_eq!(received(&bench), (0, 1));
-        assert!(ring.take(&bench).is_none(), "the host does not get it");
-        assert_eq!((bench.read(TPR), bench.read(GPRC)), (1, 0), "it is counted in the totals");
+        harness.poll();
+        assert_eq!(harness.sent(), [own(60, 1)]);
+        assert_eq!(received(&harness), (0, 1));
+        assert!(ring.take(&harness).is_none(), "the host does not get it");
+        assert_eq!((harness.read(TPR), harness.read(GPRC)), (1, 0), "it is counted in the totals");
     }
 }
 
 #[test]
 fn a_pause_without_time_ends_it_and_another_one_prolongs_it() {
-    let (bench, _, mut tx, clock) = running();
-    bench.write(MFLCN, RFCE | DPF);
-    bench.arrives(&pause(100));
-    bench.poll();
-    tx.send(&bench, &own(60, 1));
+    let (harness, _, mut tx, clock) = running();
+    harness.write(MFLCN, RFCE | DPF);
+    harness.arrives(&pause(100));
+    harness.poll();
+    tx.send(&harness, &own(60, 1));
     clock.fetch_add(5000, Ordering::Relaxed);
-    bench.arrives(&pause(0xffff));
-    bench.poll();
+    harness.arrives(&pause(0xffff));
+    harness.poll();
     clock.fetch_add(65535 * 512 / 10 - 1, Ordering::Relaxed);
-    bench.poll();
-    assert!(bench.sent().is_empty());
-    bench.arrives(&pause(0));
-    bench.poll();
-    bench.poll();
-    assert_eq!(bench.sent().len(), 1);
-    assert_eq!(received(&bench), (1, 2));
+    harness.poll();
+    assert!(harness.sent().is_empty());
+    harness.arrives(&pause(0));
+    harness.poll();
+    harness.poll();
+    assert_eq!(harness.sent().len(), 1);
+    assert_eq!(received(&harness), (1, 2));
 }
 
 #[test]
 fn a_frame_that_is_segmented_is_paused_in_the_middle() {
     const TSE: u64 = 1 << 31;
-    let (bench, _, mut tx, clock) = running();
-    bench.write(MFLCN, RFCE | DPF);
+    let (harness, _, mut tx, clock) = running();
+    harness.write(MFLCN, RFCE | DPF);
     tx.put(20 | 14 << 9, CONTEXT | 1 << 10 | 1 << 11 | 20 << 40 | 10 << 48);
-    assert!(bench.view().write(tx.buffers.iova(), &own(1054, 1)));
+    assert!(harness.view().write(tx.buffers.iova(), &own(1054, 1)));
     let at = tx.put(tx.buffers.iova().0, DATA | EOP | IFCS | RS | TSE | 1000 << 46 | 1054);
-    tx.ring(&bench);
-    bench.arrives(&pause(1));
-    bench.nic.poll();
-    let before = bench.sent().len();
+    tx.ring(&harness);
+    harness.arrives(&pause(1));
+    harness.nic.poll();
+    let before = harness.sent().len();
     assert!((1..100).contains(&before));
-    bench.poll();
-    assert!(bench.sent().is_empty());
+    harness.poll();
+    assert!(harness.sent().is_empty());
     clock.fetch_add(52, Ordering::Relaxed);
-    bench.poll();
-    assert_eq!(before + bench.sent().len(), 100);
+    harness.poll();
+    assert_eq!(before + harness.sent().len(), 100);
     assert!(tx.done(at));
 }
 
 #[test]
 fn without_rfce_a_pause_is_a_frame_as_any_other() {
-    let (bench, mut ring, mut tx, _) = running();
-    bench.write(MFLCN, DPF);
-    bench.arrives(&pause(100));
-    bench.poll();
-    tx.send(&bench, &own(60, 1));
-    bench.poll();
-    assert_eq!(bench.sent().len(), 1);
-    assert_eq!(ring.drain(&bench), [pause(100)]);
-    assert_eq!(received(&bench), (0, 0));
+    let (harness, mut ring, mut tx, _) = running();
+    harness.write(MFLCN, DPF);
+    harness.arrives(&pause(100));
+    harness.poll();
+    tx.send(&harness, &own(60, 1));
+    harness.poll();
+    assert_eq!(harness.sent().len(), 1);
+    assert_eq!(ring.drain(&harness), [pause(100)]);
+    assert_eq!(received(&harness), (0, 0));
 }
 
 #[test]
 fn without_dpf_the_host_gets_the_pause_that_is_obeyed() {
-    let (bench, mut ring, mut tx, _) = running();
-    bench.write(MFLCN, RFCE);
-    bench.arrives(&pause(100));
-    bench.poll();
-    tx.send(&bench, &own(60, 1));
-    bench.poll();
-    assert!(bench.sent().is_empty());
-    assert_eq!(ring.drain(&bench), [pause(100)]);
-    bench.write(FCTRL, 0);
-    bench.arrives(&pause(0));
-    bench.poll();
-    bench.poll();
-    assert!(ring.drain(&bench).is_empty(), "the address filter does not want it");
-    assert_eq!(bench.sent().len(), 1, "but the MAC does");
-    assert_eq!(received(&bench), (1, 1));
+    let (harness, mut ring, mut tx, _) = running();
+    harness.write(MFLCN, RFCE);
+    harness.arrives(&pause(100));
+    harness.poll();
+    tx.send(&harness, &own(60, 1));
+    harness.poll();
+    assert!(harness.sent().is_empty());
+    assert_eq!(ring.drain(&harness), [pause(100)]);
+    harness.write(FCTRL, 0);
+    harness.arrives(&pause(0));
+    harness.poll();
+    harness.poll();
+    assert!(ring.drain(&harness).is_empty(), "the address filter does not want it");
+    assert_eq!(harness.sent().len(), 1, "but the MAC does");
+    assert_eq!(received(&harness), (1, 1));
 }
 
 #[test]
 fn a_pause_for_the_host_that_waits_on_the_wire_is_counted_once() {
-    let (bench, _, _, _) = running();
-    bench.write(MFLCN, RFCE);
-    bench.write(RXDCTL, 0);
-    bench.far(|far| far.waits = true);
-    bench.arrives(&pause(100));
-    bench.poll();
-    bench.poll();
-    assert_eq!(received(&bench), (0, 0));
-    bench.rx_ring(0, 32);
-    bench.poll();
-    assert_eq!(received(&bench), (0, 1));
+    let (harness, _, _, _) = running();
+    harness.write(MFLCN, RFCE);
+    harness.write(RXDCTL, 0);
+    harness.far(|far| far.waits = true);
+    harness.arrives(&pause(100));
+    harness.poll();
+    harness.poll();
+    assert_eq!(received(&harness), (0, 0));
+    harness.rx_ring(0, 32);
+    harness.poll();
+    assert_eq!(received(&harness), (0, 1));
 }
 
 #[test]
 fn other_mac_control_frames_come_only_with_pmcf() {
-    let (bench, mut ring, _, _) = running();
+    let (harness, mut ring, _, _) = running();
     let other = control(GROUP, [2, 0, 0, 0, 0, 9], 0x0101, 5);
     let elsewhere = control([2, 9, 9, 9, 9, 9], [2, 0, 0, 0, 0, 9], 0x0101, 5);
-    bench.arrives(&other);
-    bench.arrives(&elsewhere);
-    bench.poll();
-    assert_eq!(ring.drain(&bench), [elsewhere], "the other is not for this MAC");
-    bench.write(MFLCN, PMCF);
-    bench.arrives(&other);
-    bench.poll();
-    assert_eq!(ring.drain(&bench), [other]);
+    harness.arrives(&other);
+    harness.arrives(&elsewhere);
+    harness.poll();
+    assert_eq!(ring.drain(&harness), [elsewhere], "the other is not for this MAC");
+    harness.write(MFLCN, PMCF);
+    harness.arrives(&other);
+    harness.poll();
+    assert_eq!(ring.drain(&harness), [other]);
 }
 
 #[test]
 fn a_pause_ends_with_the_link() {
-    let (bench, _, mut tx, _) = running();
-    bench.write(MFLCN, RFCE | DPF);
-    bench.arrives(&pause(0xffff));
-    bench.poll();
-    tx.send(&bench, &own(60, 1));
-    bench.far(|far| far.dark = true);
-    bench.poll();
-    bench.far(|far| far.dark = false);
-    bench.poll();
-    bench.poll();
-    assert_eq!(bench.sent().len(), 1);
+    let (harness, _, mut tx, _) = running();
+    harness.write(MFLCN, RFCE | DPF);
+    harness.arrives(&pause(0xffff));
+    harness.poll();
+    tx.send(&harness, &own(60, 1));
+    harness.far(|far| far.dark = true);
+    harness.poll();
+    harness.far(|far| far.dark = false);
+    harness.poll();
+    harness.poll();
+    assert_eq!(harness.sent().len(), 1);
 }
 
 /// A device that asks for pauses from 1024 bytes on, and takes them back at 512, with no descriptor to receive into. Frames of
 /// 128 bytes arrive.
-fn filling() -> (Bench, RxRing, Arc<AtomicU64>) {
-    let (bench, ring, _, clock) = running();
-    bench.write(FCCFG, 1 << 3);
-    bench.write(FCTTV, 0xeeee_0000 | 1000);
-    bench.write(FCRTH, FCEN | 1024);
-    bench.write(FCRTL, XONE | 512);
-    bench.write(RDT, bench.read(RDH));
-    (bench, ring, clock)
+fn filling() -> (Harness, RxRing, Arc<AtomicU64>) {
+    let (harness, ring, _, clock) = running();
+    harness.write(FCCFG, 1 << 3);
+    harness.write(FCTTV, 0xeeee_0000 | 1000);
+    harness.write(FCRTH, FCEN | 1024);
+    harness.write(FCRTL, XONE | 512);
+    harness.write(RDT, harness.read(RDH));
+    (harness, ring, clock)
 }
 
-fn fill(bench: &Bench, frames: usize) {
+fn fill(harness: &Harness, frames: usize) {
     for n in 0..frames {
-        bench.arrives(&own(128, n as u8));
+        harness.arrives(&own(128, n as u8));
     }
-    bench.poll();
+    harness.poll();
 }
 
 /// Lets `frames` of those that wait come in.
-fn drain(bench: &Bench, frames: u32) {
-    bench.write(RDT, (bench.read(RDH) + frames) % 32);
-    bench.poll();
+fn drain(harness: &Harness, frames: u32) {
+    harness.write(RDT, (harness.read(RDH) + frames) % 32);
+    harness.poll();
 }
 
 #[test]
 fn a_full_packet_buffer_asks_for_a_pause_and_takes_it_back_when_it_is_empty() {
-    let (bench, _ring, _) = filling();
-    fill(&bench, 7);
-    assert!(bench.sent().is_empty(), "896 bytes");
-    fill(&bench, 1);
-    assert_eq!(bench.sent(), [control(GROUP, MAC, 1, 1000)]);
-    fill(&bench, 5);
-    assert!(bench.sent().is_empty(), "once");
-    drain(&bench, 8);
-    assert!(bench.sent().is_empty(), "640 bytes");
-    drain(&bench, 1);
-    assert_eq!(bench.sent(), [control(GROUP, MAC, 1, 0)]);
-    fill(&bench, 4);
-    assert_eq!(bench.sent(), [control(GROUP, MAC, 1, 1000)], "again");
-    assert_eq!((bench.read(LXONTXC), bench.read(LXOFFTXC)), (1, 2));
-    assert_eq!((bench.read(GPTC), bench.read(PTC64), bench.read(MPTC)), (3, 3, 3), "counted as any other");
-    assert_eq!((bench.read(GOTCL), bench.read(QPTC)), (3 * 64, 0));
+    let (harness, _ring, _) = filling();
+    fill(&harness, 7);
+    assert!(harness.sent().is_empty(), "896 bytes");
+    fill(&harness, 1);
+    assert_eq!(harness.sent(), [control(GROUP, MAC, 1, 1000)]);
+    fill(&harness, 5);
+    assert!(harness.sent().is_empty(), "once");
+    drain(&harness, 8);
+    assert!(harness.sent().is_empty(), "640 bytes");
+    drain(&harness, 1);
+    assert_eq!(harness.sent(), [control(GROUP, MAC, 1, 0)]);
+    fill(&harness, 4);
+    assert_eq!(harness.sent(), [control(GROUP, MAC, 1, 1000)], "again");
+    assert_eq!((harness.read(LXONTXC), harness.read(LXOFFTXC)), (1, 2));
+    assert_eq!(
+        (harness.read(GPTC), harness.read(PTC64), harness.read(MPTC)),
+        (3, 3, 3),
+        "counted as any other"
+    );
+    assert_eq!((harness.read(GOTCL), harness.read(QPTC)), (3 * 64, 0));
 }
 
 #[test]
 fn a_pause_is_asked_for_again_in_time() {
-    let (bench, _ring, clock) = filling();
-    bench.write(FCRTV, 400);
-    fill(&bench, 8);
-    assert_eq!(bench.sent().len(), 1);
+    let (harness, _ring, clock) = filling();
+    harness.write(FCRTV, 400);
+    fill(&harness, 8);
+    assert_eq!(harness.sent().len(), 1);
     // 600 of 1000 times 51.2 ns.
     clock.fetch_add(30_719, Ordering::Relaxed);
-    bench.poll();
-    assert!(bench.sent().is_empty());
+    harness.poll();
+    assert!(harness.sent().is_empty());
     for _ in 0..2 {
         clock.fetch_add(1, Ordering::Relaxed);
-        bench.poll();
-        assert_eq!(bench.sent(), [control(GROUP, MAC, 1, 1000)]);
+        harness.poll();
+        assert_eq!(harness.sent(), [control(GROUP, MAC, 1, 1000)]);
         clock.fetch_add(30_719, Ordering::Relaxed);
     }
-    drain(&bench, 8);
-    bench.sent();
+    drain(&harness, 8);
+    harness.sent();
     clock.fetch_add(100_000, Ordering::Relaxed);
-    bench.poll();
-    assert!(bench.sent().is_empty(), "no more");
+    harness.poll();
+    assert!(harness.sent().is_empty(), "no more");
 }
 
 #[test]
 fn without_fcrtv_a_pause_is_not_asked_for_again_and_without_xone_not_taken_back() {
-    let (bench, _ring, clock) = filling();
-    bench.write(FCRTL, 512);
-    fill(&bench, 8);
+    let (harness, _ring, clock) = filling();
+    harness.write(FCRTL, 512);
+    fill(&harness, 8);
     clock.fetch_add(10_000_000, Ordering::Relaxed);
-    bench.poll();
-    drain(&bench, 8);
-    assert_eq!(bench.sent().len(), 1);
-    fill(&bench, 8);
-    assert_eq!(bench.sent().len(), 1, "the buffer was empty in between");
+    harness.poll();
+    drain(&harness, 8);
+    assert_eq!(harness.sent().len(), 1);
+    fill(&harness, 8);
+    assert_eq!(harness.sent().len(), 1, "the buffer was empty in between");
 }
 
 #[test]
 fn nothing_is_asked_for_where_that_is_off() {
     for (register, value) in [(FCCFG, 0), (FCCFG, 2 << 3), (FCRTH, 1024)] {
-        let (bench, _ring, _) = filling();
-        bench.write(register, value);
-        fill(&bench, 16);
-        assert!(bench.sent().is_empty(), "{register:#x}: {value:#x}");
+        let (harness, _ring, _) = filling();
+        harness.write(register, value);
+        fill(&harness, 16);
+        assert!(harness.sent().is_empty(), "{register:#x}: {value:#x}");
     }
-    let (bench, _ring, _) = filling();
-    bench.far(|far| far.waits = true);
-    fill(&bench, 16);
-    assert!(bench.sent().is_empty(), "frames wait on the wire instead");
+    let (harness, _ring, _) = filling();
+    harness.far(|far| far.waits = true);
+    fill(&harness, 16);
+    assert!(harness.sent().is_empty(), "frames wait on the wire instead");
 }
 
 #[test]
 fn a_pause_frame_waits_for_room_and_goes_out_in_a_pause() {
-    let (bench, _ring, _) = filling();
-    bench.write(MFLCN, RFCE | DPF);
-    bench.arrives(&pause(0xffff));
-    bench.far(|far| far.room = Some(0));
-    fill(&bench, 8);
-    assert_eq!(bench.read(LXOFFTXC), 0);
-    bench.far(|far| far.room = None);
-    bench.poll();
-    assert_eq!(bench.sent(), [control(GROUP, MAC, 1, 1000)]);
-    assert_eq!(bench.read(LXOFFTXC), 1);
+    let (harness, _ring, _) = filling();
+    harness.write(MFLCN, RFCE | DPF);
+    harness.arrives(&pause(0xffff));
+    harness.far(|far| far.room = Some(0));
+    fill(&harness, 8);
+    assert_eq!(harness.read(LXOFFTXC), 0);
+    harness.far(|far| far.room = None);
+    harness.poll();
+    assert_eq!(harness.sent(), [control(GROUP, MAC, 1, 1000)]);
+    assert_eq!(harness.read(LXOFFTXC), 1);
 }

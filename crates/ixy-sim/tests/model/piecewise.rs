@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use ixy_dma::{Iova, SimulatedDomain, View};
 use ixy_sim::{Dma, DmaView, Nic82599};
 
-use crate::bench::*;
+use crate::harness::*;
 
 /// A domain without whole rings.
 struct Piecewise(Arc<SimulatedDomain>);
@@ -44,7 +44,7 @@ impl DmaView for Pieces<'_> {
 }
 
 /// A device that sees its memory whole, or in pieces.
-fn bench(whole: bool) -> Bench {
+fn harness(whole: bool) -> Harness {
     let domain = Arc::new(SimulatedDomain::default());
     let wire = Cable::default();
     let builder = if whole {
@@ -55,7 +55,7 @@ fn bench(whole: bool) -> Bench {
     let nic = Arc::new(builder.mac(MAC).build());
     // SAFETY: ARMED-ONLY: no ring is enabled yet.
     unsafe { nic.start_bus_mastering() };
-    Bench { nic, wire, vectors: Vectors::default(), domain }
+    Harness { nic, wire, vectors: Vectors::default(), domain }
 }
 
 /// All that is to be seen of a device after some traffic in both directions.
@@ -75,60 +75,62 @@ fn seen(whole: bool) -> Seen {
     const TSE: u64 = 1 << 31;
     const TXSM: u64 = 1 << 41;
     const VLE: u64 = 1 << 30;
-    let bench = bench(whole);
-    bench.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
-    let mut rx = bench.rx_ring(0, 32);
-    let mut tx = bench.tx_ring(0, 32);
-    let mut grouped = bench.tx_ring(1, 32);
-    bench.write(TXDCTL + 0x40, ENABLE | 3 << 16);
-    let mut heads = bench.tx_ring(2, 32);
-    let head = bench.memory(64);
-    bench.write(TDWBAH + 0x80, (head.iova().0 >> 32) as u32);
-    bench.write(TDWBAL + 0x80, head.iova().0 as u32 | 1);
-    bench.write(SRRCTL, 1 << 25 | 1);
-    bench.write(RXCTRL, 1);
-    bench.set(DMATXCTL, 1);
+    let harness = harness(whole);
+    harness.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
+    let mut rx = harness.rx_ring(0, 32);
+    let mut tx = harness.tx_ring(0, 32);
+    let mut grouped = harness.tx_ring(1, 32);
+    harness.write(TXDCTL + 0x40, ENABLE | 3 << 16);
+    let mut heads = harness.tx_ring(2, 32);
+    let head = harness.memory(64);
+    harness.write(TDWBAH + 0x80, (head.iova().0 >> 32) as u32);
+    harness.write(TDWBAL + 0x80, head.iova().0 as u32 | 1);
+    harness.write(SRRCTL, 1 << 25 | 1);
+    harness.write(RXCTRL, 1);
+    harness.set(DMATXCTL, 1);
     let (mut done, mut received) = (Vec::new(), Vec::new());
     for n in 0..40_u8 {
         let mut reports = Vec::new();
         // A whole frame, one of three parts, one that makes no sense, and now and then one that is segmented.
-        reports.push(tx.send(&bench, &own(60 + usize::from(n), n)));
+        reports.push(tx.send(&harness, &own(60 + usize::from(n), n)));
         let frame = own(300, n);
-        tx.data(&bench, &frame[..100], IFCS);
-        tx.data(&bench, &frame[100..200], RS);
-        reports.push(tx.data(&bench, &frame[200..], EOP | RS));
+        tx.data(&harness, &frame[..100], IFCS);
+        tx.data(&harness, &frame[100..200], RS);
+        reports.push(tx.data(&harness, &frame[200..], EOP | RS));
         reports.push(tx.put(0x1000, DATA | EOP | IFCS | RS | 60));
         if n % 4 == 0 {
             tx.put(20 | 14 << 9 | 5 << 16, CONTEXT | 1 << 10 | 1 << 11 | 20 << 40 | 100 << 48);
             let payload = (900 - 54) << 46;
             let iova = tx.buffers.iova().0;
-            assert!(bench.view().write(Iova(iova), &own(900, n)));
+            assert!(harness.view().write(Iova(iova), &own(900, n)));
             reports.push(tx.put(iova, DATA | EOP | IFCS | RS | TSE | TXSM | VLE | payload | 900));
         }
-        tx.ring(&bench);
-        grouped.send(&bench, &own(61, n));
-        heads.send(&bench, &own(62, n));
+        tx.ring(&harness);
+        grouped.send(&harness, &own(61, n));
+        heads.send(&harness, &own(62, n));
         // Into one buffer, or two.
-        bench.arrives(&own(70 + 30 * usize::from(n), n));
-        bench.far(|far| far.room = Some(usize::from(n) % 5 * 4));
-        bench.nic.poll();
-        bench.far(|far| far.room = None);
-        bench.poll();
+        harness.arrives(&own(70 + 30 * usize::from(n), n));
+        harness.far(|far| far.room = Some(usize::from(n) % 5 * 4));
+        harness.nic.poll();
+        harness.far(|far| far.room = None);
+        harness.poll();
         done.extend(reports.into_iter().map(|at| tx.done(at)));
-        received.extend(std::iter::from_fn(|| rx.take(&bench)));
+        received.extend(std::iter::from_fn(|| rx.take(&harness)));
     }
     let words = [&tx.ring, &grouped.ring, &heads.ring].into_iter().flat_map(|ring| ring.words());
     // Addresses of buffers are the same in both: memory is given out in the same order.
     let load = |word: &AtomicU64| u64::from_le(word.load(std::sync::atomic::Ordering::Acquire));
     Seen {
-        sent: bench.sent(),
+        sent: harness.sent(),
         received,
         done,
         words: words.map(load).collect(),
         head: load(&head.words()[0]),
-        registers: [TDH, TDT, RDH, GPTC, GOTCL, GPRC, QPTC, QBTC_L].map(|offset| bench.read(offset)).to_vec(),
-        bad: bench.nic.bad_descriptors(),
-        faults: bench.domain.faults(),
+        registers: [TDH, TDT, RDH, GPTC, GOTCL, GPRC, QPTC, QBTC_L]
+            .map(|offset| harness.read(offset))
+            .to_vec(),
+        bad: harness.nic.bad_descriptors(),
+        faults: harness.domain.faults(),
     }
 }
 

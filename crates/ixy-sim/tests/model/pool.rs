@@ -1,6 +1,6 @@
 //! Pools: who receives a frame, what may be sent, and the switch between pools (sections 7.10.3 and 8.2.3.27).
 
-use crate::bench::*;
+use crate::harness::*;
 
 const PFVTCTL: u32 = 0x051B0;
 const PFVFRE: u32 = 0x051E0;
@@ -41,7 +41,7 @@ const NONE: [u32; 0] = [];
 
 /// A device with 64 pools of two queues, of which some have a receive ring at their first queue.
 struct Pools {
-    bench: Bench,
+    harness: Harness,
     rings: Vec<(u32, RxRing)>,
 }
 
@@ -52,20 +52,20 @@ impl Pools {
     /// The port takes everything, pool 0 is the default, all pools may receive and send. Alice's address is pool 2's, Bob's
     /// is pool 40's.
     fn new() -> Self {
-        let bench = Bench::new();
-        bench.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
-        bench.write(PFVTCTL, VT_ENA | RPL_EN);
-        bench.write(MRQC, 8);
-        bench.write(MTQC, 2 | 1 << 2);
+        let harness = Harness::new();
+        harness.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
+        harness.write(PFVTCTL, VT_ENA | RPL_EN);
+        harness.write(MRQC, 8);
+        harness.write(MTQC, 2 | 1 << 2);
         for n in [0, 4] {
-            bench.write(PFVFRE + n, u32::MAX);
-            bench.write(PFVFTE + n, u32::MAX);
+            harness.write(PFVFRE + n, u32::MAX);
+            harness.write(PFVFTE + n, u32::MAX);
         }
-        let rings = WITH_RING.map(|pool| (pool, bench.rx_ring(2 * pool, 8))).into();
-        bench.write(RXCTRL, 1);
-        bench.set(DMATXCTL, 1);
-        bench.poll();
-        let pools = Self { bench, rings };
+        let rings = WITH_RING.map(|pool| (pool, harness.rx_ring(2 * pool, 8))).into();
+        harness.write(RXCTRL, 1);
+        harness.set(DMATXCTL, 1);
+        harness.poll();
+        let pools = Self { harness, rings };
         pools.address(5, ALICE, 1 << 2);
         pools.address(6, BOB, 1 << 40);
         pools
@@ -86,7 +86,7 @@ impl Pools {
     }
 
     fn write(&self, offset: u32, value: u32) {
-        self.bench.write(offset, value);
+        self.harness.write(offset, value);
     }
 
     fn accepts(&self, pool: u32, bits: u32) {
@@ -97,7 +97,7 @@ impl Pools {
     fn got(&mut self, expected: &[u8]) -> Vec<u32> {
         let mut pools = Vec::new();
         for (pool, ring) in &mut self.rings {
-            for frame in ring.drain(&self.bench) {
+            for frame in ring.drain(&self.harness) {
                 assert_eq!(frame, expected, "in pool {pool}");
                 pools.push(*pool);
             }
@@ -107,18 +107,18 @@ impl Pools {
 
     /// The pools that get a frame from the wire.
     fn arrives(&mut self, frame: &[u8]) -> Vec<u32> {
-        self.bench.arrives(frame);
-        self.bench.poll();
+        self.harness.arrives(frame);
+        self.harness.poll();
         self.got(frame)
     }
 
     /// The pools that get a frame which `pool` sends, and whether the wire gets it.
     fn sends(&mut self, pool: u32, frame: &[u8]) -> (Vec<u32>, bool) {
-        let mut ring = self.bench.tx_ring(2 * pool + 1, 8);
-        let at = ring.send(&self.bench, frame);
-        self.bench.poll();
+        let mut ring = self.harness.tx_ring(2 * pool + 1, 8);
+        let at = ring.send(&self.harness, frame);
+        self.harness.poll();
         assert!(ring.done(at), "whatever became of it, its descriptor is done");
-        let sent = self.bench.sent();
+        let sent = self.harness.sent();
         assert!(sent.iter().all(|sent| sent == frame) && sent.len() < 2);
         (self.got(frame), !sent.is_empty())
     }
@@ -259,20 +259,20 @@ fn a_pool_receives_only_while_it_may() {
 fn a_pool_sends_only_while_it_may() {
     let pools = Pools::new();
     pools.write(PFVFTE, !(1 << 2));
-    let (mut barred, mut free) = (pools.bench.tx_ring(5, 8), pools.bench.tx_ring(81, 8));
-    barred.send(&pools.bench, &own(60, 1));
-    free.send(&pools.bench, &own(60, 2));
-    pools.bench.poll();
-    assert_eq!(pools.bench.sent(), [own(60, 2)]);
+    let (mut barred, mut free) = (pools.harness.tx_ring(5, 8), pools.harness.tx_ring(81, 8));
+    barred.send(&pools.harness, &own(60, 1));
+    free.send(&pools.harness, &own(60, 2));
+    pools.harness.poll();
+    assert_eq!(pools.harness.sent(), [own(60, 2)]);
     pools.write(PFVFTE, u32::MAX);
     pools.write(PFVFTE + 4, 0);
-    free.send(&pools.bench, &own(60, 3));
-    pools.bench.poll();
-    assert_eq!(pools.bench.sent(), [own(60, 1)]);
+    free.send(&pools.harness, &own(60, 3));
+    pools.harness.poll();
+    assert_eq!(pools.harness.sent(), [own(60, 1)]);
     // Pools of four queues: queue 81 is pool 20's.
     pools.write(MTQC, 2 | 2 << 2);
-    pools.bench.poll();
-    assert_eq!(pools.bench.sent(), [own(60, 3)]);
+    pools.harness.poll();
+    assert_eq!(pools.harness.sent(), [own(60, 3)]);
 }
 
 /// A TCP packet to Alice whose hash ends in 0x78 with the key of the verification suite, of which the table makes 15.
@@ -289,30 +289,31 @@ fn hashed() -> Vec<u8> {
 #[test]
 fn rss_chooses_among_the_queues_that_a_pool_has() {
     let pools = Pools::new();
-    let bench = &pools.bench;
+    let harness = &pools.harness;
     for n in 0..32 {
-        bench.write(RETA + 4 * n, 0x0f0f_0f0f);
+        harness.write(RETA + 4 * n, 0x0f0f_0f0f);
     }
     for n in 0..10 {
-        bench.write(RSSRK + 4 * n, 0x5a6d_0000 + n);
+        harness.write(RSSRK + 4 * n, 0x5a6d_0000 + n);
     }
-    let mut rings: Vec<_> = (4..12).map(|q| bench.rx_ring(q, 8)).collect();
+    let mut rings: Vec<_> = (4..12).map(|q| harness.rx_ring(q, 8)).collect();
     // Mode, RQPL of pool 2, and the queue of entry 15.
     for (mode, bits, queue) in
         [(8, 1, 4), (11, 0, 4), (11, 1, 5), (11, 3, 5), (10, 0, 8), (10, 1, 9), (10, 2, 11), (10, 3, 11)]
     {
-        bench.write(MRQC, mode | 1 << 16);
-        bench.write(PSRTYPE + 8, bits << 29);
-        bench.arrives(&hashed());
-        bench.poll();
-        let found: Vec<u32> = rings.iter_mut().filter_map(|ring| ring.take(bench).map(|_| ring.q)).collect();
+        harness.write(MRQC, mode | 1 << 16);
+        harness.write(PSRTYPE + 8, bits << 29);
+        harness.arrives(&hashed());
+        harness.poll();
+        let found: Vec<u32> =
+            rings.iter_mut().filter_map(|ring| ring.take(harness).map(|_| ring.q)).collect();
         assert_eq!(found, [queue], "mode {mode}, {bits} bits");
     }
     // Modes with traffic classes are none of ours.
-    bench.write(MRQC, 12 | 1 << 16);
-    bench.arrives(&hashed());
-    bench.poll();
-    assert!(rings.iter_mut().all(|ring| ring.take(bench).is_none()));
+    harness.write(MRQC, 12 | 1 << 16);
+    harness.arrives(&hashed());
+    harness.poll();
+    assert!(rings.iter_mut().all(|ring| ring.take(harness).is_none()));
 }
 
 #[test]
@@ -322,16 +323,16 @@ fn with_32_pools_nobody_gets_what_a_filter_has_for_a_further_one() {
     pools.write(MTQC, 2 | 2 << 2);
     pools.write(PFDTXGSWC, 1);
     // As many queues further on as there are, which is where pool 8 begins.
-    let mut other = pools.bench.rx_ring(40 * 4 - 128, 8);
-    pools.bench.arrives(&frame(BOB, 80, 1));
+    let mut other = pools.harness.rx_ring(40 * 4 - 128, 8);
+    pools.harness.arrives(&frame(BOB, 80, 1));
     pools.write(PFVTCTL, VT_ENA | RPL_EN | 40 << 7);
-    pools.bench.arrives(&frame(NOBODY, 80, 2));
-    let mut ring = pools.bench.tx_ring(4 * 2, 8);
-    let at = ring.send(&pools.bench, &from(ALICE, BOB));
-    pools.bench.poll();
+    pools.harness.arrives(&frame(NOBODY, 80, 2));
+    let mut ring = pools.harness.tx_ring(4 * 2, 8);
+    let at = ring.send(&pools.harness, &from(ALICE, BOB));
+    pools.harness.poll();
     assert!(ring.done(at));
-    assert!(other.take(&pools.bench).is_none());
-    assert!(pools.bench.sent().is_empty(), "it is an address of this port");
+    assert!(other.take(&pools.harness).is_none());
+    assert!(pools.harness.sent().is_empty(), "it is an address of this port");
 }
 
 #[test]
@@ -340,60 +341,60 @@ fn the_device_can_have_a_queue_drop_what_finds_no_descriptor() {
     pools.accepts(2, BAM);
     pools.accepts(3, BAM);
     for n in 0..10 {
-        pools.bench.arrives(&frame(ALICE, 60, n));
+        pools.harness.arrives(&frame(ALICE, 60, n));
     }
-    pools.bench.arrives(&frame(BOB, 60, 1));
-    pools.bench.poll();
-    assert!(pools.rings[4].1.peek(&pools.bench).is_none(), "the packet buffer waits for pool 2");
+    pools.harness.arrives(&frame(BOB, 60, 1));
+    pools.harness.poll();
+    assert!(pools.rings[4].1.peek(&pools.harness).is_none(), "the packet buffer waits for pool 2");
     let qde = |queue: u32, on: u32| 1 << 16 | queue << 8 | on;
     pools.write(PFQDE, qde(4, 1));
     pools.write(PFQDE, 1 << 17 | 4 << 8);
-    assert_eq!(pools.bench.read(PFQDE), 4 << 8 | 1, "RE");
+    assert_eq!(pools.harness.read(PFQDE), 4 << 8 | 1, "RE");
     pools.write(PFQDE, 1 << 17 | 5 << 8);
-    assert_eq!(pools.bench.read(PFQDE), 5 << 8);
-    pools.bench.poll();
-    assert!(pools.rings[4].1.peek(&pools.bench).is_some());
+    assert_eq!(pools.harness.read(PFQDE), 5 << 8);
+    pools.harness.poll();
+    assert!(pools.rings[4].1.peek(&pools.harness).is_some());
     pools.write(PFQDE, qde(4, 0));
     pools.write(PFQDE, 1 << 17 | 4 << 8);
-    assert_eq!(pools.bench.read(PFQDE), 4 << 8);
+    assert_eq!(pools.harness.read(PFQDE), 4 << 8);
 }
 
 #[test]
 fn on_a_wire_that_waits_a_pool_that_is_off_or_drops_holds_nobody_up() {
     let mut pools = Pools::new();
-    pools.bench.far(|far| far.waits = true);
+    pools.harness.far(|far| far.waits = true);
     pools.address(8, NOBODY, 1 << 20);
-    pools.bench.arrives(&frame(NOBODY, 60, 1));
+    pools.harness.arrives(&frame(NOBODY, 60, 1));
     assert_eq!(pools.arrives(&frame(BOB, 60, 2)), [40], "pool 20 has no ring");
     for n in 0..9 {
-        pools.bench.arrives(&frame(ALICE, 60, n));
+        pools.harness.arrives(&frame(ALICE, 60, n));
     }
-    pools.bench.arrives(&frame(BOB, 60, 3));
-    pools.bench.poll();
-    assert!(pools.rings[4].1.peek(&pools.bench).is_none(), "a frame for one pool waits outside");
-    assert_eq!(pools.rings[2].1.drain(&pools.bench).len(), 7);
-    pools.bench.poll();
-    assert_eq!(pools.rings[2].1.drain(&pools.bench).len(), 2, "and is not lost");
-    assert!(pools.rings[4].1.peek(&pools.bench).is_some());
+    pools.harness.arrives(&frame(BOB, 60, 3));
+    pools.harness.poll();
+    assert!(pools.rings[4].1.peek(&pools.harness).is_none(), "a frame for one pool waits outside");
+    assert_eq!(pools.rings[2].1.drain(&pools.harness).len(), 7);
+    pools.harness.poll();
+    assert_eq!(pools.rings[2].1.drain(&pools.harness).len(), 2, "and is not lost");
+    assert!(pools.rings[4].1.peek(&pools.harness).is_some());
 }
 
 #[test]
 fn the_device_decides_about_tags_of_a_pools_frames() {
     let pools = Pools::new();
-    let bench = &pools.bench;
+    let harness = &pools.harness;
     let with = |id: u8| {
         let mut frame = own(60, 1);
         frame.splice(12..12, [0x81, 0x00, 0x20, id]);
         frame
     };
-    let mut ring = bench.tx_ring(81, 16);
+    let mut ring = harness.tx_ring(81, 16);
     let port_vlan = |how: u32| pools.write(PFVMVIR + 4 * 40, how << 30 | 0x2007);
     let mut send = |vle: u64| {
         ring.put(0x2005 << 16, CONTEXT);
-        ring.data(bench, &own(60, 1), EOP | IFCS | RS | vle);
-        ring.ring(bench);
-        bench.poll();
-        bench.sent().remove(0)
+        ring.data(harness, &own(60, 1), EOP | IFCS | RS | vle);
+        ring.ring(harness);
+        harness.poll();
+        harness.sent().remove(0)
     };
     const VLE: u64 = 1 << 30;
     assert_eq!([send(0), send(VLE)], [own(60, 1), with(5)], "as the descriptor says");
@@ -405,13 +406,13 @@ fn the_device_decides_about_tags_of_a_pools_frames() {
     let mut legacy = |how: u32| {
         port_vlan(how);
         let at = ring.tail;
-        ring.data(bench, &own(60, 1), 0);
+        ring.data(harness, &own(60, 1), 0);
         let low = u64::from_le(ring.ring.words()[at as usize * 2].load(std::sync::atomic::Ordering::Relaxed));
         ring.tail = at;
         ring.put(low, 60 | EOP | IFCS | RS | VLE | 0x2005 << 48);
-        ring.ring(bench);
-        bench.poll();
-        bench.sent().remove(0)
+        ring.ring(harness);
+        harness.poll();
+        harness.sent().remove(0)
     };
     assert_eq!([legacy(0), legacy(1), legacy(2)], [with(5), with(7), own(60, 1)]);
     pools.write(MTQC, 0);
@@ -425,11 +426,11 @@ fn a_pool_that_is_checked_sends_only_from_its_own_addresses() {
     assert_eq!(pools.sends(40, &from(BOB, NOBODY)), (vec![], true));
     assert_eq!(pools.sends(40, &from(ALICE, NOBODY)), (vec![], false));
     assert_eq!(pools.sends(41, &from(ALICE, NOBODY)), (vec![], true), "pool 41 is not checked");
-    assert_eq!(pools.bench.read(SSVPC), 0, "and not counted");
+    assert_eq!(pools.harness.read(SSVPC), 0, "and not counted");
     pools.write(PFVMECM + 4, 1 << 8);
     pools.sends(40, &from(ALICE, NOBODY));
     pools.sends(40, &from(NOBODY, NOBODY));
-    assert_eq!(pools.bench.read(SSVPC), 2);
+    assert_eq!(pools.harness.read(SSVPC), 2);
 }
 
 #[test]
@@ -508,29 +509,29 @@ fn of_two_tags_the_switch_looks_at_the_inner_one() {
 fn frames_inside_are_counted_for_queues_and_not_for_the_port() {
     let mut pools = Pools::new();
     pools.write(PFDTXGSWC, 1);
-    pools.bench.write(0x08600 + 4, 3 << 8);
-    pools.bench.write(0x02300 + 4 * 20, 4);
+    pools.harness.write(0x08600 + 4, 3 << 8);
+    pools.harness.write(0x02300 + 4 * 20, 4);
     for register in [GPRC, GPTC, QPRC + 0x40 * 4, QPTC + 4 * 3] {
-        pools.bench.read(register);
+        pools.harness.read(register);
     }
     assert_eq!(pools.sends(2, &from(ALICE, BOB)), (vec![40], false));
-    assert_eq!([GPRC, GPTC].map(|n| pools.bench.read(n)), [0, 0]);
-    assert_eq!([QPRC + 0x40 * 4, QPTC + 4 * 3].map(|n| pools.bench.read(n)), [1, 1]);
+    assert_eq!([GPRC, GPTC].map(|n| pools.harness.read(n)), [0, 0]);
+    assert_eq!([QPRC + 0x40 * 4, QPTC + 4 * 3].map(|n| pools.harness.read(n)), [1, 1]);
 }
 
 #[test]
 fn the_switch_waits_for_a_pool_that_has_no_descriptor() {
     let mut pools = Pools::new();
     pools.write(PFDTXGSWC, 1);
-    let mut ring = pools.bench.tx_ring(5, 32);
+    let mut ring = pools.harness.tx_ring(5, 32);
     for _ in 0..20 {
-        ring.send(&pools.bench, &from(ALICE, BOB));
+        ring.send(&pools.harness, &from(ALICE, BOB));
     }
-    pools.bench.poll();
+    pools.harness.poll();
     let mut got = 0;
     for _ in 0..4 {
-        got += pools.rings[4].1.drain(&pools.bench).len();
-        pools.bench.poll();
+        got += pools.rings[4].1.drain(&pools.harness).len();
+        pools.harness.poll();
     }
     assert_eq!(got, 20, "nothing is lost");
 }
@@ -539,15 +540,15 @@ fn the_switch_waits_for_a_pool_that_has_no_descriptor() {
 fn a_pool_that_may_receive_no_longer_does_not_get_frames_inside() {
     let mut pools = Pools::new();
     pools.write(PFDTXGSWC, 1);
-    let mut ring = pools.bench.tx_ring(5, 32);
+    let mut ring = pools.harness.tx_ring(5, 32);
     for _ in 0..10 {
-        ring.send(&pools.bench, &from(ALICE, BOB));
+        ring.send(&pools.harness, &from(ALICE, BOB));
     }
-    pools.bench.poll();
-    assert_eq!(pools.rings[4].1.drain(&pools.bench).len(), 7);
+    pools.harness.poll();
+    assert_eq!(pools.rings[4].1.drain(&pools.harness).len(), 7);
     pools.write(PFVFRE + 4, 0);
-    pools.bench.poll();
-    assert_eq!(pools.rings[4].1.drain(&pools.bench).len(), 0);
+    pools.harness.poll();
+    assert_eq!(pools.rings[4].1.drain(&pools.harness).len(), 0);
     pools.accepts(3, BAM);
     assert_eq!(pools.sends(2, &from(ALICE, BROADCAST)).0, [3], "they hold nobody up");
 }
@@ -556,17 +557,17 @@ fn a_pool_that_may_receive_no_longer_does_not_get_frames_inside() {
 fn a_reset_forgets_frames_inside() {
     let pools = Pools::new();
     pools.write(PFDTXGSWC, 1);
-    let mut ring = pools.bench.tx_ring(5, 32);
+    let mut ring = pools.harness.tx_ring(5, 32);
     for _ in 0..20 {
-        ring.send(&pools.bench, &from(ALICE, BOB));
+        ring.send(&pools.harness, &from(ALICE, BOB));
     }
-    pools.bench.poll();
+    pools.harness.poll();
     pools.write(CTRL, 1 << 26);
     pools.write(PFVTCTL, VT_ENA | RPL_EN);
     pools.write(MRQC, 8);
     pools.write(PFVFRE + 4, u32::MAX);
-    let ring = pools.bench.rx_ring(80, 8);
+    let ring = pools.harness.rx_ring(80, 8);
     pools.write(RXCTRL, 1);
-    pools.bench.poll();
-    assert!(ring.peek(&pools.bench).is_none());
+    pools.harness.poll();
+    assert!(ring.peek(&pools.harness).is_none());
 }

@@ -1,17 +1,17 @@
 //! The receive path (sections 7.1, 4.6.7 and 8.2.3.8).
 
-use crate::bench::*;
+use crate::harness::*;
 
 const EOP_STATUS: u64 = 2;
 
 #[test]
 fn a_frame_is_written_to_the_next_buffer_and_its_descriptor_written_back() {
-    let (bench, mut ring, _) = Bench::running();
+    let (harness, mut ring, _) = Harness::running();
     let before = ring.words(1);
-    bench.arrives(&own(60, 7));
-    bench.poll();
-    assert_eq!(bench.read(RDH), 1);
-    let (words, bytes) = ring.take(&bench).unwrap();
+    harness.arrives(&own(60, 7));
+    harness.poll();
+    assert_eq!(harness.read(RDH), 1);
+    let (words, bytes) = ring.take(&harness).unwrap();
     assert_eq!(bytes, own(60, 7));
     assert_eq!(words[1] & 3, 3, "DD and EOP");
     assert_eq!(words[1] >> 32 & 0xffff, 60, "the check sequence is stripped");
@@ -21,65 +21,65 @@ fn a_frame_is_written_to_the_next_buffer_and_its_descriptor_written_back() {
 
 #[test]
 fn frames_fill_the_ring_in_order_and_go_round() {
-    let (bench, mut ring, _) = Bench::running();
+    let (harness, mut ring, _) = Harness::running();
     for round in 0..5_u8 {
         let frames: Vec<_> = (0..20).map(|n| own(60 + usize::from(n), round * 20 + n)).collect();
-        frames.iter().for_each(|frame| bench.arrives(frame));
-        bench.poll();
-        assert_eq!(ring.drain(&bench), frames);
+        frames.iter().for_each(|frame| harness.arrives(frame));
+        harness.poll();
+        assert_eq!(ring.drain(&harness), frames);
     }
-    assert_eq!(bench.read(RDH), 100 % 32);
-    assert_eq!(bench.domain.faults(), 0);
+    assert_eq!(harness.read(RDH), 100 % 32);
+    assert_eq!(harness.domain.faults(), 0);
 }
 
 #[test]
 fn reception_has_three_gates() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.far(|far| far.waits = true);
+    let (harness, mut ring, _) = Harness::running();
+    harness.far(|far| far.waits = true);
     let gates = [
         ("RXCTRL.RXEN", RXCTRL, 0, 1),
         ("SECRXCTRL.RX_DIS", SECRXCTRL, 2, 0),
         ("RXDCTL.ENABLE", RXDCTL, 0, ENABLE),
     ];
     for (gate, register, closed, open) in gates {
-        bench.write(register, closed);
-        bench.arrives(&own(60, 1));
-        bench.poll();
-        assert!(ring.peek(&bench).is_none(), "{gate}");
-        bench.write(register, open);
-        bench.poll();
-        assert_eq!(ring.drain(&bench), [own(60, 1)], "{gate}");
+        harness.write(register, closed);
+        harness.arrives(&own(60, 1));
+        harness.poll();
+        assert!(ring.peek(&harness).is_none(), "{gate}");
+        harness.write(register, open);
+        harness.poll();
+        assert_eq!(ring.drain(&harness), [own(60, 1)], "{gate}");
     }
 }
 
 #[test]
 fn the_last_free_descriptor_is_the_one_before_the_tail() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.far(|far| far.waits = true);
+    let (harness, mut ring, _) = Harness::running();
+    harness.far(|far| far.waits = true);
     for n in 0..40 {
-        bench.arrives(&own(60, n));
+        harness.arrives(&own(60, n));
     }
-    bench.poll();
-    assert_eq!(bench.read(RDH), 31, "head meets tail: none is free");
+    harness.poll();
+    assert_eq!(harness.read(RDH), 31, "head meets tail: none is free");
     assert_eq!(ring.words(31)[1] & 1, 0, "the descriptor at the tail is not the device's");
-    bench.poll();
-    assert_eq!(bench.wire.0.lock().unwrap().arriving.len(), 9, "the others stay on a wire that waits");
-    let mut got = ring.drain(&bench);
-    bench.poll();
-    got.extend(ring.drain(&bench));
+    harness.poll();
+    assert_eq!(harness.wire.0.lock().unwrap().arriving.len(), 9, "the others stay on a wire that waits");
+    let mut got = ring.drain(&harness);
+    harness.poll();
+    got.extend(ring.drain(&harness));
     assert_eq!(got, (0..40).map(|n| own(60, n)).collect::<Vec<_>>(), "nothing is lost");
-    assert_eq!((bench.read(QPRDC), bench.read(MPC)), (0, 0));
+    assert_eq!((harness.read(QPRDC), harness.read(MPC)), (0, 0));
 }
 
 #[test]
 fn a_long_frame_takes_several_descriptors() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.write(HLREG0, bench.read(HLREG0) | 1 << 2);
-    bench.write(MAXFRS, 9018 << 16);
+    let (harness, mut ring, _) = Harness::running();
+    harness.write(HLREG0, harness.read(HLREG0) | 1 << 2);
+    harness.write(MAXFRS, 9018 << 16);
     let long = own(5000, 3);
-    bench.arrives(&long);
-    bench.poll();
-    let parts: Vec<_> = std::iter::from_fn(|| ring.take(&bench)).collect();
+    harness.arrives(&long);
+    harness.poll();
+    let parts: Vec<_> = std::iter::from_fn(|| ring.take(&harness)).collect();
     let ends: Vec<bool> = parts.iter().map(|(words, _)| words[1] & EOP_STATUS != 0).collect();
     assert_eq!(ends, [false, false, true]);
     assert_eq!(parts.iter().map(|(_, bytes)| bytes.len()).collect::<Vec<_>>(), [2048, 2048, 904]);
@@ -88,61 +88,61 @@ fn a_long_frame_takes_several_descriptors() {
 
 #[test]
 fn only_the_last_descriptor_of_a_frame_says_what_is_in_it() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.write(HLREG0, bench.read(HLREG0) | 1 << 2);
-    bench.write(MAXFRS, 9018 << 16);
+    let (harness, mut ring, _) = Harness::running();
+    harness.write(HLREG0, harness.read(HLREG0) | 1 << 2);
+    harness.write(MAXFRS, 9018 << 16);
     let mut long = Vec::new();
     etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], MAC)
         .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
         .udp(1000, 1)
         .write(&mut long, &[0x5a; 3000])
         .unwrap();
-    bench.arrives(&long);
-    bench.poll();
-    let (first, _) = ring.take(&bench).unwrap();
+    harness.arrives(&long);
+    harness.poll();
+    let (first, _) = ring.take(&harness).unwrap();
     assert_eq!((first[0], first[1] & 0xffff_ffff, first[1] >> 48), (0, 1, 0), "DD alone, and the length");
-    let (last, _) = ring.take(&bench).unwrap();
+    let (last, _) = ring.take(&harness).unwrap();
     assert_eq!(last[0] >> 4 & 0xfff, 1 | 1 << 5, "IPv4, UDP");
     assert_ne!(last[1] & 1 << 6, 0, "IPCS");
 }
 
 #[test]
 fn a_long_frame_waits_until_it_fits_whole() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.far(|far| far.waits = true);
-    bench.write(HLREG0, bench.read(HLREG0) | 1 << 2);
-    bench.write(MAXFRS, 9018 << 16);
+    let (harness, mut ring, _) = Harness::running();
+    harness.far(|far| far.waits = true);
+    harness.write(HLREG0, harness.read(HLREG0) | 1 << 2);
+    harness.write(MAXFRS, 9018 << 16);
     for n in 0..30 {
-        bench.arrives(&own(60, n));
+        harness.arrives(&own(60, n));
     }
-    bench.arrives(&own(4000, 30));
-    bench.poll();
-    assert_eq!(bench.read(RDH), 30, "one descriptor is free and two are needed");
-    assert_eq!(ring.drain(&bench).len(), 30);
-    bench.poll();
-    assert_eq!(ring.drain(&bench).concat(), own(4000, 30));
+    harness.arrives(&own(4000, 30));
+    harness.poll();
+    assert_eq!(harness.read(RDH), 30, "one descriptor is free and two are needed");
+    assert_eq!(ring.drain(&harness).len(), 30);
+    harness.poll();
+    assert_eq!(ring.drain(&harness).concat(), own(4000, 30));
 }
 
 #[test]
 fn buffers_are_as_long_as_srrctl_says() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.write(SRRCTL, 1 << 25 | 1);
-    bench.arrives(&own(1500, 3));
-    bench.poll();
-    let lengths: Vec<_> = std::iter::from_fn(|| ring.take(&bench)).map(|(_, bytes)| bytes.len()).collect();
+    let (harness, mut ring, _) = Harness::running();
+    harness.write(SRRCTL, 1 << 25 | 1);
+    harness.arrives(&own(1500, 3));
+    harness.poll();
+    let lengths: Vec<_> = std::iter::from_fn(|| ring.take(&harness)).map(|(_, bytes)| bytes.len()).collect();
     assert_eq!(lengths, [1024, 476], "BSIZEPACKET counts KB");
 }
 
 #[test]
 fn the_check_sequence_is_kept_when_nobody_strips_it() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.clear(HLREG0, 1 << 1);
+    let (harness, mut ring, _) = Harness::running();
+    harness.clear(HLREG0, 1 << 1);
     let mut text = b"123456789".to_vec();
     text.resize(60, 0);
     text[..6].copy_from_slice(&MAC);
-    bench.arrives(&text);
-    bench.poll();
-    let (_, bytes) = ring.take(&bench).unwrap();
+    harness.arrives(&text);
+    harness.poll();
+    let (_, bytes) = ring.take(&harness).unwrap();
     assert_eq!(bytes.len(), 64);
     assert_eq!(bytes[..60], text[..]);
     // CRC-32, bit by bit.
@@ -153,135 +153,135 @@ fn the_check_sequence_is_kept_when_nobody_strips_it() {
         )
     });
     assert_eq!(bytes[60..], crc.to_le_bytes());
-    bench.set(RDRXCTL, 1 << 1);
-    bench.arrives(&text);
-    bench.poll();
-    assert_eq!(ring.take(&bench).unwrap().1.len(), 60, "RDRXCTL.CRCSTRIP");
+    harness.set(RDRXCTL, 1 << 1);
+    harness.arrives(&text);
+    harness.poll();
+    assert_eq!(ring.take(&harness).unwrap().1.len(), 60, "RDRXCTL.CRCSTRIP");
 }
 
 #[test]
 fn without_a_descriptor_a_queue_with_drop_en_drops_and_counts() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.write(SRRCTL, ONE_BUFFER | DROP_EN);
+    let (harness, mut ring, _) = Harness::running();
+    harness.write(SRRCTL, ONE_BUFFER | DROP_EN);
     for n in 0..40 {
-        bench.arrives(&own(60, n));
+        harness.arrives(&own(60, n));
     }
     // One poll is enough: nothing is kept for later.
-    assert_eq!(bench.nic.poll(), 40);
-    assert!(bench.wire.0.lock().unwrap().arriving.is_empty(), "this wire does not wait");
-    assert_eq!(ring.drain(&bench).len(), 31);
-    assert_eq!(bench.read(QPRDC), 9);
-    assert_eq!(bench.read(MPC), 0);
-    assert_eq!(bench.read(QPRC), 31);
-    assert_eq!(bench.read(GPRC), 40, "good packets count the missed ones too (erratum)");
+    assert_eq!(harness.nic.poll(), 40);
+    assert!(harness.wire.0.lock().unwrap().arriving.is_empty(), "this wire does not wait");
+    assert_eq!(ring.drain(&harness).len(), 31);
+    assert_eq!(harness.read(QPRDC), 9);
+    assert_eq!(harness.read(MPC), 0);
+    assert_eq!(harness.read(QPRC), 31);
+    assert_eq!(harness.read(GPRC), 40, "good packets count the missed ones too (erratum)");
 }
 
 #[test]
 fn without_drop_en_the_packet_buffer_fills_then_overflows() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.write(RXPBSIZE, 1 << 10); // 1 KB
+    let (harness, mut ring, _) = Harness::running();
+    harness.write(RXPBSIZE, 1 << 10); // 1 KB
     for n in 0..60 {
-        bench.arrives(&own(100, n));
+        harness.arrives(&own(100, n));
     }
-    bench.poll();
-    bench.poll();
-    assert_eq!(bench.read(MPC), 60 - 31 - 10, "ten frames of 100 bytes fit into 1 KB");
-    assert_eq!(bench.read(GPRC), 60, "missed frames count as good (erratum)");
-    assert_eq!(bench.read(QPRDC), 0);
-    let mut got = ring.drain(&bench);
-    bench.poll();
-    got.extend(ring.drain(&bench));
+    harness.poll();
+    harness.poll();
+    assert_eq!(harness.read(MPC), 60 - 31 - 10, "ten frames of 100 bytes fit into 1 KB");
+    assert_eq!(harness.read(GPRC), 60, "missed frames count as good (erratum)");
+    assert_eq!(harness.read(QPRDC), 0);
+    let mut got = ring.drain(&harness);
+    harness.poll();
+    got.extend(ring.drain(&harness));
     assert_eq!(got, (0..41).map(|n| own(100, n)).collect::<Vec<_>>(), "what was buffered comes first");
-    assert_eq!(bench.read(EICR) & 1 << 17, 1 << 17, "receive miss");
+    assert_eq!(harness.read(EICR) & 1 << 17, 1 << 17, "receive miss");
 }
 
 #[test]
 fn a_queue_that_starts_to_drop_lets_go_of_what_waits_for_it() {
-    let (bench, mut ring, _) = Bench::running();
+    let (harness, mut ring, _) = Harness::running();
     for n in 0..40 {
-        bench.arrives(&own(60, n));
+        harness.arrives(&own(60, n));
     }
-    bench.poll();
-    assert_eq!(bench.read(QPRDC), 0, "nine frames wait");
-    bench.write(SRRCTL, ONE_BUFFER | DROP_EN);
-    bench.poll();
-    assert_eq!(bench.read(QPRDC), 9);
-    assert_eq!(ring.drain(&bench).len(), 31);
-    bench.poll();
-    assert!(ring.drain(&bench).is_empty());
+    harness.poll();
+    assert_eq!(harness.read(QPRDC), 0, "nine frames wait");
+    harness.write(SRRCTL, ONE_BUFFER | DROP_EN);
+    harness.poll();
+    assert_eq!(harness.read(QPRDC), 9);
+    assert_eq!(ring.drain(&harness).len(), 31);
+    harness.poll();
+    assert!(ring.drain(&harness).is_empty());
 }
 
 #[test]
 fn a_queue_that_goes_off_lets_go_of_what_waits_for_it() {
-    let (bench, _first, mut second) = stalled();
-    bench.write(RXDCTL, 0);
-    bench.poll();
-    assert_eq!(second.drain(&bench), [udp(1)], "the other queue goes on");
-    assert_eq!(bench.read(QPRDC), 9, "and the others are dropped (section 4.6.7.1.1)");
+    let (harness, _first, mut second) = stalled();
+    harness.write(RXDCTL, 0);
+    harness.poll();
+    assert_eq!(second.drain(&harness), [udp(1)], "the other queue goes on");
+    assert_eq!(harness.read(QPRDC), 9, "and the others are dropped (section 4.6.7.1.1)");
 }
 
 #[test]
 fn a_damaged_frame_that_waits_for_a_descriptor_counts_once() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.far(|far| far.waits = true);
-    bench.set(FCTRL, 1 << 1);
+    let (harness, mut ring, _) = Harness::running();
+    harness.far(|far| far.waits = true);
+    harness.set(FCTRL, 1 << 1);
     for n in 0..31 {
-        bench.arrives(&own(60, n));
+        harness.arrives(&own(60, n));
     }
-    bench.arrives(&own(1600, 0));
+    harness.arrives(&own(1600, 0));
     for _ in 0..3 {
-        bench.poll();
+        harness.poll();
     }
-    assert_eq!(ring.drain(&bench).len(), 31);
-    bench.poll();
-    assert_eq!(ring.drain(&bench), [own(1600, 0)], "FCTRL.SBP");
-    assert_eq!((bench.read(ROC), bench.read(TPR)), (1, 32));
-    assert_eq!(bench.read(GPRC), 31, "it is none of the good ones");
+    assert_eq!(ring.drain(&harness).len(), 31);
+    harness.poll();
+    assert_eq!(ring.drain(&harness), [own(1600, 0)], "FCTRL.SBP");
+    assert_eq!((harness.read(ROC), harness.read(TPR)), (1, 32));
+    assert_eq!(harness.read(GPRC), 31, "it is none of the good ones");
 }
 
 #[test]
 fn a_stalled_queue_stops_the_others_unless_it_drops() {
-    let (bench, mut first, mut second) = stalled();
-    bench.poll();
-    assert_eq!((first.drain(&bench).len(), second.drain(&bench).len()), (9, 1), "none was lost");
-    bench.write(SRRCTL, ONE_BUFFER | DROP_EN);
+    let (harness, mut first, mut second) = stalled();
+    harness.poll();
+    assert_eq!((first.drain(&harness).len(), second.drain(&harness).len()), (9, 1), "none was lost");
+    harness.write(SRRCTL, ONE_BUFFER | DROP_EN);
     for n in 0..40 {
-        bench.arrives(&udp(n * 2));
+        harness.arrives(&udp(n * 2));
     }
-    bench.arrives(&udp(1));
-    bench.poll();
+    harness.arrives(&udp(1));
+    harness.poll();
     assert_eq!(
-        (first.drain(&bench).len(), second.drain(&bench).len()),
+        (first.drain(&harness).len(), second.drain(&harness).len()),
         (31, 1),
         "the first one dropped its own"
     );
 }
 
 /// Two queues, of which the first one has taken 31 of 40 frames, and so holds up nine, and one for the second queue.
-fn stalled() -> (Bench, RxRing, RxRing) {
-    let (bench, mut first, _) = Bench::running();
-    rss_by_last_port_bit(&bench);
-    let mut second = bench.rx_ring(1, 32);
+fn stalled() -> (Harness, RxRing, RxRing) {
+    let (harness, mut first, _) = Harness::running();
+    rss_by_last_port_bit(&harness);
+    let mut second = harness.rx_ring(1, 32);
     for n in 0..40 {
-        bench.arrives(&udp(n * 2));
+        harness.arrives(&udp(n * 2));
     }
-    bench.arrives(&udp(1));
-    bench.poll();
-    assert_eq!((first.drain(&bench).len(), second.drain(&bench).len()), (31, 0), "head of line");
-    (bench, first, second)
+    harness.arrives(&udp(1));
+    harness.poll();
+    assert_eq!((first.drain(&harness).len(), second.drain(&harness).len()), (31, 0), "head of line");
+    (harness, first, second)
 }
 
 /// RSS with a key by which the hash is the lowest bit of the destination port: queue 0 or 1.
-fn rss_by_last_port_bit(bench: &Bench) {
+fn rss_by_last_port_bit(harness: &Harness) {
     for n in 0..10 {
-        bench.write(RSSRK + 4 * n, 0);
+        harness.write(RSSRK + 4 * n, 0);
     }
     // Bit 95 of the input is the port's lowest. It takes key bits 95 to 126 as its share; the share is 1 with bit 126.
-    bench.write(RSSRK + 4 * 3, 1 << 25);
+    harness.write(RSSRK + 4 * 3, 1 << 25);
     for n in 0..32 {
-        bench.write(RETA + 4 * n, 0x0100_0100);
+        harness.write(RETA + 4 * n, 0x0100_0100);
     }
-    bench.write(MRQC, 1 | 1 << 22);
+    harness.write(MRQC, 1 | 1 << 22);
 }
 
 /// A UDP frame over IPv4 to port `port`.
@@ -301,11 +301,11 @@ fn the_write_back_says_what_the_packet_is_and_whether_its_checksums_are_right() 
     const UDPCS: u64 = 1 << 4;
     const L4E: u64 = 1 << 30;
     const IPE: u64 = 1 << 31;
-    let (bench, mut ring, _) = Bench::running();
+    let (harness, mut ring, _) = Harness::running();
     let status = |ring: &mut RxRing, frame: &[u8]| {
-        bench.arrives(frame);
-        bench.poll();
-        let (words, _) = ring.take(&bench).unwrap();
+        harness.arrives(frame);
+        harness.poll();
+        let (words, _) = ring.take(&harness).unwrap();
         (words[0] >> 4 & 0xfff, words[1] & 0xffff_fffc)
     };
     let good = udp(1);
@@ -330,29 +330,29 @@ fn the_write_back_says_what_the_packet_is_and_whether_its_checksums_are_right() 
 
 #[test]
 fn a_vlan_tag_is_taken_out_where_the_queue_wants_that() {
-    let (bench, mut ring, _) = Bench::running();
+    let (harness, mut ring, _) = Harness::running();
     let mut tagged = own(60, 1);
     tagged.splice(12..12, [0x81, 0x00, 0x20, 0x05]);
-    bench.arrives(&tagged);
-    bench.poll();
-    assert_eq!(ring.take(&bench).unwrap().1, tagged, "RXDCTL.VME is off");
-    bench.write(RXDCTL, ENABLE | 1 << 30);
-    bench.arrives(&tagged);
-    bench.arrives(&own(60, 2));
-    bench.poll();
-    let (words, bytes) = ring.take(&bench).unwrap();
+    harness.arrives(&tagged);
+    harness.poll();
+    assert_eq!(ring.take(&harness).unwrap().1, tagged, "RXDCTL.VME is off");
+    harness.write(RXDCTL, ENABLE | 1 << 30);
+    harness.arrives(&tagged);
+    harness.arrives(&own(60, 2));
+    harness.poll();
+    let (words, bytes) = ring.take(&harness).unwrap();
     assert_eq!(bytes, own(60, 1));
     assert_eq!((words[1] & 1 << 3, words[1] >> 48), (1 << 3, 0x2005), "VP, and the tag");
-    assert_eq!(ring.take(&bench).unwrap().0[1] & 1 << 3, 0, "a frame without a tag");
+    assert_eq!(ring.take(&harness).unwrap().0[1] & 1 << 3, 0, "a frame without a tag");
 }
 
 #[test]
 fn legacy_descriptors_keep_the_buffers_address() {
-    let (bench, ring, _) = Bench::running();
-    bench.write(SRRCTL, 2);
+    let (harness, ring, _) = Harness::running();
+    harness.write(SRRCTL, 2);
     let before = ring.words(0);
-    bench.arrives(&own(60, 9));
-    bench.poll();
+    harness.arrives(&own(60, 9));
+    harness.poll();
     let words = ring.words(0);
     assert_eq!(words[0], before[0]);
     assert_eq!(words[1], 60 | 3 << 32, "length, DD and EOP (section 7.1.5)");
@@ -360,43 +360,43 @@ fn legacy_descriptors_keep_the_buffers_address() {
 
 #[test]
 fn the_input_has_ended_when_everything_is_in_memory() {
-    let (bench, mut ring, _) = Bench::running();
-    bench.far(|far| (far.waits, far.ended) = (true, true));
+    let (harness, mut ring, _) = Harness::running();
+    harness.far(|far| (far.waits, far.ended) = (true, true));
     for n in 0..40 {
-        bench.arrives(&own(60, n));
+        harness.arrives(&own(60, n));
     }
-    bench.poll();
-    assert!(!bench.nic.input_ended(), "frames wait for descriptors");
-    ring.drain(&bench);
-    bench.poll();
-    assert!(bench.nic.input_ended());
-    assert_eq!(ring.drain(&bench).len(), 9);
+    harness.poll();
+    assert!(!harness.nic.input_ended(), "frames wait for descriptors");
+    ring.drain(&harness);
+    harness.poll();
+    assert!(harness.nic.input_ended());
+    assert_eq!(ring.drain(&harness).len(), 9);
 }
 
 #[test]
 fn the_end_of_the_input_is_seen_while_sending_goes_on() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.far(|far| far.ended = true);
+    let (harness, _, mut tx) = Harness::running();
+    harness.far(|far| far.ended = true);
     for n in 0..10 {
-        tx.send(&bench, &own(60, n));
-        assert_ne!(bench.nic.poll(), 0);
+        tx.send(&harness, &own(60, n));
+        assert_ne!(harness.nic.poll(), 0);
     }
-    assert!(bench.nic.input_ended());
+    assert!(harness.nic.input_ended());
 }
 
 #[test]
 fn a_tail_or_head_outside_of_the_ring_is_no_descriptor() {
     for (register, value) in [(RDT, 32), (RDT, 0xffff), (RDH, 32), (RDLEN, 0)] {
-        let (bench, mut ring, _) = Bench::running();
-        bench.far(|far| far.waits = true);
-        let before = bench.read(register);
-        bench.write(register, value);
-        bench.arrives(&own(60, 1));
-        bench.poll();
-        assert!(ring.peek(&bench).is_none(), "{register:#x} = {value}");
-        bench.write(register, before);
-        bench.poll();
-        assert_eq!(ring.drain(&bench).len(), 1, "{register:#x} as it was");
-        assert_eq!(bench.domain.faults(), 0);
+        let (harness, mut ring, _) = Harness::running();
+        harness.far(|far| far.waits = true);
+        let before = harness.read(register);
+        harness.write(register, value);
+        harness.arrives(&own(60, 1));
+        harness.poll();
+        assert!(ring.peek(&harness).is_none(), "{register:#x} = {value}");
+        harness.write(register, before);
+        harness.poll();
+        assert_eq!(ring.drain(&harness).len(), 1, "{register:#x} as it was");
+        assert_eq!(harness.domain.faults(), 0);
     }
 }

@@ -1,10 +1,10 @@
 //! What registers store, and where else they can be reached (section 8.2).
 
-use crate::bench::*;
+use crate::harness::*;
 
 #[test]
 fn a_register_and_its_alias_are_one() {
-    let bench = Bench::new();
+    let harness = Harness::new();
     // Register, alias, a value that all of its bits take.
     let pairs = [
         (0x0A200, 0x05400, 0x1234_5678),
@@ -20,95 +20,95 @@ fn a_register_and_its_alias_are_one() {
         (0x110C0, 0x11068, 5),
     ];
     for (register, alias, value) in pairs {
-        bench.write(alias, value);
-        assert_eq!(bench.read(register), value, "{alias:#07x} writes to {register:#07x}");
-        bench.write(register, !value & 0x8000_00ff);
-        assert_eq!(bench.read(alias), bench.read(register), "{alias:#07x} reads {register:#07x}");
+        harness.write(alias, value);
+        assert_eq!(harness.read(register), value, "{alias:#07x} writes to {register:#07x}");
+        harness.write(register, !value & 0x8000_00ff);
+        assert_eq!(harness.read(alias), harness.read(register), "{alias:#07x} reads {register:#07x}");
     }
 }
 
 #[test]
 fn ring_addresses_and_lengths_keep_only_the_bits_that_are_there() {
-    let bench = Bench::new();
+    let harness = Harness::new();
     for (register, kept) in [(RDBAL, 0xffff_ff80), (TDBAL, 0xffff_ff80), (RDLEN, 0xfff80), (TDLEN, 0xfff80)] {
-        bench.write(register, u32::MAX);
-        assert_eq!(bench.read(register), kept, "{register:#07x} (sections 8.2.3.8.1 to 8.2.3.9.7)");
+        harness.write(register, u32::MAX);
+        assert_eq!(harness.read(register), kept, "{register:#07x} (sections 8.2.3.8.1 to 8.2.3.9.7)");
     }
-    bench.write(RXDCTL, ENABLE);
+    harness.write(RXDCTL, ENABLE);
     for register in [RDH, RDT, TDH, TDT] {
-        bench.write(register, 0xabcd_1234);
-        assert_eq!(bench.read(register), 0x1234);
+        harness.write(register, 0xabcd_1234);
+        assert_eq!(harness.read(register), 0x1234);
     }
 }
 
 #[test]
 fn a_receive_tail_is_ignored_while_its_queue_is_off() {
-    let bench = Bench::new();
+    let harness = Harness::new();
     for q in [0, 1, 63, 64, 127] {
-        bench.write(rx(RDT, q), 7);
-        assert_eq!(bench.read(rx(RDT, q)), 0, "queue {q} (section 8.2.3.8.5)");
-        bench.write(rx(RXDCTL, q), ENABLE);
-        bench.write(rx(RDT, q), 7);
-        assert_eq!(bench.read(rx(RDT, q)), 7);
+        harness.write(rx(RDT, q), 7);
+        assert_eq!(harness.read(rx(RDT, q)), 0, "queue {q} (section 8.2.3.8.5)");
+        harness.write(rx(RXDCTL, q), ENABLE);
+        harness.write(rx(RDT, q), 7);
+        assert_eq!(harness.read(rx(RDT, q)), 7);
     }
 }
 
 #[test]
 fn each_of_the_128_queues_has_registers_of_its_own() {
-    let bench = Bench::new();
+    let harness = Harness::new();
     for q in 0..128 {
-        bench.write(rx(RDBAH, q), q + 1);
-        bench.write(rx(RXDCTL, q), ENABLE | 1 << 30);
-        bench.write(tx(TDBAH, q), q + 1000);
-        bench.write(tx(TXDCTL, q), ENABLE | q);
+        harness.write(rx(RDBAH, q), q + 1);
+        harness.write(rx(RXDCTL, q), ENABLE | 1 << 30);
+        harness.write(tx(TDBAH, q), q + 1000);
+        harness.write(tx(TXDCTL, q), ENABLE | q);
     }
     for q in 0..128 {
-        assert_eq!(bench.read(rx(RDBAH, q)), q + 1);
-        assert_eq!(bench.read(rx(RXDCTL, q)), ENABLE | 1 << 30);
-        assert_eq!(bench.read(tx(TDBAH, q)), q + 1000);
-        assert_eq!(bench.read(tx(TXDCTL, q)), ENABLE | q);
+        assert_eq!(harness.read(rx(RDBAH, q)), q + 1);
+        assert_eq!(harness.read(rx(RXDCTL, q)), ENABLE | 1 << 30);
+        assert_eq!(harness.read(tx(TDBAH, q)), q + 1000);
+        assert_eq!(harness.read(tx(TXDCTL, q)), ENABLE | q);
     }
 }
 
 #[test]
 fn what_only_the_device_changes_cannot_be_written() {
-    let bench = Bench::new();
+    let harness = Harness::new();
     for register in [STATUS, LINKS, 0x10148, 0x042B0, 0x08D04, 0x08804] {
-        let before = bench.read(register);
-        bench.write(register, !before);
-        assert_eq!(bench.read(register), before, "{register:#07x}");
+        let before = harness.read(register);
+        harness.write(register, !before);
+        assert_eq!(harness.read(register), before, "{register:#07x}");
     }
-    bench.write(RDRXCTL, 0);
-    assert_eq!(bench.read(RDRXCTL), 1 << 3, "DMAIDONE is the device's");
+    harness.write(RDRXCTL, 0);
+    assert_eq!(harness.read(RDRXCTL), 1 << 3, "DMAIDONE is the device's");
 }
 
 #[test]
 fn offsets_without_a_register_read_zero_and_those_outside_all_ones() {
-    let bench = Bench::new();
-    bench.write(0x0F800, 0x1234);
-    assert_eq!(bench.read(0x0F800), 0);
+    let harness = Harness::new();
+    harness.write(0x0F800, 0x1234);
+    assert_eq!(harness.read(0x0F800), 0);
     for outside in [0x20000, 0x20004, u32::MAX - 3, 0x00001, 0x00002] {
-        bench.write(outside, 0x1234);
-        assert_eq!(bench.read(outside), u32::MAX, "{outside:#x}");
+        harness.write(outside, 0x1234);
+        assert_eq!(harness.read(outside), u32::MAX, "{outside:#x}");
     }
 }
 
 #[test]
 fn security_engines_are_ready_and_flow_director_is_initialised_at_once() {
-    let bench = Bench::new();
-    assert_eq!(bench.read(0x08804) & 1, 1, "SECTXSTAT.SECTX_RDY");
-    bench.write(SECRXCTRL, 2);
-    assert_eq!(bench.read(0x08D04) & 1, 1, "SECRXSTAT.SECRX_RDY");
-    bench.write(0x0EE00, 0);
-    assert_eq!(bench.read(0x0EE00) & 8, 8, "FDIRCTRL.INIT_DONE");
+    let harness = Harness::new();
+    assert_eq!(harness.read(0x08804) & 1, 1, "SECTXSTAT.SECTX_RDY");
+    harness.write(SECRXCTRL, 2);
+    assert_eq!(harness.read(0x08D04) & 1, 1, "SECRXSTAT.SECRX_RDY");
+    harness.write(0x0EE00, 0);
+    assert_eq!(harness.read(0x0EE00) & 8, 8, "FDIRCTRL.INIT_DONE");
 }
 
 #[test]
 fn mdio_commands_end_and_find_no_phy() {
-    let bench = Bench::new();
-    bench.write(0x0425C, 1 << 30 | 2 << 26);
-    assert_eq!(bench.read(0x0425C) & 1 << 30, 0, "MSCA.MDICMD clears itself");
-    assert_eq!(bench.read(0x04260) >> 16, 0xffff, "nobody answers");
+    let harness = Harness::new();
+    harness.write(0x0425C, 1 << 30 | 2 << 26);
+    assert_eq!(harness.read(0x0425C) & 1 << 30, 0, "MSCA.MDICMD clears itself");
+    assert_eq!(harness.read(0x04260) >> 16, 0xffff, "nobody answers");
 }
 
 #[test]
@@ -132,31 +132,31 @@ fn linux_finds_nothing_wrong_with_the_registers_that_its_self_test_writes() {
         (RAH, 16, 8, 0x8001_ffff, 0x800c_ffff),
         (MTA, 128, 4, u32::MAX, u32::MAX),
     ];
-    let bench = Bench::new();
+    let harness = Harness::new();
     for q in 0..4 {
-        bench.write(rx(RXDCTL, q), ENABLE);
+        harness.write(rx(RXDCTL, q), ENABLE);
     }
     for (register, count, stride, kept, written) in PATTERNS {
         for pattern in [0x5a5a_5a5a, 0xa5a5_a5a5, 0, u32::MAX] {
             for n in 0..count {
                 let at = register + n * stride;
-                let before = bench.read(at);
-                bench.write(at, pattern & written);
-                assert_eq!(bench.read(at), pattern & written & kept, "{at:#07x} with {pattern:#010x}");
-                bench.write(at, before);
+                let before = harness.read(at);
+                harness.write(at, pattern & written);
+                assert_eq!(harness.read(at), pattern & written & kept, "{at:#07x} with {pattern:#010x}");
+                harness.write(at, before);
             }
         }
     }
-    let status = bench.read(STATUS) & 0x7fff_f30f;
-    bench.write(STATUS, 0x7fff_f30f);
-    assert_eq!(bench.read(STATUS) & 0x7fff_f30f, status);
+    let status = harness.read(STATUS) & 0x7fff_f30f;
+    harness.write(STATUS, 0x7fff_f30f);
+    assert_eq!(harness.read(STATUS) & 0x7fff_f30f, status);
 }
 
 #[test]
 fn bits_that_a_register_does_not_have_cannot_be_written() {
-    let bench = Bench::new();
+    let harness = Harness::new();
     for (register, kept) in [(RAH, 0x8000_ffff), (SWSM, 3), (SECRXCTRL, 3)] {
-        bench.write(register, u32::MAX);
-        assert_eq!(bench.read(register), kept, "{register:#07x}");
+        harness.write(register, u32::MAX);
+        assert_eq!(harness.read(register), kept, "{register:#07x}");
     }
 }

@@ -1,6 +1,6 @@
 //! Software reset, master disable and bus mastering (sections 4.2.1 and 5.2.5.3.2).
 
-use crate::bench::*;
+use crate::harness::*;
 
 const RST: u32 = 1 << 26;
 const LRST: u32 = 1 << 3;
@@ -33,95 +33,99 @@ const AFTER_RESET: [(u32, u32); 21] = [
 #[test]
 fn a_reset_brings_back_the_initial_values_and_ends_by_itself() {
     for (bit, address) in [(RST, CTRL), (LRST, CTRL), (RST | LRST, CTRL), (RST, 0x00004)] {
-        let bench = Bench::new();
+        let harness = Harness::new();
         for (register, _) in AFTER_RESET {
-            bench.write(register, 0x0055_0080);
+            harness.write(register, 0x0055_0080);
         }
-        bench.write(EIMS, 0x7fff_ffff);
-        bench.write(RAL, 0x1111_1111);
-        bench.write(RAH, 0x8000_1111);
-        bench.write(RAH + 8, 0x8000_2222);
-        bench.write(address, bit);
-        assert_eq!(bench.read(CTRL) & (RST | LRST), 0, "the bit clears itself");
+        harness.write(EIMS, 0x7fff_ffff);
+        harness.write(RAL, 0x1111_1111);
+        harness.write(RAH, 0x8000_1111);
+        harness.write(RAH + 8, 0x8000_2222);
+        harness.write(address, bit);
+        assert_eq!(harness.read(CTRL) & (RST | LRST), 0, "the bit clears itself");
         for (register, value) in AFTER_RESET {
-            assert_eq!(bench.read(register), value, "{register:#07x} after CTRL {bit:#x}");
+            assert_eq!(harness.read(register), value, "{register:#07x} after CTRL {bit:#x}");
         }
-        assert_eq!(bench.read(EIMS), 0);
-        assert_eq!(bench.read(RAL).to_le_bytes(), MAC[..4], "the address comes from the EEPROM again");
-        assert_eq!(bench.read(RAH), 0x8000_0000 | u32::from(MAC[5]) << 8 | u32::from(MAC[4]));
-        assert_eq!(bench.read(RAH + 8), 0);
-        assert_eq!(bench.read(EEC) & 1 << 9, 1 << 9, "EEC.ARD: the EEPROM was read (section 4.6.3)");
-        assert_eq!(bench.read(RDRXCTL) & 1 << 3, 1 << 3, "RDRXCTL.DMAIDONE (section 4.6.3)");
-        assert_eq!(bench.read(STATUS) & 1 << 19, 1 << 19);
+        assert_eq!(harness.read(EIMS), 0);
+        assert_eq!(harness.read(RAL).to_le_bytes(), MAC[..4], "the address comes from the EEPROM again");
+        assert_eq!(harness.read(RAH), 0x8000_0000 | u32::from(MAC[5]) << 8 | u32::from(MAC[4]));
+        assert_eq!(harness.read(RAH + 8), 0);
+        assert_eq!(harness.read(EEC) & 1 << 9, 1 << 9, "EEC.ARD: the EEPROM was read (section 4.6.3)");
+        assert_eq!(harness.read(RDRXCTL) & 1 << 3, 1 << 3, "RDRXCTL.DMAIDONE (section 4.6.3)");
+        assert_eq!(harness.read(STATUS) & 1 << 19, 1 << 19);
     }
 }
 
 #[test]
 fn a_reset_keeps_the_tables_that_have_no_initial_value() {
-    let bench = Bench::new();
-    bench.write(MTA + 4 * 127, 5);
-    bench.write(VFTA + 4 * 127, 6);
-    bench.write(CTRL, RST);
-    assert_eq!((bench.read(MTA + 4 * 127), bench.read(VFTA + 4 * 127)), (5, 6), "drivers have to clear them");
+    let harness = Harness::new();
+    harness.write(MTA + 4 * 127, 5);
+    harness.write(VFTA + 4 * 127, 6);
+    harness.write(CTRL, RST);
+    assert_eq!(
+        (harness.read(MTA + 4 * 127), harness.read(VFTA + 4 * 127)),
+        (5, 6),
+        "drivers have to clear them"
+    );
 }
 
 #[test]
 fn a_reset_stops_the_queues_and_forgets_what_they_held() {
-    let (bench, mut ring, mut tx) = Bench::running();
-    bench.write(CTRL, RST);
-    bench.far(|far| far.waits = true);
-    bench.arrives(&own(60, 1));
-    tx.send(&bench, &own(60, 2));
-    bench.write(RXCTRL, 1);
-    bench.write(DMATXCTL, 1);
-    bench.poll();
-    assert!(ring.take(&bench).is_none() && bench.sent().is_empty());
-    assert_eq!(bench.domain.faults(), 0);
+    let (harness, mut ring, mut tx) = Harness::running();
+    harness.write(CTRL, RST);
+    harness.far(|far| far.waits = true);
+    harness.arrives(&own(60, 1));
+    tx.send(&harness, &own(60, 2));
+    harness.write(RXCTRL, 1);
+    harness.write(DMATXCTL, 1);
+    harness.poll();
+    assert!(ring.take(&harness).is_none() && harness.sent().is_empty());
+    assert_eq!(harness.domain.faults(), 0);
 }
 
 #[test]
 fn no_dma_happens_after_a_master_disable_until_it_is_taken_back() {
-    let (bench, mut ring, mut tx) = Bench::running();
-    bench.far(|far| far.waits = true);
-    bench.write(CTRL, 1 << 2);
-    assert_eq!(bench.read(STATUS) & 1 << 19, 0, "STATUS.GIO clears once nothing is pending");
-    assert_eq!(bench.read(CTRL) & 1 << 2, 1 << 2, "CTRL.GIO_DIS reads back");
-    bench.arrives(&own(60, 1));
-    let at = tx.send(&bench, &own(60, 2));
-    bench.poll();
-    assert!(ring.take(&bench).is_none() && bench.sent().is_empty() && !tx.done(at));
-    bench.write(CTRL, 0);
-    assert_eq!(bench.read(STATUS) & 1 << 19, 1 << 19);
-    bench.poll();
-    assert!(ring.take(&bench).is_some() && tx.done(at));
+    let (harness, mut ring, mut tx) = Harness::running();
+    harness.far(|far| far.waits = true);
+    harness.write(CTRL, 1 << 2);
+    assert_eq!(harness.read(STATUS) & 1 << 19, 0, "STATUS.GIO clears once nothing is pending");
+    assert_eq!(harness.read(CTRL) & 1 << 2, 1 << 2, "CTRL.GIO_DIS reads back");
+    harness.arrives(&own(60, 1));
+    let at = tx.send(&harness, &own(60, 2));
+    harness.poll();
+    assert!(ring.take(&harness).is_none() && harness.sent().is_empty() && !tx.done(at));
+    harness.write(CTRL, 0);
+    assert_eq!(harness.read(STATUS) & 1 << 19, 1 << 19);
+    harness.poll();
+    assert!(ring.take(&harness).is_some() && tx.done(at));
 }
 
 #[test]
 fn no_dma_happens_while_bus_mastering_is_off() {
-    let (bench, mut ring, mut tx) = Bench::running();
-    bench.far(|far| far.waits = true);
-    bench.nic.stop_bus_mastering();
-    bench.arrives(&own(60, 1));
-    let at = tx.send(&bench, &own(60, 2));
-    bench.poll();
-    assert!(ring.take(&bench).is_none() && bench.sent().is_empty() && !tx.done(at));
+    let (harness, mut ring, mut tx) = Harness::running();
+    harness.far(|far| far.waits = true);
+    harness.nic.stop_bus_mastering();
+    harness.arrives(&own(60, 1));
+    let at = tx.send(&harness, &own(60, 2));
+    harness.poll();
+    assert!(ring.take(&harness).is_none() && harness.sent().is_empty() && !tx.done(at));
     // SAFETY: ARMED-ONLY: the rings are those of the test.
-    unsafe { bench.nic.start_bus_mastering() };
-    bench.poll();
-    assert!(ring.take(&bench).is_some() && tx.done(at));
+    unsafe { harness.nic.start_bus_mastering() };
+    harness.poll();
+    assert!(ring.take(&harness).is_some() && tx.done(at));
 }
 
 #[test]
 fn a_reset_keeps_what_both_ports_share_with_firmware() {
-    let bench = Bench::new();
-    bench.write(0x10160, 0x1f);
-    bench.write(CTRL, RST);
-    assert_eq!(bench.read(0x10160), 0x1f, "the semaphores of resources");
+    let harness = Harness::new();
+    harness.write(0x10160, 0x1f);
+    harness.write(CTRL, RST);
+    assert_eq!(harness.read(0x10160), 0x1f, "the semaphores of resources");
 }
 
 #[test]
 fn initial_values_are_those_of_the_datasheet_and_the_eeprom() {
-    let bench = Bench::new();
+    let harness = Harness::new();
     let values = [
         (EERD, 2, "nothing is being read"),
         (RDRXCTL, 1 << 3 | 8 << 17, "RSCFRSTSIZE"),
@@ -134,62 +138,62 @@ fn initial_values_are_those_of_the_datasheet_and_the_eeprom() {
         (0x00724, u32::MAX, "PFMBIMR"),
     ];
     for (register, value, why) in values {
-        assert_eq!(bench.read(register), value, "{register:#07x}: {why}");
+        assert_eq!(harness.read(register), value, "{register:#07x}: {why}");
     }
 }
 
 #[test]
 fn a_queue_has_to_be_enabled_again_after_a_reset() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.write(CTRL, RST);
-    bench.write(TDBAL, tx.ring.iova().0 as u32);
-    bench.write(TDBAH, (tx.ring.iova().0 >> 32) as u32);
-    bench.write(TDLEN, 32 * 16);
-    bench.write(DMATXCTL, 1);
-    tx.send(&bench, &own(60, 1));
-    bench.poll();
-    assert!(bench.sent().is_empty(), "TXDCTL.ENABLE is clear");
-    bench.write(TXDCTL, ENABLE);
-    bench.poll();
-    assert_eq!(bench.sent(), [own(60, 1)]);
+    let (harness, _, mut tx) = Harness::running();
+    harness.write(CTRL, RST);
+    harness.write(TDBAL, tx.ring.iova().0 as u32);
+    harness.write(TDBAH, (tx.ring.iova().0 >> 32) as u32);
+    harness.write(TDLEN, 32 * 16);
+    harness.write(DMATXCTL, 1);
+    tx.send(&harness, &own(60, 1));
+    harness.poll();
+    assert!(harness.sent().is_empty(), "TXDCTL.ENABLE is clear");
+    harness.write(TXDCTL, ENABLE);
+    harness.poll();
+    assert_eq!(harness.sent(), [own(60, 1)]);
 }
 
 #[test]
 fn a_reset_drops_frames_that_wait_inside() {
-    let (bench, ring, _) = Bench::running();
+    let (harness, ring, _) = Harness::running();
     for n in 0..40 {
-        bench.arrives(&own(60, n));
+        harness.arrives(&own(60, n));
     }
-    bench.poll();
-    bench.write(CTRL, RST);
+    harness.poll();
+    harness.write(CTRL, RST);
     drop(ring);
-    bench.write(FCTRL, 1 << 9);
-    let mut ring = bench.rx_ring(0, 32);
-    bench.write(RXCTRL, 1);
-    bench.poll();
-    assert!(ring.drain(&bench).is_empty(), "those of the packet buffer");
-    let mut tx = bench.tx_ring(0, 32);
-    bench.set(HLREG0, 1 << 15);
-    bench.set(DMATXCTL, 1);
-    bench.write(RXCTRL, 0);
-    tx.send(&bench, &own(60, 1));
-    bench.poll();
-    bench.write(CTRL, RST);
-    bench.write(FCTRL, 1 << 9);
-    let mut ring = bench.rx_ring(0, 32);
-    bench.set(HLREG0, 1 << 15);
-    bench.write(RXCTRL, 1);
-    bench.poll();
-    assert!(ring.drain(&bench).is_empty(), "those in MAC loopback");
+    harness.write(FCTRL, 1 << 9);
+    let mut ring = harness.rx_ring(0, 32);
+    harness.write(RXCTRL, 1);
+    harness.poll();
+    assert!(ring.drain(&harness).is_empty(), "those of the packet buffer");
+    let mut tx = harness.tx_ring(0, 32);
+    harness.set(HLREG0, 1 << 15);
+    harness.set(DMATXCTL, 1);
+    harness.write(RXCTRL, 0);
+    tx.send(&harness, &own(60, 1));
+    harness.poll();
+    harness.write(CTRL, RST);
+    harness.write(FCTRL, 1 << 9);
+    let mut ring = harness.rx_ring(0, 32);
+    harness.set(HLREG0, 1 << 15);
+    harness.write(RXCTRL, 1);
+    harness.poll();
+    assert!(ring.drain(&harness).is_empty(), "those in MAC loopback");
 }
 
 #[test]
 fn a_reset_takes_the_link_down_and_its_return_is_a_cause() {
-    let bench = Bench::new();
-    bench.poll();
-    bench.write(CTRL, RST);
-    assert_eq!((bench.read(LINKS) & 1 << 30, bench.read(STATUS) & 1 << 7), (0, 0));
-    bench.poll();
-    assert_eq!(bench.read(LINKS) & 1 << 30, 1 << 30);
-    assert_eq!(bench.read(EICR), 1 << 20, "link status change");
+    let harness = Harness::new();
+    harness.poll();
+    harness.write(CTRL, RST);
+    assert_eq!((harness.read(LINKS) & 1 << 30, harness.read(STATUS) & 1 << 7), (0, 0));
+    harness.poll();
+    assert_eq!(harness.read(LINKS) & 1 << 30, 1 << 30);
+    assert_eq!(harness.read(EICR), 1 << 20, "link status change");
 }

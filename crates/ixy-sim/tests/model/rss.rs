@@ -1,6 +1,6 @@
 //! Receive side scaling (section 7.1.2.8).
 
-use crate::bench::*;
+use crate::harness::*;
 
 /// The key of the verification suite (section 7.1.2.8.3).
 const KEY: [u8; 40] = [
@@ -17,20 +17,20 @@ const UDP_IPV4: u32 = 1 << 22;
 const UDP_IPV6: u32 = 1 << 23;
 const ALL: u32 = TCP_IPV4 | IPV4 | IPV6 | TCP_IPV6 | UDP_IPV4 | UDP_IPV6;
 
-fn bench() -> (Bench, Vec<RxRing>) {
-    let (bench, first, _) = Bench::running();
+fn harness() -> (Harness, Vec<RxRing>) {
+    let (harness, first, _) = Harness::running();
     for (n, bytes) in KEY.chunks_exact(4).enumerate() {
-        bench.write(RSSRK + 4 * n as u32, u32::from_le_bytes(bytes.try_into().unwrap()));
+        harness.write(RSSRK + 4 * n as u32, u32::from_le_bytes(bytes.try_into().unwrap()));
     }
     for n in 0..32 {
         // Entry i is queue i mod 16.
         let base = n * 4 % 16;
-        bench.write(RETA + 4 * n, base | (base + 1) << 8 | (base + 2) << 16 | (base + 3) << 24);
+        harness.write(RETA + 4 * n, base | (base + 1) << 8 | (base + 2) << 16 | (base + 3) << 24);
     }
-    bench.write(RXCSUM, 1 << 13);
-    bench.write(MRQC, 1 | ALL);
-    let rings = std::iter::once(first).chain((1..16).map(|q| bench.rx_ring(q, 32))).collect();
-    (bench, rings)
+    harness.write(RXCSUM, 1 << 13);
+    harness.write(MRQC, 1 | ALL);
+    let rings = std::iter::once(first).chain((1..16).map(|q| harness.rx_ring(q, 32))).collect();
+    (harness, rings)
 }
 
 fn v4(tcp: bool) -> Vec<u8> {
@@ -65,10 +65,10 @@ fn v6(tcp: bool) -> Vec<u8> {
 }
 
 /// The queue that a frame arrives at, its RSS type and its hash.
-fn arrives(bench: &Bench, rings: &mut [RxRing], frame: &[u8]) -> (usize, u64, u32) {
-    bench.arrives(frame);
-    bench.poll();
-    let mut found = rings.iter_mut().enumerate().filter_map(|(q, ring)| Some((q, ring.take(bench)?)));
+fn arrives(harness: &Harness, rings: &mut [RxRing], frame: &[u8]) -> (usize, u64, u32) {
+    harness.arrives(frame);
+    harness.poll();
+    let mut found = rings.iter_mut().enumerate().filter_map(|(q, ring)| Some((q, ring.take(harness)?)));
     let (q, (words, bytes)) = found.next().expect("the frame is in a queue");
     assert!(found.next().is_none(), "and in one only");
     assert_eq!(bytes, frame);
@@ -77,7 +77,7 @@ fn arrives(bench: &Bench, rings: &mut [RxRing], frame: &[u8]) -> (usize, u64, u3
 
 #[test]
 fn hashes_are_those_of_the_verification_suite_and_choose_the_queue() {
-    let (bench, mut rings) = bench();
+    let (harness, mut rings) = harness();
     let cases = [
         (v4(true), ALL, 1, 0x51cc_c178),
         (v4(true), ALL & !TCP_IPV4, 2, 0x323e_8fc2),
@@ -89,34 +89,34 @@ fn hashes_are_those_of_the_verification_suite_and_choose_the_queue() {
         (v6(false), ALL & !UDP_IPV6, 5, 0x2cc1_8cd5),
     ];
     for (frame, kinds, kind, hash) in cases {
-        bench.write(MRQC, 1 | kinds);
-        assert_eq!(arrives(&bench, &mut rings, &frame), ((hash & 15) as usize, kind, hash), "{kinds:#x}");
+        harness.write(MRQC, 1 | kinds);
+        assert_eq!(arrives(&harness, &mut rings, &frame), ((hash & 15) as usize, kind, hash), "{kinds:#x}");
     }
 }
 
 #[test]
 fn the_table_has_128_entries_that_the_hashs_low_bits_choose() {
-    let (bench, mut rings) = bench();
+    let (harness, mut rings) = harness();
     // 0x51ccc178: entry 0x78.
-    bench.write(RETA + 0x78, 0x0000_0009);
-    assert_eq!(arrives(&bench, &mut rings, &v4(true)).0, 9);
-    bench.write(0x05C00 + 0x78, 0x0000_0004);
-    assert_eq!(arrives(&bench, &mut rings, &v4(true)).0, 4, "the alias address");
+    harness.write(RETA + 0x78, 0x0000_0009);
+    assert_eq!(arrives(&harness, &mut rings, &v4(true)).0, 9);
+    harness.write(0x05C00 + 0x78, 0x0000_0004);
+    assert_eq!(arrives(&harness, &mut rings, &v4(true)).0, 4, "the alias address");
 }
 
 #[test]
 fn frames_that_are_not_hashed_go_to_queue_0() {
-    let (bench, mut rings) = bench();
-    assert_eq!(arrives(&bench, &mut rings, &own(60, 1)), (0, 0, 0), "not IP");
-    bench.write(MRQC, 1 | IPV6);
-    assert_eq!(arrives(&bench, &mut rings, &v4(true)), (0, 0, 0), "no kind of it is on");
-    bench.write(MRQC, ALL);
-    assert_eq!(arrives(&bench, &mut rings, &v4(true)), (0, 0, 0), "RSS is off");
+    let (harness, mut rings) = harness();
+    assert_eq!(arrives(&harness, &mut rings, &own(60, 1)), (0, 0, 0), "not IP");
+    harness.write(MRQC, 1 | IPV6);
+    assert_eq!(arrives(&harness, &mut rings, &v4(true)), (0, 0, 0), "no kind of it is on");
+    harness.write(MRQC, ALL);
+    assert_eq!(arrives(&harness, &mut rings, &v4(true)), (0, 0, 0), "RSS is off");
 }
 
 #[test]
 fn a_fragment_is_hashed_by_its_addresses() {
-    let (bench, mut rings) = bench();
+    let (harness, mut rings) = harness();
     let mut fragment = v4(false);
     fragment[20] = 0x20; // more fragments
     let sum = |frame: &[u8]| {
@@ -126,13 +126,13 @@ fn a_fragment_is_hashed_by_its_addresses() {
     fragment[24..26].fill(0);
     let checksum = !sum(&fragment);
     fragment[24..26].copy_from_slice(&checksum.to_be_bytes());
-    assert_eq!(arrives(&bench, &mut rings, &fragment), (2, 2, 0x323e_8fc2));
+    assert_eq!(arrives(&harness, &mut rings, &fragment), (2, 2, 0x323e_8fc2));
 }
 
 #[test]
 fn the_hash_is_in_the_descriptor_only_with_pcsd() {
-    let (bench, mut rings) = bench();
-    bench.write(RXCSUM, 0);
-    let (q, kind, hash) = arrives(&bench, &mut rings, &v4(true));
+    let (harness, mut rings) = harness();
+    harness.write(RXCSUM, 0);
+    let (q, kind, hash) = arrives(&harness, &mut rings, &v4(true));
     assert_eq!((q, kind, hash), (8, 1, 0), "the queue is chosen all the same");
 }

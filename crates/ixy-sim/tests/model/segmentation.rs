@@ -2,7 +2,7 @@
 
 use ixy_dma::{DmaSlice, Iova};
 
-use crate::bench::*;
+use crate::harness::*;
 
 const VLE: u64 = 1 << 30;
 const TSE: u64 = 1 << 31;
@@ -195,7 +195,7 @@ pub(crate) struct Frame {
 
 /// Puts a frame of `headers` and `payload` on the ring, cut into descriptors at `cuts`.
 fn put(
-    bench: &Bench,
+    harness: &Harness,
     tx: &mut TxRing,
     headers: &[u8],
     payload: &[u8],
@@ -204,8 +204,8 @@ fn put(
     paylen: usize,
 ) -> Frame {
     let whole = [headers, payload].concat();
-    let memory = bench.memory(whole.len().next_multiple_of(8));
-    assert!(bench.view().write(memory.iova(), &whole));
+    let memory = harness.memory(whole.len().next_multiple_of(8));
+    assert!(harness.view().write(memory.iova(), &whole));
     let mut ends = cuts.to_vec();
     ends.push(whole.len());
     let mut start = 0;
@@ -217,13 +217,13 @@ fn put(
         parts.push(tx.put(iova.0, DATA | first | last | (end - start) as u64));
         start = end;
     }
-    tx.ring(bench);
+    tx.ring(harness);
     Frame { memory, parts }
 }
 
 /// Sends `payload` with its headers in one descriptor and the rest in another.
 pub(crate) fn send(
-    bench: &Bench,
+    harness: &Harness,
     tx: &mut TxRing,
     kind: Kind,
     segment: Segment,
@@ -233,103 +233,104 @@ pub(crate) fn send(
     let (low, high) = kind.context(mss);
     tx.put(low, high);
     let headers = kind.prototype(segment);
-    put(bench, tx, &headers, payload, &[headers.len()], kind.flags(), payload.len())
+    put(harness, tx, &headers, payload, &[headers.len()], kind.flags(), payload.len())
 }
 
 #[test]
 fn each_kind_of_packet_is_cut_into_segments_with_headers_of_their_own() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     for ipv4 in [true, false] {
         for tcp in [true, false] {
             for (options, tag, snap) in [(0, None, false), (12, Some(0x6123), false), (0, None, true)] {
                 let kind = Kind { ipv4, tcp, options, tag, snap };
                 let bytes = payload(1001);
-                let frame = send(&bench, &mut tx, kind, FIRST, &bytes, 300);
-                bench.poll();
-                assert_eq!(bench.sent(), kind.expected(&bytes, 300, [ACK; 3]), "{kind:?}");
+                let frame = send(&harness, &mut tx, kind, FIRST, &bytes, 300);
+                harness.poll();
+                assert_eq!(harness.sent(), kind.expected(&bytes, 300, [ACK; 3]), "{kind:?}");
                 assert_eq!(frame.parts.iter().map(|&at| tx.done(at)).collect::<Vec<_>>(), [false, true]);
             }
         }
     }
-    assert_eq!(bench.nic.bad_descriptors(), 0);
+    assert_eq!(harness.nic.bad_descriptors(), 0);
 }
 
 #[test]
 fn payload_that_fits_is_one_segment_the_last() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     for len in [1, 299, 300] {
         let bytes = payload(len);
-        let _frame = send(&bench, &mut tx, TCP4, Segment { flags: ACK | PSH | FIN, ..FIRST }, &bytes, 300);
-        bench.poll();
+        let _frame = send(&harness, &mut tx, TCP4, Segment { flags: ACK | PSH | FIN, ..FIRST }, &bytes, 300);
+        harness.poll();
         let expected = TCP4.expected(&bytes, 300, [0, 0, ACK | PSH | FIN]);
-        assert_eq!(bench.sent(), expected, "{len} bytes");
+        assert_eq!(harness.sent(), expected, "{len} bytes");
         assert!(expected[0].len() >= 60, "a short one is padded");
     }
 }
 
 #[test]
 fn fin_and_push_go_with_the_last_segment_and_cwr_with_all_before_it() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let bytes = payload(1000);
-    let _frame = send(&bench, &mut tx, TCP4, Segment { flags: ACK | PSH | FIN | CWR, ..FIRST }, &bytes, 300);
-    bench.poll();
-    assert_eq!(bench.sent(), TCP4.expected(&bytes, 300, [ACK | CWR, ACK | CWR, ACK | PSH | FIN]));
+    let _frame =
+        send(&harness, &mut tx, TCP4, Segment { flags: ACK | PSH | FIN | CWR, ..FIRST }, &bytes, 300);
+    harness.poll();
+    assert_eq!(harness.sent(), TCP4.expected(&bytes, 300, [ACK | CWR, ACK | CWR, ACK | PSH | FIN]));
 }
 
 #[test]
 fn the_masks_of_flags_are_registers() {
-    let (bench, _, mut tx) = Bench::running();
-    assert_eq!((bench.read(DTXTCPFLGL), bench.read(DTXTCPFLGH)), (0x0ff6_0ff6, 0x0f7f));
-    bench.write(DTXTCPFLGL, u32::from(FIN) | u32::from(SYN | 0x800) << 16);
-    bench.write(DTXTCPFLGH, u32::from(ACK));
+    let (harness, _, mut tx) = Harness::running();
+    assert_eq!((harness.read(DTXTCPFLGL), harness.read(DTXTCPFLGH)), (0x0ff6_0ff6, 0x0f7f));
+    harness.write(DTXTCPFLGL, u32::from(FIN) | u32::from(SYN | 0x800) << 16);
+    harness.write(DTXTCPFLGH, u32::from(ACK));
     let bytes = payload(1000);
     for kind in [TCP4, TCP6] {
-        let _frame = send(&bench, &mut tx, kind, Segment { flags: 0xfff, ..FIRST }, &bytes, 300);
-        bench.poll();
-        assert_eq!(bench.sent(), kind.expected(&bytes, 300, [FIN, SYN | 0x800, ACK]));
+        let _frame = send(&harness, &mut tx, kind, Segment { flags: 0xfff, ..FIRST }, &bytes, 300);
+        harness.poll();
+        assert_eq!(harness.sent(), kind.expected(&bytes, 300, [FIN, SYN | 0x800, ACK]));
     }
 }
 
 #[test]
 fn descriptors_may_cut_a_frame_anywhere() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let bytes = payload(1000);
     let headers = TCP4.prototype(FIRST);
     let cuts: [&[usize]; 4] = [&[], &[14, 34, 54], &[7, 20, 21, 60, 354, 355, 653], &[100, 500]];
     for cuts in cuts {
         let (low, high) = TCP4.context(300);
         tx.put(low, high);
-        let _frame = put(&bench, &mut tx, &headers, &bytes, cuts, TCP4.flags(), 1000);
-        bench.poll();
-        assert_eq!(bench.sent(), TCP4.expected(&bytes, 300, [ACK; 3]), "{cuts:?}");
+        let _frame = put(&harness, &mut tx, &headers, &bytes, cuts, TCP4.flags(), 1000);
+        harness.poll();
+        assert_eq!(harness.sent(), TCP4.expected(&bytes, 300, [ACK; 3]), "{cuts:?}");
     }
 }
 
 #[test]
 fn the_largest_payload_that_can_be_said_goes_out_whole() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let bytes = payload((1 << 18) - 1);
     let headers = TCP6.prototype(FIRST);
     let (low, high) = TCP6.context(1440);
     tx.put(low, high);
     // As drivers cut: 16 KiB a descriptor.
     let cuts: Vec<usize> = (1..=16).map(|n| n * 16_384).collect();
-    let frame = put(&bench, &mut tx, &headers, &bytes, &cuts, TCP6.flags(), bytes.len());
-    bench.poll();
-    assert_eq!(bench.sent(), TCP6.expected(&bytes, 1440, [ACK; 3]));
+    let frame = put(&harness, &mut tx, &headers, &bytes, &cuts, TCP6.flags(), bytes.len());
+    harness.poll();
+    assert_eq!(harness.sent(), TCP6.expected(&bytes, 1440, [ACK; 3]));
     assert!(tx.done(*frame.parts.last().unwrap()));
 }
 
 #[test]
 fn a_poll_sends_no_more_segments_than_frames_and_the_next_goes_on() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let bytes = payload(15_000);
-    let frame = send(&bench, &mut tx, TCP4, FIRST, &bytes, 100);
+    let frame = send(&harness, &mut tx, TCP4, FIRST, &bytes, 100);
     let mut sent = Vec::new();
     for _ in 0..3 {
         assert!(!tx.done(frame.parts[1]), "not before all is sent");
-        assert!(bench.nic.poll() > 0);
-        let now = bench.sent();
+        assert!(harness.nic.poll() > 0);
+        let now = harness.sent();
         assert!((1..=64).contains(&now.len()));
         sent.extend(now);
     }
@@ -339,17 +340,17 @@ fn a_poll_sends_no_more_segments_than_frames_and_the_next_goes_on() {
 
 #[test]
 fn a_wire_without_room_loses_and_repeats_no_segment() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let bytes = payload(3000);
     let (first, second) = (own(60, 1), own(61, 2));
-    tx.send(&bench, &first);
-    let frame = send(&bench, &mut tx, TCP4, FIRST, &bytes, 200);
-    let after = tx.send(&bench, &second);
+    tx.send(&harness, &first);
+    let frame = send(&harness, &mut tx, TCP4, FIRST, &bytes, 200);
+    let after = tx.send(&harness, &second);
     let mut sent = Vec::new();
     for room in [0, 3, 0, 1, 5, 4, 2, 2] {
-        bench.far(|far| far.room = Some(room));
-        bench.poll();
-        let now = bench.sent();
+        harness.far(|far| far.room = Some(room));
+        harness.poll();
+        let now = harness.sent();
         assert_eq!(now.len(), room);
         sent.extend(now);
         assert_eq!(tx.done(frame.parts[1]), sent.len() >= 16);
@@ -357,43 +358,43 @@ fn a_wire_without_room_loses_and_repeats_no_segment() {
     let expected: Vec<_> = [vec![first], TCP4.expected(&bytes, 200, [ACK; 3]), vec![second]].concat();
     assert_eq!(sent, expected);
     assert!(tx.done(after));
-    assert_eq!((bench.read(GPTC), bench.read(QPTC)), (17, 17), "each segment counts as a frame, once");
+    assert_eq!((harness.read(GPTC), harness.read(QPTC)), (17, 17), "each segment counts as a frame, once");
 }
 
 #[test]
 fn a_queue_that_is_started_anew_forgets_a_frame_that_was_half_sent() {
-    let (bench, _, mut tx) = Bench::running();
-    let _frame = send(&bench, &mut tx, TCP4, FIRST, &payload(1000), 200);
-    bench.far(|far| far.room = Some(2));
-    bench.poll();
-    bench.write(TXDCTL, 0);
-    bench.write(TDH, 0);
-    bench.write(TDT, 0);
-    bench.write(TXDCTL, ENABLE);
-    bench.far(|far| far.room = None);
-    bench.sent();
+    let (harness, _, mut tx) = Harness::running();
+    let _frame = send(&harness, &mut tx, TCP4, FIRST, &payload(1000), 200);
+    harness.far(|far| far.room = Some(2));
+    harness.poll();
+    harness.write(TXDCTL, 0);
+    harness.write(TDH, 0);
+    harness.write(TDT, 0);
+    harness.write(TXDCTL, ENABLE);
+    harness.far(|far| far.room = None);
+    harness.sent();
     tx.tail = 0;
     let bytes = payload(500);
-    let _frame = send(&bench, &mut tx, TCP6, FIRST, &bytes, 300);
-    bench.poll();
-    assert_eq!(bench.sent(), TCP6.expected(&bytes, 300, [ACK; 3]));
+    let _frame = send(&harness, &mut tx, TCP6, FIRST, &bytes, 300);
+    harness.poll();
+    assert_eq!(harness.sent(), TCP6.expected(&bytes, 300, [ACK; 3]));
 }
 
 #[test]
 fn a_ring_that_gets_shorter_than_a_frame_that_was_half_sent_does_not_hang_the_device() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let (low, high) = TCP4.context(100);
     tx.put(low, high);
     let cuts: Vec<usize> = (1..=20).map(|n| n * 54).collect();
-    let _frame = put(&bench, &mut tx, &TCP4.prototype(FIRST), &payload(2000), &cuts, TCP4.flags(), 2000);
-    bench.far(|far| far.room = Some(3));
-    bench.poll();
-    assert_eq!((bench.sent().len(), bench.read(TDH)), (3, 1), "it stays at its first descriptor");
+    let _frame = put(&harness, &mut tx, &TCP4.prototype(FIRST), &payload(2000), &cuts, TCP4.flags(), 2000);
+    harness.far(|far| far.room = Some(3));
+    harness.poll();
+    assert_eq!((harness.sent().len(), harness.read(TDH)), (3, 1), "it stays at its first descriptor");
     // Eight descriptors: the end of the frame is outside.
-    bench.write(TDLEN, 8 * 16);
-    bench.write(TDT, 7);
-    bench.far(|far| far.room = None);
-    let nic = bench.nic.clone();
+    harness.write(TDLEN, 8 * 16);
+    harness.write(TDT, 7);
+    harness.far(|far| far.room = None);
+    let nic = harness.nic.clone();
     let (done, polled) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for _ in 0..3 {
@@ -403,30 +404,30 @@ fn a_ring_that_gets_shorter_than_a_frame_that_was_half_sent_does_not_hang_the_de
     });
     if polled.recv_timeout(std::time::Duration::from_secs(30)).is_err() {
         // Its end would wait for the poll.
-        std::mem::forget(bench);
+        std::mem::forget(harness);
         panic!("the device polls for ever");
     }
-    assert!(bench.read(TDH) < 8);
+    assert!(harness.read(TDH) < 8);
 }
 
 #[test]
 fn bytes_of_segments_are_counted_with_their_headers() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let bytes = payload(1000);
-    let _frame = send(&bench, &mut tx, Kind { tag: Some(5), ..TCP4 }, FIRST, &bytes, 300);
-    bench.poll();
+    let _frame = send(&harness, &mut tx, Kind { tag: Some(5), ..TCP4 }, FIRST, &bytes, 300);
+    harness.poll();
     let on_the_wire = 1000 + 4 * (54 + 4);
     assert_eq!(
-        (bench.read(GPTC), bench.read(GOTCL)),
+        (harness.read(GPTC), harness.read(GOTCL)),
         (4, on_the_wire + 4 * 4),
         "with tags and check sequences"
     );
-    assert_eq!((bench.read(QPTC), bench.read(QBTC_L)), (4, 1000 + 4 * 54), "as they come from memory");
+    assert_eq!((harness.read(QPTC), harness.read(QBTC_L)), (4, 1000 + 4 * 54), "as they come from memory");
 }
 
 #[test]
 fn segmentation_that_makes_no_sense_is_skipped_and_counted() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let bytes = payload(600);
     let (low, high) = TCP4.context(200);
     let mask = |at: u32, bits: u32| !(((1 << bits) - 1) << at);
@@ -457,77 +458,77 @@ fn segmentation_that_makes_no_sense_is_skipped_and_counted() {
         tx.put(low, high);
         let headers = kind.prototype(FIRST);
         let cuts: &[usize] = if bytes.len() > 16_000 { &[10_000] } else { &[] };
-        let frame = put(&bench, &mut tx, &headers, &bytes, cuts, flags, paylen);
-        let good = tx.send(&bench, &own(60, 1));
-        bench.poll();
+        let frame = put(&harness, &mut tx, &headers, &bytes, cuts, flags, paylen);
+        let good = tx.send(&harness, &own(60, 1));
+        harness.poll();
         count += 1;
-        assert_eq!(bench.nic.bad_descriptors(), count, "{why}");
-        assert_eq!(bench.sent(), [own(60, 1)], "{why}");
+        assert_eq!(harness.nic.bad_descriptors(), count, "{why}");
+        assert_eq!(harness.sent(), [own(60, 1)], "{why}");
         assert!(tx.done(*frame.parts.last().unwrap()) && tx.done(good), "{why}: the queue goes on");
     }
 }
 
 #[test]
 fn headers_alone_are_no_frame_to_segment() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let (low, high) = TCP4.context(200);
     tx.put(low, high);
-    let _frame = put(&bench, &mut tx, &TCP4.prototype(FIRST), &[], &[], TCP4.flags(), 0);
-    bench.poll();
-    assert_eq!((bench.nic.bad_descriptors(), bench.sent().len()), (1, 0));
+    let _frame = put(&harness, &mut tx, &TCP4.prototype(FIRST), &[], &[], TCP4.flags(), 0);
+    harness.poll();
+    assert_eq!((harness.nic.bad_descriptors(), harness.sent().len()), (1, 0));
 }
 
 #[test]
 fn a_frame_waits_for_its_last_descriptor() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let bytes = payload(600);
     let (low, high) = TCP4.context(200);
     let before = tx.put(low, high);
     let headers = TCP4.prototype(FIRST);
-    let _frame = put(&bench, &mut tx, &headers, &bytes, &[54], TCP4.flags(), 600);
-    bench.write(TDT, before + 2);
-    bench.poll();
-    assert!(bench.sent().is_empty());
-    assert_eq!(bench.read(TDH), before + 1, "the context is taken");
-    tx.ring(&bench);
-    bench.poll();
-    assert_eq!(bench.sent(), TCP4.expected(&bytes, 200, [ACK; 3]));
+    let _frame = put(&harness, &mut tx, &headers, &bytes, &[54], TCP4.flags(), 600);
+    harness.write(TDT, before + 2);
+    harness.poll();
+    assert!(harness.sent().is_empty());
+    assert_eq!(harness.read(TDH), before + 1, "the context is taken");
+    tx.ring(&harness);
+    harness.poll();
+    assert_eq!(harness.sent(), TCP4.expected(&bytes, 200, [ACK; 3]));
 }
 
 #[test]
 fn memory_that_is_gone_in_the_middle_of_a_frame_ends_it() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let bytes = payload(600);
     let (low, high) = TCP4.context(200);
     tx.put(low, high);
     let headers = TCP4.prototype(FIRST);
-    let frame = put(&bench, &mut tx, &headers, &bytes[..300], &[54], TCP4.flags(), 600);
+    let frame = put(&harness, &mut tx, &headers, &bytes[..300], &[54], TCP4.flags(), 600);
     // The frame goes on with a part that is not mapped.
     let last = *frame.parts.last().unwrap() as usize;
     let word = &tx.ring.words()[last * 2 + 1];
     word.store((DATA | 300_u64).to_le(), std::sync::atomic::Ordering::Release);
     let bad = tx.put(0x1000, DATA | EOP | RS | 300);
-    let good = tx.send(&bench, &own(60, 1));
-    bench.poll();
-    let sent = bench.sent();
+    let good = tx.send(&harness, &own(60, 1));
+    harness.poll();
+    let sent = harness.sent();
     assert_eq!(sent.len(), 2, "the first segment, and the next frame");
     assert_eq!(sent[0], TCP4.expected(&bytes, 200, [ACK; 3])[0]);
     assert_eq!(sent[1], own(60, 1));
     assert!(tx.done(bad) && tx.done(good));
-    assert_eq!((bench.nic.bad_descriptors(), bench.domain.faults()), (1, 1));
+    assert_eq!((harness.nic.bad_descriptors(), harness.domain.faults()), (1, 1));
     assert!(frame.memory.words().len() >= 300 / 8);
 }
 
 #[test]
 fn without_checksum_insertion_segments_keep_what_the_headers_say() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let bytes = payload(600);
     let (low, high) = TCP4.context(200);
     tx.put(low, high);
     let headers = TCP4.prototype(FIRST);
-    let _frame = put(&bench, &mut tx, &headers, &bytes, &[54], TSE | IFCS, 600);
-    bench.poll();
-    for segment in bench.sent() {
+    let _frame = put(&harness, &mut tx, &headers, &bytes, &[54], TSE | IFCS, 600);
+    harness.poll();
+    for segment in harness.sent() {
         assert_eq!(segment[24..26], [0xaa, 0xaa], "IPv4");
         assert_eq!(segment[50..52], headers[50..52], "TCP");
     }

@@ -2,14 +2,14 @@
 
 use ixy_sim::SfpModule;
 
-use crate::bench::*;
+use crate::harness::*;
 
 const CLOCK_OUT: u32 = 2;
 const DATA_IN: u32 = 4;
 const DATA_OUT: u32 = 8;
 
 /// A driver's side of the two wires.
-struct Master<'a>(&'a Bench);
+struct Master<'a>(&'a Harness);
 
 impl Master<'_> {
     fn set(&self, clock: bool, data: bool) -> bool {
@@ -77,8 +77,8 @@ impl Master<'_> {
 
 #[test]
 fn the_module_says_that_it_is_10gbase_sr() {
-    let bench = Bench::new();
-    let module = Master(&bench);
+    let harness = Harness::new();
+    let module = Master(&harness);
     assert_eq!(module.read(0, 1), [3], "an SFP+ module");
     assert_eq!(module.read(3, 1), [0x10], "10GBASE-SR");
     assert_eq!(module.read(6, 1), [0], "no 1 Gbit/s");
@@ -89,8 +89,8 @@ fn the_module_says_that_it_is_10gbase_sr() {
 
 #[test]
 fn the_modules_own_checksums_are_right() {
-    let bench = Bench::new();
-    let bytes = Master(&bench).read(0, 96);
+    let harness = Harness::new();
+    let bytes = Master(&harness).read(0, 96);
     let sum = |bytes: &[u8]| bytes.iter().fold(0_u8, |sum, b| sum.wrapping_add(*b));
     assert_eq!(
         (bytes[63], bytes[95]),
@@ -102,8 +102,8 @@ fn the_modules_own_checksums_are_right() {
 #[test]
 fn each_kind_of_module_says_what_it_is() {
     let code = |kind| {
-        let bench = Bench::with(|builder| builder.module(kind));
-        let byte = |at| Master(&bench).read(at, 1)[0];
+        let harness = Harness::with(|builder| builder.module(kind));
+        let byte = |at| Master(&harness).read(at, 1)[0];
         (byte(3), byte(6), byte(8), byte(12))
     };
     assert_eq!(code(SfpModule::ShortRange), (0x10, 0, 0, 103));
@@ -118,14 +118,14 @@ fn each_kind_of_module_says_what_it_is() {
     assert_eq!(code(SfpModule::PassiveCopper), (0, 0, 4, 103));
     assert_eq!(code(SfpModule::ActiveCopper), (0, 0, 8, 103));
     assert_eq!(code(SfpModule::OneGigabit), (0, 1, 0, 13));
-    let active = Bench::with(|builder| builder.module(SfpModule::ActiveCopper));
+    let active = Harness::with(|builder| builder.module(SfpModule::ActiveCopper));
     assert_eq!(Master(&active).read(60, 1), [4], "SFF-8431 limiting");
 }
 
 #[test]
 fn nobody_acknowledges_another_address() {
-    let bench = Bench::new();
-    let module = Master(&bench);
+    let harness = Harness::new();
+    let module = Master(&harness);
     module.start();
     assert!(!module.send(0xa2));
     module.stop();
@@ -134,8 +134,8 @@ fn nobody_acknowledges_another_address() {
 
 #[test]
 fn a_transfer_that_breaks_off_does_not_hold_the_wire() {
-    let bench = Bench::new();
-    let module = Master(&bench);
+    let harness = Harness::new();
+    let module = Master(&harness);
     module.start();
     assert!(module.send(0xa0));
     module.set(false, true);
@@ -146,8 +146,8 @@ fn a_transfer_that_breaks_off_does_not_hold_the_wire() {
 
 #[test]
 fn either_side_pulls_the_data_wire_low() {
-    let bench = Bench::new();
-    let module = Master(&bench);
+    let harness = Harness::new();
+    let module = Master(&harness);
     assert!(module.set(true, true), "nobody pulls");
     assert!(!module.set(false, false), "software does");
     assert!(module.set(false, true));
@@ -155,8 +155,8 @@ fn either_side_pulls_the_data_wire_low() {
 
 #[test]
 fn a_reader_that_does_not_acknowledge_gets_no_more() {
-    let bench = Bench::new();
-    let module = Master(&bench);
+    let harness = Harness::new();
+    let module = Master(&harness);
     module.start();
     assert!(module.send(0xa0) && module.send(0));
     module.restart();
@@ -169,8 +169,8 @@ fn a_reader_that_does_not_acknowledge_gets_no_more() {
 
 #[test]
 fn a_stop_ends_a_transfer_wherever_it_is() {
-    let bench = Bench::new();
-    let module = Master(&bench);
+    let harness = Harness::new();
+    let module = Master(&harness);
     module.start();
     assert!(module.send(0xa0) && module.send(3));
     module.stop();

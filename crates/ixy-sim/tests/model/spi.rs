@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::bench::*;
+use crate::harness::*;
 
 const SK: u32 = 1;
 const CS: u32 = 1 << 1;
@@ -25,7 +25,7 @@ const ENABLED: u32 = 2;
 
 /// A device whose clock moves only when it is told to, and its EEPROM's pins.
 struct Pins {
-    bench: Bench,
+    harness: Harness,
     clock: Arc<AtomicU64>,
 }
 
@@ -34,15 +34,15 @@ impl Pins {
         let clock = Arc::new(AtomicU64::new(1000));
         let shared = Arc::clone(&clock);
         let now = move || Duration::from_millis(shared.load(Ordering::Relaxed));
-        Self { bench: Bench::with(|builder| builder.clock(now)), clock }
+        Self { harness: Harness::with(|builder| builder.clock(now)), clock }
     }
 
     /// With access to the pins.
     fn granted() -> Self {
         let pins = Self::new();
-        pins.bench.set(EEC, REQ);
-        assert_eq!(pins.bench.read(EEC) & GNT, GNT);
-        pins.bench.clear(EEC, CS | SK);
+        pins.harness.set(EEC, REQ);
+        assert_eq!(pins.harness.read(EEC) & GNT, GNT);
+        pins.harness.clear(EEC, CS | SK);
         pins
     }
 
@@ -52,27 +52,27 @@ impl Pins {
 
     /// Ends a command, and selects the part for the next.
     fn standby(&self) {
-        self.bench.set(EEC, CS);
-        self.bench.clear(EEC, CS);
+        self.harness.set(EEC, CS);
+        self.harness.clear(EEC, CS);
     }
 
     fn out(&self, data: u32, bits: u32) {
-        let mut eec = self.bench.read(EEC);
+        let mut eec = self.harness.read(EEC);
         for bit in (0..bits).rev() {
             eec = if data >> bit & 1 == 1 { eec | DI } else { eec & !DI };
-            self.bench.write(EEC, eec);
-            self.bench.write(EEC, eec | SK);
-            self.bench.write(EEC, eec & !SK);
+            self.harness.write(EEC, eec);
+            self.harness.write(EEC, eec | SK);
+            self.harness.write(EEC, eec & !SK);
         }
-        self.bench.write(EEC, eec & !DI);
+        self.harness.write(EEC, eec & !DI);
     }
 
     fn take(&self, bits: u32) -> u32 {
         let mut data = 0;
         for _ in 0..bits {
-            self.bench.set(EEC, SK);
-            data = data << 1 | u32::from(self.bench.read(EEC) & DO != 0);
-            self.bench.clear(EEC, SK);
+            self.harness.set(EEC, SK);
+            data = data << 1 | u32::from(self.harness.read(EEC) & DO != 0);
+            self.harness.clear(EEC, SK);
         }
         data
     }
@@ -114,8 +114,8 @@ impl Pins {
 
     /// The same word through EERD.
     fn eerd(&self, offset: u32) -> u16 {
-        self.bench.write(EERD, offset << 2 | 1);
-        (self.bench.read(EERD) >> 16) as u16
+        self.harness.write(EERD, offset << 2 | 1);
+        (self.harness.read(EERD) >> 16) as u16
     }
 }
 
@@ -142,17 +142,17 @@ fn a_read_goes_on_with_the_next_words_and_after_the_last_with_the_first() {
 #[test]
 fn without_a_grant_the_pins_do_nothing() {
     let pins = Pins::new();
-    pins.bench.set(EEC, CS);
-    pins.bench.clear(EEC, CS | SK);
+    pins.harness.set(EEC, CS);
+    pins.harness.clear(EEC, CS | SK);
     assert_eq!(pins.read(0), 0);
     pins.write(0x800, &[0x1234]);
     assert_eq!(pins.eerd(0x800), 0xffff);
-    pins.bench.set(EEC, REQ);
+    pins.harness.set(EEC, REQ);
     assert_eq!(pins.read(0), pins.eerd(0));
     pins.standby();
     pins.out(READ, 8);
-    pins.bench.clear(EEC, REQ);
-    pins.bench.set(EEC, REQ);
+    pins.harness.clear(EEC, REQ);
+    pins.harness.set(EEC, REQ);
     pins.out(0, 16);
     assert_eq!(pins.take(16), 0, "the command ended with the grant");
 }
@@ -166,9 +166,9 @@ fn what_is_written_is_read_in_both_ways_also_after_a_reset() {
         for (offset, word) in [(0x800, 0x1234), (0x801, 0xabcd), (0x37, 0x5678), (0x802, 0xffff)] {
             assert_eq!((pins.read(offset), pins.eerd(offset)), (word, word), "{offset:#x} {round}");
         }
-        pins.bench.write(CTRL, 1 << 26);
-        assert_eq!(pins.bench.read(EEC) & GNT, 0, "a reset takes the pins back");
-        pins.bench.set(EEC, REQ);
+        pins.harness.write(CTRL, 1 << 26);
+        assert_eq!(pins.harness.read(EEC) & GNT, 0, "a reset takes the pins back");
+        pins.harness.set(EEC, REQ);
     }
 }
 
@@ -177,8 +177,8 @@ fn an_address_that_is_written_is_the_devices_own_after_a_reset() {
     let pins = Pins::granted();
     let section = u32::from(pins.eerd(0x09));
     pins.write(section + 1, &[0x1b02]);
-    pins.bench.write(CTRL, 1 << 26);
-    assert_eq!(pins.bench.read(RAL).to_le_bytes()[..2], [0x02, 0x1b]);
+    pins.harness.write(CTRL, 1 << 26);
+    assert_eq!(pins.harness.read(RAL).to_le_bytes()[..2], [0x02, 0x1b]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use ixy_dma::{DmaSlice, Iova};
 
-use crate::bench::*;
+use crate::harness::*;
 
 const PSRTYPE: u32 = 0x0EA00;
 const RFCTL: u32 = 0x05008;
@@ -27,7 +27,7 @@ const STRIDE: u64 = 1024;
 
 /// A device whose queue has header buffers of `units` times 64 bytes, and packet buffers of 1 KB.
 struct Split {
-    bench: Bench,
+    harness: Harness,
     ring: RxRing,
     headers: DmaSlice,
 }
@@ -41,27 +41,27 @@ struct Seen {
 
 impl Split {
     fn new(format: u32, units: u32, kinds: u32) -> Self {
-        let (bench, ring, _) = Bench::running();
-        let headers = bench.memory(32 * STRIDE as usize);
+        let (harness, ring, _) = Harness::running();
+        let headers = harness.memory(32 * STRIDE as usize);
         for n in 0..32 {
             let iova = headers.iova().0 + n * STRIDE;
-            assert!(bench.view().write(Iova(iova), &[FILL; STRIDE as usize]));
+            assert!(harness.view().write(Iova(iova), &[FILL; STRIDE as usize]));
             // Bit 0 is none of the address.
             ring.ring.words()[n as usize * 2 + 1].store(iova.to_le(), Ordering::Release);
         }
-        bench.write(SRRCTL, format | units << 8 | 1);
-        bench.write(PSRTYPE, kinds);
-        Self { bench, ring, headers }
+        harness.write(SRRCTL, format | units << 8 | 1);
+        harness.write(PSRTYPE, kinds);
+        Self { harness, ring, headers }
     }
 
     /// The descriptors that a frame took.
     fn receive(&mut self, frame: &[u8]) -> Vec<Seen> {
-        let first = self.bench.read(RDH);
-        self.bench.arrives(frame);
-        self.bench.poll();
+        let first = self.harness.read(RDH);
+        self.harness.arrives(frame);
+        self.harness.poll();
         let read = |iova: u64, len: usize| {
             let mut bytes = vec![0; len];
-            assert!(self.bench.view().read(Iova(iova), &mut bytes));
+            assert!(self.harness.view().read(Iova(iova), &mut bytes));
             bytes
         };
         let seen = |n: u32| {
@@ -73,7 +73,7 @@ impl Split {
                 read(self.ring.buffers.iova().0 + u64::from(n) * 2048, (words[1] >> 32 & 0xffff) as usize);
             Seen { header: header[..written].to_vec(), packet, words }
         };
-        (first..self.bench.read(RDH)).map(seen).collect()
+        (first..self.harness.read(RDH)).map(seen).collect()
     }
 
     /// As [`receive`](Self::receive), for a frame that takes one descriptor: with it the bytes in both buffers.
@@ -142,8 +142,8 @@ fn headers_go_to_a_buffer_of_their_own() {
     assert_eq!((seen.header.len(), seen.packet.len(), seen.found()), (66, 0, (true, 66)), "headers alone");
     let (seen, ..) = split.one(&own(100, 3));
     assert_eq!((seen.header.len(), seen.packet.len(), seen.found()), (0, 100, (false, 0)), "not understood");
-    assert_eq!(split.bench.read(QPRC), 3);
-    assert_eq!(split.bench.read(QBRC_L), 166 + 66 + 100, "bytes in both buffers");
+    assert_eq!(split.harness.read(QPRC), 3);
+    assert_eq!(split.harness.read(QBRC_L), 166 + 66 + 100, "bytes in both buffers");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_tag_that_is_stripped_is_no_part_of_the_header() {
     frame.splice(12..12, [0x81, 0, 0, 5]);
     for (strip, length) in [(0, 70), (1 << 30, 66)] {
         let mut split = Split::new(SPLIT, 4, TCP);
-        split.bench.set(RXDCTL, strip);
+        split.harness.set(RXDCTL, strip);
         let (seen, header, packet) = split.one(&frame);
         assert_eq!((header, packet, seen.found()), (length, 100, (true, length as u64)));
     }
@@ -187,7 +187,7 @@ fn fragments_are_split_unless_rfctl_says_not_to() {
     frame[20] |= 0x20;
     let mut split = Split::new(SPLIT, 4, UDP | IPV4 | L2);
     assert_eq!(split.one(&frame).0.found(), (true, 34), "a fragment has no UDP header of its own");
-    split.bench.set(RFCTL, 1 << 14);
+    split.harness.set(RFCTL, 1 << 14);
     assert_eq!(split.one(&frame).0.found(), (false, 0));
     assert_eq!(split.one(&udp(100)).0.found(), (true, 42));
 }
@@ -230,8 +230,8 @@ fn no_more_goes_to_a_header_buffer_than_its_length_can_say() {
 #[test]
 fn only_the_first_descriptor_of_a_long_frame_has_a_header() {
     let mut split = Split::new(SPLIT, 4, TCP);
-    split.bench.write(HLREG0, split.bench.read(HLREG0) | 1 << 2);
-    split.bench.write(MAXFRS, 9018 << 16);
+    split.harness.write(HLREG0, split.harness.read(HLREG0) | 1 << 2);
+    split.harness.write(MAXFRS, 9018 << 16);
     let frame = tcp(2500);
     let all = split.receive(&frame);
     let lengths: Vec<_> = all.iter().map(|seen| (seen.header.len(), seen.packet.len())).collect();
@@ -247,28 +247,28 @@ fn only_the_first_descriptor_of_a_long_frame_has_a_header() {
 #[test]
 fn a_queue_that_splits_waits_for_descriptors_and_drops_as_others_do() {
     let mut split = Split::new(SPLIT, 4, TCP);
-    split.bench.far(|far| far.waits = true);
+    split.harness.far(|far| far.waits = true);
     for _ in 0..40 {
-        split.bench.arrives(&tcp(100));
+        split.harness.arrives(&tcp(100));
     }
-    split.bench.poll();
-    assert_eq!(split.bench.wire.0.lock().unwrap().arriving.len(), 9);
-    split.bench.set(SRRCTL, DROP_EN);
-    split.bench.far(|far| far.waits = false);
-    split.bench.poll();
-    assert_eq!(split.bench.read(QPRDC), 9);
+    split.harness.poll();
+    assert_eq!(split.harness.wire.0.lock().unwrap().arriving.len(), 9);
+    split.harness.set(SRRCTL, DROP_EN);
+    split.harness.far(|far| far.waits = false);
+    split.harness.poll();
+    assert_eq!(split.harness.read(QPRDC), 9);
     // The driver takes all and gives them back.
-    let frames = std::iter::from_fn(|| split.ring.take(&split.bench)).count();
+    let frames = std::iter::from_fn(|| split.ring.take(&split.harness)).count();
     assert_eq!(frames, 31);
-    assert_eq!(split.bench.domain.faults(), 0);
+    assert_eq!(split.harness.domain.faults(), 0);
 }
 
 #[test]
 fn without_room_in_packet_buffers_nothing_is_written() {
     let split = Split::new(SPLIT, 4, TCP);
-    split.bench.clear(SRRCTL, 0x1f);
-    split.bench.arrives(&tcp(100));
-    split.bench.poll();
-    assert_eq!(split.bench.read(RDH), 0);
-    assert_eq!(split.bench.read(QPRDC), 1);
+    split.harness.clear(SRRCTL, 0x1f);
+    split.harness.arrives(&tcp(100));
+    split.harness.poll();
+    assert_eq!(split.harness.read(RDH), 0);
+    assert_eq!(split.harness.read(QPRDC), 1);
 }

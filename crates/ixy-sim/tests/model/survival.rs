@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use crate::bench::*;
 use crate::coalescing::{PSRTYPE, RFCTL, RSCCTL, RSCDBU, Segment};
+use crate::harness::*;
 
 const MFLCN: u32 = 0x04294;
 const FCCFG: u32 = 0x03D00;
@@ -85,13 +85,13 @@ proptest! {
 
     #[test]
     fn nothing_a_driver_does_breaks_the_device(acts in prop::collection::vec(act(), 1..120)) {
-        let (bench, rx, tx) = Bench::running();
-        let function = bench.nic.vf(0, bench.domain.clone(), Box::new(Vectors::default())).unwrap();
+        let (harness, rx, tx) = Harness::running();
+        let function = harness.nic.vf(0, harness.domain.clone(), Box::new(Vectors::default())).unwrap();
         let start = Instant::now();
         for act in acts {
             match act {
-                Act::Write(register, value) => bench.write(register, value),
-                Act::Queue(register, q, value) => bench.write(register + 0x40 * q, value),
+                Act::Write(register, value) => harness.write(register, value),
+                Act::Queue(register, q, value) => harness.write(register + 0x40 * q, value),
                 Act::Descriptor(transmit, n, low, high) => {
                     let (ring, buffers) = if transmit { (&tx.ring, &tx.buffers) } else { (&rx.ring, &rx.buffers) };
                     // Half of the addresses are inside the buffers, the others anywhere.
@@ -100,33 +100,33 @@ proptest! {
                     ring.words()[n as usize * 2].store(low.to_le(), Ordering::Relaxed);
                     ring.words()[n as usize * 2 + 1].store(high.to_le(), Ordering::Release);
                 }
-                Act::Arrive(bytes) => bench.arrives(&bytes),
-                Act::Poll => { bench.nic.poll(); }
-                Act::Read(register) => { bench.read(register); }
+                Act::Arrive(bytes) => harness.arrives(&bytes),
+                Act::Poll => { harness.nic.poll(); }
+                Act::Read(register) => { harness.read(register); }
                 Act::Function(register, value) => {
-                    // SAFETY: as for `Bench::write`.
+                    // SAFETY: as for `Harness::write`.
                     unsafe { function.write32(register, value) };
                     function.read32(register);
                 }
-                // SAFETY: as for `Bench::write`.
+                // SAFETY: as for `Harness::write`.
                 Act::FunctionMastering(true) => unsafe { function.start_bus_mastering() },
                 Act::FunctionMastering(false) => function.stop_bus_mastering(),
-                Act::Fault(fault, on) => bench.nic.faults().set(ixy_sim::Fault::ALL[fault], on),
+                Act::Fault(fault, on) => harness.nic.faults().set(ixy_sim::Fault::ALL[fault], on),
             }
         }
         prop_assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
         // Whatever state that left, a reset makes it a working device again.
         drop(function);
-        bench.nic.faults().clear();
-        bench.far(|far| far.arriving.clear());
-        bench.write(CTRL, 1 << 26);
-        bench.write(FCTRL, 1 << 9);
-        let mut ring = bench.rx_ring(0, 32);
-        bench.write(RXCTRL, 1);
-        bench.poll();
-        bench.arrives(&own(60, 1));
-        bench.poll();
-        prop_assert_eq!(ring.drain(&bench), [own(60, 1)]);
+        harness.nic.faults().clear();
+        harness.far(|far| far.arriving.clear());
+        harness.write(CTRL, 1 << 26);
+        harness.write(FCTRL, 1 << 9);
+        let mut ring = harness.rx_ring(0, 32);
+        harness.write(RXCTRL, 1);
+        harness.poll();
+        harness.arrives(&own(60, 1));
+        harness.poll();
+        prop_assert_eq!(ring.drain(&harness), [own(60, 1)]);
     }
 }
 
@@ -179,61 +179,61 @@ proptest! {
     fn frames_to_segment_that_are_wrong_somewhere_become_frames_that_are_counted_or_none(
         all in prop::collection::vec(segmented(), 1..12)
     ) {
-        let (bench, _, mut tx) = Bench::running();
+        let (harness, _, mut tx) = Harness::running();
         let start = Instant::now();
         for segmented in all {
             let words = segmented.words(tx.buffers.iova().0);
             for pair in words.chunks(2) {
                 tx.put(pair[0], pair[1]);
             }
-            tx.ring(&bench);
-            bench.far(|far| far.room = Some(segmented.room));
-            bench.poll();
-            bench.far(|far| far.room = None);
-            bench.poll();
+            tx.ring(&harness);
+            harness.far(|far| far.room = Some(segmented.room));
+            harness.poll();
+            harness.far(|far| far.room = None);
+            harness.poll();
         }
         prop_assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
-        let sent = bench.sent();
+        let sent = harness.sent();
         prop_assert!(sent.iter().all(|frame| (60..=15_872 + 4).contains(&frame.len())));
-        prop_assert_eq!(bench.read(GPTC) as usize, sent.len());
-        bench.write(TXDCTL, 0);
-        let mut tx = bench.tx_ring(0, 32);
-        tx.send(&bench, &own(60, 1));
-        bench.poll();
-        prop_assert_eq!(bench.sent(), [own(60, 1)]);
+        prop_assert_eq!(harness.read(GPTC) as usize, sent.len());
+        harness.write(TXDCTL, 0);
+        let mut tx = harness.tx_ring(0, 32);
+        tx.send(&harness, &own(60, 1));
+        harness.poll();
+        prop_assert_eq!(harness.sent(), [own(60, 1)]);
     }
 }
 
 #[test]
 fn accesses_to_memory_that_is_not_mapped_are_counted_and_have_no_effect() {
-    let (bench, rx, _) = Bench::running();
+    let (harness, rx, _) = Harness::running();
     rx.ring.words()[0].store(0x1000_u64.to_le(), Ordering::Relaxed);
-    bench.arrives(&own(60, 1));
-    bench.poll();
-    assert_eq!(bench.domain.faults(), 1);
-    assert_eq!(bench.domain.last_fault(), Some(ixy_dma::Iova(0x1000)));
-    assert_eq!(bench.read(RDH), 1, "the device goes on");
+    harness.arrives(&own(60, 1));
+    harness.poll();
+    assert_eq!(harness.domain.faults(), 1);
+    assert_eq!(harness.domain.last_fault(), Some(ixy_dma::Iova(0x1000)));
+    assert_eq!(harness.read(RDH), 1, "the device goes on");
 }
 
 #[test]
 fn registers_can_be_used_from_other_threads_while_the_device_is_polled() {
-    let (bench, _, _) = Bench::running();
+    let (harness, _, _) = Harness::running();
     std::thread::scope(|scope| {
         for thread in 0..2_u32 {
-            let bench = &bench;
+            let harness = &harness;
             scope.spawn(move || {
                 for n in 0..2000_u32 {
-                    bench.write(rx(RDBAH, 10 + thread), n);
-                    assert_eq!(bench.read(rx(RDBAH, 10 + thread)), n);
-                    bench.write(rx(RXDCTL, 10 + thread), ENABLE);
-                    assert_eq!(bench.read(rx(RXDCTL, 10 + thread)), ENABLE);
-                    bench.write(rx(RXDCTL, 10 + thread), 0);
-                    bench.read(EICR);
+                    harness.write(rx(RDBAH, 10 + thread), n);
+                    assert_eq!(harness.read(rx(RDBAH, 10 + thread)), n);
+                    harness.write(rx(RXDCTL, 10 + thread), ENABLE);
+                    assert_eq!(harness.read(rx(RXDCTL, 10 + thread)), ENABLE);
+                    harness.write(rx(RXDCTL, 10 + thread), 0);
+                    harness.read(EICR);
                 }
             });
         }
         for _ in 0..20_000 {
-            bench.nic.poll();
+            harness.nic.poll();
         }
     });
 }

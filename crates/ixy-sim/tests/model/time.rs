@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::bench::*;
+use crate::harness::*;
 
 const RXMTRL: u32 = 0x05120;
 const ETQF: u32 = 0x05128;
@@ -42,99 +42,99 @@ impl Clock {
     }
 }
 
-fn running() -> (Bench, RxRing, TxRing, Clock) {
+fn running() -> (Harness, RxRing, TxRing, Clock) {
     let clock = Clock(Arc::new(AtomicU64::new(123)));
     let shared = clock.clone();
     let now = move || Duration::from_nanos(shared.0.load(Ordering::Relaxed));
-    let (bench, rx, tx) = Bench::running_with(|builder| builder.clock(now));
-    (bench, rx, tx, clock)
+    let (harness, rx, tx) = Harness::running_with(|builder| builder.clock(now));
+    (harness, rx, tx, clock)
 }
 
-fn time(bench: &Bench) -> u64 {
-    u64::from(bench.read(SYSTIML)) | u64::from(bench.read(SYSTIMH)) << 32
+fn time(harness: &Harness) -> u64 {
+    u64::from(harness.read(SYSTIML)) | u64::from(harness.read(SYSTIMH)) << 32
 }
 
 #[test]
 fn the_clock_counts_as_it_is_told() {
-    let (bench, _, _, clock) = running();
+    let (harness, _, _, clock) = running();
     clock.wait(1000);
-    assert_eq!(time(&bench), 0, "it does not run after a reset");
-    bench.write(TIMINCA, 1 << 24 | INCREMENT);
+    assert_eq!(time(&harness), 0, "it does not run after a reset");
+    harness.write(TIMINCA, 1 << 24 | INCREMENT);
     clock.wait(6400);
-    assert_eq!(time(&bench), 1000 * u64::from(INCREMENT), "a cycle is 6.4 ns");
+    assert_eq!(time(&harness), 1000 * u64::from(INCREMENT), "a cycle is 6.4 ns");
     clock.wait(1_000_000_000);
-    assert_eq!(time(&bench), 156_251_000 * u64::from(INCREMENT));
-    assert_eq!((time(&bench) >> 21) / 1000, 1_000_006, "microseconds");
-    bench.write(TIMINCA, 4 << 24 | 7);
-    let before = time(&bench);
+    assert_eq!(time(&harness), 156_251_000 * u64::from(INCREMENT));
+    assert_eq!((time(&harness) >> 21) / 1000, 1_000_006, "microseconds");
+    harness.write(TIMINCA, 4 << 24 | 7);
+    let before = time(&harness);
     clock.wait(640);
-    assert_eq!(time(&bench) - before, 25 * 7, "every fourth cycle");
-    bench.write(TIMINCA, 0);
-    let before = time(&bench);
+    assert_eq!(time(&harness) - before, 25 * 7, "every fourth cycle");
+    harness.write(TIMINCA, 0);
+    let before = time(&harness);
     clock.wait(640);
-    assert_eq!(time(&bench), before, "it stands");
-    bench.write(CTRL, 1 << 26);
-    assert_eq!(time(&bench), 0);
+    assert_eq!(time(&harness), before, "it stands");
+    harness.write(CTRL, 1 << 26);
+    assert_eq!(time(&harness), 0);
 }
 
 #[test]
 fn the_clock_can_be_set_and_wraps() {
-    let (bench, _, _, clock) = running();
-    bench.write(SYSTIML, 0xffff_fff0);
-    bench.write(SYSTIMH, 0xffff_ffff);
-    assert_eq!(time(&bench), 0xffff_ffff_ffff_fff0);
-    bench.write(TIMINCA, 1 << 24 | 0x20);
+    let (harness, _, _, clock) = running();
+    harness.write(SYSTIML, 0xffff_fff0);
+    harness.write(SYSTIMH, 0xffff_ffff);
+    assert_eq!(time(&harness), 0xffff_ffff_ffff_fff0);
+    harness.write(TIMINCA, 1 << 24 | 0x20);
     clock.wait(7);
-    assert_eq!(time(&bench), 0x10);
+    assert_eq!(time(&harness), 0x10);
 }
 
 #[test]
 fn the_upper_half_is_that_of_the_moment_when_the_lower_was_read() {
-    let (bench, _, _, clock) = running();
-    bench.write(SYSTIML, 0xffff_ffff);
-    bench.write(TIMINCA, 1 << 24 | 1);
-    assert_eq!(bench.read(SYSTIML), 0xffff_ffff);
+    let (harness, _, _, clock) = running();
+    harness.write(SYSTIML, 0xffff_ffff);
+    harness.write(TIMINCA, 1 << 24 | 1);
+    assert_eq!(harness.read(SYSTIML), 0xffff_ffff);
     clock.wait(64);
-    assert_eq!(bench.read(SYSTIMH), 0);
-    assert_eq!(time(&bench), 0x1_0000_0009);
+    assert_eq!(harness.read(SYSTIMH), 0);
+    assert_eq!(time(&harness), 0x1_0000_0009);
 }
 
 #[test]
 fn the_clock_is_moved_in_both_directions() {
-    let (bench, _, _, _) = running();
-    bench.write(SYSTIMH, 5);
-    bench.write(TIMADJL, 100);
-    assert_eq!(time(&bench), 5 << 32, "not before the upper half is there");
-    bench.write(TIMADJH, 2);
-    assert_eq!(time(&bench), (7 << 32) + 100);
-    bench.write(TIMADJL, 101);
-    bench.write(TIMADJH, 1 << 31);
-    assert_eq!(time(&bench), (7 << 32) - 1);
+    let (harness, _, _, _) = running();
+    harness.write(SYSTIMH, 5);
+    harness.write(TIMADJL, 100);
+    assert_eq!(time(&harness), 5 << 32, "not before the upper half is there");
+    harness.write(TIMADJH, 2);
+    assert_eq!(time(&harness), (7 << 32) + 100);
+    harness.write(TIMADJL, 101);
+    harness.write(TIMADJH, 1 << 31);
+    assert_eq!(time(&harness), (7 << 32) - 1);
 }
 
 #[test]
 fn a_sent_frame_is_stamped_where_its_descriptor_asks_for_it() {
-    let (bench, _, mut tx, clock) = running();
-    bench.write(TIMINCA, 1 << 24 | 10);
+    let (harness, _, mut tx, clock) = running();
+    harness.write(TIMINCA, 1 << 24 | 10);
     let mut send = |flags| {
         clock.wait(64_000);
-        tx.data(&bench, &own(60, 1), EOP | IFCS | RS | flags);
-        tx.ring(&bench);
-        bench.poll();
-        assert_eq!(bench.sent().len(), 1);
-        bench.read(TSYNCTXCTL) & VALID
+        tx.data(&harness, &own(60, 1), EOP | IFCS | RS | flags);
+        tx.ring(&harness);
+        harness.poll();
+        assert_eq!(harness.sent().len(), 1);
+        harness.read(TSYNCTXCTL) & VALID
     };
     assert_eq!(send(STAMP), 0, "not enabled");
-    bench.write(TSYNCTXCTL, ENABLED);
+    harness.write(TSYNCTXCTL, ENABLED);
     assert_eq!(send(0), 0, "not asked for");
     assert_eq!(send(STAMP), VALID);
-    let stamp = || (bench.read(TXSTMPL), bench.read(TSYNCTXCTL));
+    let stamp = || (harness.read(TXSTMPL), harness.read(TSYNCTXCTL));
     assert_eq!(stamp(), (300_000, ENABLED | VALID));
     assert_eq!(send(STAMP), VALID);
     assert_eq!(stamp().0, 300_000, "the first is held");
-    bench.write(TSYNCTXCTL, ENABLED);
+    harness.write(TSYNCTXCTL, ENABLED);
     assert_eq!(stamp().1, ENABLED | VALID, "software cannot clear it so");
-    assert_eq!(bench.read(TXSTMPH), 0);
+    assert_eq!(harness.read(TXSTMPH), 0);
     assert_eq!(stamp().1, ENABLED, "now it is free");
     assert_eq!(send(STAMP), VALID);
     assert_eq!(stamp().0, 500_000);
@@ -142,18 +142,18 @@ fn a_sent_frame_is_stamped_where_its_descriptor_asks_for_it() {
 
 #[test]
 fn a_frame_without_room_is_stamped_when_it_goes() {
-    let (bench, _, mut tx, clock) = running();
-    bench.write(TIMINCA, 1 << 24 | 1);
-    bench.write(TSYNCTXCTL, ENABLED);
-    bench.far(|far| far.room = Some(0));
-    tx.data(&bench, &own(60, 1), EOP | IFCS | RS | STAMP);
-    tx.ring(&bench);
-    bench.poll();
-    assert_eq!(bench.read(TSYNCTXCTL) & VALID, 0);
+    let (harness, _, mut tx, clock) = running();
+    harness.write(TIMINCA, 1 << 24 | 1);
+    harness.write(TSYNCTXCTL, ENABLED);
+    harness.far(|far| far.room = Some(0));
+    tx.data(&harness, &own(60, 1), EOP | IFCS | RS | STAMP);
+    tx.ring(&harness);
+    harness.poll();
+    assert_eq!(harness.read(TSYNCTXCTL) & VALID, 0);
     clock.wait(640);
-    bench.far(|far| far.room = None);
-    bench.poll();
-    assert_eq!((bench.read(TSYNCTXCTL) & VALID, bench.read(TXSTMPL)), (VALID, 100));
+    harness.far(|far| far.room = None);
+    harness.poll();
+    assert_eq!((harness.read(TSYNCTXCTL) & VALID, harness.read(TXSTMPL)), (VALID, 100));
 }
 
 /// A message of IEEE 1588 of `version`; `kind` is its type, or its control field in version 1.
@@ -183,43 +183,46 @@ fn over_udp(port: u16, message: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a frame that arrives is stamped, as its descriptor says and as the register does.
-fn stamped(bench: &Bench, ring: &mut RxRing, frame: &[u8]) -> bool {
-    bench.arrives(frame);
-    bench.poll();
-    let (words, bytes) = ring.take(bench).unwrap();
+fn stamped(harness: &Harness, ring: &mut RxRing, frame: &[u8]) -> bool {
+    harness.arrives(frame);
+    harness.poll();
+    let (words, bytes) = ring.take(harness).unwrap();
     assert_eq!(bytes, frame);
-    let valid = bench.read(TSYNCRXCTL) & VALID != 0;
+    let valid = harness.read(TSYNCRXCTL) & VALID != 0;
     assert_eq!(words[1] & TS != 0, valid);
-    bench.read(RXSTMPH);
+    harness.read(RXSTMPH);
     valid
 }
 
 #[test]
 fn messages_over_ethernet_are_stamped_where_a_filter_marks_them() {
-    let (bench, mut ring, _, _) = running();
+    let (harness, mut ring, _, _) = running();
     let sync = over_ethernet(0x88f7, &message(2, 0));
-    bench.write(TSYNCRXCTL, ENABLED | 5 << 1);
-    assert!(!stamped(&bench, &mut ring, &sync), "no filter");
+    harness.write(TSYNCRXCTL, ENABLED | 5 << 1);
+    assert!(!stamped(&harness, &mut ring, &sync), "no filter");
     for (filter, on) in [(1 << 31, false), (1 << 30, false), (1 << 31 | 1 << 30, true)] {
         for n in [0, 3, 7] {
-            bench.write(ETQF + 4 * n, filter | 0x88f7);
-            assert_eq!(stamped(&bench, &mut ring, &sync), on, "{filter:#x}");
-            assert!(!stamped(&bench, &mut ring, &over_ethernet(0x88f8, &message(2, 0))), "another EtherType");
-            bench.write(ETQF + 4 * n, 0);
+            harness.write(ETQF + 4 * n, filter | 0x88f7);
+            assert_eq!(stamped(&harness, &mut ring, &sync), on, "{filter:#x}");
+            assert!(
+                !stamped(&harness, &mut ring, &over_ethernet(0x88f8, &message(2, 0))),
+                "another EtherType"
+            );
+            harness.write(ETQF + 4 * n, 0);
         }
     }
-    bench.write(ETQF, 1 << 31 | 1 << 30 | 0x88f7);
+    harness.write(ETQF, 1 << 31 | 1 << 30 | 0x88f7);
     let mut tagged = sync.clone();
     tagged.splice(12..12, [0x81, 0x00, 0, 5]);
-    assert!(stamped(&bench, &mut ring, &tagged), "behind a tag");
-    bench.write(TSYNCRXCTL, 5 << 1);
-    assert!(!stamped(&bench, &mut ring, &sync), "not enabled");
+    assert!(stamped(&harness, &mut ring, &tagged), "behind a tag");
+    harness.write(TSYNCRXCTL, 5 << 1);
+    assert!(!stamped(&harness, &mut ring, &sync), "not enabled");
 }
 
 #[test]
 fn the_type_says_which_messages_are_stamped() {
-    let (bench, mut ring, _, _) = running();
-    bench.write(ETQF, 1 << 31 | 1 << 30 | 0x88f7);
+    let (harness, mut ring, _, _) = running();
+    harness.write(ETQF, 1 << 31 | 1 << 30 | 0x88f7);
     let ethernet = |kind| over_ethernet(0x88f7, &message(2, kind));
     let udp = |kind| over_udp(319, &message(2, kind));
     let old = |kind| over_udp(319, &message(1, kind));
@@ -249,55 +252,55 @@ fn the_type_says_which_messages_are_stamped() {
         (5, "announce over Ethernet", ethernet(11), false),
         (5, "version 1, sync", old(0), false),
     ] {
-        bench.write(TSYNCRXCTL, ENABLED | kind << 1);
-        bench.write(RXMTRL, which);
-        assert_eq!(stamped(&bench, &mut ring, &frame), on, "TYPE {kind}: {name}");
+        harness.write(TSYNCRXCTL, ENABLED | kind << 1);
+        harness.write(RXMTRL, which);
+        assert_eq!(stamped(&harness, &mut ring, &frame), on, "TYPE {kind}: {name}");
     }
-    bench.write(RXMTRL, 320 << 16 | 1 << 8);
-    bench.write(TSYNCRXCTL, ENABLED | 2 << 1);
-    assert!(!stamped(&bench, &mut ring, &udp(1)), "another port");
-    assert!(stamped(&bench, &mut ring, &over_udp(320, &message(2, 1))));
-    assert!(!stamped(&bench, &mut ring, &over_udp(320, &message(2, 1)[..33])), "cut");
+    harness.write(RXMTRL, 320 << 16 | 1 << 8);
+    harness.write(TSYNCRXCTL, ENABLED | 2 << 1);
+    assert!(!stamped(&harness, &mut ring, &udp(1)), "another port");
+    assert!(stamped(&harness, &mut ring, &over_udp(320, &message(2, 1))));
+    assert!(!stamped(&harness, &mut ring, &over_udp(320, &message(2, 1)[..33])), "cut");
 }
 
 #[test]
 fn a_received_stamp_is_held_with_its_sender_and_number_until_it_is_read() {
-    let (bench, mut ring, _, clock) = running();
-    bench.write(TIMINCA, 1 << 24 | 1);
-    bench.write(SYSTIMH, 9);
-    bench.write(ETQF, 1 << 31 | 1 << 30 | 0x88f7);
-    bench.write(TSYNCRXCTL, ENABLED | 5 << 1);
+    let (harness, mut ring, _, clock) = running();
+    harness.write(TIMINCA, 1 << 24 | 1);
+    harness.write(SYSTIMH, 9);
+    harness.write(ETQF, 1 << 31 | 1 << 30 | 0x88f7);
+    harness.write(TSYNCRXCTL, ENABLED | 5 << 1);
     for _ in 0..2 {
         clock.wait(64);
-        bench.arrives(&over_ethernet(0x88f7, &message(2, 0)));
-        bench.poll();
+        harness.arrives(&over_ethernet(0x88f7, &message(2, 0)));
+        harness.poll();
     }
-    let status = [ring.take(&bench), ring.take(&bench)].map(|taken| taken.unwrap().0[1] & TS);
+    let status = [ring.take(&harness), ring.take(&harness)].map(|taken| taken.unwrap().0[1] & TS);
     assert_eq!(status, [TS, 0], "only the first");
-    assert_eq!(bench.read(RXSTMPL), 10);
+    assert_eq!(harness.read(RXSTMPL), 10);
     // Bytes 22 to 27 and 30 to 31 of the message, as they come.
-    assert_eq!(bench.read(RXSATRL).to_le_bytes(), [122, 123, 124, 125]);
-    assert_eq!(bench.read(RXSATRH).to_le_bytes(), [126, 127, 130, 131]);
-    bench.write(TSYNCRXCTL, ENABLED | 5 << 1);
-    assert_eq!(bench.read(TSYNCRXCTL) & VALID, VALID);
-    assert_eq!(bench.read(RXSTMPH), 9);
-    assert_eq!(bench.read(TSYNCRXCTL) & VALID, 0);
+    assert_eq!(harness.read(RXSATRL).to_le_bytes(), [122, 123, 124, 125]);
+    assert_eq!(harness.read(RXSATRH).to_le_bytes(), [126, 127, 130, 131]);
+    harness.write(TSYNCRXCTL, ENABLED | 5 << 1);
+    assert_eq!(harness.read(TSYNCRXCTL) & VALID, VALID);
+    assert_eq!(harness.read(RXSTMPH), 9);
+    assert_eq!(harness.read(TSYNCRXCTL) & VALID, 0);
 }
 
 #[test]
 fn a_message_that_waits_on_the_wire_is_stamped_when_it_comes_in() {
-    let (bench, _, _, clock) = running();
-    bench.write(TIMINCA, 1 << 24 | 1);
-    bench.write(ETQF, 1 << 31 | 1 << 30 | 0x88f7);
-    bench.write(TSYNCRXCTL, ENABLED | 5 << 1);
-    bench.far(|far| far.waits = true);
-    bench.write(RXDCTL, 0);
-    bench.arrives(&over_ethernet(0x88f7, &message(2, 0)));
-    bench.poll();
-    assert_eq!(bench.read(TSYNCRXCTL) & VALID, 0);
+    let (harness, _, _, clock) = running();
+    harness.write(TIMINCA, 1 << 24 | 1);
+    harness.write(ETQF, 1 << 31 | 1 << 30 | 0x88f7);
+    harness.write(TSYNCRXCTL, ENABLED | 5 << 1);
+    harness.far(|far| far.waits = true);
+    harness.write(RXDCTL, 0);
+    harness.arrives(&over_ethernet(0x88f7, &message(2, 0)));
+    harness.poll();
+    assert_eq!(harness.read(TSYNCRXCTL) & VALID, 0);
     clock.wait(64);
-    let mut ring = bench.rx_ring(0, 32);
-    bench.poll();
-    assert_eq!(ring.take(&bench).unwrap().0[1] & TS, TS);
-    assert_eq!(bench.read(RXSTMPL), 10);
+    let mut ring = harness.rx_ring(0, 32);
+    harness.poll();
+    assert_eq!(ring.take(&harness).unwrap().0[1] & TS, TS);
+    assert_eq!(harness.read(RXSTMPL), 10);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::bench::*;
+use crate::harness::*;
 
 const IXSM: u64 = 1 << 40;
 const TXSM: u64 = 1 << 41;
@@ -11,92 +11,92 @@ const TSE: u64 = 1 << 31;
 
 #[test]
 fn a_frame_is_sent_and_reported_where_rs_asks_for_it() {
-    let (bench, _, mut tx) = Bench::running();
-    let silent = tx.data(&bench, &own(60, 1), EOP | IFCS);
-    let reported = tx.send(&bench, &own(61, 2));
-    bench.poll();
-    assert_eq!(bench.sent(), [own(60, 1), own(61, 2)]);
+    let (harness, _, mut tx) = Harness::running();
+    let silent = tx.data(&harness, &own(60, 1), EOP | IFCS);
+    let reported = tx.send(&harness, &own(61, 2));
+    harness.poll();
+    assert_eq!(harness.sent(), [own(60, 1), own(61, 2)]);
     assert!(!tx.done(silent), "no RS, no DD");
     assert!(tx.done(reported));
-    assert_eq!(bench.read(TDH), 2);
+    assert_eq!(harness.read(TDH), 2);
 }
 
 #[test]
 fn nothing_is_sent_before_the_doorbell() {
-    let (bench, _, mut tx) = Bench::running();
-    tx.data(&bench, &own(60, 1), EOP | IFCS | RS);
-    bench.poll();
-    assert!(bench.sent().is_empty());
-    tx.ring(&bench);
-    bench.poll();
-    assert_eq!(bench.sent().len(), 1);
+    let (harness, _, mut tx) = Harness::running();
+    tx.data(&harness, &own(60, 1), EOP | IFCS | RS);
+    harness.poll();
+    assert!(harness.sent().is_empty());
+    tx.ring(&harness);
+    harness.poll();
+    assert_eq!(harness.sent().len(), 1);
 }
 
 #[test]
 fn frames_go_round_the_ring_in_order() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let mut expected = Vec::new();
     for n in 0..100_u8 {
-        tx.send(&bench, &own(60 + usize::from(n), n));
+        tx.send(&harness, &own(60 + usize::from(n), n));
         expected.push(own(60 + usize::from(n), n));
         if n % 7 == 0 {
-            bench.poll();
+            harness.poll();
         }
     }
-    bench.poll();
-    assert_eq!(bench.sent(), expected);
-    assert_eq!(bench.read(TDH), 100 % 32);
+    harness.poll();
+    assert_eq!(harness.sent(), expected);
+    assert_eq!(harness.read(TDH), 100 % 32);
 }
 
 #[test]
 fn transmission_has_two_gates() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let gates = [("DMATXCTL.TE", DMATXCTL, 0, 1), ("TXDCTL.ENABLE", TXDCTL, 0, ENABLE)];
     for (gate, register, closed, open) in gates {
-        bench.write(register, closed);
-        let at = tx.send(&bench, &own(60, 1));
-        bench.poll();
-        assert!(!tx.done(at) && bench.sent().is_empty(), "{gate}");
-        bench.write(register, open);
-        bench.poll();
+        harness.write(register, closed);
+        let at = tx.send(&harness, &own(60, 1));
+        harness.poll();
+        assert!(!tx.done(at) && harness.sent().is_empty(), "{gate}");
+        harness.write(register, open);
+        harness.poll();
         assert!(tx.done(at), "{gate}");
-        assert_eq!(bench.sent().len(), 1);
+        assert_eq!(harness.sent().len(), 1);
     }
 }
 
 #[test]
 fn a_frame_of_several_descriptors_is_one_frame() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let whole = own(300, 5);
-    let first = tx.data(&bench, &whole[..100], IFCS);
-    let second = tx.data(&bench, &whole[100..101], RS);
-    tx.ring(&bench);
-    bench.poll();
-    assert!(bench.sent().is_empty(), "its end is not there yet");
-    let last = tx.data(&bench, &whole[101..], EOP | RS);
-    tx.ring(&bench);
-    bench.poll();
-    assert_eq!(bench.sent(), [whole]);
+    let first = tx.data(&harness, &whole[..100], IFCS);
+    let second = tx.data(&harness, &whole[100..101], RS);
+    tx.ring(&harness);
+    harness.poll();
+    assert!(harness.sent().is_empty(), "its end is not there yet");
+    let last = tx.data(&harness, &whole[101..], EOP | RS);
+    tx.ring(&harness);
+    harness.poll();
+    assert_eq!(harness.sent(), [whole]);
     assert_eq!([first, second, last].map(|at| tx.done(at)), [false, true, true]);
 }
 
 #[test]
 fn short_frames_are_padded_while_txpaden_is_set() {
-    let (bench, _, mut tx) = Bench::running();
-    tx.send(&bench, &own(20, 1));
-    bench.poll();
+    let (harness, _, mut tx) = Harness::running();
+    tx.send(&harness, &own(20, 1));
+    harness.poll();
     let mut padded = own(20, 1);
     padded.resize(60, 0);
-    assert_eq!(bench.sent(), [padded]);
-    bench.clear(HLREG0, 1 << 10);
-    tx.send(&bench, &own(20, 1));
-    bench.poll();
-    assert_eq!(bench.sent(), [own(20, 1)]);
+    assert_eq!(harness.sent(), [padded]);
+    harness.clear(HLREG0, 1 << 10);
+    tx.send(&harness, &own(20, 1));
+    harness.poll();
+    assert_eq!(harness.sent(), [own(20, 1)]);
 }
 
 #[test]
 fn without_ifcs_a_frame_brings_its_own_check_sequence() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let mut text = own(60, 3);
     let crc = !text.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(
@@ -105,41 +105,41 @@ fn without_ifcs_a_frame_brings_its_own_check_sequence() {
         )
     });
     text.extend_from_slice(&crc.to_le_bytes());
-    tx.data(&bench, &text, EOP | RS);
+    tx.data(&harness, &text, EOP | RS);
     text[10] ^= 1;
-    tx.data(&bench, &text, EOP | RS);
-    tx.ring(&bench);
-    bench.poll();
-    assert_eq!(bench.sent(), [own(60, 3)], "the second one's is wrong, whoever receives it drops it");
+    tx.data(&harness, &text, EOP | RS);
+    tx.ring(&harness);
+    harness.poll();
+    assert_eq!(harness.sent(), [own(60, 3)], "the second one's is wrong, whoever receives it drops it");
 }
 
 #[test]
 fn a_full_wire_holds_frames_back() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.far(|far| far.room = Some(2));
-    let all: Vec<_> = (0..4).map(|n| tx.send(&bench, &own(60, n))).collect();
-    bench.poll();
-    assert_eq!(bench.sent().len(), 2);
+    let (harness, _, mut tx) = Harness::running();
+    harness.far(|far| far.room = Some(2));
+    let all: Vec<_> = (0..4).map(|n| tx.send(&harness, &own(60, n))).collect();
+    harness.poll();
+    assert_eq!(harness.sent().len(), 2);
     assert_eq!(all.iter().map(|&at| tx.done(at)).collect::<Vec<_>>(), [true, true, false, false]);
-    assert_eq!(bench.read(TDH), 2);
-    bench.far(|far| far.room = None);
-    bench.poll();
-    assert_eq!(bench.sent(), [own(60, 2), own(60, 3)]);
+    assert_eq!(harness.read(TDH), 2);
+    harness.far(|far| far.room = None);
+    harness.poll();
+    assert_eq!(harness.sent(), [own(60, 2), own(60, 3)]);
     assert!(tx.done(all[3]));
 }
 
 #[test]
 fn the_transmit_side_closes_once_everything_is_sent() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.far(|far| far.room = Some(0));
-    tx.send(&bench, &own(60, 1));
-    bench.nic.close_transmit();
-    bench.poll();
-    assert!(!bench.wire.0.lock().unwrap().closed, "a frame is still to be sent");
-    bench.far(|far| far.room = None);
-    bench.poll();
-    assert!(bench.wire.0.lock().unwrap().closed);
-    assert_eq!(bench.sent().len(), 1);
+    let (harness, _, mut tx) = Harness::running();
+    harness.far(|far| far.room = Some(0));
+    tx.send(&harness, &own(60, 1));
+    harness.nic.close_transmit();
+    harness.poll();
+    assert!(!harness.wire.0.lock().unwrap().closed, "a frame is still to be sent");
+    harness.far(|far| far.room = None);
+    harness.poll();
+    assert!(harness.wire.0.lock().unwrap().closed);
+    assert_eq!(harness.sent().len(), 1);
 }
 
 /// A legacy descriptor's second word.
@@ -149,17 +149,17 @@ fn legacy(len: usize, flags: u64) -> u64 {
 
 #[test]
 fn legacy_descriptors_send_checksum_and_tag() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let iova = tx.buffers.iova();
-    assert!(bench.view().write(iova, &own(60, 1)));
+    assert!(harness.view().write(iova, &own(60, 1)));
     let plain = tx.put(iova.0, legacy(60, EOP | IFCS | RS));
     // IC: sum from byte 20 to the end, put at byte 30.
     tx.put(iova.0, legacy(60, EOP | IFCS | RS | 1 << 26 | 30 << 16 | 20 << 40));
     tx.put(iova.0, legacy(60, EOP | IFCS | RS | VLE | 0x3007 << 48));
-    tx.ring(&bench);
-    bench.poll();
+    tx.ring(&harness);
+    harness.poll();
     assert!(tx.done(plain));
-    let sent = bench.sent();
+    let sent = harness.sent();
     assert_eq!(sent[0], own(60, 1));
     assert_eq!(ones_complement_sum(&sent[1][20..], Some((10, own(60, 1)[30..32].try_into().unwrap()))), 0);
     assert_eq!(sent[2][12..16], [0x81, 0x00, 0x30, 0x07]);
@@ -221,48 +221,48 @@ fn offloaded(ipv4: bool, tcp: bool, index: u64) -> Offloaded {
 
 #[test]
 fn checksums_are_inserted_as_the_context_says() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     for (ipv4, tcp) in [(true, true), (true, false), (false, true), (false, false)] {
         let (whole, asked, (low, high), flags) = offloaded(ipv4, tcp, 0);
         tx.put(low, high);
-        let at = tx.data(&bench, &asked, EOP | IFCS | RS | flags);
-        tx.ring(&bench);
-        bench.poll();
+        let at = tx.data(&harness, &asked, EOP | IFCS | RS | flags);
+        tx.ring(&harness);
+        harness.poll();
         assert!(tx.done(at));
-        assert_eq!(bench.sent(), [whole], "IPv4: {ipv4}, TCP: {tcp}");
+        assert_eq!(harness.sent(), [whole], "IPv4: {ipv4}, TCP: {tcp}");
     }
 }
 
 #[test]
 fn a_queue_keeps_two_contexts() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let (v4, v6) = (offloaded(true, true, 0), offloaded(false, false, 1));
     tx.put(v4.2.0, v4.2.1);
     tx.put(v6.2.0, v6.2.1);
     for (_, asked, _, flags) in [&v4, &v6, &v4] {
-        tx.data(&bench, asked, EOP | IFCS | RS | flags);
+        tx.data(&harness, asked, EOP | IFCS | RS | flags);
     }
-    tx.ring(&bench);
-    bench.poll();
-    assert_eq!(bench.sent(), [v4.0.clone(), v6.0.clone(), v4.0.clone()]);
+    tx.ring(&harness);
+    harness.poll();
+    assert_eq!(harness.sent(), [v4.0.clone(), v6.0.clone(), v4.0.clone()]);
 }
 
 #[test]
 fn a_tag_of_the_context_is_inserted() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let (low, high) = context(0, 14, 0, false, 0, 0x5123);
     tx.put(low, high);
-    tx.data(&bench, &own(60, 1), EOP | IFCS | RS | VLE);
-    tx.ring(&bench);
-    bench.poll();
-    let sent = bench.sent();
+    tx.data(&harness, &own(60, 1), EOP | IFCS | RS | VLE);
+    tx.ring(&harness);
+    harness.poll();
+    let sent = harness.sent();
     assert_eq!(sent[0][12..16], [0x81, 0x00, 0x51, 0x23]);
     assert_eq!(sent[0].len(), 64);
 }
 
 #[test]
 fn frames_that_make_no_sense_are_skipped_and_counted() {
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     let iova = tx.buffers.iova().0;
     let all = EOP | IFCS | RS;
     let bad = [
@@ -277,37 +277,37 @@ fn frames_that_make_no_sense_are_skipped_and_counted() {
     tx.put(0xffff, context(1, 100, 300, true, 0, 0).1);
     for (n, (why, low, high)) in bad.into_iter().enumerate() {
         let at = tx.put(low, high);
-        let good = tx.send(&bench, &own(60, n as u8));
-        bench.poll();
-        assert_eq!(bench.nic.bad_descriptors(), n as u64 + 1, "{why}");
+        let good = tx.send(&harness, &own(60, n as u8));
+        harness.poll();
+        assert_eq!(harness.nic.bad_descriptors(), n as u64 + 1, "{why}");
         assert!(tx.done(at) && tx.done(good), "{why}: the queue goes on");
-        assert_eq!(bench.sent(), [own(60, n as u8)], "{why}");
+        assert_eq!(harness.sent(), [own(60, n as u8)], "{why}");
     }
-    assert_eq!(bench.domain.faults(), 1, "the unmapped one");
+    assert_eq!(harness.domain.faults(), 1, "the unmapped one");
 }
 
 #[test]
 fn with_wthresh_write_backs_come_in_groups() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.write(TXDCTL, ENABLE | 4 << 16);
-    let all: Vec<_> = (0..3).map(|n| tx.send(&bench, &own(60, n))).collect();
-    bench.nic.poll();
-    assert_eq!(bench.sent().len(), 3);
+    let (harness, _, mut tx) = Harness::running();
+    harness.write(TXDCTL, ENABLE | 4 << 16);
+    let all: Vec<_> = (0..3).map(|n| tx.send(&harness, &own(60, n))).collect();
+    harness.nic.poll();
+    assert_eq!(harness.sent().len(), 3);
     assert!(all.iter().all(|&at| !tx.done(at)), "three of four");
-    let fourth = tx.send(&bench, &own(60, 3));
-    bench.nic.poll();
+    let fourth = tx.send(&harness, &own(60, 3));
+    harness.nic.poll();
     assert!(all.iter().all(|&at| tx.done(at)) && tx.done(fourth));
 }
 
 #[test]
 fn what_wthresh_holds_back_comes_when_nothing_follows() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.write(TXDCTL, ENABLE | 8 << 16);
-    let at = tx.send(&bench, &own(60, 1));
-    bench.nic.poll();
+    let (harness, _, mut tx) = Harness::running();
+    harness.write(TXDCTL, ENABLE | 8 << 16);
+    let at = tx.send(&harness, &own(60, 1));
+    harness.nic.poll();
     assert!(!tx.done(at));
     for _ in 0..3 {
-        bench.nic.poll();
+        harness.nic.poll();
     }
     assert!(tx.done(at), "as when the interrupt timer expires (section 7.2.3.5)");
 }
@@ -315,117 +315,117 @@ fn what_wthresh_holds_back_comes_when_nothing_follows() {
 #[test]
 fn what_wthresh_holds_back_comes_when_it_is_flushed() {
     const SWFLSH: u32 = 1 << 26;
-    let (bench, _, mut tx) = Bench::running();
+    let (harness, _, mut tx) = Harness::running();
     for control in [ENABLE, 0] {
-        bench.write(TXDCTL, ENABLE | 8 << 16);
-        let at = tx.send(&bench, &own(60, 1));
-        bench.nic.poll();
-        bench.write(TXDCTL, control | 8 << 16 | SWFLSH);
-        assert_eq!(bench.read(TXDCTL), control | 8 << 16, "the bit clears itself");
+        harness.write(TXDCTL, ENABLE | 8 << 16);
+        let at = tx.send(&harness, &own(60, 1));
+        harness.nic.poll();
+        harness.write(TXDCTL, control | 8 << 16 | SWFLSH);
+        assert_eq!(harness.read(TXDCTL), control | 8 << 16, "the bit clears itself");
         assert!(!tx.done(at));
-        assert!(bench.nic.poll() > 0);
+        assert!(harness.nic.poll() > 0);
         assert!(tx.done(at), "also of a queue that is disabled");
     }
 }
 
 #[test]
 fn write_backs_in_groups_come_only_where_rs_asks_for_them() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.write(TXDCTL, ENABLE | 4 << 16);
+    let (harness, _, mut tx) = Harness::running();
+    harness.write(TXDCTL, ENABLE | 4 << 16);
     let flags = [RS, 0, RS, 0];
-    let all = flags.map(|rs| tx.data(&bench, &own(60, 1), EOP | IFCS | rs));
-    tx.ring(&bench);
-    bench.nic.poll();
+    let all = flags.map(|rs| tx.data(&harness, &own(60, 1), EOP | IFCS | rs));
+    tx.ring(&harness);
+    harness.nic.poll();
     assert_eq!(all.map(|at| tx.done(at)), flags.map(|rs| rs != 0));
 }
 
 #[test]
 fn a_group_of_write_backs_goes_round_the_ring_and_over_the_parts_of_frames() {
-    let (bench, _, mut tx) = Bench::running();
-    bench.write(TXDCTL, ENABLE | 3 << 16);
+    let (harness, _, mut tx) = Harness::running();
+    harness.write(TXDCTL, ENABLE | 3 << 16);
     // Frames of two descriptors each, of which the last asks for a report.
     for n in 0..40_u8 {
-        tx.data(&bench, &own(60, n)[..30], IFCS);
-        let last = tx.data(&bench, &own(60, n)[30..], EOP | RS);
-        tx.ring(&bench);
-        bench.nic.poll();
+        tx.data(&harness, &own(60, n)[..30], IFCS);
+        let last = tx.data(&harness, &own(60, n)[30..], EOP | RS);
+        tx.ring(&harness);
+        harness.nic.poll();
         let descriptors = (u32::from(n) + 1) * 2;
         assert_eq!(tx.done(last), descriptors % 3 == 0, "frame {n}");
     }
-    assert_eq!(bench.sent().len(), 40);
+    assert_eq!(harness.sent().len(), 40);
 }
 
 #[test]
 fn the_head_is_written_to_memory_instead_of_descriptors() {
-    let (bench, _, mut tx) = Bench::running();
-    let memory = bench.memory(64);
-    bench.write(TDWBAH, (memory.iova().0 >> 32) as u32);
-    bench.write(TDWBAL, memory.iova().0 as u32 | 1);
+    let (harness, _, mut tx) = Harness::running();
+    let memory = harness.memory(64);
+    harness.write(TDWBAH, (memory.iova().0 >> 32) as u32);
+    harness.write(TDWBAL, memory.iova().0 as u32 | 1);
     let head = || u64::from_le(memory.words()[0].load(Ordering::Acquire)) as u32;
-    tx.data(&bench, &own(60, 0), EOP | IFCS);
-    tx.ring(&bench);
-    bench.poll();
+    tx.data(&harness, &own(60, 0), EOP | IFCS);
+    tx.ring(&harness);
+    harness.poll();
     assert_eq!(head(), 0, "nothing asked for a report");
-    let all: Vec<_> = (0..3).map(|n| tx.send(&bench, &own(60, n))).collect();
-    bench.poll();
+    let all: Vec<_> = (0..3).map(|n| tx.send(&harness, &own(60, n))).collect();
+    harness.poll();
     assert_eq!(head(), 4);
     assert!(all.iter().all(|&at| !tx.done(at)), "descriptors stay as they are (section 7.2.3.5.2)");
-    assert_eq!(bench.domain.faults(), 0);
+    assert_eq!(harness.domain.faults(), 0);
 }
 
 #[test]
 fn queues_take_turns() {
-    let (bench, _, mut first) = Bench::running();
-    let mut second = bench.tx_ring(127, 32);
-    let (a, b) = (first.send(&bench, &own(60, 1)), second.send(&bench, &own(60, 2)));
-    bench.poll();
+    let (harness, _, mut first) = Harness::running();
+    let mut second = harness.tx_ring(127, 32);
+    let (a, b) = (first.send(&harness, &own(60, 1)), second.send(&harness, &own(60, 2)));
+    harness.poll();
     assert!(first.done(a) && second.done(b));
-    let mut sent = bench.sent();
+    let mut sent = harness.sent();
     sent.sort();
     assert_eq!(sent, [own(60, 1), own(60, 2)]);
 }
 
 #[test]
 fn a_queue_is_not_held_up_by_another_that_takes_all_room_of_the_wire() {
-    let (bench, _, mut first) = Bench::running();
-    let mut second = bench.tx_ring(127, 32);
+    let (harness, _, mut first) = Harness::running();
+    let mut second = harness.tx_ring(127, 32);
     for _ in 0..10 {
-        first.send(&bench, &own(60, 1));
-        second.send(&bench, &own(60, 2));
+        first.send(&harness, &own(60, 1));
+        second.send(&harness, &own(60, 2));
     }
     for _ in 0..5 {
-        bench.far(|far| far.room = Some(1));
-        bench.poll();
+        harness.far(|far| far.room = Some(1));
+        harness.poll();
     }
-    let sent = bench.sent();
+    let sent = harness.sent();
     assert_eq!(sent.len(), 5);
     assert!(sent.contains(&own(60, 2)), "the second queue is first in all polls but one of 128");
 }
 
 #[test]
 fn in_mac_loopback_frames_come_back_and_the_wire_is_cut_off() {
-    let (bench, mut rx, mut tx) = Bench::running();
-    bench.set(HLREG0, 1 << 15);
-    bench.arrives(&own(60, 9));
-    let at = tx.send(&bench, &own(60, 1));
-    bench.poll();
-    assert!(tx.done(at) && bench.sent().is_empty());
-    assert_eq!(rx.drain(&bench), [own(60, 1)]);
-    bench.clear(HLREG0, 1 << 15);
-    bench.poll();
-    assert_eq!(rx.drain(&bench), [own(60, 9)], "what arrived meanwhile stayed on the wire");
+    let (harness, mut rx, mut tx) = Harness::running();
+    harness.set(HLREG0, 1 << 15);
+    harness.arrives(&own(60, 9));
+    let at = tx.send(&harness, &own(60, 1));
+    harness.poll();
+    assert!(tx.done(at) && harness.sent().is_empty());
+    assert_eq!(rx.drain(&harness), [own(60, 1)]);
+    harness.clear(HLREG0, 1 << 15);
+    harness.poll();
+    assert_eq!(rx.drain(&harness), [own(60, 9)], "what arrived meanwhile stayed on the wire");
 }
 
 #[test]
 fn a_tail_outside_of_the_ring_sends_nothing() {
-    let (bench, _, mut tx) = Bench::running();
-    tx.data(&bench, &own(60, 1), EOP | IFCS | RS);
+    let (harness, _, mut tx) = Harness::running();
+    tx.data(&harness, &own(60, 1), EOP | IFCS | RS);
     for tail in [32, 0xffff] {
-        bench.write(TDT, tail);
-        bench.poll();
-        assert!(bench.sent().is_empty());
+        harness.write(TDT, tail);
+        harness.poll();
+        assert!(harness.sent().is_empty());
     }
-    bench.write(TDT, 1);
-    bench.poll();
-    assert_eq!(bench.sent().len(), 1);
+    harness.write(TDT, 1);
+    harness.poll();
+    assert_eq!(harness.sent().len(), 1);
 }

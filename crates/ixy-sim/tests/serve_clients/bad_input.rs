@@ -12,7 +12,7 @@ use ixy_vfio_user::message::{Errno, pci};
 use ixy_vfio_user::server::{Listener, ServerLimits, Stop};
 use rustix::fs::ftruncate;
 
-use crate::bench::*;
+use crate::harness::*;
 
 /// Whether frames still go through, after a reset as a driver does it.
 fn works(port: &Port) {

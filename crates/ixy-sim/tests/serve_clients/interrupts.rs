@@ -2,7 +2,7 @@
 
 use ixy_vfio_user::message::{IrqAction, IrqData, pci};
 
-use crate::bench::*;
+use crate::harness::*;
 
 /// GPIE with MSI-X.
 const MULTIPLE_MSIX: u32 = 1 << 4;

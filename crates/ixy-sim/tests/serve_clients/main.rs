@@ -7,6 +7,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod bad_input;
-mod bench;
+mod harness;
 mod interrupts;
 mod memory;

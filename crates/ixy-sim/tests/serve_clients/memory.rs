@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ixy_vfio_user::message::pci;
 
-use crate::bench::*;
+use crate::harness::*;
 
 /// Sends a frame of `len` bytes with descriptor `n` and lets it come back.
 fn send(port: &Port, file: &std::os::fd::OwnedFd, n: u64, len: usize) {

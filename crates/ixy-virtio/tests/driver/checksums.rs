@@ -3,17 +3,17 @@
 use ixy_core::{Batch, Checksum, Device, RxQueue, TxQueue};
 use ixy_virtio::Config;
 
-use crate::bench::{Bench, Interface, NOTHING, frame};
 use crate::device::{Options, feature};
+use crate::harness::{Harness, Interface, NOTHING, frame};
 
 const NEEDS_CSUM: u8 = 1;
 const DATA_VALID: u8 = 2;
 const OWED: Checksum = Checksum::Owed { start: 34, offset: 6 };
 
-fn offered(interface: Interface) -> Bench {
+fn offered(interface: Interface) -> Harness {
     let version = if interface == Interface::Modern { feature::VERSION_1 } else { feature::ANY_LAYOUT };
     let features = version | feature::CSUM | feature::GUEST_CSUM;
-    Bench::build(Options { features, ..Options::default() }, interface, 2048)
+    Harness::build(Options { features, ..Options::default() }, interface, 2048)
 }
 
 fn asking() -> Config {
@@ -51,12 +51,12 @@ fn unfinished(len: usize) -> Vec<u8> {
 #[test]
 fn what_is_owed_is_computed_before_a_frame_is_handed_on() {
     for interface in [Interface::Legacy, Interface::Modern] {
-        let bench = offered(interface);
-        let (_device, mut rx, _tx) = bench.start(&asking());
-        assert_ne!(bench.device.accepted() & feature::GUEST_CSUM, 0);
+        let harness = offered(interface);
+        let (_device, mut rx, _tx) = harness.start(&asking());
+        assert_ne!(harness.device.accepted() & feature::GUEST_CSUM, 0);
         for len in [60, 61, 1514] {
-            bench.device.arrive_with(0, owed(), &unfinished(len));
-            bench.device.poll();
+            harness.device.arrive_with(0, owed(), &unfinished(len));
+            harness.device.poll();
             let mut batch = Batch::new(4);
             assert_eq!(rx.receive(&mut batch), 1);
             assert_eq!(sum(&batch[0], 34), 0xffff, "{interface:?}, {len} bytes");
@@ -69,14 +69,14 @@ fn what_is_owed_is_computed_before_a_frame_is_handed_on() {
 #[test]
 fn who_asks_is_told_what_is_owed_and_can_pass_it_on() {
     for interface in [Interface::Legacy, Interface::Modern] {
-        let bench = offered(interface);
-        let (_device, mut rx, mut tx) = bench.start(&asking());
+        let harness = offered(interface);
+        let (_device, mut rx, mut tx) = harness.start(&asking());
         let mut valid = [0; 10];
         valid[0] = DATA_VALID;
-        bench.device.arrive_with(0, [0; 10], &frame(60, 1));
-        bench.device.arrive_with(0, owed(), &unfinished(100));
-        bench.device.arrive_with(0, valid, &frame(60, 2));
-        bench.device.poll();
+        harness.device.arrive_with(0, [0; 10], &frame(60, 1));
+        harness.device.arrive_with(0, owed(), &unfinished(100));
+        harness.device.arrive_with(0, valid, &frame(60, 2));
+        harness.device.poll();
         let mut batch = Batch::new(8);
         let mut checksums = [Checksum::InFrame; Batch::CAPACITY];
         assert_eq!(rx.receive_with(&mut batch, &mut checksums), 3);
@@ -84,8 +84,8 @@ fn who_asks_is_told_what_is_owed_and_can_pass_it_on() {
         assert_eq!(checksums[..3], expected);
         assert_eq!(*batch[1], *unfinished(100), "nobody asked for the sum");
         assert_eq!(tx.send_with(&mut batch, &mut checksums), 3);
-        bench.device.poll();
-        let left = bench.device.left(0);
+        harness.device.poll();
+        let left = harness.device.left(0);
         let headers: Vec<_> = left.iter().map(|sent| &sent.header[..10]).collect();
         assert_eq!(headers, [[0; 10], owed(), [0; 10]]);
         assert_eq!(left[1].frame, unfinished(100));
@@ -95,19 +95,19 @@ fn who_asks_is_told_what_is_owed_and_can_pass_it_on() {
 /// What does not fit stays in the batch, and what is owed of it with it.
 #[test]
 fn what_is_owed_stays_with_packets_that_stay() {
-    let bench = offered(Interface::Modern);
+    let harness = offered(Interface::Modern);
     let config = Config { tx_ring: 64, ..asking() };
-    let (_device, _rx, mut tx) = bench.start(&config);
+    let (_device, _rx, mut tx) = harness.start(&config);
     let mut checksums = [Checksum::InFrame; Batch::CAPACITY];
     let all: Vec<_> =
         (0..100).map(|n| if n % 3 == 0 { unfinished(60 + n) } else { frame(60 + n, 7) }).collect();
     (0..100).filter(|n| n % 3 == 0).for_each(|n| checksums[n] = OWED);
-    let mut batch = bench.batch(&all);
+    let mut batch = harness.batch(&all);
     assert_eq!(tx.send_with(&mut batch, &mut checksums), 64);
-    bench.device.poll();
+    harness.device.poll();
     assert_eq!(tx.send_with(&mut batch, &mut checksums), 36);
-    bench.device.poll();
-    for (n, sent) in bench.device.left(0).iter().enumerate() {
+    harness.device.poll();
+    for (n, sent) in harness.device.left(0).iter().enumerate() {
         assert_eq!(sent.frame, all[n]);
         assert_eq!(sent.header[..10], if n % 3 == 0 { owed() } else { [0; 10] }, "packet {n}");
     }
@@ -116,12 +116,12 @@ fn what_is_owed_stays_with_packets_that_stay() {
 #[test]
 fn a_device_that_computes_no_sums_gets_frames_that_are_whole() {
     let features = feature::VERSION_1 | feature::GUEST_CSUM;
-    let bench = Bench::new(Options { features, ..Options::default() });
-    let (_device, _rx, mut tx) = bench.start(&asking());
-    let mut batch = bench.batch(&[unfinished(100), unfinished(61)]);
+    let harness = Harness::new(Options { features, ..Options::default() });
+    let (_device, _rx, mut tx) = harness.start(&asking());
+    let mut batch = harness.batch(&[unfinished(100), unfinished(61)]);
     assert_eq!(tx.send_with(&mut batch, &mut [OWED; Batch::CAPACITY]), 2);
-    bench.device.poll();
-    for sent in bench.device.left(0) {
+    harness.device.poll();
+    for sent in harness.device.left(0) {
         assert_eq!((sum(&sent.frame, 34), &sent.header[..]), (0xffff, &[0; 12][..]));
     }
 }
@@ -129,17 +129,17 @@ fn a_device_that_computes_no_sums_gets_frames_that_are_whole() {
 /// Its device cannot know, so a lie is no more than a frame less.
 #[test]
 fn a_place_for_the_sum_outside_of_the_frame_drops_the_frame() {
-    let bench = offered(Interface::Modern);
-    let (device, mut rx, _tx) = bench.start(&asking());
+    let harness = offered(Interface::Modern);
+    let (device, mut rx, _tx) = harness.start(&asking());
     for (start, offset) in [(34, 25_u16), (60, 0), (u16::MAX, u16::MAX), (0, 59), (61, 65535)] {
         let mut header = [0; 10];
         header[0] = NEEDS_CSUM;
         header[6..8].copy_from_slice(&u16::to_le_bytes(start));
         header[8..10].copy_from_slice(&offset.to_le_bytes());
-        bench.device.arrive_with(0, header, &frame(60, 1));
-        assert_eq!(bench.pass(&mut rx, &[]), NOTHING, "{start} + {offset}");
+        harness.device.arrive_with(0, header, &frame(60, 1));
+        assert_eq!(harness.pass(&mut rx, &[]), NOTHING, "{start} + {offset}");
     }
-    assert_eq!(bench.pass(&mut rx, &[frame(60, 2)]), [frame(60, 2)]);
+    assert_eq!(harness.pass(&mut rx, &[frame(60, 2)]), [frame(60, 2)]);
     let stats = device.stats().unwrap();
     assert_eq!((stats.rx_dropped, stats.rx_packets), (5, 1));
 }
@@ -147,13 +147,13 @@ fn a_place_for_the_sum_outside_of_the_frame_drops_the_frame() {
 /// Who is told what is owed need not look whether it can be.
 #[test]
 fn a_place_for_the_sum_outside_of_the_frame_is_told_to_nobody() {
-    let bench = offered(Interface::Modern);
-    let (_device, mut rx, _tx) = bench.start(&asking());
+    let harness = offered(Interface::Modern);
+    let (_device, mut rx, _tx) = harness.start(&asking());
     let mut header = owed();
     header[8..10].copy_from_slice(&25_u16.to_le_bytes());
-    bench.device.arrive_with(0, header, &frame(60, 1));
-    bench.device.arrive_with(0, owed(), &unfinished(60));
-    bench.device.poll();
+    harness.device.arrive_with(0, header, &frame(60, 1));
+    harness.device.arrive_with(0, owed(), &unfinished(60));
+    harness.device.poll();
     let (mut batch, mut checksums) = (Batch::new(4), [Checksum::InFrame; Batch::CAPACITY]);
     assert_eq!(rx.receive_with(&mut batch, &mut checksums), 1);
     assert_eq!((checksums[0], &*batch[0]), (OWED, &*unfinished(60)));
@@ -162,16 +162,16 @@ fn a_place_for_the_sum_outside_of_the_frame_is_told_to_nobody() {
 #[test]
 fn nothing_is_agreed_on_and_headers_are_zero_unless_asked_for() {
     for interface in [Interface::Legacy, Interface::Modern] {
-        let bench = offered(interface);
-        let (_device, mut rx, mut tx) = bench.start(&Config::default());
-        assert_eq!(bench.device.accepted() & (feature::CSUM | feature::GUEST_CSUM), 0);
+        let harness = offered(interface);
+        let (_device, mut rx, mut tx) = harness.start(&Config::default());
+        assert_eq!(harness.device.accepted() & (feature::CSUM | feature::GUEST_CSUM), 0);
         // A device that sets flags nobody agreed on is not listened to.
-        bench.device.arrive_with(0, owed(), &unfinished(100));
-        assert_eq!(bench.pass(&mut rx, &[]), [unfinished(100)]);
-        let mut batch = bench.batch(&[unfinished(100)]);
+        harness.device.arrive_with(0, owed(), &unfinished(100));
+        assert_eq!(harness.pass(&mut rx, &[]), [unfinished(100)]);
+        let mut batch = harness.batch(&[unfinished(100)]);
         assert_eq!(tx.send_with(&mut batch, &mut [OWED; Batch::CAPACITY]), 1);
-        bench.device.poll();
-        let left = bench.device.left(0);
+        harness.device.poll();
+        let left = harness.device.left(0);
         assert!(left[0].header.iter().all(|&byte| byte == 0));
         assert_eq!(sum(&left[0].frame, 34), 0xffff, "it was sent unfinished");
         assert_eq!((tx.send(&mut batch), tx.pending()), (0, 0));

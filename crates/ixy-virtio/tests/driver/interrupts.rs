@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use ixy_core::{Batch, DATA_SIZE, Device as _, Interrupts, MacAddress, RxQueue, VectorKind, Vectors};
 use ixy_virtio::Config;
 
-use crate::bench::{Agreement, Bench, Interface, Opened, agreements, frame, frames, rings};
 use crate::device::{Device, Lie, Options, feature};
+use crate::harness::{Agreement, Harness, Interface, Opened, agreements, frame, frames, rings};
 use crate::vectors::Events;
 
 pub(crate) type Queue = Box<dyn RxQueue>;
@@ -19,20 +19,20 @@ pub(crate) fn config(events: &Arc<Events>, queues: u16) -> Config {
 
 /// Opens it with `count` vectors, and takes all of its receive queues.
 pub(crate) fn open(
-    bench: &Bench,
+    harness: &Harness,
     kind: VectorKind,
     count: usize,
     queues: u16,
 ) -> (Opened, Vec<Queue>, Arc<Events>) {
-    let events = Events::new(&bench.device, kind, count);
-    let mut device = bench.open(&config(&events, queues)).unwrap();
+    let events = Events::new(&harness.device, kind, count);
+    let mut device = harness.open(&config(&events, queues)).unwrap();
     let all = (0..queues).map(|n| device.rx_queue(n).unwrap()).collect();
     (device, all, events)
 }
 
 /// Opens it with one queue, whose vector is the first.
-pub(crate) fn open_one(bench: &Bench, kind: VectorKind) -> (Opened, Queue, Arc<Events>) {
-    let (device, mut queues, events) = open(bench, kind, 1, 1);
+pub(crate) fn open_one(harness: &Harness, kind: VectorKind) -> (Opened, Queue, Arc<Events>) {
+    let (device, mut queues, events) = open(harness, kind, 1, 1);
     (device, queues.remove(0), events)
 }
 
@@ -62,26 +62,26 @@ pub(crate) fn runt() -> Vec<u8> {
 }
 
 /// With several queues, whatever the interface.
-fn multiqueue(interface: Interface, pairs: u16) -> Bench {
+fn multiqueue(interface: Interface, pairs: u16) -> Harness {
     let version = if interface == Interface::Modern { feature::VERSION_1 } else { 0 };
     let features = version | feature::MAC | feature::MQ | feature::CONTROL;
-    Bench::build(Options { features, pairs, ..Options::default() }, interface, 4096)
+    Harness::build(Options { features, pairs, ..Options::default() }, interface, 4096)
 }
 
 #[test]
 fn a_queue_says_when_its_ring_has_no_buffers_left() {
     for agreement in agreements() {
-        let bench = Bench::of(&agreement);
-        let (_device, mut rx, _events) = open_one(&bench, VectorKind::MsiX);
+        let harness = Harness::of(&agreement);
+        let (_device, mut rx, _events) = open_one(&harness, VectorKind::MsiX);
         let mut held = Vec::new();
-        while bench.pool.free() > 0 {
+        while harness.pool.free() > 0 {
             let mut batch = Batch::new(64);
-            bench.pool.allocate_batch(&mut batch, 64);
+            harness.pool.allocate_batch(&mut batch, 64);
             held.push(batch);
         }
         // Those in the queue's cache, then those in its ring.
         loop {
-            arrive(&bench.device, 0, 1);
+            arrive(&harness.device, 0, 1);
             let mut batch = Batch::new(1);
             if rx.receive(&mut batch) == 0 {
                 break;
@@ -91,7 +91,7 @@ fn a_queue_says_when_its_ring_has_no_buffers_left() {
         assert!(rx.is_starved(), "{agreement:?}");
         held.clear();
         assert_eq!((drain(&mut rx), rx.is_starved()), (0, false), "{agreement:?}");
-        bench.device.poll();
+        harness.device.poll();
         assert_eq!(drain(&mut rx), 1, "{agreement:?}");
     }
 }
@@ -99,24 +99,24 @@ fn a_queue_says_when_its_ring_has_no_buffers_left() {
 #[test]
 fn an_armed_queue_interrupts_for_the_next_frame_and_another_for_none() {
     for agreement in agreements() {
-        let bench = Bench::of(&agreement);
-        let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        let harness = Harness::of(&agreement);
+        let (_device, mut rx, events) = open_one(&harness, VectorKind::MsiX);
         let event_idx = agreement.options.features & feature::EVENT_IDX != 0;
         for round in 0..30 {
             let context = || format!("round {round}, {agreement:?}");
             let count = 1 + round % 5;
-            arrive(&bench.device, 0, count);
+            arrive(&harness.device, 0, count);
             assert_eq!((events.take(0), drain(&mut rx)), (0, count as usize), "not armed: {}", context());
             arm(&mut rx);
-            assert_eq!((drain(&mut rx), bench.device.poll(), events.take(0)), (0, 0, 0), "{}", context());
-            arrive(&bench.device, 0, 1);
+            assert_eq!((drain(&mut rx), harness.device.poll(), events.take(0)), (0, 0, 0), "{}", context());
+            arrive(&harness.device, 0, 1);
             assert_eq!(events.take(0), 1, "armed: {}", context());
-            arrive(&bench.device, 0, 1);
+            arrive(&harness.device, 0, 1);
             // An index is passed once, a flag stays.
             assert_eq!(events.take(0), u64::from(!event_idx), "armed before: {}", context());
             assert_eq!(drain(&mut rx), 2);
             disarm(&mut rx);
-            arrive(&bench.device, 0, count);
+            arrive(&harness.device, 0, count);
             assert_eq!((events.take(0), drain(&mut rx)), (0, count as usize), "disarmed: {}", context());
         }
     }
@@ -126,15 +126,15 @@ fn an_armed_queue_interrupts_for_the_next_frame_and_another_for_none() {
 fn nothing_interrupts_while_a_device_with_vectors_is_polled() {
     for kind in [VectorKind::MsiX, VectorKind::Pin] {
         for agreement in agreements() {
-            let bench = Bench::of(&agreement);
-            let (mut device, mut rx, events) = open_one(&bench, kind);
+            let harness = Harness::of(&agreement);
+            let (mut device, mut rx, events) = open_one(&harness, kind);
             let mut tx = device.take_tx_queue(0).unwrap();
             for _ in 0..5 {
-                arrive(&bench.device, 0, 30);
+                arrive(&harness.device, 0, 30);
                 assert_eq!(drain(&mut rx), 30);
-                assert_eq!(bench.send(&mut tx, &frames(30)).len(), 30);
+                assert_eq!(harness.send(&mut tx, &frames(30)).len(), 30);
             }
-            let wanted = [0, 1].map(|queue| bench.device.interrupts(queue));
+            let wanted = [0, 1].map(|queue| harness.device.interrupts(queue));
             assert_eq!((wanted, events.take(0)), ([0, 0], 0), "{kind:?}, {agreement:?}");
         }
     }
@@ -161,14 +161,14 @@ fn wrapping() -> Vec<(u32, Agreement)> {
 #[test]
 fn each_frame_interrupts_once_wherever_the_indices_wrap() {
     for (frames, agreement) in wrapping() {
-        let bench = Bench::of(&agreement);
-        let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        let harness = Harness::of(&agreement);
+        let (_device, mut rx, events) = open_one(&harness, VectorKind::MsiX);
         let one = [frame(60, 0)];
         for n in 0..frames {
             arm(&mut rx);
             assert_eq!(events.take(0), 0, "frame {n}, {agreement:?}");
-            bench.device.arrive(0, &one);
-            bench.device.poll();
+            harness.device.arrive(0, &one);
+            harness.device.poll();
             assert_eq!((events.take(0), drain(&mut rx)), (1, 1), "frame {n}, {agreement:?}");
         }
     }
@@ -177,15 +177,15 @@ fn each_frame_interrupts_once_wherever_the_indices_wrap() {
 #[test]
 fn a_queue_that_was_disarmed_never_interrupts_wherever_the_indices_wrap() {
     for (frames, agreement) in wrapping() {
-        let bench = Bench::of(&agreement);
-        let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
-        arrive(&bench.device, 0, 3);
+        let harness = Harness::of(&agreement);
+        let (_device, mut rx, events) = open_one(&harness, VectorKind::MsiX);
+        arrive(&harness.device, 0, 3);
         arm(&mut rx);
         disarm(&mut rx);
         assert_eq!(drain(&mut rx), 3);
         let mut count = 0;
         while count < frames as usize {
-            arrive(&bench.device, 0, 32);
+            arrive(&harness.device, 0, 32);
             count += drain(&mut rx);
         }
         assert_eq!(events.take(0), 0, "{agreement:?}");
@@ -197,17 +197,17 @@ fn a_queue_that_was_disarmed_never_interrupts_wherever_the_indices_wrap() {
 #[test]
 fn frames_that_are_dropped_before_a_sleep_leave_the_queue_armed() {
     for agreement in agreements() {
-        let bench = Bench::of(&agreement);
-        let (device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        let harness = Harness::of(&agreement);
+        let (device, mut rx, events) = open_one(&harness, VectorKind::MsiX);
         let mut dropped = 0;
         for round in 0..40 {
             let count = 1 + round % 7;
-            bench.device.arrive(0, &vec![runt(); count]);
-            bench.device.poll();
+            harness.device.arrive(0, &vec![runt(); count]);
+            harness.device.poll();
             arm(&mut rx);
             assert_eq!((events.take(0), drain(&mut rx)), (0, 0), "{agreement:?}");
             dropped += count as u64;
-            arrive(&bench.device, 0, 1);
+            arrive(&harness.device, 0, 1);
             assert_eq!((events.take(0), drain(&mut rx)), (1, 1), "round {round}, {agreement:?}");
             disarm(&mut rx);
         }
@@ -219,18 +219,18 @@ fn frames_that_are_dropped_before_a_sleep_leave_the_queue_armed() {
 #[test]
 fn a_queue_can_be_armed_while_frames_are_still_to_be_handed_on() {
     for agreement in agreements() {
-        let bench = Bench::of(&agreement);
-        let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        let harness = Harness::of(&agreement);
+        let (_device, mut rx, events) = open_one(&harness, VectorKind::MsiX);
         for round in 0..40 {
             let (there, taken) = (2 + round % 6, 1 + round % 5);
             // Frames that fill their buffers are what one entry can stand for.
             let len = if round % 2 == 0 { usize::from(DATA_SIZE) } else { 60 };
-            bench.device.arrive(0, &(0..there).map(|number| frame(len, number)).collect::<Vec<_>>());
-            bench.device.poll();
+            harness.device.arrive(0, &(0..there).map(|number| frame(len, number)).collect::<Vec<_>>());
+            harness.device.poll();
             let taken = rx.receive(&mut Batch::new(taken as usize)) as u32;
             arm(&mut rx);
             assert_eq!(events.take(0), 0);
-            arrive(&bench.device, 0, 1);
+            arrive(&harness.device, 0, 1);
             assert_eq!(events.take(0), 1, "{taken} of {there} were taken, {agreement:?}");
             assert_eq!(drain(&mut rx) as u32, there + 1 - taken);
             disarm(&mut rx);
@@ -241,13 +241,13 @@ fn a_queue_can_be_armed_while_frames_are_still_to_be_handed_on() {
 #[test]
 fn to_arm_again_and_again_loses_nothing() {
     for agreement in agreements() {
-        let bench = Bench::of(&agreement);
-        let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+        let harness = Harness::of(&agreement);
+        let (_device, mut rx, events) = open_one(&harness, VectorKind::MsiX);
         for round in 0..100 {
             for _ in 0..1 + round % 3 {
                 arm(&mut rx);
             }
-            arrive(&bench.device, 0, 1);
+            arrive(&harness.device, 0, 1);
             assert_eq!(events.take(0), 1, "round {round}, {agreement:?}");
             if round % 2 == 0 {
                 arm(&mut rx);
@@ -260,20 +260,20 @@ fn to_arm_again_and_again_loses_nothing() {
 #[test]
 fn each_receive_queue_has_a_vector_of_its_own_and_nothing_else_has_one() {
     for interface in [Interface::Legacy, Interface::Modern] {
-        let bench = multiqueue(interface, 4);
-        let (_device, mut queues, events) = open(&bench, VectorKind::MsiX, 4, 3);
-        let (vectors, of_config) = bench.device.vectors();
+        let harness = multiqueue(interface, 4);
+        let (_device, mut queues, events) = open(&harness, VectorKind::MsiX, 4, 3);
+        let (vectors, of_config) = harness.device.vectors();
         let own = [Some(0), None, Some(1), None, Some(2), None];
         assert_eq!((&vectors[..6], &vectors[6..]), (&own[..], &[None; 3][..]), "{interface:?}");
         assert_eq!(of_config, None, "{interface:?}");
         queues.iter_mut().for_each(arm);
         for (n, queue) in queues.iter_mut().enumerate() {
-            arrive(&bench.device, n, 2);
+            arrive(&harness.device, n, 2);
             let signalled = [0, 1, 2, 3].map(|vector| events.take(vector) > 0);
             assert_eq!(signalled, [0, 1, 2, 3].map(|vector| vector == n), "{interface:?}");
             assert_eq!(drain(queue), 2);
         }
-        bench.device.set_link(false);
+        harness.device.set_link(false);
         assert_eq!([0, 1, 2, 3].map(|vector| events.take(vector)), [0; 4], "a change of the link");
     }
 }
@@ -285,16 +285,16 @@ fn queues_share_vectors_where_there_are_too_few() {
         for (bus, own, expected) in
             [(2, 64, [0, 1, 0]), (1, 64, [0, 0, 0]), (3, 2, [0, 1, 0]), (3, 1, [0, 0, 0])]
         {
-            let bench = multiqueue(interface, 3);
-            bench.device.lock().options.vectors = own;
-            let (_device, mut queues, events) = open(&bench, VectorKind::MsiX, bus, 3);
-            let vectors = bench.device.vectors().0;
+            let harness = multiqueue(interface, 3);
+            harness.device.lock().options.vectors = own;
+            let (_device, mut queues, events) = open(&harness, VectorKind::MsiX, bus, 3);
+            let vectors = harness.device.vectors().0;
             assert_eq!([vectors[0], vectors[2], vectors[4]], expected.map(Some), "{interface:?}");
             // To disarm one leaves the others of the same vector armed.
             queues.iter_mut().for_each(arm);
             disarm(&mut queues[0]);
             for n in [1, 2, 0] {
-                arrive(&bench.device, n, 1);
+                arrive(&harness.device, n, 1);
                 let vector = usize::from(expected[n]);
                 assert_eq!(events.take(vector), u64::from(n != 0), "queue {n}, {interface:?}");
                 let event = queues[n].interrupt().unwrap();
@@ -308,13 +308,13 @@ fn queues_share_vectors_where_there_are_too_few() {
 #[test]
 fn a_device_that_has_no_vector_is_named_with_the_way_out() {
     for interface in [Interface::Legacy, Interface::Modern] {
-        let bench = multiqueue(interface, 2);
-        bench.device.lock().options.vectors = 0;
-        let events = Events::new(&bench.device, VectorKind::MsiX, 5);
-        let error = bench.refusal(&config(&events, 2));
+        let harness = multiqueue(interface, 2);
+        harness.device.lock().options.vectors = 0;
+        let events = Events::new(&harness.device, VectorKind::MsiX, 5);
+        let error = harness.refusal(&config(&events, 2));
         let parts = ["test", "receive queue 0", "5", "NO_VECTOR", "vectors=", "4.1.5.1.2"];
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
-        bench.all_is_back();
+        harness.all_is_back();
     }
 }
 
@@ -323,54 +323,54 @@ fn a_device_that_has_no_vector_is_named_with_the_way_out() {
 fn the_configuration_of_a_legacy_device_is_found_with_msi_x_and_without() {
     for kind in [VectorKind::MsiX, VectorKind::Msi, VectorKind::Pin] {
         let features = feature::MAC | feature::STATUS | feature::MTU;
-        let bench = Bench::legacy(Options { features, ..Options::default() });
-        let (mut device, _rx, _events) = open_one(&bench, kind);
+        let harness = Harness::legacy(Options { features, ..Options::default() });
+        let (mut device, _rx, _events) = open_one(&harness, kind);
         assert_eq!(device.mac(), MacAddress([2, 0, 0, 0, 0, 1]), "{kind:?}");
         assert!(device.link().up);
-        bench.device.set_link(false);
+        harness.device.set_link(false);
         assert!(!device.link().up);
         device.set_mac(MacAddress([2, 0, 0, 0, 0, 7])).unwrap();
-        assert_eq!(bench.device.lock().net.mac, [2, 0, 0, 0, 0, 7], "{kind:?}");
+        assert_eq!(harness.device.lock().net.mac, [2, 0, 0, 0, 0, 7], "{kind:?}");
     }
 }
 
 #[test]
 fn a_port_bar_that_ends_before_the_vectors_is_named() {
     for config_len in 0..4 {
-        let bench = Bench::legacy(Options { features: 0, config_len, ..Options::default() });
-        let events = Events::new(&bench.device, VectorKind::MsiX, 1);
-        let error = bench.refusal(&config(&events, 1));
+        let harness = Harness::legacy(Options { features: 0, config_len, ..Options::default() });
+        let events = Events::new(&harness.device, VectorKind::MsiX, 1);
+        let error = harness.refusal(&config(&events, 1));
         assert!(error.contains("MSI-X"), "{error}");
     }
-    let bench = Bench::legacy(Options { features: 0, config_len: 4, ..Options::default() });
-    let (_device, mut rx, events) = open_one(&bench, VectorKind::MsiX);
+    let harness = Harness::legacy(Options { features: 0, config_len: 4, ..Options::default() });
+    let (_device, mut rx, events) = open_one(&harness, VectorKind::MsiX);
     arm(&mut rx);
-    arrive(&bench.device, 0, 1);
+    arrive(&harness.device, 0, 1);
     assert_eq!(events.take(0), 1);
 }
 
 #[test]
 fn without_vectors_a_queue_has_no_interrupt() {
     for Agreement { options, .. } in rings() {
-        let bench = Bench::new(options);
-        let mut device = bench.open(&Config::default()).unwrap();
+        let harness = Harness::new(options);
+        let mut device = harness.open(&Config::default()).unwrap();
         let mut rx = device.rx_queue(0).unwrap();
         assert!(rx.interrupt().is_none());
         drop((rx, device));
-        let mut device = bench.open(&Config::default()).unwrap();
+        let mut device = harness.open(&Config::default()).unwrap();
         assert!(device.take_rx_queue(0).unwrap().with_interrupt().is_err());
-        assert_eq!(bench.device.vectors(), (vec![None; 3], None));
+        assert_eq!(harness.device.vectors(), (vec![None; 3], None));
     }
 }
 
 #[test]
 fn a_queue_of_its_own_type_has_its_interrupt_with_it() {
-    let bench = Bench::new(Options::default());
-    let events = Events::new(&bench.device, VectorKind::MsiX, 1);
-    let mut device = bench.open(&config(&events, 1)).unwrap();
+    let harness = Harness::new(Options::default());
+    let events = Events::new(&harness.device, VectorKind::MsiX, 1);
+    let mut device = harness.open(&config(&events, 1)).unwrap();
     let Ok(mut rx) = device.take_rx_queue(0).unwrap().with_interrupt() else { panic!("it has none") };
     rx.interrupt().unwrap().arm().unwrap();
-    arrive(&bench.device, 0, 1);
+    arrive(&harness.device, 0, 1);
     assert_eq!(events.take(0), 1);
     let mut checksums = [ixy_core::Checksum::InFrame; Batch::CAPACITY];
     assert_eq!(rx.receive_with(&mut Batch::new(8), &mut checksums), 1);
@@ -380,14 +380,14 @@ fn a_queue_of_its_own_type_has_its_interrupt_with_it() {
 #[test]
 fn the_pin_is_lowered_and_unmasked_when_the_queue_is_armed() {
     for agreement in agreements() {
-        let bench = Bench::of(&agreement);
-        let (_device, mut rx, events) = open_one(&bench, VectorKind::Pin);
+        let harness = Harness::of(&agreement);
+        let (_device, mut rx, events) = open_one(&harness, VectorKind::Pin);
         for round in 1..30 {
             arm(&mut rx);
             assert_eq!((events.take(0), events.is_pin_up(), events.is_masked()), (0, false, false));
             assert_eq!(events.unmasked(), round);
-            arrive(&bench.device, 0, 1);
-            arrive(&bench.device, 0, 1);
+            arrive(&harness.device, 0, 1);
+            arrive(&harness.device, 0, 1);
             let seen = (events.take(0), events.is_pin_up(), events.is_masked());
             assert_eq!(seen, (1, true, true), "round {round}, {agreement:?}");
             assert_eq!(drain(&mut rx), 2);
@@ -399,14 +399,14 @@ fn the_pin_is_lowered_and_unmasked_when_the_queue_is_armed() {
 #[test]
 fn messages_of_one_vector_are_as_the_pin_without_its_mask() {
     for agreement in agreements() {
-        let bench = Bench::of(&agreement);
-        let (_device, mut rx, events) = open_one(&bench, VectorKind::Msi);
+        let harness = Harness::of(&agreement);
+        let (_device, mut rx, events) = open_one(&harness, VectorKind::Msi);
         for round in 0..30 {
             arm(&mut rx);
-            arrive(&bench.device, 0, 1);
+            arrive(&harness.device, 0, 1);
             assert_eq!((events.take(0), drain(&mut rx)), (1, 1), "round {round}, {agreement:?}");
             disarm(&mut rx);
-            assert_eq!(bench.device.vectors(), (vec![None; 3], None));
+            assert_eq!(harness.device.vectors(), (vec![None; 3], None));
         }
     }
 }
@@ -416,13 +416,13 @@ fn messages_of_one_vector_are_as_the_pin_without_its_mask() {
 fn a_queue_that_lowers_the_pin_passes_on_what_it_was_raised_for() {
     for kind in [VectorKind::Pin, VectorKind::Msi] {
         for interface in [Interface::Legacy, Interface::Modern] {
-            let bench = multiqueue(interface, 2);
-            let (_device, mut queues, events) = open(&bench, kind, 1, 2);
+            let harness = multiqueue(interface, 2);
+            let (_device, mut queues, events) = open(&harness, kind, 1, 2);
             events.be_late();
             for round in 0..20 {
                 queues.iter_mut().for_each(arm);
                 assert_eq!(queues.iter_mut().map(drain).sum::<usize>(), 0);
-                arrive(&bench.device, 1, 1);
+                arrive(&harness.device, 1, 1);
                 // The second queue's thread sleeps now; the other one finds nothing and is about to.
                 assert_eq!(drain(&mut queues[0]), 0);
                 arm(&mut queues[0]);
@@ -441,12 +441,12 @@ fn a_queue_that_lowers_the_pin_passes_on_what_it_was_raised_for() {
 /// It would wake its own thread for what that thread has received already.
 #[test]
 fn a_queue_that_has_the_pin_alone_passes_nothing_on() {
-    let bench = Bench::new(Options::default());
-    let (_device, mut rx, events) = open_one(&bench, VectorKind::Pin);
+    let harness = Harness::new(Options::default());
+    let (_device, mut rx, events) = open_one(&harness, VectorKind::Pin);
     events.be_late();
     for _ in 0..10 {
         arm(&mut rx);
-        arrive(&bench.device, 0, 1);
+        arrive(&harness.device, 0, 1);
         assert_eq!(drain(&mut rx), 1);
         arm(&mut rx);
         events.deliver();
@@ -456,31 +456,32 @@ fn a_queue_that_has_the_pin_alone_passes_nothing_on() {
 
 #[test]
 fn a_change_of_the_link_raises_the_pin_and_is_no_frame() {
-    let bench = Bench::new(Options { features: feature::VERSION_1 | feature::STATUS, ..Options::default() });
-    let (_device, mut rx, events) = open_one(&bench, VectorKind::Pin);
+    let harness =
+        Harness::new(Options { features: feature::VERSION_1 | feature::STATUS, ..Options::default() });
+    let (_device, mut rx, events) = open_one(&harness, VectorKind::Pin);
     arm(&mut rx);
-    bench.device.set_link(false);
+    harness.device.set_link(false);
     assert_eq!((events.take(0), drain(&mut rx)), (1, 0));
     arm(&mut rx);
     assert_eq!((events.take(0), events.is_pin_up()), (0, false));
-    arrive(&bench.device, 0, 1);
+    arrive(&harness.device, 0, 1);
     assert_eq!((events.take(0), drain(&mut rx)), (1, 1));
 }
 
 #[test]
 fn a_pin_that_cannot_be_unmasked_is_an_error_and_the_queue_can_be_polled() {
-    let bench = Bench::new(Options::default());
-    let (_device, mut rx, events) = open_one(&bench, VectorKind::Pin);
+    let harness = Harness::new(Options::default());
+    let (_device, mut rx, events) = open_one(&harness, VectorKind::Pin);
     events.set_stuck(true);
     for _ in 0..3 {
         let error = rx.interrupt().unwrap().arm().unwrap_err();
         assert!(matches!(error, ixy_core::Error::Interrupt { .. }), "{error}");
-        arrive(&bench.device, 0, 2);
-        assert_eq!((drain(&mut rx), bench.device.interrupts(0)), (2, 0), "it is not armed");
+        arrive(&harness.device, 0, 2);
+        assert_eq!((drain(&mut rx), harness.device.interrupts(0)), (2, 0), "it is not armed");
     }
     events.set_stuck(false);
     arm(&mut rx);
-    arrive(&bench.device, 0, 1);
+    arrive(&harness.device, 0, 1);
     assert_eq!((events.take(0), drain(&mut rx)), (1, 1));
 }
 
@@ -524,15 +525,15 @@ fn vectors_are_switched_off_once_the_device_was_reset() {
         for interface in [Interface::Legacy, Interface::Modern] {
             for queue_last in [false, true] {
                 let version = if interface == Interface::Modern { feature::VERSION_1 } else { 0 };
-                let bench =
-                    Bench::build(Options { features: version, ..Options::default() }, interface, 2048);
+                let harness =
+                    Harness::build(Options { features: version, ..Options::default() }, interface, 2048);
                 let end = Arc::new(Mutex::new(None));
-                let events = Events::new(&bench.device, kind, 1);
+                let events = Events::new(&harness.device, kind, 1);
                 let vectors =
-                    Watched { events: events.clone(), device: bench.device.clone(), end: end.clone() };
+                    Watched { events: events.clone(), device: harness.device.clone(), end: end.clone() };
                 let interrupts = Interrupts { vectors: Arc::new(vectors), rate: 0 };
                 let mut device =
-                    bench.open(&Config { interrupts: Some(interrupts), ..config(&events, 1) }).unwrap();
+                    harness.open(&Config { interrupts: Some(interrupts), ..config(&events, 1) }).unwrap();
                 let mut rx = device.rx_queue(0).unwrap();
                 arm(&mut rx);
                 let mut handles: Vec<Box<dyn std::any::Any>> = vec![Box::new(device), Box::new(rx)];
@@ -543,9 +544,9 @@ fn vectors_are_switched_off_once_the_device_was_reset() {
                     drop(handle);
                     assert_eq!(*end.lock().unwrap(), (n == 1).then_some(0), "{kind:?}, {interface:?}");
                 }
-                assert_eq!(bench.device.vectors().0[0], None);
+                assert_eq!(harness.device.vectors().0[0], None);
                 assert!(!events.is_pin_up());
-                bench.all_is_back();
+                harness.all_is_back();
             }
         }
     }
@@ -555,13 +556,16 @@ fn vectors_are_switched_off_once_the_device_was_reset() {
 fn a_device_can_be_opened_again_with_other_vectors_or_none() {
     for interface in [Interface::Legacy, Interface::Modern] {
         let version = if interface == Interface::Modern { feature::VERSION_1 } else { 0 };
-        let bench =
-            Bench::build(Options { features: version | feature::MAC, ..Options::default() }, interface, 2048);
+        let harness = Harness::build(
+            Options { features: version | feature::MAC, ..Options::default() },
+            interface,
+            2048,
+        );
         for kind in [VectorKind::MsiX, VectorKind::Pin, VectorKind::MsiX, VectorKind::Msi] {
-            let (device, mut rx, events) = open_one(&bench, kind);
+            let (device, mut rx, events) = open_one(&harness, kind);
             assert_eq!(device.mac(), MacAddress([2, 0, 0, 0, 0, 1]));
             arm(&mut rx);
-            arrive(&bench.device, 0, 1);
+            arrive(&harness.device, 0, 1);
             assert_eq!((events.take(0), drain(&mut rx)), (1, 1), "{kind:?}, {interface:?}");
         }
     }
@@ -570,10 +574,10 @@ fn a_device_can_be_opened_again_with_other_vectors_or_none() {
 #[test]
 fn what_a_device_writes_that_makes_no_sense_is_found_also_by_who_arms() {
     let features = feature::VERSION_1 | feature::EVENT_IDX;
-    let bench = Bench::new(Options { features, ..Options::default() });
-    let (device, mut rx, _events) = open_one(&bench, VectorKind::MsiX);
-    bench.device.lie(0, Lie::Jump(20_000));
-    arrive(&bench.device, 0, 1);
+    let harness = Harness::new(Options { features, ..Options::default() });
+    let (device, mut rx, _events) = open_one(&harness, VectorKind::MsiX);
+    harness.device.lie(0, Lie::Jump(20_000));
+    arrive(&harness.device, 0, 1);
     assert!(device.stats().is_ok());
     arm(&mut rx);
     let error = device.stats().unwrap_err().to_string();
@@ -583,23 +587,23 @@ fn what_a_device_writes_that_makes_no_sense_is_found_also_by_who_arms() {
     arm(&mut rx);
     disarm(&mut rx);
     drop((rx, device));
-    bench.all_is_back();
+    harness.all_is_back();
 }
 
 /// An index that moves on each time that it is looked at would be looked at for ever.
 #[test]
 fn arming_ends_whatever_the_device_writes() {
     for Agreement { options, .. } in rings() {
-        let bench = Bench::new(Options { features: options.features | feature::EVENT_IDX, ..options });
-        let (_device, mut rx, _events) = open_one(&bench, VectorKind::MsiX);
-        let used = bench.device.areas(0).unwrap().device.offset(2);
+        let harness = Harness::new(Options { features: options.features | feature::EVENT_IDX, ..options });
+        let (_device, mut rx, _events) = open_one(&harness, VectorKind::MsiX);
+        let used = harness.device.areas(0).unwrap().device.offset(2);
         let start = Instant::now();
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 let mut index = 0_u64;
                 while start.elapsed() < Duration::from_millis(100) {
                     index += 1;
-                    bench.device.store(used, 16, index & 0xffff);
+                    harness.device.store(used, 16, index & 0xffff);
                 }
             });
             while !writer.is_finished() {
@@ -607,23 +611,23 @@ fn arming_ends_whatever_the_device_writes() {
             }
         });
         assert!(start.elapsed() < Duration::from_secs(5));
-        bench.device.reset_itself();
+        harness.device.reset_itself();
     }
 }
 
 #[test]
 fn a_device_that_vanished_can_be_armed_and_wakes_nobody_for_ever() {
     for kind in [VectorKind::MsiX, VectorKind::Pin] {
-        let bench = multiqueue(Interface::Modern, 2);
-        let (device, mut queues, events) = open(&bench, kind, 2, 2);
-        bench.device.fault(|faults| faults.vanished = true);
+        let harness = multiqueue(Interface::Modern, 2);
+        let (device, mut queues, events) = open(&harness, kind, 2, 2);
+        harness.device.fault(|faults| faults.vanished = true);
         for _ in 0..10 {
             queues.iter_mut().for_each(arm);
         }
         assert_eq!(events.take(0), 0, "all ones are no cause");
         queues.iter_mut().for_each(disarm);
-        bench.device.fault(|faults| faults.vanished = false);
+        harness.device.fault(|faults| faults.vanished = false);
         drop((queues, device));
-        bench.all_is_back();
+        harness.all_is_back();
     }
 }

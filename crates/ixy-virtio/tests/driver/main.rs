@@ -1,9 +1,9 @@
 //! The driver on a virtio device made of software, which the tests step themselves, so that every run is the same.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // test code
 
-mod bench;
 #[path = "../device/mod.rs"]
 mod device;
+mod harness;
 
 mod checksums;
 mod frames;

@@ -3,10 +3,10 @@
 use ixy_core::{Device, MacAddress};
 use ixy_virtio::Config;
 
-use crate::bench::{Bench, Interface, frames};
 use crate::device::{
     Answer, Command, Options, SET_ALL_MULTICAST, SET_MAC, SET_PROMISCUOUS, SET_QUEUE_PAIRS, feature, status,
 };
+use crate::harness::{Harness, Interface, frames};
 
 fn with(features: u64) -> Options {
     Options { features, ..Options::default() }
@@ -18,22 +18,22 @@ fn modern(features: u64) -> Options {
 
 #[test]
 fn a_modern_device_needs_no_feature_but_version_1() {
-    let bench = Bench::new(modern(0));
-    let (device, mut rx, mut tx) = bench.start(&Config::default());
-    assert_eq!(bench.device.accepted(), feature::VERSION_1);
+    let harness = Harness::new(modern(0));
+    let (device, mut rx, mut tx) = harness.start(&Config::default());
+    assert_eq!(harness.device.accepted(), feature::VERSION_1);
     let all = frames(100);
-    assert!(bench.pass(&mut rx, &all) == all && bench.send(&mut tx, &all) == all);
+    assert!(harness.pass(&mut rx, &all) == all && harness.send(&mut tx, &all) == all);
     assert!(device.link().up && device.stats().is_ok());
     assert_eq!((device.driver(), device.address(), device.queues()), ("virtio", "test", 1));
 }
 
 #[test]
 fn a_legacy_device_needs_no_feature() {
-    let bench = Bench::legacy(with(0));
-    let (device, mut rx, mut tx) = bench.start(&Config::default());
-    assert_eq!(bench.device.accepted(), 0);
+    let harness = Harness::legacy(with(0));
+    let (device, mut rx, mut tx) = harness.start(&Config::default());
+    assert_eq!(harness.device.accepted(), 0);
     let all = frames(100);
-    assert!(bench.pass(&mut rx, &all) == all && bench.send(&mut tx, &all) == all);
+    assert!(harness.pass(&mut rx, &all) == all && harness.send(&mut tx, &all) == all);
     assert!(device.link().up && device.stats().is_ok());
 }
 
@@ -44,14 +44,14 @@ fn any_one_feature_can_be_missing() {
         for bit in (0..64).map(|bit| 1 << bit).filter(|bit| useful & bit != 0) {
             let features =
                 useful & !bit | if interface == Interface::Modern { feature::VERSION_1 } else { 0 };
-            let bench = Bench::build(with(features), interface, 2048);
-            let (device, mut rx, mut tx) = bench.start(&Config::default());
-            assert_eq!(bench.device.accepted() & bit & !feature::VERSION_1, 0);
+            let harness = Harness::build(with(features), interface, 2048);
+            let (device, mut rx, mut tx) = harness.start(&Config::default());
+            assert_eq!(harness.device.accepted() & bit & !feature::VERSION_1, 0);
             let all = frames(40);
-            assert!(bench.pass(&mut rx, &all) == all, "{interface:?} without {bit:#x}");
-            assert!(bench.send(&mut tx, &all) == all, "{interface:?} without {bit:#x}");
+            assert!(harness.pass(&mut rx, &all) == all, "{interface:?} without {bit:#x}");
+            assert!(harness.send(&mut tx, &all) == all, "{interface:?} without {bit:#x}");
             drop((device, rx, tx));
-            bench.all_is_back();
+            harness.all_is_back();
         }
     }
 }
@@ -60,11 +60,11 @@ fn any_one_feature_can_be_missing() {
 #[test]
 fn of_a_device_that_offers_everything_only_what_is_of_use_is_taken() {
     for interface in [Interface::Legacy, Interface::Modern] {
-        let bench = Bench::build(with(u64::MAX), interface, 2048);
-        let (_device, mut rx, mut tx) = bench.start(&Config::default());
+        let harness = Harness::build(with(u64::MAX), interface, 2048);
+        let (_device, mut rx, mut tx) = harness.start(&Config::default());
         let all = frames(40);
-        assert!(bench.pass(&mut rx, &all) == all && bench.send(&mut tx, &all) == all, "{interface:?}");
-        let accepted = bench.device.accepted();
+        assert!(harness.pass(&mut rx, &all) == all && harness.send(&mut tx, &all) == all, "{interface:?}");
+        let accepted = harness.device.accepted();
         assert_eq!(accepted & (feature::CSUM | feature::GUEST_CSUM), 0, "nobody asked for checksums");
         let wanted = match interface {
             Interface::Legacy => feature::CONTROL | feature::MAC | feature::STATUS | feature::MRG_RXBUF,
@@ -77,56 +77,56 @@ fn of_a_device_that_offers_everything_only_what_is_of_use_is_taken() {
 
 #[test]
 fn a_modern_device_without_version_1_is_refused() {
-    let bench = Bench::new(with(feature::MAC | feature::STATUS));
-    let error = bench.refusal(&Config::default());
+    let harness = Harness::new(with(feature::MAC | feature::STATUS));
+    let error = harness.refusal(&Config::default());
     assert!(error.contains("test") && error.contains("VERSION_1"), "{error}");
-    assert_eq!(bench.device.status() & status::DRIVER_OK, 0);
-    bench.all_is_back();
+    assert_eq!(harness.device.status() & status::DRIVER_OK, 0);
+    harness.all_is_back();
 }
 
 #[test]
 fn behind_an_iommu_a_device_has_to_say_that_it_minds_it() {
     let config = Config { behind_iommu: true, ..Config::default() };
-    let bench = Bench::new(modern(feature::MAC));
-    let error = bench.refusal(&config);
+    let harness = Harness::new(modern(feature::MAC));
+    let error = harness.refusal(&config);
     assert!(error.contains("ACCESS_PLATFORM") && error.contains("iommu_platform=on"), "{error}");
-    bench.all_is_back();
-    let legacy = Bench::legacy(with(feature::MAC));
+    harness.all_is_back();
+    let legacy = Harness::legacy(with(feature::MAC));
     let error = legacy.refusal(&config);
     assert!(error.contains("ACCESS_PLATFORM"), "{error}");
     legacy.all_is_back();
-    let bench = Bench::new(modern(feature::ACCESS_PLATFORM | feature::ORDER_PLATFORM));
-    let _device = bench.open(&config).unwrap();
+    let harness = Harness::new(modern(feature::ACCESS_PLATFORM | feature::ORDER_PLATFORM));
+    let _device = harness.open(&config).unwrap();
     let both = feature::ACCESS_PLATFORM | feature::ORDER_PLATFORM;
-    assert_eq!(bench.device.accepted() & both, both);
+    assert_eq!(harness.device.accepted() & both, both);
 }
 
 #[test]
 fn a_device_that_refuses_its_own_features_is_refused() {
-    let bench = Bench::new(modern(feature::MAC));
-    bench.device.fault(|faults| faults.features_refused = true);
-    let error = bench.refusal(&Config::default());
+    let harness = Harness::new(modern(feature::MAC));
+    harness.device.fault(|faults| faults.features_refused = true);
+    let error = harness.refusal(&Config::default());
     assert!(error.contains("test") && error.contains("MAC") && error.contains("accept"), "{error}");
-    bench.all_is_back();
-    bench.device.fault(|faults| faults.features_refused = false);
-    bench.open(&Config::default()).unwrap();
+    harness.all_is_back();
+    harness.device.fault(|faults| faults.features_refused = false);
+    harness.open(&Config::default()).unwrap();
 }
 
 #[test]
 fn the_address_is_the_devices_own() {
-    for bench in [Bench::new(modern(feature::MAC)), Bench::legacy(with(feature::MAC))] {
-        bench.device.lock().net.mac = [2, 0x11, 0x22, 0x33, 0x44, 0x55];
-        let device = bench.open(&Config::default()).unwrap();
+    for harness in [Harness::new(modern(feature::MAC)), Harness::legacy(with(feature::MAC))] {
+        harness.device.lock().net.mac = [2, 0x11, 0x22, 0x33, 0x44, 0x55];
+        let device = harness.open(&Config::default()).unwrap();
         assert_eq!(device.mac().to_string(), "02:11:22:33:44:55");
     }
 }
 
 #[test]
 fn a_device_without_an_address_gets_one_that_is_nobodys() {
-    for bench in [Bench::new(modern(0)), Bench::legacy(with(0))] {
+    for harness in [Harness::new(modern(0)), Harness::legacy(with(0))] {
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..20 {
-            let device = bench.open(&Config::default()).unwrap();
+            let device = harness.open(&Config::default()).unwrap();
             let MacAddress([first, ..]) = device.mac();
             assert_eq!(first & 3, 2, "{} is a group's or a maker's", device.mac());
             seen.insert(device.mac().to_string());
@@ -138,16 +138,16 @@ fn a_device_without_an_address_gets_one_that_is_nobodys() {
 #[test]
 fn the_link_is_what_the_device_says() {
     for speed in [0, feature::SPEED_DUPLEX] {
-        let bench = Bench::new(modern(feature::STATUS | speed));
-        let device = bench.open(&Config::default()).unwrap();
+        let harness = Harness::new(modern(feature::STATUS | speed));
+        let device = harness.open(&Config::default()).unwrap();
         let expected = if speed == 0 { 0 } else { 10_000 };
         assert_eq!((device.link().up, device.link().speed), (true, expected));
-        bench.device.lock().net.link = false;
+        harness.device.lock().net.link = false;
         assert_eq!((device.link().up, device.link().speed), (false, 0));
     }
-    let bench = Bench::legacy(with(feature::STATUS));
-    let device = bench.open(&Config::default()).unwrap();
-    bench.device.lock().net.link = false;
+    let harness = Harness::legacy(with(feature::STATUS));
+    let device = harness.open(&Config::default()).unwrap();
+    harness.device.lock().net.link = false;
     assert!(!device.link().up);
 }
 
@@ -155,12 +155,12 @@ fn the_link_is_what_the_device_says() {
 #[test]
 fn a_configuration_that_ends_with_what_is_offered_is_enough() {
     for (features, len) in [(0, 0), (feature::MAC, 8), (feature::MAC | feature::STATUS, 8)] {
-        for (bench, version) in [
-            (Bench::legacy(Options { config_len: len, ..with(features) }), 0),
-            (Bench::new(Options { config_len: len.max(1), ..modern(features) }), feature::VERSION_1),
+        for (harness, version) in [
+            (Harness::legacy(Options { config_len: len, ..with(features) }), 0),
+            (Harness::new(Options { config_len: len.max(1), ..modern(features) }), feature::VERSION_1),
         ] {
-            let device = bench.open(&Config::default()).unwrap();
-            assert_eq!(bench.device.accepted(), features | version);
+            let device = harness.open(&Config::default()).unwrap();
+            assert_eq!(harness.device.accepted(), features | version);
             assert!(device.link().up);
         }
     }
@@ -174,9 +174,9 @@ fn command(code: (u8, u8), data: &[u8]) -> Command {
 fn the_device_is_told_which_frames_to_receive() {
     for promiscuous in [true, false] {
         let features = feature::CONTROL | feature::MAC;
-        for bench in [Bench::new(modern(features)), Bench::legacy(with(features))] {
-            let mut device = bench.open(&Config { promiscuous, ..Config::default() }).unwrap();
-            assert_eq!(bench.device.commands(), [command(SET_PROMISCUOUS, &[promiscuous.into()])]);
+        for harness in [Harness::new(modern(features)), Harness::legacy(with(features))] {
+            let mut device = harness.open(&Config { promiscuous, ..Config::default() }).unwrap();
+            assert_eq!(harness.device.commands(), [command(SET_PROMISCUOUS, &[promiscuous.into()])]);
             device.set_promiscuous(!promiscuous).unwrap();
             device.set_multicast(true).unwrap();
             device.set_multicast(false).unwrap();
@@ -187,21 +187,21 @@ fn the_device_is_told_which_frames_to_receive() {
                 command(SET_ALL_MULTICAST, &[0]),
                 command(SET_MAC, &[2, 3, 4, 5, 6, 7]),
             ];
-            assert_eq!(bench.device.commands()[1..], expected);
+            assert_eq!(harness.device.commands()[1..], expected);
             assert_eq!(device.mac().to_string(), "02:03:04:05:06:07");
-            assert_eq!(bench.device.lock().net.mac, [2, 3, 4, 5, 6, 7]);
+            assert_eq!(harness.device.lock().net.mac, [2, 3, 4, 5, 6, 7]);
         }
     }
 }
 
 #[test]
 fn a_device_without_an_address_is_told_the_one_that_was_made_up() {
-    let bench = Bench::new(modern(feature::CONTROL));
-    let device = bench.open(&Config { promiscuous: false, ..Config::default() }).unwrap();
+    let harness = Harness::new(modern(feature::CONTROL));
+    let device = harness.open(&Config { promiscuous: false, ..Config::default() }).unwrap();
     let mac = device.mac();
     assert!(!mac.is_multicast() && mac.0[0] & 2 != 0, "{mac} is locally administered");
-    assert_eq!(bench.device.commands(), [command(SET_MAC, &mac.0), command(SET_PROMISCUOUS, &[0])]);
-    assert_eq!(bench.device.lock().net.mac, mac.0);
+    assert_eq!(harness.device.commands(), [command(SET_MAC, &mac.0), command(SET_PROMISCUOUS, &[0])]);
+    assert_eq!(harness.device.lock().net.mac, mac.0);
 }
 
 #[test]
@@ -210,13 +210,13 @@ fn many_commands_pass_on_a_queue_of_few_entries() {
         for order in [0, feature::IN_ORDER] {
             for event in [0, feature::EVENT_IDX] {
                 let features = feature::CONTROL | feature::MAC | ring | order | event;
-                let bench = Bench::new(Options { control_size: 4, ..modern(features) });
-                let mut device = bench.open(&Config::default()).unwrap();
+                let harness = Harness::new(Options { control_size: 4, ..modern(features) });
+                let mut device = harness.open(&Config::default()).unwrap();
                 for n in 0..200_u8 {
                     device.set_promiscuous(n % 2 == 0).unwrap();
                 }
-                assert_eq!(bench.device.commands().len(), 201);
-                assert_eq!(bench.device.doorbells(2).missed, 0);
+                assert_eq!(harness.device.commands().len(), 201);
+                assert_eq!(harness.device.doorbells(2).missed, 0);
             }
         }
     }
@@ -224,22 +224,22 @@ fn many_commands_pass_on_a_queue_of_few_entries() {
 
 #[test]
 fn an_address_that_no_device_can_have_is_refused() {
-    let bench = Bench::new(modern(feature::CONTROL | feature::MAC));
-    let mut device = bench.open(&Config::default()).unwrap();
+    let harness = Harness::new(modern(feature::CONTROL | feature::MAC));
+    let mut device = harness.open(&Config::default()).unwrap();
     let before = device.mac();
     let error = device.set_mac(MacAddress([1, 0, 0, 0, 0, 1])).unwrap_err().to_string();
     assert!(error.contains("01:00:00:00:00:01") && error.contains("multicast"), "{error}");
-    assert_eq!((device.mac(), bench.device.commands().len()), (before, 1));
+    assert_eq!((device.mac(), harness.device.commands().len()), (before, 1));
 }
 
 #[test]
 fn without_a_control_queue_a_legacy_device_gets_its_address_by_its_registers() {
-    let bench = Bench::legacy(with(feature::MAC));
-    let mut device = bench.open(&Config::default()).unwrap();
+    let harness = Harness::legacy(with(feature::MAC));
+    let mut device = harness.open(&Config::default()).unwrap();
     device.set_mac(MacAddress([2, 9, 8, 7, 6, 5])).unwrap();
-    assert_eq!(bench.device.lock().net.mac, [2, 9, 8, 7, 6, 5]);
-    let bench = Bench::new(modern(feature::MAC));
-    let mut device = bench.open(&Config::default()).unwrap();
+    assert_eq!(harness.device.lock().net.mac, [2, 9, 8, 7, 6, 5]);
+    let harness = Harness::new(modern(feature::MAC));
+    let mut device = harness.open(&Config::default()).unwrap();
     let before = device.mac();
     let error = device.set_mac(MacAddress([2, 9, 8, 7, 6, 5])).unwrap_err().to_string();
     assert!(error.contains("CTRL_MAC_ADDR"), "{error}");
@@ -249,10 +249,10 @@ fn without_a_control_queue_a_legacy_device_gets_its_address_by_its_registers() {
 #[test]
 fn several_pairs_are_asked_for_by_command() {
     let features = feature::CONTROL | feature::MQ;
-    let bench = Bench::new(Options { pairs: 4, ..modern(features) });
-    let device = bench.open(&Config { queues: 3, ..Config::default() }).unwrap();
+    let harness = Harness::new(Options { pairs: 4, ..modern(features) });
+    let device = harness.open(&Config { queues: 3, ..Config::default() }).unwrap();
     assert_eq!(device.queues(), 3);
-    let pairs: Vec<_> = bench.device.commands().into_iter().filter(|c| c.code == SET_QUEUE_PAIRS).collect();
+    let pairs: Vec<_> = harness.device.commands().into_iter().filter(|c| c.code == SET_QUEUE_PAIRS).collect();
     assert_eq!(pairs, [command(SET_QUEUE_PAIRS, &[3, 0])]);
 }
 
@@ -263,10 +263,10 @@ fn the_control_queue_is_found_whatever_the_pairs() {
         for interface in [Interface::Modern, Interface::Legacy] {
             let version = if interface == Interface::Modern { feature::VERSION_1 } else { 0 };
             let features = feature::CONTROL | feature::MQ | version;
-            let bench = Bench::build(Options { pairs: 5, ..with(features) }, interface, 8192);
-            let mut device = bench.open(&Config { queues, ..Config::default() }).unwrap();
+            let harness = Harness::build(Options { pairs: 5, ..with(features) }, interface, 8192);
+            let mut device = harness.open(&Config { queues, ..Config::default() }).unwrap();
             device.set_multicast(true).unwrap();
-            assert_eq!(bench.device.commands().last(), Some(&command(SET_ALL_MULTICAST, &[1])));
+            assert_eq!(harness.device.commands().last(), Some(&command(SET_ALL_MULTICAST, &[1])));
         }
     }
 }
@@ -274,14 +274,14 @@ fn the_control_queue_is_found_whatever_the_pairs() {
 #[test]
 fn more_pairs_than_there_are_are_refused() {
     let features = feature::CONTROL | feature::MQ;
-    let bench = Bench::new(Options { pairs: 2, ..modern(features) });
-    let error = bench.refusal(&Config { queues: 3, ..Config::default() });
+    let harness = Harness::new(Options { pairs: 2, ..modern(features) });
+    let error = harness.refusal(&Config { queues: 3, ..Config::default() });
     assert!(error.contains("2 queue pair") && error.contains('3') && error.contains("mq=on"), "{error}");
-    bench.all_is_back();
-    let bench = Bench::new(Options { pairs: 2, ..modern(feature::CONTROL) });
-    let error = bench.refusal(&Config { queues: 2, ..Config::default() });
+    harness.all_is_back();
+    let harness = Harness::new(Options { pairs: 2, ..modern(feature::CONTROL) });
+    let error = harness.refusal(&Config { queues: 2, ..Config::default() });
     assert!(error.contains("1 queue pair"), "{error}");
-    bench.all_is_back();
+    harness.all_is_back();
 }
 
 /// The device is reset between two drivers, so that nothing of the first is left.
@@ -289,13 +289,13 @@ fn more_pairs_than_there_are_are_refused() {
 fn a_device_can_be_opened_again_and_again() {
     for interface in [Interface::Modern, Interface::Legacy] {
         let version = if interface == Interface::Modern { feature::VERSION_1 } else { 0 };
-        let bench = Bench::build(with(feature::USEFUL & !feature::VERSION_1 | version), interface, 2048);
+        let harness = Harness::build(with(feature::USEFUL & !feature::VERSION_1 | version), interface, 2048);
         for _ in 0..20 {
-            let (device, mut rx, mut tx) = bench.start(&Config::default());
+            let (device, mut rx, mut tx) = harness.start(&Config::default());
             let all = frames(100);
-            assert!(bench.pass(&mut rx, &all) == all && bench.send(&mut tx, &all) == all);
+            assert!(harness.pass(&mut rx, &all) == all && harness.send(&mut tx, &all) == all);
             drop((device, rx, tx));
-            bench.all_is_back();
+            harness.all_is_back();
         }
     }
 }
@@ -303,16 +303,16 @@ fn a_device_can_be_opened_again_and_again() {
 #[test]
 fn a_command_that_is_refused_is_an_error_that_names_it_and_changes_nothing() {
     for (answer, ack) in [(Answer::Error, "0x01"), (Answer::Nonsense, "0x77"), (Answer::Nothing, "0xff")] {
-        let bench = Bench::new(modern(feature::CONTROL | feature::MAC));
-        let mut device = bench.open(&Config::default()).unwrap();
+        let harness = Harness::new(modern(feature::CONTROL | feature::MAC));
+        let mut device = harness.open(&Config::default()).unwrap();
         let before = device.mac();
-        bench.device.fault(|faults| faults.answer = answer);
+        harness.device.fault(|faults| faults.answer = answer);
         let error = device.set_mac(MacAddress([2, 3, 4, 5, 6, 7])).unwrap_err().to_string();
         assert!(error.contains("test") && error.contains("MAC") && error.contains(ack), "{error}");
         assert_eq!(device.mac(), before);
         let error = device.set_promiscuous(false).unwrap_err().to_string();
         assert!(error.contains("promiscuous"), "{error}");
-        bench.device.fault(|faults| faults.answer = Answer::Ok);
+        harness.device.fault(|faults| faults.answer = Answer::Ok);
         device.set_promiscuous(false).unwrap();
         assert!(device.stats().is_ok());
     }

@@ -4,8 +4,8 @@ use ixy_core::{Batch, Device, RxQueue, TxQueue};
 use ixy_virtio::Config;
 use proptest::prelude::*;
 
-use crate::bench::{Bench, Interface, frame};
 use crate::device::{Options, Order, feature};
+use crate::harness::{Harness, Interface, frame};
 
 #[derive(Clone, Debug)]
 enum Turn {
@@ -79,9 +79,9 @@ proptest! {
         let mergeable = options.features & feature::MRG_RXBUF != 0;
         // A ring of few entries never has room for a frame of many.
         let jumbo = jumbo && mergeable && options.rx_size >= 8;
-        let bench = Bench::build(options, interface, 4096);
+        let harness = Harness::build(options, interface, 4096);
         let config = Config { rx_ring: 1 << rings.0, tx_ring: 1 << rings.1, ..Config::default() };
-        let (device, mut rx, mut tx) = bench.start(&config);
+        let (device, mut rx, mut tx) = harness.start(&config);
         let (mut arrived, mut received, mut dropped) = (Vec::new(), Vec::new(), 0_u64);
         let (mut sent, mut left, mut reclaimed) = (Vec::new(), Vec::new(), Vec::new());
         let mut number = 0;
@@ -98,10 +98,10 @@ proptest! {
                     let long = jumbo && number % 5 == 0;
                     let len = if long { 3000 + number as usize % 3000 } else { 60 + number as usize % 1400 };
                     let bytes = frame(len, number);
-                    bench.device.arrive(0, std::slice::from_ref(&bytes));
+                    harness.device.arrive(0, std::slice::from_ref(&bytes));
                     if long { dropped += 1 } else { arrived.push(bytes) }
                 },
-                Turn::Poll(limit) => progress = bench.device.poll_some(limit),
+                Turn::Poll(limit) => progress = harness.device.poll_some(limit),
                 Turn::Receive(limit) => {
                     let mut batch = Batch::new(limit);
                     progress = rx.receive(&mut batch);
@@ -113,7 +113,7 @@ proptest! {
                         number += 1;
                         let bytes = frame(60 + number as usize % 1400, number);
                         sent.push(bytes.clone());
-                        batch.push(bench.packet(&bytes)).unwrap();
+                        batch.push(harness.packet(&bytes)).unwrap();
                     }
                     let before = batch.len();
                     progress = tx.send(&mut batch);
@@ -127,7 +127,7 @@ proptest! {
                 }
                 Turn::Pending => { tx.pending(); }
             }
-            left.extend(bench.device.frames(0));
+            left.extend(harness.device.frames(0));
             idle = if n < drawn || progress > 0 { 0 } else { idle + 1 };
             if idle == 9 {
                 break;
@@ -146,9 +146,9 @@ proptest! {
         prop_assert_eq!((stats.rx_packets, stats.rx_dropped), (arrived.len() as u64, dropped));
         prop_assert_eq!(stats.tx_packets, sent.len() as u64);
         for queue in 0..2 {
-            prop_assert_eq!(bench.device.doorbells(queue).missed, 0, "queue {}", queue);
+            prop_assert_eq!(harness.device.doorbells(queue).missed, 0, "queue {}", queue);
         }
         drop((rx, tx, device));
-        bench.all_is_back();
+        harness.all_is_back();
     }
 }

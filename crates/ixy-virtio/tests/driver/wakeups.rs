@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use ixy_core::{Batch, Device as _, VectorKind};
 use rustix::event::{Timespec, epoll};
 
-use crate::bench::{Agreement, Bench, Interface, frame, rings};
 use crate::device::{Options, feature};
+use crate::harness::{Agreement, Harness, Interface, frame, rings};
 use crate::interrupts::{Queue, arm, disarm, open_one, runt};
 use crate::vectors::Events;
 
@@ -101,8 +101,8 @@ fn whatever_the_order_no_thread_sleeps_while_a_frame_waits() {
     ];
     const STEPS: u32 = 8;
     for (agreement, kind) in announcements(&Options { hesitates: true, rx_size: 64, ..Options::default() }) {
-        let bench = Bench::of(&agreement);
-        let (_device, mut rx, events) = open_one(&bench, kind);
+        let harness = Harness::of(&agreement);
+        let (_device, mut rx, events) = open_one(&harness, kind);
         for program in programs {
             let places = STEPS + program.len() as u32;
             for schedule in 0_u32..1 << places {
@@ -116,12 +116,12 @@ fn whatever_the_order_no_thread_sleeps_while_a_frame_waits() {
                         continue;
                     }
                     match acts.next() {
-                        Some(Look) => bench.device.interrupt(),
-                        Some(Frame) => bench.device.arrive(0, &[frame(60, 0)]),
-                        Some(Runt) => bench.device.arrive(0, &[runt()]),
+                        Some(Look) => harness.device.interrupt(),
+                        Some(Frame) => harness.device.arrive(0, &[frame(60, 0)]),
+                        Some(Runt) => harness.device.arrive(0, &[runt()]),
                         None => unreachable!(),
                     }
-                    bench.device.poll();
+                    harness.device.poll();
                 }
                 // It goes on until it sleeps for good.
                 let mut last = thread;
@@ -179,14 +179,14 @@ fn a_thread_that_sleeps_is_woken_for_every_frame() {
     /// Longer than any pause of a busy machine.
     const LIMIT: i64 = 10;
     for (agreement, kind) in announcements(&Options { rx_size: 64, dawdles: 200, ..Options::default() }) {
-        let bench = Bench::of(&agreement);
-        let (device, mut rx, _events) = open_one(&bench, kind);
+        let harness = Harness::of(&agreement);
+        let (device, mut rx, _events) = open_one(&harness, kind);
         let bed = Bed::new(&mut rx);
         let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
         let (mut slept, mut looked) = (0, 0);
         let end = Instant::now() + Duration::from_secs(60);
         std::thread::scope(|scope| {
-            let source = Arc::clone(&bench.device);
+            let source = Arc::clone(&harness.device);
             let (done, stop) = (&done, &stop);
             scope.spawn(move || {
                 let mut state = 0x1234_5678_9abc_def1;

@@ -14,13 +14,13 @@ pub(crate) type Tx = IgbTxQueue<DeviceBus>;
 
 /// A device, memory that it reaches, and a pool in it. When it is dropped it looks whether the device met anything that
 /// a driver must not do, or reached for memory that is not there.
-pub(crate) struct Bench {
+pub(crate) struct Harness {
     pub(crate) device: Arc<Device>,
     pub(crate) pool: Mempool,
     pub(crate) domain: Arc<SimulatedDomain>,
 }
 
-impl Bench {
+impl Harness {
     pub(crate) fn new(options: Options) -> Self {
         let domain = Arc::new(SimulatedDomain::default());
         let pool = Mempool::new(domain.clone(), 4096).unwrap();
@@ -103,7 +103,7 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for Harness {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             assert_eq!(self.device.violations(), [""; 0], "the driver did what it must not do");

@@ -64,14 +64,14 @@ impl Wire for TestWire {
     }
 }
 
-pub(crate) struct Bench {
+pub(crate) struct Harness {
     pub(crate) nic: Arc<Nic82599>,
     pub(crate) pool: Mempool,
     domain: Arc<SimulatedDomain>,
     frames: Arc<Mutex<Frames>>,
 }
 
-impl Bench {
+impl Harness {
     pub(crate) fn new() -> Self {
         Self::build(4096, true)
     }

@@ -24,14 +24,14 @@ pub(crate) enum Interface {
 
 /// A device, memory that it reaches, and a pool in it. When it is dropped it looks whether the device met anything that
 /// a driver must not do, or reached for memory that is not there.
-pub(crate) struct Bench {
+pub(crate) struct Harness {
     pub(crate) device: Arc<Device>,
     pub(crate) pool: Mempool,
     pub(crate) domain: Arc<SimulatedDomain>,
     pub(crate) interface: Interface,
 }
 
-impl Bench {
+impl Harness {
     /// A device with the modern interface.
     pub(crate) fn new(options: Options) -> Self {
         Self::build(options, Interface::Modern, 2048)
@@ -140,7 +140,7 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for Harness {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             assert_eq!(self.device.violations(), [""; 0], "the driver broke the specification");

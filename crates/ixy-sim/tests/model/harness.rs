@@ -1,4 +1,4 @@
-//! A device on a bench: a wire made of two queues, memory, and rings that are driven by hand.
+//! A device in a harness: a wire made of two queues, memory, and rings that are driven by hand.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -172,14 +172,14 @@ impl Vectors {
 }
 
 /// A device with its wire and its memory.
-pub(crate) struct Bench {
+pub(crate) struct Harness {
     pub(crate) nic: Arc<Nic82599>,
     pub(crate) wire: Cable,
     pub(crate) vectors: Vectors,
     pub(crate) domain: Arc<SimulatedDomain>,
 }
 
-impl Bench {
+impl Harness {
     /// A device with bus mastering on, after power on.
     pub(crate) fn new() -> Self {
         Self::with(|builder| builder)
@@ -209,14 +209,14 @@ impl Bench {
     }
 
     pub(crate) fn running_with(change: impl FnOnce(Builder) -> Builder) -> (Self, RxRing, TxRing) {
-        let bench = Self::with(change);
-        bench.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
-        let rx = bench.rx_ring(0, 32);
-        let tx = bench.tx_ring(0, 32);
-        bench.write(RXCTRL, 1);
-        bench.set(DMATXCTL, 1);
-        bench.poll();
-        (bench, rx, tx)
+        let harness = Self::with(change);
+        harness.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
+        let rx = harness.rx_ring(0, 32);
+        let tx = harness.tx_ring(0, 32);
+        harness.write(RXCTRL, 1);
+        harness.set(DMATXCTL, 1);
+        harness.poll();
+        (harness, rx, tx)
     }
 
     pub(crate) fn read(&self, offset: u32) -> u32 {
@@ -328,29 +328,29 @@ impl RxRing {
     }
 
     /// The next frame, if its descriptor is done: the descriptor's words and the bytes of the buffer.
-    pub(crate) fn peek(&self, bench: &Bench) -> Option<([u64; 2], Vec<u8>)> {
+    pub(crate) fn peek(&self, harness: &Harness) -> Option<([u64; 2], Vec<u8>)> {
         let words = self.words(self.next);
         if words[1] & 1 == 0 {
             return None;
         }
         let mut bytes = vec![0; (words[1] >> 32 & 0xffff) as usize];
         let iova = Iova(self.buffers.iova().0 + u64::from(self.next) * 2048);
-        assert!(bench.view().read(iova, &mut bytes[..]));
+        assert!(harness.view().read(iova, &mut bytes[..]));
         Some((words, bytes))
     }
 
     /// As [`peek`](Self::peek), and gives the buffer back to the device.
-    pub(crate) fn take(&mut self, bench: &Bench) -> Option<([u64; 2], Vec<u8>)> {
-        let taken = self.peek(bench)?;
+    pub(crate) fn take(&mut self, harness: &Harness) -> Option<([u64; 2], Vec<u8>)> {
+        let taken = self.peek(harness)?;
         self.arm(self.next);
-        bench.write(rx(RDT, self.q), self.next);
+        harness.write(rx(RDT, self.q), self.next);
         self.next = (self.next + 1) % self.count;
         Some(taken)
     }
 
     /// All frames that are there.
-    pub(crate) fn drain(&mut self, bench: &Bench) -> Vec<Vec<u8>> {
-        std::iter::from_fn(|| self.take(bench)).map(|(_, bytes)| bytes).collect()
+    pub(crate) fn drain(&mut self, harness: &Harness) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| self.take(harness)).map(|(_, bytes)| bytes).collect()
     }
 }
 
@@ -382,21 +382,21 @@ impl TxRing {
     }
 
     /// Writes a data descriptor for `bytes`, with `flags` in its second word; returns its index.
-    pub(crate) fn data(&mut self, bench: &Bench, bytes: &[u8], flags: u64) -> u32 {
+    pub(crate) fn data(&mut self, harness: &Harness, bytes: &[u8], flags: u64) -> u32 {
         let iova = Iova(self.buffers.iova().0 + u64::from(self.tail) * 2048);
-        assert!(bench.view().write(iova, bytes));
+        assert!(harness.view().write(iova, bytes));
         self.put(iova.0, DATA | flags | bytes.len() as u64 | (bytes.len() as u64) << 46)
     }
 
     /// Announces everything.
-    pub(crate) fn ring(&self, bench: &Bench) {
-        bench.write(tx(TDT, self.q), self.tail);
+    pub(crate) fn ring(&self, harness: &Harness) {
+        harness.write(tx(TDT, self.q), self.tail);
     }
 
     /// Sends one whole frame; returns its descriptor's index.
-    pub(crate) fn send(&mut self, bench: &Bench, frame: &[u8]) -> u32 {
-        let at = self.data(bench, frame, EOP | IFCS | RS);
-        self.ring(bench);
+    pub(crate) fn send(&mut self, harness: &Harness, frame: &[u8]) -> u32 {
+        let at = self.data(harness, frame, EOP | IFCS | RS);
+        self.ring(harness);
         at
     }
 

@@ -71,7 +71,7 @@ pub(crate) fn step(guest: &mut Guest, script: &str) -> String {
     let start = Instant::now();
     let output = guest.run(script);
     let what = script.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
-    crate::bench::say(&format!("{:6.1} s  {what}\n", start.elapsed().as_secs_f64()));
+    crate::harness::say(&format!("{:6.1} s  {what}\n", start.elapsed().as_secs_f64()));
     output.unwrap_or_else(|error| {
         let log = guest.run("dmesg | tail -60").unwrap_or_else(|_| guest.kernel_log());
         panic!("{error}\n{log}")
