@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use ixy_lab::{Machine, Nic};
 use ixy_sim::serve::{Port, Settings, VfPort};
-use ixy_sim::wire::{Wire, WireError};
+use ixy_sim::wire::Wire;
 use ixy_sim::{Nic82599, PollThread};
 use ixy_vfio_user::server::{Listener, ServerLimits, Stop};
 
@@ -32,31 +32,7 @@ const CLEAR_TO_SEND: u32 = 1 << 29;
 /// A network with nobody else in it.
 struct Nowhere;
 
-impl Wire for Nowhere {
-    fn link_up(&mut self) -> bool {
-        true
-    }
-    fn front(&mut self) -> Option<&[u8]> {
-        None
-    }
-    fn consume(&mut self) {}
-    fn transmit(&mut self, _frame: &[u8]) -> bool {
-        true
-    }
-    fn close_transmit(&mut self) {}
-    fn waits(&self) -> bool {
-        false
-    }
-    fn ended(&mut self) -> bool {
-        false
-    }
-    fn flush(&mut self) -> Result<(), WireError> {
-        Ok(())
-    }
-    fn error(&self) -> Option<String> {
-        None
-    }
-}
+impl Wire for Nowhere {}
 
 /// What the driver of the card does for its functions: it grants what they ask for, as far as there is no more to it than that.
 struct Card<'a> {

@@ -418,34 +418,6 @@ mod tests {
             true
         }
 
-        fn front(&mut self) -> Option<&[u8]> {
-            None
-        }
-
-        fn consume(&mut self) {}
-
-        fn transmit(&mut self, _frame: &[u8]) -> bool {
-            true
-        }
-
-        fn close_transmit(&mut self) {}
-
-        fn waits(&self) -> bool {
-            true
-        }
-
-        fn ended(&mut self) -> bool {
-            false
-        }
-
-        fn flush(&mut self) -> Result<(), WireError> {
-            Ok(())
-        }
-
-        fn error(&self) -> Option<String> {
-            None
-        }
-
         fn wakes(&self) -> Wakes<'_> {
             let within = |due: Instant| due.saturating_duration_since(Instant::now());
             Wakes { readable: None, within: self.due.map_or(Duration::MAX, within) }

@@ -105,24 +105,81 @@ impl<'a> Wakes<'a> {
 ///
 /// Frames are Ethernet ones from the destination address on, without frame check sequence. An empty frame is
 /// none: sending one does nothing.
+///
+/// # Wires around other wires
+/// A wire that changes another one names it in [`inner`](Self::inner) and [`inner_mut`](Self::inner_mut), and implements only
+/// the methods that it changes: each method passes on to the inner wire by default. Without an inner wire the defaults are those
+/// of a wire that leads nowhere. Its link is up, nothing ever arrives, and what is sent is lost. A wire that leads
+/// somewhere implements [`front`](Self::front), [`consume`](Self::consume), [`transmit`](Self::transmit),
+/// [`close_transmit`](Self::close_transmit) and [`ended`](Self::ended) at least.
+///
+/// ```
+/// use ixy_sim::wire::{Loopback, Wire};
+///
+/// /// A wire on which frames that arrive do not wait for a free descriptor.
+/// struct Impatient(Box<dyn Wire>);
+///
+/// impl Wire for Impatient {
+///     fn inner(&self) -> Option<&dyn Wire> {
+///         Some(&*self.0)
+///     }
+///
+///     fn inner_mut(&mut self) -> Option<&mut dyn Wire> {
+///         Some(&mut *self.0)
+///     }
+///
+///     fn waits(&self) -> bool {
+///         false
+///     }
+/// }
+///
+/// let mut wire = Impatient(Box::new(Loopback::new()));
+/// assert!(wire.transmit(&[0xff; 60]));
+/// assert_eq!(wire.front(), Some(&[0xff; 60][..]));
+/// assert!(!wire.waits());
+/// ```
 pub trait Wire: Send {
+    /// The wire that this one changes; `None` for one that stands alone.
+    fn inner(&self) -> Option<&dyn Wire> {
+        None
+    }
+
+    /// The same wire as [`inner`](Self::inner), to be changed.
+    fn inner_mut(&mut self) -> Option<&mut dyn Wire> {
+        None
+    }
+
     /// Whether light arrives, that is, whether the other end is there.
-    fn link_up(&mut self) -> bool;
+    fn link_up(&mut self) -> bool {
+        self.inner_mut().is_none_or(Wire::link_up)
+    }
 
     /// Says whether the card's own link is up, so that the other end can show it. Most other ends show nothing.
-    fn set_link(&mut self, _up: bool) {}
+    fn set_link(&mut self, up: bool) {
+        if let Some(inner) = self.inner_mut() {
+            inner.set_link(up);
+        }
+    }
 
     /// The frame that arrived first and was not yet consumed; stays the same until
     /// [`consume`](Self::consume).
-    fn front(&mut self) -> Option<&[u8]>;
+    fn front(&mut self) -> Option<&[u8]> {
+        self.inner_mut()?.front()
+    }
 
     /// Drops the front frame, or does nothing when there is none.
-    fn consume(&mut self);
+    fn consume(&mut self) {
+        if let Some(inner) = self.inner_mut() {
+            inner.consume();
+        }
+    }
 
     /// Says that the MAC drops the front frame, as it takes at most `limit` bytes of such a frame; the MAC consumes it
     /// next. A wire whose frames have numbers remembers which it was, the others do nothing.
     fn too_long(&mut self, limit: usize) {
-        let _ = limit;
+        if let Some(inner) = self.inner_mut() {
+            inner.too_long(limit);
+        }
     }
 
     /// Sends a frame. `false`: no room now, the MAC keeps the frame and offers it again later (back
@@ -130,35 +187,145 @@ pub trait Wire: Send {
     ///
     /// A frame that cannot arrive any more (the other end is gone, the disk is full, this end said that it sends
     /// nothing more) is taken and dropped, as on a pulled cable, so that the sender does not wait for ever.
-    fn transmit(&mut self, frame: &[u8]) -> bool;
+    fn transmit(&mut self, frame: &[u8]) -> bool {
+        self.inner_mut().is_none_or(|inner| inner.transmit(frame))
+    }
 
     /// Says that this end sends nothing more. The other end sees [`ended`](Self::ended) once it has received the
     /// frames that are under way.
     ///
     /// A program that only receives calls this when it has opened its device, and a generator after its last frame. A
     /// forwarder calls it on one side once the other side's input has ended and all of it was sent.
-    fn close_transmit(&mut self);
+    fn close_transmit(&mut self) {
+        if let Some(inner) = self.inner_mut() {
+            inner.close_transmit();
+        }
+    }
 
     /// Whether frames wait for a free descriptor (as with flow control); otherwise the MAC drops them and
     /// counts them as missed.
-    fn waits(&self) -> bool;
+    fn waits(&self) -> bool {
+        self.inner().is_none_or(Wire::waits)
+    }
 
     /// Whether [`front`](Self::front) will never give a frame again (end of a file, the other end closed for
     /// good).
-    fn ended(&mut self) -> bool;
+    fn ended(&mut self) -> bool {
+        self.inner_mut().is_some_and(Wire::ended)
+    }
 
     /// Writes buffered bytes into files. The device calls it when it has been idle for a while, and at close.
     ///
     /// # Errors
     /// The bytes cannot be written.
-    fn flush(&mut self) -> Result<(), WireError>;
+    fn flush(&mut self) -> Result<(), WireError> {
+        self.inner_mut().map_or(Ok(()), Wire::flush)
+    }
 
     /// The first error met so far (disk full, socket lost); stays.
-    fn error(&self) -> Option<String>;
+    fn error(&self) -> Option<String> {
+        self.inner()?.error()
+    }
 
     /// When to poll the wire again after a poll that found no frame. The thread that polls the device sleeps until then.
-    /// The default is [`Wakes::SOON`].
+    /// Without an inner wire the default is [`Wakes::SOON`].
     fn wakes(&self) -> Wakes<'_> {
-        Wakes::SOON
+        self.inner().map_or(Wakes::SOON, Wire::wakes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Writes down which methods were called, and answers the opposite of the defaults.
+    struct Probe(Arc<Mutex<Vec<&'static str>>>);
+
+    impl Probe {
+        fn note<T>(&self, method: &'static str, answer: T) -> T {
+            self.0.lock().unwrap().push(method);
+            answer
+        }
+    }
+
+    impl Wire for Probe {
+        fn link_up(&mut self) -> bool {
+            self.note("link_up", false)
+        }
+        fn set_link(&mut self, _up: bool) {
+            self.note("set_link", ());
+        }
+        fn front(&mut self) -> Option<&[u8]> {
+            self.note("front", Some(&[1; 60]))
+        }
+        fn consume(&mut self) {
+            self.note("consume", ());
+        }
+        fn too_long(&mut self, _limit: usize) {
+            self.note("too_long", ());
+        }
+        fn transmit(&mut self, _frame: &[u8]) -> bool {
+            self.note("transmit", false)
+        }
+        fn close_transmit(&mut self) {
+            self.note("close_transmit", ());
+        }
+        fn waits(&self) -> bool {
+            self.note("waits", false)
+        }
+        fn ended(&mut self) -> bool {
+            self.note("ended", true)
+        }
+        fn flush(&mut self) -> Result<(), WireError> {
+            self.note("flush", Ok(()))
+        }
+        fn error(&self) -> Option<String> {
+            self.note("error", Some("broken".into()))
+        }
+        fn wakes(&self) -> Wakes<'_> {
+            self.note("wakes", Wakes::NEVER)
+        }
+    }
+
+    /// Changes nothing of another wire, or leads nowhere.
+    struct Plain(Option<Box<dyn Wire>>);
+
+    impl Wire for Plain {
+        fn inner(&self) -> Option<&dyn Wire> {
+            self.0.as_deref()
+        }
+        fn inner_mut(&mut self) -> Option<&mut dyn Wire> {
+            Some(&mut **self.0.as_mut()?)
+        }
+    }
+
+    fn call_all(wire: &mut dyn Wire) -> (bool, Option<Vec<u8>>, bool, bool, bool, Option<String>, Duration) {
+        wire.set_link(true);
+        let front = wire.front().map(<[u8]>::to_vec);
+        wire.too_long(60);
+        wire.consume();
+        let (link, sent) = (wire.link_up(), wire.transmit(&[2; 60]));
+        wire.close_transmit();
+        wire.flush().unwrap();
+        (link, front, sent, wire.waits(), wire.ended(), wire.error(), wire.wakes().within)
+    }
+
+    #[test]
+    fn each_method_passes_on_to_the_inner_wire() {
+        let calls = Arc::<Mutex<Vec<_>>>::default();
+        let found = call_all(&mut Plain(Some(Box::new(Probe(Arc::clone(&calls))))));
+        let front = Some(vec![1; 60]);
+        assert_eq!(found, (false, front, false, false, true, Some("broken".into()), Duration::MAX));
+        let expected =
+            "set_link front too_long consume link_up transmit close_transmit flush waits ended error wakes";
+        assert_eq!(calls.lock().unwrap().join(" "), expected);
+    }
+
+    #[test]
+    fn without_an_inner_wire_a_wire_leads_nowhere() {
+        let found = call_all(&mut Plain(None));
+        assert_eq!(found, (true, None, true, true, false, None, Duration::from_millis(1)));
     }
 }

@@ -8,7 +8,7 @@ use ixy_dma::{DmaDomain, Iova, SimulatedDomain};
 use ixy_ixgbe::{Config, Error, Ixgbe};
 use ixy_regs::bus::Bus;
 use ixy_regs::ixgbe::RxQueue;
-use ixy_sim::wire::{Wire, WireError};
+use ixy_sim::wire::Wire;
 use ixy_sim::{Builder, Nic82599, SimBus, SimBusMaster};
 
 /// Both directions of the wire.
@@ -25,10 +25,6 @@ struct TestWire {
 }
 
 impl Wire for TestWire {
-    fn link_up(&mut self) -> bool {
-        true
-    }
-
     fn front(&mut self) -> Option<&[u8]> {
         if self.front.is_none() {
             self.front = self.frames.lock().unwrap().arriving.pop_front();
@@ -45,22 +41,8 @@ impl Wire for TestWire {
         true
     }
 
-    fn close_transmit(&mut self) {}
-
     fn waits(&self) -> bool {
         self.waits
-    }
-
-    fn ended(&mut self) -> bool {
-        false
-    }
-
-    fn flush(&mut self) -> Result<(), WireError> {
-        Ok(())
-    }
-
-    fn error(&self) -> Option<String> {
-        None
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Wakes, Wire, WireError};
+use super::{Wakes, Wire};
 
 /// A wire that hides its light from the MAC (`link=down`), or on which frames do not wait for a descriptor
 /// (`pause=off`).
@@ -16,12 +16,16 @@ impl Altered {
 }
 
 impl Wire for Altered {
-    fn link_up(&mut self) -> bool {
-        !self.link_down && self.wire.link_up()
+    fn inner(&self) -> Option<&dyn Wire> {
+        Some(&*self.wire)
     }
 
-    fn set_link(&mut self, up: bool) {
-        self.wire.set_link(up);
+    fn inner_mut(&mut self) -> Option<&mut dyn Wire> {
+        Some(&mut *self.wire)
+    }
+
+    fn link_up(&mut self) -> bool {
+        !self.link_down && self.wire.link_up()
     }
 
     fn front(&mut self) -> Option<&[u8]> {
@@ -34,32 +38,12 @@ impl Wire for Altered {
         }
     }
 
-    fn too_long(&mut self, limit: usize) {
-        self.wire.too_long(limit);
-    }
-
     fn transmit(&mut self, frame: &[u8]) -> bool {
         !self.link_down && self.wire.transmit(frame)
     }
 
-    fn close_transmit(&mut self) {
-        self.wire.close_transmit();
-    }
-
     fn waits(&self) -> bool {
         !self.pause_off && self.wire.waits()
-    }
-
-    fn ended(&mut self) -> bool {
-        self.wire.ended()
-    }
-
-    fn flush(&mut self) -> Result<(), WireError> {
-        self.wire.flush()
-    }
-
-    fn error(&self) -> Option<String> {
-        self.wire.error()
     }
 
     fn wakes(&self) -> Wakes<'_> {

@@ -178,10 +178,6 @@ impl Wire for CableEnd {
         other.wake();
     }
 
-    fn waits(&self) -> bool {
-        true
-    }
-
     fn ended(&mut self) -> bool {
         if !self.arrived.is_empty() {
             return false;
@@ -189,14 +185,6 @@ impl Wire for CableEnd {
         let mut cable = lock(&self.cable);
         let (this, other) = cable.ends(self.second);
         this.incoming.is_empty() && (other.transmit_closed || other.presence == Presence::Gone)
-    }
-
-    fn flush(&mut self) -> Result<(), WireError> {
-        Ok(())
-    }
-
-    fn error(&self) -> Option<String> {
-        None
     }
 
     fn wakes(&self) -> Wakes<'_> {

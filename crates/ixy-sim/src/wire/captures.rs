@@ -122,10 +122,6 @@ impl Wire for Captures {
         self.transmit_closed = true;
     }
 
-    fn waits(&self) -> bool {
-        true
-    }
-
     fn ended(&mut self) -> bool {
         self.load();
         self.reader.is_none()

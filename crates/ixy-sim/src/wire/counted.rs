@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Wakes, Wire, WireError};
+use super::Wire;
 
 /// How many frames passed a [`Counted`] wire, for any thread to look at.
 #[derive(Debug, Default)]
@@ -41,16 +41,12 @@ impl Counted {
 }
 
 impl Wire for Counted {
-    fn link_up(&mut self) -> bool {
-        self.wire.link_up()
+    fn inner(&self) -> Option<&dyn Wire> {
+        Some(&*self.wire)
     }
 
-    fn set_link(&mut self, up: bool) {
-        self.wire.set_link(up);
-    }
-
-    fn front(&mut self) -> Option<&[u8]> {
-        self.wire.front()
+    fn inner_mut(&mut self) -> Option<&mut dyn Wire> {
+        Some(&mut *self.wire)
     }
 
     fn consume(&mut self) {
@@ -59,40 +55,12 @@ impl Wire for Counted {
         self.wire.consume();
     }
 
-    fn too_long(&mut self, limit: usize) {
-        self.wire.too_long(limit);
-    }
-
     fn transmit(&mut self, frame: &[u8]) -> bool {
         let taken = self.wire.transmit(frame);
         if taken {
             self.counts.sent.fetch_add(1, Ordering::Relaxed);
         }
         taken
-    }
-
-    fn close_transmit(&mut self) {
-        self.wire.close_transmit();
-    }
-
-    fn waits(&self) -> bool {
-        self.wire.waits()
-    }
-
-    fn ended(&mut self) -> bool {
-        self.wire.ended()
-    }
-
-    fn flush(&mut self) -> Result<(), WireError> {
-        self.wire.flush()
-    }
-
-    fn error(&self) -> Option<String> {
-        self.wire.error()
-    }
-
-    fn wakes(&self) -> Wakes<'_> {
-        self.wire.wakes()
     }
 }
 

@@ -117,13 +117,17 @@ impl Faulty {
 }
 
 impl Wire for Faulty {
+    fn inner(&self) -> Option<&dyn Wire> {
+        Some(&*self.wire)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Wire> {
+        Some(&mut *self.wire)
+    }
+
     fn link_up(&mut self) -> bool {
         self.pass_sent();
         self.wire.link_up()
-    }
-
-    fn set_link(&mut self, up: bool) {
-        self.wire.set_link(up);
     }
 
     fn front(&mut self) -> Option<&[u8]> {
@@ -174,10 +178,6 @@ impl Wire for Faulty {
         self.pass_sent();
     }
 
-    fn waits(&self) -> bool {
-        self.wire.waits()
-    }
-
     fn ended(&mut self) -> bool {
         self.pass_sent();
         self.take_received();
@@ -187,10 +187,6 @@ impl Wire for Faulty {
     fn flush(&mut self) -> Result<(), WireError> {
         self.pass_sent();
         self.wire.flush()
-    }
-
-    fn error(&self) -> Option<String> {
-        self.wire.error()
     }
 
     fn wakes(&self) -> Wakes<'_> {

@@ -1,4 +1,4 @@
-use super::{Wakes, Wire, WireError};
+use super::{Wakes, Wire};
 
 /// Bytes of Ethernet, IPv4 and UDP headers.
 const HEADERS: usize = 14 + 20 + 8;
@@ -49,10 +49,6 @@ impl Flood {
 }
 
 impl Wire for Flood {
-    fn link_up(&mut self) -> bool {
-        true
-    }
-
     fn front(&mut self) -> Option<&[u8]> {
         self.frames.get(self.front..self.front + self.size)
     }
@@ -69,24 +65,6 @@ impl Wire for Flood {
         self.transmitted += u64::from(!frame.is_empty());
         self.transmitted_bytes += frame.len() as u64;
         true
-    }
-
-    fn close_transmit(&mut self) {}
-
-    fn waits(&self) -> bool {
-        true
-    }
-
-    fn ended(&mut self) -> bool {
-        false
-    }
-
-    fn flush(&mut self) -> Result<(), WireError> {
-        Ok(())
-    }
-
-    fn error(&self) -> Option<String> {
-        None
     }
 
     fn wakes(&self) -> Wakes<'_> {

@@ -1,4 +1,4 @@
-use super::{Wakes, Wire, WireError, frames::Frames};
+use super::{Wakes, Wire, frames::Frames};
 
 /// A cable whose two fibres are joined: what is sent comes back, in order. Up to 2,048 frames are under way.
 #[derive(Default)]
@@ -22,10 +22,6 @@ impl Loopback {
 }
 
 impl Wire for Loopback {
-    fn link_up(&mut self) -> bool {
-        true
-    }
-
     fn front(&mut self) -> Option<&[u8]> {
         self.take_sent();
         self.arrived.front()
@@ -44,20 +40,8 @@ impl Wire for Loopback {
         self.transmit_closed = true;
     }
 
-    fn waits(&self) -> bool {
-        true
-    }
-
     fn ended(&mut self) -> bool {
         self.transmit_closed && self.sent.is_empty() && self.arrived.is_empty()
-    }
-
-    fn flush(&mut self) -> Result<(), WireError> {
-        Ok(())
-    }
-
-    fn error(&self) -> Option<String> {
-        None
     }
 
     fn wakes(&self) -> Wakes<'_> {

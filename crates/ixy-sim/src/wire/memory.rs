@@ -211,10 +211,6 @@ impl MemoryEnd {
 }
 
 impl Wire for MemoryEnd {
-    fn link_up(&mut self) -> bool {
-        true
-    }
-
     fn front(&mut self) -> Option<&[u8]> {
         self.take_incoming();
         self.arrived.front().map(Vec::as_slice)
@@ -245,21 +241,9 @@ impl Wire for MemoryEnd {
         self.wire.0.sent.notify_all();
     }
 
-    fn waits(&self) -> bool {
-        true
-    }
-
     fn ended(&mut self) -> bool {
         self.take_incoming();
         self.arrived.is_empty() && self.wire.lock().ended
-    }
-
-    fn flush(&mut self) -> Result<(), WireError> {
-        Ok(())
-    }
-
-    fn error(&self) -> Option<String> {
-        None
     }
 
     fn wakes(&self) -> Wakes<'_> {

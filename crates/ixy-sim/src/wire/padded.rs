@@ -1,4 +1,4 @@
-use super::{Wakes, Wire, WireError};
+use super::Wire;
 
 /// The shortest frame of Ethernet in bytes, without frame check sequence.
 const SHORTEST: usize = 60;
@@ -25,12 +25,12 @@ impl Padded {
 }
 
 impl Wire for Padded {
-    fn link_up(&mut self) -> bool {
-        self.wire.link_up()
+    fn inner(&self) -> Option<&dyn Wire> {
+        Some(&*self.wire)
     }
 
-    fn set_link(&mut self, up: bool) {
-        self.wire.set_link(up);
+    fn inner_mut(&mut self) -> Option<&mut dyn Wire> {
+        Some(&mut *self.wire)
     }
 
     fn front(&mut self) -> Option<&[u8]> {
@@ -43,42 +43,6 @@ impl Wire for Padded {
         content.copy_from_slice(frame);
         padding.fill(0);
         Some(padded)
-    }
-
-    fn consume(&mut self) {
-        self.wire.consume();
-    }
-
-    fn too_long(&mut self, limit: usize) {
-        self.wire.too_long(limit);
-    }
-
-    fn transmit(&mut self, frame: &[u8]) -> bool {
-        self.wire.transmit(frame)
-    }
-
-    fn close_transmit(&mut self) {
-        self.wire.close_transmit();
-    }
-
-    fn waits(&self) -> bool {
-        self.wire.waits()
-    }
-
-    fn ended(&mut self) -> bool {
-        self.wire.ended()
-    }
-
-    fn flush(&mut self) -> Result<(), WireError> {
-        self.wire.flush()
-    }
-
-    fn error(&self) -> Option<String> {
-        self.wire.error()
-    }
-
-    fn wakes(&self) -> Wakes<'_> {
-        self.wire.wakes()
     }
 }
 

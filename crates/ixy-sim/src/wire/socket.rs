@@ -230,17 +230,9 @@ impl Wire for SocketWire {
         }
     }
 
-    fn waits(&self) -> bool {
-        true
-    }
-
     fn ended(&mut self) -> bool {
         self.receive();
         self.input_ended && self.front == 0
-    }
-
-    fn flush(&mut self) -> Result<(), WireError> {
-        Ok(())
     }
 
     fn error(&self) -> Option<String> {

@@ -230,16 +230,8 @@ impl Wire for Tap {
         self.transmit_closed = true;
     }
 
-    fn waits(&self) -> bool {
-        true
-    }
-
     fn ended(&mut self) -> bool {
         self.gone && self.front == 0
-    }
-
-    fn flush(&mut self) -> Result<(), WireError> {
-        Ok(())
     }
 
     fn error(&self) -> Option<String> {

@@ -149,9 +149,6 @@ impl Wire for Cable {
         self.0.lock().unwrap().flushed = true;
         Ok(())
     }
-    fn error(&self) -> Option<String> {
-        None
-    }
 }
 
 /// The vectors that were raised, in order.
