@@ -40,16 +40,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut counts = BTreeMap::<_, (u64, u64)>::new();
     let mut batch = Batch::new(32);
-    while !stop.requested() {
-        // Asked before receiving: when the input had ended then, an empty queue is the end.
-        let ended = card.input_ended();
-        let received = rx.receive(&mut batch);
+    while let Some(received) = card.receive(&mut *rx, &mut batch) {
         for packet in batch.drain() {
             let (frames, bytes) = counts.entry(protocol(&packet)).or_default();
             (*frames, *bytes) = (*frames + 1, *bytes + packet.len() as u64);
-        }
-        if ended && received == 0 {
-            break;
         }
         waiter.after(received, [(&mut *rx, 0)]);
     }

@@ -14,14 +14,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut cards = ixy::open(&addresses, &Options::default().stop(&stop))?;
     let [from, to] = &mut cards[..] else { return Err("usage: forward FROM TO".into()) };
     let (mut rx, mut tx, mut batch) = (from.rx_queue(0)?, to.tx_queue(0)?, Batch::new(32));
-    while !stop.requested() {
-        let ended = from.input_ended(); // asked first: if it had, an empty queue is the end
-        let received = rx.receive(&mut batch);
+    while from.receive(&mut *rx, &mut batch).is_some() {
         tx.send(&mut batch); // what did not fit stays in the batch
-        if ended && received + batch.len() + tx.pending() == 0 {
-            break;
-        }
     }
+    to.send_all(&mut *tx, &mut batch); // what is in the ring is not sent yet
     drop((rx, tx)); // a card stops when it and its queues are dropped
     Ok(cards.into_iter().try_for_each(Device::close)?)
 }

@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = card.new_pool(2048)?;
     let template = frame(card.mac());
     let (mut batch, mut made) = (Batch::new(32), 0);
-    while !stop.requested() && (made < count || !batch.is_empty()) {
+    while !stop.requested() && made < count {
         while made < count
             && batch.room() > 0
             && let Some(mut packet) = pool.packet_from(&template)
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         tx.send(&mut batch);
     }
-    while tx.pending() > 0 && !stop.requested() {} // what is in the ring is not sent yet
+    card.send_all(&mut *tx, &mut batch); // what is in the ring is not sent yet
     println!("{} frames sent", card.stats()?.tx_packets);
     drop((batch, tx));
     card.close()?;

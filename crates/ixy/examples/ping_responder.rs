@@ -74,8 +74,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{ip} is at {mac}");
     let (mut rx, mut tx) = (device.rx_queue(0)?, device.tx_queue(0)?);
     let (mut batch, mut answers) = (Batch::new(32), 0);
-    while !stop.requested() {
-        if rx.receive(&mut batch) == 0 {
+    while let Some(received) = device.receive(&mut *rx, &mut batch) {
+        if received == 0 {
             thread::sleep(Duration::from_micros(50));
         }
         batch.retain(|packet| answer(packet, mac, ip));

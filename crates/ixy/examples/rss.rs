@@ -19,14 +19,10 @@ fn flow(frame: &[u8]) -> Option<[u8; 12]> {
     frame.get(26..38)?.try_into().ok()
 }
 
-/// Receives until the stop or the end of the input. Returns the packets, and the flows that they were of.
-fn count(mut rx: Box<dyn RxQueue>, card: &Device, stop: &Stop) -> (u64, HashSet<[u8; 12]>) {
+/// Receives until the stop or the end of the input. Returns the number of packets, and their flows.
+fn count(mut rx: Box<dyn RxQueue>, card: &Device) -> (u64, HashSet<[u8; 12]>) {
     let (mut batch, mut packets, mut flows) = (Batch::new(32), 0, HashSet::new());
-    while !stop.requested() {
-        let ended = card.input_ended();
-        if rx.receive(&mut batch) == 0 && ended {
-            break;
-        }
+    while card.receive(&mut *rx, &mut batch).is_some() {
         packets += batch.len() as u64;
         flows.extend(batch.drain().filter_map(|packet| flow(&packet)));
     }
@@ -41,7 +37,7 @@ fn main() -> Result<(), Error> {
     let queues = [card.rx_queue(0)?, card.rx_queue(1)?];
     // A device is shared by the threads, a queue is not.
     let counts = thread::scope(|scope| {
-        let threads = queues.map(|rx| scope.spawn(|| count(rx, &card, &stop)));
+        let threads = queues.map(|rx| scope.spawn(|| count(rx, &card)));
         threads.map(|thread| thread.join().unwrap_or_default())
     });
     for (n, (packets, flows)) in counts.iter().enumerate() {

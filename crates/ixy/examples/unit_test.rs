@@ -22,18 +22,11 @@ fn route(frame: &mut [u8]) -> bool {
 }
 
 /// The loop around it, as the program runs it: until the input has ended and everything is sent.
-fn run(card: &mut Device, stop: &Stop) -> Result<(), Error> {
+fn run(card: &mut Device) -> Result<(), Error> {
     let (mut rx, mut tx, mut batch) = (card.rx_queue(0)?, card.tx_queue(0)?, Batch::new(32));
-    while !stop.requested() {
-        let ended = card.input_ended();
-        let received = rx.receive(&mut batch);
+    while card.receive(&mut *rx, &mut batch).is_some() {
         batch.retain(|packet| route(packet));
-        while !batch.is_empty() && !stop.requested() {
-            tx.send(&mut batch);
-        }
-        if ended && received == 0 && tx.pending() == 0 {
-            break;
-        }
+        card.send_all(&mut *tx, &mut batch);
     }
     Ok(())
 }
@@ -42,7 +35,7 @@ fn main() -> Result<(), Error> {
     let stop = Stop::on_signals()?;
     let address = std::env::args().nth(1).unwrap_or_else(|| "sim:rx=in.pcap,tx=out.pcap".into());
     let mut card = ixy::open(&[address.parse()?], &Options::default().stop(&stop))?.remove(0);
-    run(&mut card, &stop)?;
+    run(&mut card)?;
     println!("{} packets routed", card.stats()?.tx_packets);
     card.close()
 }
@@ -81,10 +74,9 @@ mod tests {
     #[test]
     fn frames_in_memory_through_card_and_driver() {
         let wire: MemoryWire = [packet(64), packet(1), packet(2)].into_iter().collect();
-        let stop = Stop::new().after(Duration::from_secs(20));
-        let mut card =
-            ixy::open(&[Address::sim().memory(&wire).into()], &Options::default()).unwrap().remove(0);
-        run(&mut card, &stop).unwrap();
+        let options = Options::default().stop(&Stop::new().after(Duration::from_secs(20)));
+        let mut card = ixy::open(&[Address::sim().memory(&wire).into()], &options).unwrap().remove(0);
+        run(&mut card).unwrap();
         assert_eq!(
             [wire.pop(), wire.pop(), wire.pop()].map(|frame| Some(frame?[22])),
             [Some(63), Some(1), None]

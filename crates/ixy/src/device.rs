@@ -1,6 +1,7 @@
 //! An open device: [`Device`].
 
 mod control;
+mod traffic;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,9 +26,9 @@ use crate::stop::Stop;
 /// println!("{} with driver {}, link {}", card.address(), card.driver(), card.link());
 /// let mut rx = card.rx_queue(0)?;
 /// let mut batch = Batch::new(32);
-/// while card.stats()?.rx_packets == 0 {
-///     rx.receive(&mut batch);
+/// while card.receive(&mut *rx, &mut batch).is_some() {
 ///     batch.clear();
+/// #   if card.stats()?.rx_packets > 0 { break; }
 /// }
 /// drop(rx);
 /// card.close()

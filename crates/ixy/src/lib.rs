@@ -36,6 +36,9 @@
 //! to others meanwhile. Ctrl-C kills a program, too, unless it asks for the signal. [`Stop`] does that, so the loop above ends, and
 //! the cards are stopped when their handles are dropped.
 //!
+//! A loop that also ends with its input, as a capture's, calls [`Device::receive`]; [`Device::send_all`] waits until the last packet
+//! has left.
+//!
 //! # Features
 //! `pci` (cards on the PCI bus: Intel 82599 and relatives), `virtio` (virtio network devices on the PCI bus; with `pci`), `igb`
 //! (Intel 82576s on the PCI bus; with `pci`), `sim` (software cards) and `vfio-user` (82599s that another process serves) are all

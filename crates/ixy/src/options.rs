@@ -133,8 +133,9 @@ impl Options {
     }
 
     /// Gives up what waits once `stop` is requested: [`open`](crate::open), with [`Error::Stopped`](crate::Error::Stopped), as a
-    /// server may never answer and a named pipe may never get another end; and
-    /// [`Device::wait_for_link`](crate::Device::wait_for_link).
+    /// server may never answer and a named pipe may never get another end;
+    /// [`Device::wait_for_link`](crate::Device::wait_for_link) and [`Device::send_all`](crate::Device::send_all). A loop around
+    /// [`Device::receive`](crate::Device::receive) ends then, too.
     #[must_use]
     pub fn stop(self, stop: &Stop) -> Self {
         Self { stop: Some(stop.clone()), ..self }

@@ -2,31 +2,29 @@
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ixy::{Address, Batch, Device, DeviceStats, MacAddress, MemoryWire, Options};
+use ixy::{Address, Batch, Device, DeviceStats, MacAddress, MemoryWire, Options, Stop};
 
+/// A device whose loops end after 30 seconds.
 fn open(address: impl Into<Address>) -> Device {
-    ixy::open(&[address.into()], &Options::default()).unwrap().remove(0)
+    let options = Options::default().stop(&Stop::new().after(Duration::from_secs(30)));
+    ixy::open(&[address.into()], &options).unwrap().remove(0)
 }
 
 /// Sends back what arrives, with the first byte changed, until the input ends.
 fn send_back(mut device: Device) -> DeviceStats {
     let (mut rx, mut tx) = (device.rx_queue(0).unwrap(), device.tx_queue(0).unwrap());
-    let (mut batch, begin) = (Batch::new(32), Instant::now());
-    loop {
-        assert!(begin.elapsed() < Duration::from_secs(30), "the input did not end");
-        let ended = device.input_ended();
-        if rx.receive(&mut batch) == 0 && ended && batch.is_empty() && tx.pending() == 0 {
-            break;
-        }
+    let mut batch = Batch::new(32);
+    while device.receive(&mut *rx, &mut batch).is_some() {
         batch.iter_mut().for_each(|packet| packet[0] ^= 1);
-        tx.send(&mut batch);
         // Frames that were not sent were changed already, so they have to go before others come.
         while !batch.is_empty() {
             tx.send(&mut batch);
         }
     }
+    assert_eq!(device.send_all(&mut *tx, &mut batch), 0);
+    assert!(device.input_ended(), "the input did not end within 30 s");
     let stats = device.stats().unwrap();
     drop((batch, rx, tx));
     device.close().unwrap();

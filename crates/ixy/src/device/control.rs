@@ -6,7 +6,6 @@ use ixy_core::{DeviceStats, LinkState, MacAddress, QueueStats};
 
 use super::Device;
 use crate::error::Error;
-use crate::stop::Stop;
 
 impl Device {
     /// The driver's name, for instance `ixgbe`.
@@ -65,7 +64,7 @@ impl Device {
     /// # Errors
     /// The device is lost, or its wire failed.
     pub fn wait_for_link(&self, limit: Duration) -> Result<LinkState, Error> {
-        let stop = || self.stop.as_ref().is_some_and(Stop::requested) || self.ground.error().is_some();
+        let stop = || self.is_stopped() || self.ground.error().is_some();
         let link = self.card.wait_for_link(limit, &stop).map_err(|source| self.failed(source))?;
         if !link.up {
             self.check()?;
@@ -92,7 +91,8 @@ impl Device {
     /// Whether nothing will ever arrive again, and everything that arrived is in the receive rings: a capture was read to
     /// its end, or the other end of a cable sends nothing more. Never true for hardware.
     ///
-    /// A program that reads `true` and then finds its receive queues empty has received everything.
+    /// A program that reads `true` and then finds its receive queues empty has received everything:
+    /// [`receive`](Self::receive) asks and receives in this order.
     pub fn input_ended(&self) -> bool {
         self.ground.input_ended()
     }
