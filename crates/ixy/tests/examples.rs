@@ -136,11 +136,12 @@ fn rss_gives_each_flow_to_one_of_two_threads() {
     assert!(text.ends_with("0 flows in both queues\n"), "{text}");
 }
 
-/// What the served card was told last of its DMA: whether it was on when the client left, once it has.
+/// Follows whether a served card's DMA is on.
 #[derive(Default)]
 struct Watch {
     on: AtomicBool,
-    left: Mutex<Vec<bool>>,
+    /// Whether it was on when the client left.
+    left: Mutex<Option<bool>>,
     /// The server stands still while this is set.
     stalled: AtomicBool,
 }
@@ -156,15 +157,15 @@ impl Trace for Watch {
             Event::Write { region: pci::CONFIG, offset: COMMAND, bytes } => {
                 self.on.store(bytes[0] & BUS_MASTER_ENABLE != 0, Ordering::Relaxed);
             }
-            Event::Gone => self.left.lock().unwrap().push(self.on.load(Ordering::Relaxed)),
+            Event::Gone => *self.left.lock().unwrap() = Some(self.on.load(Ordering::Relaxed)),
             _ => {}
         }
     }
 }
 
-/// Two served cards, a program that forwards from one to the other, and what is seen of the first.
+/// Two served cards, and a program that forwards from one to the other.
 struct Forwarding {
-    watch: Arc<Watch>,
+    watches: [Arc<Watch>; 2],
     served: Served,
     child: Child,
     _directory: tempfile::TempDir,
@@ -174,18 +175,20 @@ impl Forwarding {
     fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let paths: [PathBuf; 2] = ["a", "b"].map(|name| directory.path().join(name));
-        let watch = Arc::<Watch>::default();
-        let ports = [(paths[0].as_path(), "flood"), (paths[1].as_path(), "flood")];
-        let served = Served::start(&ports, Some(watch.clone()));
+        let watches = [(); 2].map(|()| Arc::<Watch>::default());
+        let port = |n: usize| -> (&Path, _, Option<Arc<dyn Trace>>) {
+            (&paths[n], "flood", Some(watches[n].clone()))
+        };
+        let served = Served::start(&[port(0), port(1)]);
         let addresses = paths.each_ref().map(|path| format!("vfio-user:{}", path.display()));
         let child = start("forward", &addresses.each_ref().map(String::as_str));
         let begun = Instant::now();
-        while !watch.on.load(Ordering::Relaxed) {
+        while !watches.iter().all(|watch| watch.on.load(Ordering::Relaxed)) {
             assert!(begun.elapsed() < LONG, "it does not begin");
             std::thread::sleep(Duration::from_millis(5));
         }
         std::thread::sleep(Duration::from_millis(500));
-        Self { watch, served, child, _directory: directory }
+        Self { watches, served, child, _directory: directory }
     }
 
     fn signal(&self, signal: Signal) {
@@ -193,13 +196,17 @@ impl Forwarding {
     }
 
     /// Whether DMA of each card was on when its client left.
-    fn left(&self) -> Vec<bool> {
+    fn left(&self) -> [bool; 2] {
         let begun = Instant::now();
-        while self.watch.left.lock().unwrap().len() < 2 {
-            assert!(begun.elapsed() < SOON, "the clients have not left");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.watch.left.lock().unwrap().clone()
+        self.watches.each_ref().map(|watch| {
+            loop {
+                if let Some(on) = *watch.left.lock().unwrap() {
+                    return on;
+                }
+                assert!(begun.elapsed() < SOON, "the client has not left");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        })
     }
 }
 
@@ -232,7 +239,9 @@ fn a_program_that_is_killed_leaves_its_cards_running() {
 #[test]
 fn a_second_signal_ends_a_program_at_once_that_does_not_end_by_the_first() {
     let mut forwarding = Forwarding::start();
-    forwarding.watch.stalled.store(true, Ordering::Relaxed);
+    let stall =
+        |stalled| forwarding.watches.iter().for_each(|watch| watch.stalled.store(stalled, Ordering::Relaxed));
+    stall(true);
     forwarding.signal(Signal::INT);
     std::thread::sleep(Duration::from_millis(500));
     assert!(forwarding.child.try_wait().unwrap().is_none(), "it waits for the server to stop the card");
@@ -240,5 +249,5 @@ fn a_second_signal_ends_a_program_at_once_that_does_not_end_by_the_first() {
     forwarding.signal(Signal::INT);
     assert_eq!(forwarding.child.wait().unwrap().code(), Some(130));
     assert!(second.elapsed() < Duration::from_secs(2), "{:?}", second.elapsed());
-    forwarding.watch.stalled.store(false, Ordering::Relaxed);
+    stall(false);
 }

@@ -36,8 +36,8 @@ impl Sockets {
 
     fn serve(&self, ports: &[(&str, &str)]) -> Served {
         let paths: Vec<_> = ports.iter().map(|(name, wire)| (self.path(name), *wire)).collect();
-        let ports: Vec<_> = paths.iter().map(|(path, wire)| (path.as_path(), *wire)).collect();
-        Served::start(&ports, None)
+        let ports: Vec<_> = paths.iter().map(|(path, wire)| (path.as_path(), *wire, None)).collect();
+        Served::start(&ports)
     }
 }
 

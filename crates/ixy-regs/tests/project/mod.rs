@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
-/// Builds `source` in release as a crate of type `kind`, and gives the target directory.
+/// Builds `source` in release as a crate of type `kind`, and returns the target directory.
 ///
 /// # Errors
-/// What the compiler said.
+/// The compiler's messages, a line for each: file, line, column, message.
 pub(crate) fn build(name: &str, source: &str, kind: &str, flags: &[&str]) -> Result<PathBuf, String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -21,7 +21,15 @@ pub(crate) fn build(name: &str, source: &str, kind: &str, flags: &[&str]) -> Res
     // One for all such crates, so that their dependencies are built once.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("target");
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["rustc", "--release", "--lib", "--offline", "--manifest-path"])
+        .args([
+            "rustc",
+            "--release",
+            "--lib",
+            "--offline",
+            "--quiet",
+            "--message-format=short",
+            "--manifest-path",
+        ])
         .arg(project.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target)

@@ -18,10 +18,10 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Serves a card at each path, with that wire, and tells `trace` what happens.
-    pub(crate) fn start(ports: &[(&Path, &str)], trace: Option<Arc<dyn Trace>>) -> Self {
+    /// Serves a card at each path, with that wire, whose events go to its trace.
+    pub(crate) fn start(ports: &[(&Path, &str, Option<Arc<dyn Trace>>)]) -> Self {
         let (stop, poll, cables) = (Stop::new().unwrap(), PollThread::start().unwrap(), Cables::default());
-        let serve = |(path, wire): &(&Path, &str)| {
+        let serve = |(path, wire, trace): &(&Path, &str, Option<Arc<dyn Trace>>)| {
             let wire = wire.parse::<WireSpec>().unwrap().connect(&cables).unwrap();
             let port =
                 Arc::new(Port::new(wire, Settings { trace: trace.clone(), ..Settings::default() }).unwrap());
