@@ -88,6 +88,7 @@ pub use ixy_core::{
 };
 #[cfg(feature = "sim")]
 pub use ixy_sim::SfpModule;
+#[cfg(feature = "sim")]
 pub use ixy_sim::wire::{Cables, Faults, InterfaceAddress, MemoryWire};
 #[cfg(feature = "pci")]
 pub use missing::{Missing, missing};
