@@ -32,6 +32,11 @@ pub enum Error {
     /// Standard output takes no more.
     #[error("cannot write to standard output: {0}; make room, or redirect it elsewhere")]
     Output(std::io::Error),
+    /// There is no terminal for `--live`.
+    #[error(
+        "--live redraws a table on a terminal, and standard output is none; leave --live out, or use --csv or --json"
+    )]
+    NoTerminal,
     /// Metrics cannot be served.
     #[error("cannot serve metrics at {address}: {source}; choose another port or address with --metrics")]
     Metrics {

@@ -29,6 +29,14 @@ pub struct Flags {
     /// Print statistics as one JSON object a line
     #[arg(long, help_heading = STATISTICS)]
     pub json: bool,
+    /// Print statistics as comma-separated values: a line of column names, then a line for each interval and device
+    #[arg(long, conflicts_with = "json", help_heading = STATISTICS)]
+    pub csv: bool,
+    /// Show statistics in a table that is redrawn at each interval; needs a terminal
+    ///
+    /// Packets and bits a second are of the interval; missed and dropped frames and errors are counted since the start.
+    #[arg(long, conflicts_with_all = ["json", "csv", "quiet"], help_heading = STATISTICS)]
+    pub live: bool,
     /// Time between two prints of the statistics
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval, help_heading = STATISTICS)]
     pub interval: Duration,
@@ -54,6 +62,15 @@ pub struct Flags {
     /// How much to say.
     #[command(flatten)]
     pub verbosity: Verbosity,
+}
+
+/// How statistics are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Csv,
+    Live,
 }
 
 const QUEUES: &str = "Queues";
@@ -86,6 +103,16 @@ impl Verbosity {
 }
 
 impl Flags {
+    /// How statistics are to be printed.
+    pub(crate) fn format(&self) -> Format {
+        match self {
+            Self { json: true, .. } => Format::Json,
+            Self { csv: true, .. } => Format::Csv,
+            Self { live: true, .. } => Format::Live,
+            _ => Format::Text,
+        }
+    }
+
     /// How devices are to be opened.
     pub fn options(&self, session: &Session) -> ixy::Options {
         let options = session.options().clone().queues(self.queues).rx_ring(self.ring).tx_ring(self.ring);

@@ -69,7 +69,7 @@ pub fn help(examples: &[&str]) -> StyledStr {
     text.paragraph(
         "Output",
         "Statistics go to standard output, messages to standard error. The environment variable IXY_LOG sets the level \
-         of messages (error, warn, info, debug, trace), also by crate (ixy_sim=debug). The first SIGINT (Ctrl-C) or SIGTERM \
+         of messages (error, warn, info, debug, trace), also by crate (ixy_sim=debug). Under systemd they have priorities for the journal. The first SIGINT (Ctrl-C) or SIGTERM \
          ends the program with a summary.",
     );
     text.table("Exit codes", EXIT_CODES);

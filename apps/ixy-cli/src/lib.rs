@@ -6,7 +6,8 @@
 //! - [`Flags`] are the flags of programs that move frames, [`Verbosity`] those of all programs; [`help()`] explains
 //!   addresses and exit codes at the end of `--help`.
 //! - [`Session`] knows when to stop, and where statistics go.
-//! - [`Reporter`] prints statistics at each interval, progress, and the summary; [`Metrics`] serves statistics to Prometheus.
+//! - [`Reporter`] prints statistics at each interval, progress, and the summary, as text, JSON, CSV or a table that is redrawn;
+//!   [`Metrics`] serves statistics to Prometheus.
 //! - [`settle`] gives links time to come up, [`wait_for_link`] insists on one.
 //! - [`Idle`] lets a loop without work wait politely: polling, or asleep until an interrupt, as the flags [`Waiting`] say.
 //! - [`numbered`] is how generated frames are marked and numbered.
@@ -60,10 +61,12 @@ mod help;
 mod idle;
 mod json;
 mod link;
+mod log;
 mod metrics;
 pub mod numbered;
 mod rate;
 mod report;
+mod screen;
 mod session;
 mod start;
 

@@ -1,25 +1,27 @@
 //! From the command line to the exit code: [`main`], [`tool`].
 
 use std::error::Error as _;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind as Kind;
 use clap::{Arg, ArgAction, Command, Parser, value_parser};
 use clap_complete::Shell;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::error::Error;
 use crate::flags::{Flags, Verbosity};
 use crate::help::{STYLES, WIDEST};
+use crate::log;
 use crate::session::Session;
 
 /// The `main` of every program that moves frames: it reads the arguments and runs `run` with them. `flags` picks the
 /// shared flags out of the arguments. An error is one line on standard error.
 pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(), Error>) -> ExitCode {
     let result = parse::<A>().and_then(|args| {
-        log_to_stderr(&flags(&args).verbosity)?;
+        log::to_stderr(&flags(&args).verbosity)?;
+        if flags(&args).live && !std::io::stdout().is_terminal() {
+            return Err(Error::NoTerminal.into());
+        }
         let session = Session::of_process()?;
         let duration = flags(&args).duration;
         match run(args, &session) {
@@ -39,7 +41,7 @@ pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(
 /// flags out of the arguments.
 pub fn tool<A: Parser>(verbosity: fn(&A) -> &Verbosity, run: fn(A) -> Result<String, Error>) -> ExitCode {
     let result = parse::<A>().and_then(|args| {
-        log_to_stderr(verbosity(&args))?;
+        log::to_stderr(verbosity(&args))?;
         print(&run(args)?)?;
         Ok(())
     });
@@ -99,7 +101,7 @@ fn ended(result: Result<(), Stop>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {}", one_line(&error));
+            log::error(&one_line(&error));
             ExitCode::from(error.exit_code())
         }
     }
@@ -156,33 +158,6 @@ fn one_line(error: &Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Logs to standard error, at this level or as the environment variable `IXY_LOG` says.
-fn log_to_stderr(verbosity: &Verbosity) -> Result<(), Error> {
-    let filter = match std::env::var("IXY_LOG").ok().filter(|wanted| !wanted.is_empty()) {
-        Some(wanted) => filter(&wanted)?,
-        None => EnvFilter::new(verbosity.level()),
-    };
-    // A second call in one process keeps the first one's.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
-    Ok(())
-}
-
-/// Reads the value of `IXY_LOG`. A word without `=` has to be a level: taken for the name of a module, a misspelt level
-/// would switch off all messages.
-fn filter(wanted: &str) -> Result<EnvFilter, Error> {
-    let wrong = |what: &str| {
-        Error::Usage(format!(
-            "IXY_LOG is `{wanted}`: {what}; write a level (off, error, warn, info, debug, trace), also by crate, such as \
-             warn,ixy_sim=debug"
-        ))
-    };
-    let words = wanted.split(',').filter(|word| !word.contains(['=', '[']));
-    if let Some(word) = words.map(str::trim).find(|word| word.parse::<LevelFilter>().is_err()) {
-        return Err(wrong(&format!("`{word}` is no level")));
-    }
-    EnvFilter::try_new(wanted).map_err(|error| wrong(&error.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,17 +171,5 @@ mod tests {
         let text =
             "error: the following required arguments were not provided:\n  <A>\n  <B>\n\nUsage: x <A> <B>\n";
         assert_eq!(in_one_line(text), "the following required arguments were not provided: <A> <B>");
-    }
-
-    #[test]
-    fn a_level_that_is_misspelt_is_an_error_and_a_level_by_crate_is_not() {
-        for good in ["debug", "DEBUG", "off", "warn,ixy_sim=debug", "ixy_sim=trace", "ixy_sim[span]=info"] {
-            assert!(filter(good).is_ok(), "{good}");
-        }
-        for bad in ["loud", "ixy_sim", "warn,loud", "ixy_sim=loud"] {
-            let error = filter(bad).map(drop).map_err(|error| (error.exit_code(), error.to_string()));
-            let Err((2, text)) = error else { unreachable!("{bad}: {error:?}") };
-            assert!(text.contains("IXY_LOG") && text.contains("debug"), "{text}");
-        }
     }
 }

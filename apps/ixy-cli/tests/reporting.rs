@@ -91,31 +91,38 @@ fn a_run_ends_after_its_time_or_when_it_is_stopped() {
 
 #[test]
 fn unsent_packets_and_notes_are_in_the_summary_and_equal_addresses_are_told_apart() {
-    for json in [false, true] {
+    for format in ["", "--json", "--csv"] {
         let devices = open(&["sim:link=down", "sim:link=down", "sim:loopback"]);
         let out = Arc::new(Mutex::new(Vec::<u8>::new()));
         let (session, _) = session(out.clone());
-        let mut reporter =
-            Reporter::new(&session, &flags(if json { &["--json"] } else { &[] }), &devices).unwrap();
+        let arguments: &[&str] = if format.is_empty() { &[] } else { &[format] };
+        let mut reporter = Reporter::new(&session, &flags(arguments), &devices).unwrap();
         reporter.note("recorded", 7);
         reporter.finish(devices, &[0, 5]).unwrap();
         let text = String::from_utf8(out.lock().unwrap().clone()).unwrap();
-        let expected: &[&str] = if json {
-            &[
+        let expected: &[&str] = match format {
+            "--json" => &[
                 "\"device\":\"sim:link=down #0\"",
                 "\"device\":\"sim:link=down #1\",\"link\":\"down\"",
                 "\"missed\":0,\"dropped\":5,\"errors\":0,\"queues\":[",
                 "\"device\":\"sim:loopback\"",
                 "{\"event\":\"total\",\"seconds\":",
                 ",\"recorded\":7}\n",
-            ]
-        } else {
-            &[
+            ],
+            "--csv" => &[
+                "event,time,seconds,",
+                ",sim:link=down #0,,down,",
+                "\nsummary,",
+                ",0,5,0,,\n",
+                "\ntotal,,",
+                ",recorded,7\n",
+            ],
+            _ => &[
                 "[sim:link=down #0] missed 0  dropped 0  errors 0\n",
                 "[sim:link=down #1] missed 0  dropped 5  errors 0\n",
                 "[sim:loopback] RX: 0.00 Mpps 0.00 Mbit/s  0 packets  0 bytes\n",
                 "\nrecorded 7\n",
-            ]
+            ],
         };
         for part in expected {
             assert!(text.contains(part), "`{part}` is not in: {text}");

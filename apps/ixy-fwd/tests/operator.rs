@@ -1,8 +1,10 @@
-//! What an operator sees of ixy-fwd: help in a terminal, statistics by interval and by queue, metrics over HTTP.
+//! What an operator sees of ixy-fwd: help, statistics by interval and by queue, metrics over HTTP, the journal.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,28 +23,6 @@ fn program(args: &[&str]) -> Command {
 fn run(args: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = program(args).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
-
-/// What a command line of the shell shows in a terminal so wide; `None` where there is no `script`, which is said.
-fn in_terminal(test: &str, columns: u32, line: &str) -> Option<String> {
-    let line = format!("stty rows 40 cols {columns}; {line}");
-    let mut script = Command::new("timeout");
-    script.args(["-s", "KILL", LIMIT, "script", "-qec", &line, "/dev/null"]);
-    script.env_remove("IXY_LOG").env_remove("NO_COLOR").env("TERM", "xterm").stdin(Stdio::null());
-    match Command::new("script").arg("--version").output() {
-        Ok(_) => Some(String::from_utf8(script.output().unwrap().stdout).unwrap()),
-        Err(_) => {
-            let why = format!("SKIPPED: {test}: it needs the program `script`, of util-linux\n");
-            std::io::stderr().write_all(why.as_bytes()).unwrap();
-            None
-        }
-    }
-}
-
-/// A text without its colours.
-fn plain(text: &str) -> String {
-    let parts = text.split("\x1b[").enumerate();
-    parts.map(|(n, part)| if n == 0 { part } else { part.split_once('m').unwrap().1 }).collect()
 }
 
 #[test]
@@ -68,33 +48,6 @@ fn help_is_short_or_long_and_without_colour_in_a_pipe() {
     }
 }
 
-#[test]
-fn help_in_a_terminal_has_colours_and_its_width() {
-    let name = "help_in_a_terminal_has_colours_and_its_width";
-    for columns in [50, 80] {
-        for flag in ["-h", "--help"] {
-            let line = format!("{} {flag}", env!("CARGO_BIN_EXE_ixy-fwd"));
-            let Some(shown) = in_terminal(name, columns, &line) else { return };
-            assert!(shown.contains("\x1b["), "it has colours: {shown}");
-            let text = plain(&shown);
-            let too_wide = text.lines().find(|line| line.trim_end().chars().count() > columns as usize);
-            assert_eq!(too_wide, None, "{columns} columns");
-            let without = in_terminal(name, columns, &format!("NO_COLOR=1 {line}")).unwrap();
-            assert!(!without.contains('\x1b') && without.contains("Usage:"), "{without}");
-        }
-    }
-}
-
-#[test]
-fn progress_is_shown_on_a_terminal_and_gone_before_other_lines() {
-    let line = format!("{} sim sim --duration 2.5", env!("CARGO_BIN_EXE_ixy-fwd"));
-    let name = "progress_is_shown_on_a_terminal_and_gone_before_other_lines";
-    let Some(shown) = in_terminal(name, 80, &line) else { return };
-    assert!(shown.contains(" of 2."), "{shown:?}");
-    assert!(shown.contains("\r\x1b[K[sim #0] RX:"), "the line is cleared first: {shown:?}");
-    assert!(shown.contains("\r\x1b[KSummary of "), "and before the summary: {shown:?}");
-}
-
 fn events(out: &str, event: &str) -> Vec<Value> {
     let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["event"] == event).collect()
@@ -116,6 +69,59 @@ fn intervals_are_as_long_as_asked_and_add_up_to_the_summary() {
         }
     }
     assert!(summary[0]["rx_packets"].as_u64().unwrap() > 0, "{out}");
+}
+
+#[test]
+fn comma_separated_values_have_a_head_and_add_up_to_their_summary() {
+    // Two devices whose addresses have a comma in them.
+    let line = [
+        "sim:flood,flows=64",
+        "sim:flood,flows=64",
+        "--queues",
+        "2",
+        "--duration",
+        "2",
+        "--interval",
+        "300ms",
+    ];
+    let (code, out, err) = run(&[&line[..], &["--csv", "--per-queue"]].concat());
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let mut reader = csv::Reader::from_reader(out.as_bytes());
+    let columns: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    // It fails for a line that has another number of columns.
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+    let of = |row: &csv::StringRecord, key: &str| {
+        let column = columns.iter().position(|column| column == key);
+        row[column.unwrap_or_else(|| panic!("no column {key} in {columns:?}"))].to_owned()
+    };
+    let (rates, summary): (Vec<_>, Vec<_>) = rows.iter().partition(|row| of(row, "event") == "rates");
+    assert_eq!(summary.len(), 2 * 3, "each port and its two queues: {out}");
+    assert!(rates.len() >= 2 * summary.len(), "an interval and the rest: {out}");
+    assert!(
+        rows.iter().rev().take(6).all(|row| of(row, "event") == "summary"),
+        "the summary is the end: {out}"
+    );
+    for (n, total) in summary.iter().enumerate() {
+        let (port, queue) = ((n / 3).to_string(), ["", "0", "1"][n % 3]);
+        assert_eq!(of(total, "device"), format!("sim:flood,flows=64 #{port}"));
+        assert_eq!((of(total, "port"), of(total, "queue").as_str()), (port, queue), "{out}");
+        assert_eq!(of(total, "link"), if queue.is_empty() { "up at 10000 Mbit/s" } else { "" });
+        let own =
+            |row: &&&csv::StringRecord| ["port", "queue"].iter().all(|key| of(row, key) == of(total, key));
+        for key in ["rx_packets", "rx_bytes", "tx_packets", "tx_bytes"] {
+            let sum: u64 = rates.iter().filter(own).map(|row| of(row, key).parse::<u64>().unwrap()).sum();
+            assert_eq!(sum.to_string(), of(total, key), "{key} of port and queue {n}: {out}");
+            assert!(sum > 0, "{key}: {out}");
+        }
+        let (packets, seconds): (f64, f64) =
+            (of(total, "rx_packets").parse().unwrap(), of(total, "seconds").parse().unwrap());
+        let rate: f64 = of(total, "rx_mpps").parse().unwrap();
+        assert!((rate - packets / seconds / 1e6).abs() < 1e-5, "{rate} of {packets} in {seconds} s");
+    }
+    let (_, out, _) = run(&[&line[..], &["--csv", "--quiet"]].concat());
+    assert_eq!(out.lines().count(), 3, "the head and the summary: {out}");
+    let (code, _, err) = run(&[&line[..], &["--csv", "--json"]].concat());
+    assert!(code == Some(2) && err.contains("--json"), "{err}");
 }
 
 #[test]
@@ -249,4 +255,56 @@ fn metrics_are_served_over_http_while_slow_clients_wait() {
     );
     let (code, _, err) = run(&["sim", "sim", "--metrics", "everywhere"]);
     assert!(code == Some(2) && err.contains("9100"), "{err}");
+}
+
+/// The lines that a run leaves in `stderr`, when JOURNAL_STREAM names that, or something else.
+fn logged(args: &[&str], mut stderr: std::fs::File, mut reader: impl Read, right: bool) -> String {
+    let there = stderr.metadata().unwrap();
+    let stream = format!("{}:{}", there.dev(), there.ino() + u64::from(!right));
+    stderr.flush().unwrap();
+    let mut command = program(args);
+    command.stderr(stderr).env("JOURNAL_STREAM", stream).stdout(Stdio::null());
+    command.status().unwrap();
+    // It has the other end of a pipe as well.
+    drop(command);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn the_journal_gets_priorities_and_neither_time_nor_colour() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = directory.path().join(name);
+        (std::fs::File::create(&path).unwrap(), std::fs::File::open(&path).unwrap())
+    };
+    let pipe = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        (std::fs::File::from(OwnedFd::from(writer)), std::fs::File::from(OwnedFd::from(reader)))
+    };
+    let line = ["sim", "sim", "--threads", "2", "--duration", "300ms", "-vv"];
+    for (stderr, reader) in [file("a"), pipe()] {
+        let text = logged(&line, stderr, reader, true);
+        for (priority, message) in [("<4>", "only 1 of 2 threads run"), ("<6>", "opened"), ("<7>", "")] {
+            let found = text.lines().any(|line| line.starts_with(priority) && line.contains(message));
+            assert!(found, "no line with {priority} and `{message}`: {text}");
+        }
+        for line in text.lines() {
+            let message = line.strip_prefix("<").and_then(|rest| rest.get(2..)).unwrap_or(line);
+            assert!(message.starts_with("ixy"), "a priority, then the message: {line}");
+            let level = ["WARN", "INFO", "DEBUG", "\x1b"].iter().find(|word| line.contains(**word));
+            assert_eq!(level, None, "{line}");
+        }
+    }
+    let (stderr, reader) = file("b");
+    let text = logged(&["sim", "sim:rx=/nowhere/in.pcap"], stderr, reader, true);
+    assert!(text.starts_with("<3>error: ") && text.lines().count() == 1, "{text}");
+
+    let (stderr, reader) = file("c");
+    let text = logged(&line, stderr, reader, false);
+    assert!(text.contains("INFO") && !text.contains("<6>"), "what was redirected is no journal: {text}");
+    let (stderr, reader) = file("d");
+    let text = logged(&["sim", "sim:rx=/nowhere/in.pcap"], stderr, reader, false);
+    assert!(text.starts_with("error: "), "{text}");
 }

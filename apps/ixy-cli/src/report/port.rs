@@ -1,0 +1,102 @@
+//! What is known of one device, and a row of its counts.
+
+use ixy::{Device, DeviceStats, Error, LinkState, QueueStats};
+
+/// What is known of one device.
+pub(super) struct Port {
+    /// Its position among the arguments.
+    pub(super) number: usize,
+    pub(super) label: String,
+    pub(super) link: LinkState,
+    /// What it had counted when it was last printed.
+    printed: Counts,
+    /// What it had counted at the last look.
+    pub(super) now: Counts,
+}
+
+/// What a device counted: in all, and by queue where it does.
+#[derive(Clone, Default)]
+pub(super) struct Counts {
+    pub(super) total: DeviceStats,
+    pub(super) queues: Vec<QueueStats>,
+}
+
+/// Counts of a port over some time.
+pub(super) struct Row<'a> {
+    pub(super) event: Event,
+    pub(super) port: &'a Port,
+    pub(super) counts: &'a Counts,
+    /// Seconds since the start.
+    pub(super) time: f64,
+    /// How many seconds the counts are of.
+    pub(super) seconds: f64,
+}
+
+/// What the counts of a row are of.
+#[derive(Clone, Copy)]
+pub(super) enum Event {
+    /// The interval since the last row.
+    Rates,
+    /// The whole run.
+    Summary,
+}
+
+impl Event {
+    /// How programs read it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Rates => "rates",
+            Self::Summary => "summary",
+        }
+    }
+}
+
+impl Port {
+    pub(super) fn new(number: usize, device: &Device) -> Self {
+        let (printed, now) = (Counts::default(), Counts::default());
+        Self { number, label: device.address().to_owned(), link: device.link(), printed, now }
+    }
+
+    /// Reads the counters.
+    pub(super) fn read(&mut self, device: &Device) -> Result<(), Error> {
+        self.now = Counts { total: device.stats()?, queues: device.queue_stats() };
+        self.link = device.link();
+        Ok(())
+    }
+
+    /// What was counted since the last call.
+    pub(super) fn take(&mut self) -> Counts {
+        let before = std::mem::replace(&mut self.printed, self.now.clone());
+        self.now.since(&before)
+    }
+}
+
+impl Counts {
+    fn since(&self, before: &Self) -> Self {
+        let earlier = before.queues.iter().copied().chain(std::iter::repeat(QueueStats::default()));
+        Self {
+            total: self.total - before.total,
+            queues: self.queues.iter().zip(earlier).map(|(now, before)| *now - before).collect(),
+        }
+    }
+}
+
+/// A row for tests: two seconds of a port with one pair of queues.
+#[cfg(test)]
+pub(super) fn example(test: impl FnOnce(&Row<'_>)) {
+    let total = DeviceStats {
+        rx_packets: 2_000_000,
+        rx_bytes: 120_000_000,
+        rx_missed: 3,
+        rx_errors: 5,
+        rx_dropped: 4,
+        tx_packets: 2,
+        tx_bytes: 120,
+    };
+    let queue = QueueStats { rx_packets: 1, rx_bytes: 60, tx_packets: 2, tx_bytes: 120 };
+    let counts = Counts { total, queues: vec![queue] };
+    let link = LinkState { up: true, speed: 10_000 };
+    let (label, now) = ("sim:rx=\"x\",tx=y".into(), counts.clone());
+    let port = Port { number: 1, label, link, printed: Counts::default(), now };
+    test(&Row { event: Event::Rates, port: &port, counts: &counts, time: 4.0, seconds: 2.0 });
+}
