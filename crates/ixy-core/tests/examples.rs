@@ -1,0 +1,27 @@
+//! The examples, as a user runs them.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::process::Command;
+
+/// What an example prints that has to succeed. `cargo test` builds all of them beside the tests; one that is not there is
+/// built now.
+fn printed(name: &str) -> String {
+    let tests = std::env::current_exe().unwrap();
+    let profile = tests.parent().unwrap().parent().unwrap();
+    let program = profile.join("examples").join(name);
+    if !program.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--package", env!("CARGO_PKG_NAME"), "--example", name, "--target-dir"]);
+        cargo.arg(profile.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args(profile.ends_with("release").then_some("--release"));
+        assert!(cargo.status().unwrap().success(), "the example {name} cannot be built");
+    }
+    let output = Command::new(program).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn pipeline_makes_many_frames_of_few_buffers_and_gives_all_back() {
+    assert_eq!(printed("pipeline"), "100000 frames, 33334 of them IPv4; 256 of 256 buffers are free\n");
+}

@@ -1,0 +1,32 @@
+//! The examples, as a user runs them.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::process::Command;
+
+/// What an example prints that has to succeed. `cargo test` builds all of them beside the tests; one that is not there is
+/// built now.
+fn printed(name: &str) -> String {
+    let tests = std::env::current_exe().unwrap();
+    let profile = tests.parent().unwrap().parent().unwrap();
+    let program = profile.join("examples").join(name);
+    if !program.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--package", env!("CARGO_PKG_NAME"), "--example", name, "--target-dir"]);
+        cargo.arg(profile.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args(profile.ends_with("release").then_some("--release"));
+        assert!(cargo.status().unwrap().success(), "the example {name} cannot be built");
+    }
+    let output = Command::new(program).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn init_shows_what_the_driver_sets_and_receives_its_own_frame() {
+    let text = printed("init");
+    let (first, last) = ("link: up at 10000 Mbit/s\n", "received: 1 frame of 60 bytes\n");
+    assert!(text.starts_with(first) && text.ends_with(last), "{text}");
+    for register in ["0x01028 RXDCTL ", "0x06028 TXDCTL ", "0x05080 FCTRL "] {
+        assert!(text.lines().any(|line| line.starts_with(register)), "{register}is not in: {text}");
+    }
+}
