@@ -51,31 +51,31 @@ use engine::{Engine, Reach};
 use storage::{Outcome, Storage};
 use time::Time;
 
-/// What accesses and polls share without a lock.
+/// State that register accesses and polls share without a lock.
 pub(crate) struct Hardware {
     pub(crate) regs: Storage,
     pub(crate) faults: Faults,
     mastering: AtomicBool,
-    /// Virtual functions that are plugged in, and those whose bus mastering is on.
+    /// Bit sets of the virtual functions that are plugged in, and of those with bus mastering on.
     vfs: AtomicU64,
     vf_mastering: AtomicU64,
-    /// How many its configuration space wants.
+    /// The number of virtual functions that the SR-IOV capability in configuration space asks for.
     wanted_vfs: AtomicU32,
     link_delay: AtomicU64,
     time: Time,
     clock: Clock,
 }
 
-/// What the device measures time with.
+/// The clock that the device measures time with.
 type Clock = Box<dyn Fn() -> Duration + Send + Sync>;
 
 impl Hardware {
-    /// The time since some moment before the device was made.
+    /// The time since an arbitrary moment before the device was made.
     pub(crate) fn now(&self) -> Duration {
         (self.clock)()
     }
 
-    /// How long the link takes to come up.
+    /// The time that the link takes to come up.
     pub(crate) fn link_delay(&self) -> Duration {
         Duration::from_nanos(self.link_delay.load(Ordering::Relaxed))
     }
@@ -88,7 +88,7 @@ impl Hardware {
         (mastering || functions != 0) && !disabled
     }
 
-    /// The queues that may do DMA, each by the bus mastering of the function that it belongs to.
+    /// The queues that may do DMA: bus mastering of the function that owns the queue is on.
     #[inline]
     fn dma_queues(&self) -> u128 {
         if self.vfs.load(Ordering::Relaxed) == 0 { u128::MAX } else { vf::dma_queues(self) }
@@ -97,18 +97,18 @@ impl Hardware {
 
 /// A software 82599: registers, rings, filters, link and interrupts, with a [`Wire`] at its port.
 ///
-/// Registers may be accessed from any thread, also while another one calls [`poll`](Self::poll). A doorbell only
-/// stores; frames and DMA move in `poll`, and nowhere else. Whatever software writes, the device does not panic and does
-/// not reach memory outside of its domain: an access that would is a fault, which the domain counts.
+/// Any thread may access registers, also while another one calls [`poll`](Self::poll). A doorbell write only
+/// stores the value; frames and DMA move in `poll` and nowhere else. Whatever software writes, the device does not
+/// panic and does not reach memory outside of its domain: such an access is a fault, and the domain counts it.
 pub struct Nic82599 {
     hw: Hardware,
     memory: Arc<dyn Reach>,
     irq: Box<dyn Irq>,
     engine: Mutex<Engine>,
-    /// Accesses that wait for the engine; a poll lets them go first.
+    /// The number of accesses that wait for the engine; a poll yields to them.
     waiting: AtomicU32,
     input_ended: AtomicBool,
-    /// Wakes the thread that polls it, if that may sleep.
+    /// Wakes the polling thread if it may sleep.
     alarm: Arc<OnceLock<Arc<Alarm>>>,
 }
 
@@ -118,7 +118,7 @@ impl fmt::Debug for Nic82599 {
     }
 }
 
-/// How a device is made: what it is plugged into, and what it may reach.
+/// Builds a device: what it is plugged into, and which memory it may reach.
 pub struct Builder {
     wire: Box<dyn Wire>,
     memory: Arc<dyn Reach>,
@@ -140,39 +140,39 @@ impl fmt::Debug for Builder {
 }
 
 impl Builder {
-    /// The Ethernet address in the device's EEPROM, 02:1b:21:00:00:01 unless it is given.
+    /// Sets the Ethernet address in the device's EEPROM. The default is 02:1b:21:00:00:01.
     pub fn mac(mut self, mac: [u8; 6]) -> Self {
         self.mac = mac;
         self
     }
 
-    /// The module in its SFP+ cage; else 10GBASE-SR.
+    /// Sets the module in the SFP+ cage. The default is 10GBASE-SR.
     pub fn module(mut self, module: SfpModule) -> Self {
         self.module = module;
         self
     }
 
-    /// Where its interrupts go; nowhere unless it is given.
+    /// Sets the receiver of the device's interrupts. Without one, interrupts are lost.
     pub fn irq(mut self, irq: Box<dyn Irq>) -> Self {
         self.irq = irq;
         self
     }
 
-    /// How long the link takes to come up; no time unless it is given.
+    /// Sets the time that the link takes to come up. The default is zero.
     pub fn link_delay(mut self, delay: Duration) -> Self {
         self.link_delay = delay;
         self
     }
 
-    /// The clock by which the device measures time, as the time since any moment; it must not go back. The system's own
-    /// unless it is given. It is read only where time matters: for vectors that have an interval in EITR, for the clock of
-    /// IEEE 1588, and when the EEPROM is written.
+    /// Sets the clock by which the device measures time, as the time since any moment; it must not go back. The
+    /// default is the system's clock. It is read only where time matters: for vectors with an interval in EITR,
+    /// for the IEEE 1588 clock, and for EEPROM writes.
     pub fn clock(mut self, now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         self.clock = Box::new(now);
         self
     }
 
-    /// The device, as it is after power on, with bus mastering off.
+    /// Builds the device in its state after power on, with bus mastering off.
     pub fn build(self) -> Nic82599 {
         let hw = Hardware {
             regs: Storage::new(),
@@ -200,10 +200,10 @@ impl Builder {
 }
 
 impl Nic82599 {
-    /// Bytes of its register window.
+    /// Size of the register window in bytes.
     pub const WINDOW: u32 = storage::WINDOW;
 
-    /// A device with `wire` at its port that reaches `memory`.
+    /// Starts to build a device with `wire` at its port that reaches `memory`.
     pub fn builder(wire: Box<dyn Wire>, memory: Arc<impl Dma + 'static>) -> Builder {
         let start = Instant::now();
         Builder {
@@ -217,8 +217,8 @@ impl Nic82599 {
         }
     }
 
-    /// Software reads 32 bits at `offset` of the register window. An offset that is not a multiple of four, or outside,
-    /// reads all ones.
+    /// Reads 32 bits at `offset` of the register window, as software does. An offset that is not a multiple of
+    /// four, or lies outside the window, reads all ones.
     #[inline]
     pub fn read32(&self, offset: u32) -> u32 {
         if self.hw.faults.any() {
@@ -242,7 +242,8 @@ impl Nic82599 {
         self.hw.faults.change(offset, value)
     }
 
-    /// Software writes 32 bits at `offset`. An offset that is not a multiple of four, or outside, has no effect.
+    /// Writes 32 bits at `offset`, as software does. An offset that is not a multiple of four, or lies outside the
+    /// window, has no effect.
     ///
     /// # Safety
     /// ARMED-ONLY, as for a real device behind [`Bus`](ixy_regs::bus::Bus): the write does not make the device reach
@@ -258,7 +259,7 @@ impl Nic82599 {
         }
     }
 
-    /// Something was changed that a poll may have to do with: wakes the thread that polls.
+    /// Wakes the polling thread after a change that a poll may have to handle.
     #[inline]
     fn ring(&self) {
         if let Some(alarm) = self.alarm.get() {
@@ -266,19 +267,19 @@ impl Nic82599 {
         }
     }
 
-    /// Has `alarm` wake the thread that polls the device from now on; `false` when another one does already.
+    /// Makes `alarm` wake the thread that polls the device from now on; `false` when another alarm is set already.
     pub(crate) fn set_alarm(&self, alarm: &Arc<Alarm>) -> bool {
         Arc::ptr_eq(self.alarm.get_or_init(|| Arc::clone(alarm)), alarm)
     }
 
-    /// After a poll that found nothing to do: how long nobody needs to poll it, unless the alarm is rung or a file that
-    /// `watch` is given can be read.
+    /// After a poll that found no work: the time for which no poll is needed, unless the alarm rings or a file
+    /// that was passed to `watch` becomes readable.
     pub(crate) fn rest(&self, watch: impl FnMut(BorrowedFd<'_>) -> bool) -> Duration {
-        // No interrupt is raised by that, and it must not wake the very thread that asks.
+        // No interrupt is raised here, and the very thread that asks must not be woken.
         self.lock().rest(&self.hw, watch)
     }
 
-    /// Does something with the engine once no poll is under way, then raises the interrupts that this caused.
+    /// Runs `action` on the engine once no poll is in progress, then raises the interrupts that it caused.
     fn act<T>(&self, action: impl FnOnce(&mut Engine) -> T) -> T {
         self.waiting.fetch_add(1, Ordering::AcqRel);
         let mut engine = self.lock();
@@ -293,7 +294,7 @@ impl Nic82599 {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Unlocks the engine and then raises its interrupts, whose receiver may access registers at once.
+    /// Unlocks the engine, then raises its interrupts: their receiver may access registers at once.
     fn release(&self, mut engine: MutexGuard<'_, Engine>) {
         let mut raised = std::mem::take(&mut engine.interrupts.raised);
         let functions = engine.functions.take_raised();
@@ -316,10 +317,11 @@ impl Nic82599 {
         }
     }
 
-    /// Lets the device work: sends and receives up to 64 frames a queue, looks at the link, raises interrupts. Returns how
-    /// much it did, as a number of frames and descriptors: zero when there was nothing to do.
+    /// Does the device's work: sends and receives up to 64 frames a queue, checks the link, raises interrupts.
+    /// Returns the number of frames and descriptors processed; zero means that there was no work.
     ///
-    /// It never blocks for long: it waits for accesses that do something at once, and for memory that is being mapped.
+    /// It never blocks for long: it waits only for register accesses with an immediate effect, and for memory that
+    /// is being mapped.
     pub fn poll(&self) -> usize {
         // A thread that polls in a loop would otherwise keep others from the lock.
         for _ in 0..64 {
@@ -334,14 +336,14 @@ impl Nic82599 {
         work
     }
 
-    /// Four bytes of the vital product data in the EEPROM, from `address` on (section 3.4.8).
+    /// Reads four bytes of the vital product data in the EEPROM, from `address` on (section 3.4.8).
     pub fn product_data(&self, address: u16) -> [u8; 4] {
         self.act(|engine| engine.nvm.product_data(address.into()))
     }
 
-    /// Switches bus mastering off, as the command register in its configuration space does: it does no DMA.
+    /// Switches bus mastering off, as the command register in configuration space does: DMA stops.
     pub fn stop_bus_mastering(&self) {
-        // With the engine locked: once this returns, nothing is under way.
+        // The engine is locked: once this returns, no DMA is in progress.
         self.act(|_| self.hw.mastering.store(false, Ordering::Release));
     }
 
@@ -358,7 +360,7 @@ impl Nic82599 {
         self.act(|engine| engine.reset(&self.hw));
     }
 
-    /// Takes its power and gives it back: also what a reset leaves alone is as it was at first, but for what is in the EEPROM.
+    /// Cuts the power and restores it. This also resets what a reset keeps, except the EEPROM's content.
     pub fn power_cycle(&self) {
         self.act(|engine| {
             self.hw.regs.forget();
@@ -366,26 +368,27 @@ impl Nic82599 {
         });
     }
 
-    /// Whether no frame will come from the wire any more, and all that came are in memory with their descriptors written
-    /// back. Found out by [`poll`](Self::poll). Who sees it true looks at the rings once more, then has everything.
+    /// Whether no more frames will come from the wire and all that came are in memory with their descriptors
+    /// written back. [`poll`](Self::poll) finds this out. After it returns true, one more look at the rings finds
+    /// every frame.
     pub fn input_ended(&self) -> bool {
         self.input_ended.load(Ordering::Acquire)
     }
 
-    /// Ends the wire's transmit side once everything that was announced by doorbells until now was sent.
+    /// Ends the wire's transmit side once everything that doorbells have announced so far is sent.
     pub fn close_transmit(&self) {
         self.act(|engine| engine.closing = true);
     }
 
-    /// The first error of the wire.
+    /// The first error of the wire, if any.
     pub fn wire_error(&self) -> Option<String> {
         self.act(|engine| engine.wire.as_ref().and_then(|wire| wire.error()))
     }
 
-    /// Unplugs the wire: writes out what it buffers, and drops it. The link is down from then on.
+    /// Unplugs the wire: flushes its buffers and drops it. The link is down from then on.
     ///
     /// # Errors
-    /// What the wire had buffered cannot be written.
+    /// The wire's buffered data cannot be written.
     pub fn unplug(&self) -> Result<(), WireError> {
         let wire = self.act(|engine| engine.wire.take());
         wire.map_or(Ok(()), |mut wire| {
@@ -394,18 +397,18 @@ impl Nic82599 {
         })
     }
 
-    /// The faults that can be switched on.
+    /// The faults that can be switched on at run time.
     pub fn faults(&self) -> &Faults {
         &self.hw.faults
     }
 
-    /// How many transmit descriptors made no sense: a length of zero or too long, a mixture of formats, memory that is not
+    /// The number of invalid transmit descriptors: a length of zero or too long, mixed formats, memory that is not
     /// mapped, offsets outside of the frame. The device skips such a frame; a real one may stop.
     pub fn bad_descriptors(&self) -> u64 {
         self.act(|engine| engine.transmitter.bad)
     }
 
-    /// How long the link takes to come up from now on.
+    /// Sets the time that the link takes to come up from now on.
     pub fn set_link_delay(&self, delay: Duration) {
         self.hw.link_delay.store(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }

@@ -1,12 +1,13 @@
-//! What the model does beyond storing words, each by a name, so that tests can be held to notice each: [`Behaviour`].
+//! The behaviours of the model beyond storing words, each with a name so that every one can be tested:
+//! [`Behaviour`].
 //!
-//! With the feature `mutation` the environment variable `IXY_SIM_WITHOUT` names one that the model then does not have.
-//! `scripts/mutations` switches off one after the other, and says which test notices. Without the feature a switch costs
-//! nothing. The table in `behaviours.md` names all of them, with their sections.
+//! With the feature `mutation`, the environment variable `IXY_SIM_WITHOUT` names one behaviour that the model then
+//! lacks. `scripts/mutations` switches them off one after the other and reports which test notices. Without the
+//! feature a switch costs nothing. The table in `behaviours.md` lists all of them with their sections.
 
 macro_rules! behaviours {
     ($($(#[$doc:meta])+ $behaviour:ident $name:literal)+) => {
-        /// Something that the model does.
+        /// One behaviour of the model.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Behaviour {
             $($(#[$doc])+ $behaviour,)+
@@ -20,7 +21,7 @@ macro_rules! behaviours {
 behaviours! {
     /// CTRL.RST and CTRL.LRST bring registers to their initial values.
     ResetClears "reset-clears"
-    /// Tables in memories without a reset, and what is shared with firmware, stay as they are.
+    /// Tables in memories without a reset, and registers shared with firmware, keep their values.
     ResetKeepsTables "reset-keeps-tables"
     /// CTRL.GIO_DIS clears STATUS.GIO, and no DMA happens.
     MasterDisable "master-disable"
@@ -50,23 +51,23 @@ behaviours! {
     EicsShows "eics-shows"
     /// Writing EICS_EX raises causes of queues.
     EicsExRaises "eics-ex-raises"
-    /// Writing ones to EIMS lets causes through.
+    /// Writing ones to EIMS unmasks causes.
     EimsEnables "eims-enables"
     /// Writing ones to EIMC masks causes.
     EimcMasks "eimc-masks"
-    /// EIMS_EX lets causes of queues through.
+    /// EIMS_EX unmasks causes of queues.
     EimsExEnables "eims-ex-enables"
     /// EIMC_EX masks causes of queues.
     EimcExMasks "eimc-ex-masks"
     /// EIMS shows the low causes of EIMS_EX.
     MasksShareLowCauses "masks-share-low-causes"
-    /// Causes that are masked do not interrupt.
+    /// Masked causes do not interrupt.
     MaskedCausesWait "masked-causes-wait"
-    /// A cause that is pending interrupts when it is unmasked.
+    /// A pending cause interrupts when it is unmasked.
     UnmaskingFires "unmasking-fires"
-    /// A cause of a queue that is pending does not interrupt again.
+    /// A pending cause of a queue does not interrupt again.
     PendingCausesAreQuiet "pending-causes-are-quiet"
-    /// Another cause that is pending does not interrupt again.
+    /// Another pending cause does not interrupt again.
     PendingOthersAreQuiet "pending-others-are-quiet"
     /// With MSI-X each cause of a queue has a vector.
     MsixVectors "msix-vectors"
@@ -88,31 +89,31 @@ behaviours! {
     AutoMaskEnable "auto-mask-enable"
     /// It masks causes that EIAM names.
     AutoMaskLow "auto-mask-low"
-    /// Without MSI-X, reading or clearing EICR masks what EIAM names.
+    /// Without MSI-X, reading or clearing EICR masks the causes that EIAM names.
     AutoMaskOnRead "auto-mask-on-read"
     /// Without MSI-X there is one interrupt until no cause is left.
     LineHeld "line-held"
-    /// The level of the pin is told.
+    /// The level of the interrupt pin is reported.
     LineLevel "line-level"
     /// EITR holds interrupts back.
     Throttle "throttle"
     /// Each vector has a throttle of its own.
     ThrottleOfEach "throttle-of-each"
-    /// What was held back comes when the interval is over.
+    /// Interrupts that were held back come when the interval is over.
     ThrottleLetsGo "throttle-lets-go"
-    /// What was cleared or masked meanwhile does not.
+    /// Causes that were cleared or masked in the meantime do not interrupt then.
     ThrottleForgets "throttle-forgets"
     /// Other causes wait for the throttle of their vector.
     ThrottleOther "throttle-other"
-    /// Without MSI-X the first throttle is that of all.
+    /// Without MSI-X the first throttle applies to all causes.
     ThrottleLine "throttle-line"
-    /// EITR shows what is left.
+    /// EITR shows the time that is left.
     ThrottleShowsCounter "throttle-shows-counter"
     /// Writing EITR writes the counter.
     ThrottleCounterWritten "throttle-counter-written"
     /// EITR.CNT_WDIS keeps the counter.
     ThrottleCounterKept "throttle-counter-kept"
-    /// A frame that was lost as the packet buffer was full is a cause.
+    /// A frame lost because the packet buffer was full is a cause.
     MissCause "miss-cause"
     /// CTRL.RST clears itself.
     ResetEnds "reset-ends"
@@ -130,13 +131,13 @@ behaviours! {
     ResetDefaultsSegments "reset-defaults-segments"
     /// RDRXCTL.RSCFRSTSIZE has an initial value.
     ResetDefaultsCoalescing "reset-defaults-coalescing"
-    /// Interrupts of mailboxes are permitted at first.
+    /// Mailbox interrupts are unmasked at first.
     ResetDefaultsMailboxes "reset-defaults-mailboxes"
     /// RAL and RAH of entry 0 come from the EEPROM.
     ResetLoadsAddress "reset-loads-address"
     /// AUTOC and AUTOC2 come from the EEPROM.
     ResetLoadsLink "reset-loads-link"
-    /// What both ports share with firmware stays as it is.
+    /// Registers that both ports share with firmware keep their values.
     ResetKeepsShared "reset-keeps-shared"
     /// A reset stops transmit queues.
     ResetStopsTransmitter "reset-stops-transmitter"
@@ -280,7 +281,7 @@ behaviours! {
     RdrxctlMask "rdrxctl-mask"
     /// SECRXCTRL has only two bits.
     SecrxctrlMask "secrxctrl-mask"
-    /// What only the device changes cannot be written.
+    /// Registers that only the device changes cannot be written.
     ReadOnly "read-only"
     /// Statistics cannot be written.
     StatisticsReadOnly "statistics-read-only"
@@ -292,7 +293,7 @@ behaviours! {
     TailNeedsQueue "tail-needs-queue"
     /// A pause frame stops the transmitter for a while.
     PauseObeyed "pause-obeyed"
-    /// One without time lets it go on.
+    /// A pause frame with time zero lets the transmitter go on.
     PauseTakenBack "pause-taken-back"
     /// The host gets no pause frames with MFLCN.DPF.
     PauseDropped "pause-dropped"
@@ -302,11 +303,11 @@ behaviours! {
     PauseSent "pause-sent"
     /// It does so again when FCRTV says.
     PauseRefreshed "pause-refreshed"
-    /// An empty one takes it back.
+    /// An empty packet buffer takes the request back.
     PauseTakesBack "pause-takes-back"
     /// SYSTIM counts as TIMINCA says.
     ClockRuns "clock-runs"
-    /// Reading SYSTIML keeps SYSTIMH for the read after it.
+    /// Reading SYSTIML latches SYSTIMH for the next read.
     ClockLatches "clock-latches"
     /// Writing TIMADJH moves the clock.
     ClockAdjusts "clock-adjusts"
@@ -314,7 +315,7 @@ behaviours! {
     TransmitStamp "transmit-stamp"
     /// Messages of IEEE 1588 are stamped when they arrive.
     ReceiveStamp "receive-stamp"
-    /// Which ones say TSYNCRXCTL and RXMTRL.
+    /// TSYNCRXCTL and RXMTRL choose which messages are stamped.
     ReceiveStampKinds "receive-stamp-kinds"
     /// A stamp is held until its upper half is read.
     StampsAreHeld "stamps-are-held"
@@ -338,19 +339,19 @@ behaviours! {
     SctpInsertion "sctp-insertion"
     /// It is checked on receive.
     SctpVerdict "sctp-verdict"
-    /// Tags are inserted with the type that DMATXCTL.VT says.
+    /// Tags are inserted with the EtherType in DMATXCTL.VT.
     TransmitVlanType "transmit-vlan-type"
-    /// TXDCTL.SWFLSH writes back what WTHRESH holds back.
+    /// TXDCTL.SWFLSH flushes the write-backs that WTHRESH holds back.
     TransmitFlush "transmit-flush"
     /// Frames to send have at most 15,872 bytes and 40 descriptors.
     TransmitLimits "transmit-limits"
     /// A frame with TSE is cut into segments.
     Segmentation "segmentation"
-    /// UDP datagrams are, too.
+    /// UDP datagrams are segmented, too.
     SegmentationUdp "segmentation-udp"
-    /// Headers that are too long, or a PAYLEN that the descriptors do not have, make no sense with TSE.
+    /// With TSE, headers that are too long and a PAYLEN beyond the descriptors are invalid.
     SegmentationLimits "segmentation-limits"
-    /// A frame whose segments did not all find room goes on where it was.
+    /// Segmentation resumes where it stopped for lack of room.
     SegmentationResumes "segmentation-resumes"
     /// Segments have their own lengths in IP, UDP and SNAP headers.
     SegmentLengths "segment-lengths"
@@ -364,13 +365,13 @@ behaviours! {
     SegmentSeed "segment-seed"
     /// EtherType filters choose a queue.
     EtherTypeFilter "ether-type-filter"
-    /// They look at the priority of a VLAN tag, if they are to.
+    /// They compare the priority of a VLAN tag where that is enabled.
     EtherTypePriority "ether-type-priority"
-    /// The descriptor says which of them matched.
+    /// The descriptor reports which of them matched.
     EtherTypeReported "ether-type-reported"
-    /// TCP packets with SYN have a queue of their own.
+    /// TCP packets with SYN can have a queue of their own.
     SynFilter "syn-filter"
-    /// SYNQF.SYNQFP says whether that filter comes before the 5-tuple filters.
+    /// SYNQF.SYNQFP decides whether that filter comes before the 5-tuple filters.
     SynFilterPriority "syn-filter-priority"
     /// 5-tuple filters choose a queue.
     TupleFilter "tuple-filter"
@@ -380,7 +381,7 @@ behaviours! {
     TuplePriority "tuple-priority"
     /// Frames that a filter marks interrupt at once.
     LowLatency "low-latency"
-    /// Extension headers of IPv6 are passed over.
+    /// Extension headers of IPv6 are skipped.
     Ipv6Extensions "ipv6-extensions"
     /// Filters of the flow director choose a queue.
     Director "director"
@@ -388,13 +389,13 @@ behaviours! {
     DirectorMasks "director-masks"
     /// FDIRCMD removes filters.
     DirectorRemove "director-remove"
-    /// FDIRCMD tells whether there is a filter.
+    /// FDIRCMD reports whether a filter exists.
     DirectorQuery "director-query"
     /// Two filters with the same signature collide.
     DirectorCollision "director-collision"
-    /// Filters in long lists are reported.
+    /// Filters in long lists are reported as such.
     DirectorLength "director-length"
-    /// The descriptor has the filter's id, if it is to.
+    /// The descriptor holds the filter's id where that is enabled.
     DirectorReport "director-report"
     /// Filters can drop frames.
     DirectorDrop "director-drop"
@@ -402,13 +403,13 @@ behaviours! {
     DirectorStatistics "director-statistics"
     /// It interrupts when its table is nearly full.
     DirectorFull "director-full"
-    /// A virtual function's window has the registers of its queues.
+    /// A virtual function's window holds the registers of its queues.
     VfQueues "vf-queues"
-    /// A virtual function reaches no queue of others.
+    /// A virtual function cannot reach queues of others.
     VfOwnQueuesOnly "vf-own-queues-only"
-    /// A virtual function has a bus mastering of its own.
+    /// Each virtual function has its own bus mastering.
     VfMastering "vf-bus-mastering"
-    /// Requests of a virtual function's queues are its own, and reach its memory.
+    /// Requests of a virtual function's queues carry its own identity and reach its memory.
     VfMemory "vf-memory"
     /// A virtual function sees the link and the status.
     VfStatus "vf-status"
@@ -428,23 +429,23 @@ behaviours! {
     VfReset "vf-reset"
     /// After its reset a virtual function needs the physical function's permission to receive and send.
     VfResetBlocks "vf-reset-blocks"
-    /// The physical function learns of resets of virtual functions.
+    /// The physical function is notified of resets of virtual functions.
     VfResetReported "vf-reset-reported"
-    /// Virtual functions learn of resets of the physical function.
+    /// Virtual functions are notified of resets of the physical function.
     ResetIndication "reset-indication"
-    /// A mailbox's buffer has one owner at most.
+    /// A mailbox's buffer has at most one owner.
     MailboxOwner "mailbox-owner"
-    /// VFMAILBOX.REQ rings at the physical function.
+    /// VFMAILBOX.REQ interrupts the physical function.
     MailboxRequest "mailbox-request"
-    /// PFMAILBOX.STS rings at the virtual function.
+    /// PFMAILBOX.STS interrupts the virtual function.
     MailboxStatus "mailbox-status"
-    /// ACK tells the other side that its message was taken.
+    /// ACK reports to the other side that its message was taken.
     MailboxAcknowledge "mailbox-acknowledge"
-    /// Reading VFMAILBOX clears what rang.
+    /// Reading VFMAILBOX clears its status bits.
     MailboxClearsOnRead "mailbox-clears-on-read"
     /// PFMBIMR masks the interrupts of mailboxes.
     MailboxMask "mailbox-mask"
-    /// STATUS shows how many virtual functions there are to be.
+    /// STATUS shows the number of virtual functions that are wanted.
     IovStatus "iov-status"
     /// Disabling virtual functions resets them.
     IovDisableResets "iov-disable-resets"
@@ -454,15 +455,15 @@ behaviours! {
     PoolsExact "pools-exact"
     /// Broadcast goes to pools with BAM.
     PoolsBroadcast "pools-broadcast"
-    /// Unicast that no exact filter knows goes by PFUTA to pools with ROPE.
+    /// Unicast without an exact filter goes by PFUTA to pools with ROPE.
     PoolsUnicastHash "pools-unicast-hash"
-    /// Multicast that no exact filter knows goes by MTA to pools with ROMPE.
+    /// Multicast without an exact filter goes by MTA to pools with ROMPE.
     PoolsMulticastHash "pools-multicast-hash"
     /// All multicast goes to pools with MPE.
     PoolsMulticastPromiscuous "pools-multicast-promiscuous"
-    /// Only members of a frame's VLAN get it, or pools with AUPE one without a tag.
+    /// Only members of its VLAN get a tagged frame; pools with AUPE also get untagged ones.
     PoolsVlan "pools-vlan"
-    /// What no pool wants goes to the default pool.
+    /// A frame that no pool wants goes to the default pool.
     PoolsDefault "pools-default"
     /// Without RPL_EN a frame goes to one pool.
     PoolsReplication "pools-replication"
@@ -472,13 +473,13 @@ behaviours! {
     PoolsTransmitEnable "pools-transmit-enable"
     /// RSS chooses among the queues of a pool.
     PoolsRss "pools-rss"
-    /// PFQDE has a queue drop frames for want of a descriptor.
+    /// PFQDE makes a queue drop frames when it has no free descriptor.
     QueueDropEnable "queue-drop-enable"
-    /// PFVMVIR overrides tags of descriptors.
+    /// PFVMVIR overrides the tags in descriptors.
     PortVlan "port-vlan"
     /// Frames with a source address that is not the pool's are dropped.
     SpoofMac "spoof-mac"
-    /// Frames with a VLAN that the pool is no member of are dropped.
+    /// Frames with a VLAN of which the pool is not a member are dropped.
     SpoofVlan "spoof-vlan"
     /// SSVPC counts them where PFVMECM says so.
     SpoofCounted "spoof-counted"
@@ -490,65 +491,65 @@ behaviours! {
     LocalSwitchSelf "local-switch-self"
     /// Headers go to buffers of their own where SRRCTL says so.
     HeaderSplit "header-split"
-    /// With the other of its formats these are used for every frame.
+    /// The second format uses header buffers for every frame.
     HeaderSplitAlways "header-split-always"
     /// Headers that do not fit are reported.
     HeaderSplitOverflow "header-split-overflow"
-    /// PSRTYPE says after which headers.
+    /// PSRTYPE chooses the headers after which a frame is split.
     HeaderSplitKinds "header-split-kinds"
     /// Fragments are not split with RFCTL.IPFRSP_DIS.
     HeaderSplitFragments "header-split-fragments"
-    /// Segments of a connection become one large receive.
+    /// Segments of a TCP connection are merged into one large receive.
     Coalescing "coalescing"
-    /// Only such ones whose frame and IP header are plain and right.
+    /// Only segments with a plain and correct Ethernet and IP header are merged.
     CoalescingViability "coalescing-viability"
-    /// Only with PSRTYPE's bit of TCP.
+    /// Only with PSRTYPE's bit for TCP.
     CoalescingKinds "coalescing-kinds"
-    /// Only if they have no flags but ACK.
+    /// Only segments without flags but ACK.
     CoalescingFlags "coalescing-flags"
-    /// Only if they have no options but time stamps, and all or none of them these.
+    /// Only segments without options, or all with the time stamp option.
     CoalescingOptions "coalescing-options"
-    /// Only if one follows the other.
+    /// Only segments in sequence.
     CoalescingOrder "coalescing-order"
-    /// Only if they have payload, with RSCDBU.RSCACKDIS.
+    /// With RSCDBU.RSCACKDIS, only segments with payload.
     CoalescingAcknowledgements "coalescing-acknowledgements"
-    /// Only if all or none of them acknowledge, with RDRXCTL.RSCACKC.
+    /// With RDRXCTL.RSCACKC, only if all or none of them acknowledge.
     CoalescingAcknowledgeChange "coalescing-acknowledge-change"
-    /// Only if they go to one pool.
+    /// Only frames for a single pool.
     CoalescingCopies "coalescing-copies"
     /// RSCCTL.MAXDESC limits descriptors.
     CoalescingDescriptors "coalescing-descriptors"
     /// At most 14 segments begin in a descriptor.
     CoalescingCount "coalescing-count"
-    /// Descriptors say which one is next.
+    /// Each descriptor holds the index of the next one.
     CoalescingChain "coalescing-chain"
-    /// The header is that of the whole in the end.
+    /// On completion the header describes the whole large receive.
     CoalescingHeader "coalescing-header"
-    /// The interval of the queue's vector ends large receives.
+    /// The interval of the queue's vector completes large receives.
     CoalescingTimer "coalescing-timer"
     /// So does a frame that interrupts at once.
     CoalescingUrgent "coalescing-urgent"
-    /// So does a want of descriptors.
+    /// So does a lack of descriptors.
     CoalescingFull "coalescing-full"
-    /// So does a connection too many.
+    /// So does a connection beyond the number of contexts.
     CoalescingContexts "coalescing-contexts"
-    /// What a queue had that is switched off is gone.
+    /// Switching a queue off discards its large receives.
     CoalescingForgets "coalescing-forgets"
-    /// VLNCTRL.VET says which type marks the tag of a frame that arrives.
+    /// VLNCTRL.VET chooses the EtherType that marks the tag of a received frame.
     ReceiveVlanType "receive-vlan-type"
-    /// The queue of a frame is one of its traffic class.
+    /// A frame's queue belongs to its traffic class.
     TrafficClasses "traffic-classes"
-    /// RSS chooses among these.
+    /// RSS chooses among the queues of the class.
     TrafficClassesRss "traffic-classes-rss"
-    /// With CTRL_EXT.EXTENDED_VLAN frames have an outer tag, and what counts is the inner one.
+    /// With CTRL_EXT.EXTENDED_VLAN frames have an outer tag, and the inner one counts.
     DoubleVlan "double-vlan"
-    /// Descriptors tell of an outer tag.
+    /// Descriptors report an outer tag.
     DoubleVlanReported "double-vlan-reported"
     /// Tags are inserted behind outer ones with DMATXCTL.GDV.
     DoubleVlanTransmit "double-vlan-transmit"
     /// PFMAILBOX.RVFU takes the buffer from the virtual function.
     MailboxTakenBack "mailbox-taken-back"
-    /// Frames to addresses that no filter wants are dropped.
+    /// Frames to addresses that no filter accepts are dropped.
     AddressFilter "address-filter"
     /// Broadcast passes with FCTRL.BAM.
     BroadcastAccept "broadcast-accept"
@@ -570,15 +571,15 @@ behaviours! {
     VlanFilter "vlan-filter"
     /// Frames below 64 bytes are dropped.
     FramesTooShort "frames-too-short"
-    /// Frames that are longer than is allowed are dropped.
+    /// Frames longer than the limit are dropped.
     FramesTooLong "frames-too-long"
-    /// A tag may make a frame longer.
+    /// A tag raises that limit.
     FramesTagLonger "frames-tag-longer"
-    /// MAXFRS holds with HLREG0.JUMBOEN.
+    /// With HLREG0.JUMBOEN, MAXFRS is the limit.
     FramesJumbo "frames-jumbo"
     /// FCTRL.SBP stores damaged frames.
     DamagedStored "damaged-stored"
-    /// Frames that are stored although they are damaged are not counted as good.
+    /// Damaged frames that are stored are not counted as good.
     DamagedNotGood "damaged-not-good"
     /// Nothing is received without RXCTRL.RXEN.
     ReceiveEnable "receive-enable"
@@ -586,9 +587,9 @@ behaviours! {
     SecurityHolds "security-holds"
     /// Nothing is written to queues that are off.
     ReceiveQueueEnable "receive-queue-enable"
-    /// Frames that wait for a queue that goes off are dropped.
+    /// Frames that wait for a queue are dropped when it is switched off.
     ReceiveQueueOffDrops "receive-queue-off-drops"
-    /// Descriptors have the legacy format where SRRCTL says so.
+    /// Descriptors have the legacy format where SRRCTL selects it.
     ReceiveLegacy "receive-legacy"
     /// SRRCTL.BSIZEPACKET is the size of buffers.
     ReceiveBufferSize "receive-buffer-size"
@@ -596,17 +597,17 @@ behaviours! {
     ReceiveOverBuffers "receive-over-buffers"
     /// Only its last descriptor has EOP.
     ReceiveEndOfPacket "receive-end-of-packet"
-    /// Only its last descriptor says what is in it.
+    /// Only its last descriptor describes the frame.
     LastDescribes "last-describes"
-    /// SRRCTL.DROP_EN drops frames for want of a descriptor.
+    /// SRRCTL.DROP_EN drops frames when there is no free descriptor.
     DropEnable "drop-enable"
     /// Frames without a descriptor wait.
     PacketBuffer "packet-buffer"
-    /// Only as many as RXPBSIZE has room for.
+    /// At most as many frames wait as RXPBSIZE has room for.
     PacketBufferOverflow "packet-buffer-overflow"
-    /// The check sequence is stripped.
+    /// The check sequence is stripped where that is enabled.
     CrcStrip "crc-strip"
-    /// It is kept if nobody asks for that.
+    /// Otherwise it is kept.
     CrcKept "crc-kept"
     /// RXDCTL.VME takes tags out of frames.
     VlanStrip "vlan-strip"
@@ -620,31 +621,31 @@ behaviours! {
     TransportVerdict "transport-verdict"
     /// A wrong one is reported.
     TransportVerdictError "transport-verdict-error"
-    /// Those of UDP are marked.
+    /// UDP checksums are marked as such.
     UdpVerdict "udp-verdict"
     /// UDP over IPv4 may have no checksum.
     UdpWithoutChecksum "udp-without-checksum"
     /// A fragment has no transport header.
     FragmentsPlain "fragments-plain"
-    /// Descriptors say which network protocol a packet has.
+    /// Descriptors report the network protocol of a packet.
     PacketTypes "packet-types"
-    /// They say whether it has options.
+    /// They report whether it has options.
     PacketTypeOptions "packet-type-options"
-    /// They say which transport protocol it has.
+    /// They report its transport protocol.
     PacketTypeTransport "packet-type-transport"
     /// RSS chooses a queue by a hash.
     Rss "rss"
-    /// MRQC says which packets are hashed.
+    /// MRQC chooses the packets that are hashed.
     RssTypes "rss-types"
     /// Ports are hashed, too.
     RssPorts "rss-ports"
-    /// RETA says which queue a hash means.
+    /// RETA maps a hash to a queue.
     RssTable "rss-table"
-    /// The descriptor has the hash.
+    /// The descriptor holds the hash.
     RssHashReported "rss-hash-reported"
     /// Only with RXCSUM.PCSD.
     HashOnlyWithPcsd "hash-only-with-pcsd"
-    /// The descriptor says what was hashed.
+    /// The descriptor reports what was hashed.
     RssTypeReported "rss-type-reported"
     /// Nothing is sent without DMATXCTL.TE.
     TransmitEnable "transmit-enable"
@@ -652,7 +653,7 @@ behaviours! {
     TransmitQueueEnable "transmit-queue-enable"
     /// Legacy descriptors send frames.
     TransmitLegacy "transmit-legacy"
-    /// Context descriptors are kept.
+    /// Context descriptors are stored.
     Contexts "contexts"
     /// A queue keeps two of them.
     ContextsTwo "contexts-two"
@@ -666,11 +667,11 @@ behaviours! {
     WriteBackThreshold "write-back-threshold"
     /// They come when nothing follows.
     WriteBackIdle "write-back-idle"
-    /// TDWBAL has the head written to memory instead.
+    /// With TDWBAL the head is written to memory instead.
     HeadWriteBack "head-write-back"
     /// IXSM inserts the checksum of an IPv4 header.
     IpInsertion "ip-insertion"
-    /// But not where the context says that it is IPv6.
+    /// But not where the context marks the packet as IPv6.
     IpInsertionKind "ip-insertion-kind"
     /// TXSM inserts the checksum of TCP or UDP.
     TransportInsertion "transport-insertion"
@@ -686,9 +687,9 @@ behaviours! {
     Padding "padding"
     /// Only with HLREG0.TXPADEN.
     PaddingEnable "padding-enable"
-    /// Without IFCS frames bring their check sequence.
+    /// Without IFCS, frames bring their own check sequence.
     CrcBrought "crc-brought"
-    /// A wrong one is dropped by whoever receives it.
+    /// The receiver drops a frame with a wrong one.
     CrcBroughtChecked "crc-brought-checked"
     /// With HLREG0.LPBK frames that are sent come back.
     Loopback "loopback"
@@ -712,22 +713,22 @@ behaviours! {
     StatisticsMissed "statistics-missed"
     /// Queues count frames and bytes.
     StatisticsQueues "statistics-queues"
-    /// RQSMR and TQSM say in which set.
+    /// RQSMR and TQSM map queues to sets of counters.
     StatisticsSets "statistics-sets"
     /// QPRDC counts frames that queues drop.
     StatisticsDropped "statistics-dropped"
     /// Counters stop at their highest value.
     StatisticsStop "statistics-stop"
-    /// Those of 36 bits do.
+    /// So do those of 36 bits.
     StatisticsWideStop "statistics-wide-stop"
-    /// These are carried into the upper register.
+    /// A carry goes into the upper register.
     StatisticsCarry "statistics-carry"
-    /// GPRC counts frames that are then missed.
+    /// GPRC also counts frames that are then missed.
     MissedAreGood "missed-are-good"
 }
 
 impl Behaviour {
-    /// Whether the model has it.
+    /// Whether the model has this behaviour.
     #[inline(always)]
     pub(crate) fn on(self) -> bool {
         #[cfg(feature = "mutation")]
@@ -737,7 +738,7 @@ impl Behaviour {
     }
 }
 
-/// The one that is switched off.
+/// The behaviour that is switched off, if any.
 #[cfg(feature = "mutation")]
 fn off() -> &'static Option<Behaviour> {
     static OFF: std::sync::OnceLock<Option<Behaviour>> = std::sync::OnceLock::new();
@@ -756,7 +757,7 @@ fn off() -> &'static Option<Behaviour> {
 mod tests {
     use super::*;
 
-    /// Names in backticks in the last column of the table, which has other code there, too.
+    /// Names in backticks in the table's last column, which also has other code.
     fn listed() -> Vec<&'static str> {
         let is_name =
             |code: &&str| code.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');

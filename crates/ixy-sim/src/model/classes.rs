@@ -6,12 +6,12 @@ use super::behaviour::Behaviour;
 use super::names;
 use super::storage::Storage;
 
-/// How frames are spread over traffic classes, during one poll.
+/// The mapping of frames to traffic classes during one poll.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Classes {
     /// The class of each priority, three bits each (RTRUP2TC).
     of_priority: u32,
-    /// There are four or eight of them, which share the 128 queues.
+    /// Number of classes, four or eight, which share the 128 queues.
     count: u32,
     /// Whether RSS chooses among the first 16 queues of a class.
     pub(crate) hash: bool,
@@ -31,7 +31,7 @@ impl Classes {
         Behaviour::TrafficClasses.on().then(|| Self { of_priority: regs.load(names::RTRUP2TC), count, hash })
     }
 
-    /// The queue of a frame with this tag, for which RSS has chosen `entry`. One without a tag has priority 0.
+    /// The queue of a frame with this tag for which RSS chose `entry`. An untagged frame has priority 0.
     pub(crate) fn queue(&self, vlan: Option<u16>, entry: u32) -> u32 {
         let priority = vlan.map_or(0, |tag| u32::from(tag >> 13));
         let class = self.of_priority >> (3 * priority) & (self.count - 1);

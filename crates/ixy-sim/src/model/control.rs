@@ -1,4 +1,4 @@
-//! Registers where writing does something at once: reset, EEPROM, SFP+ module, link, queue enables.
+//! Registers with an immediate effect when written: reset, EEPROM, SFP+ module, link, queue enables.
 
 use ixy_regs::ixgbe::fields::{
     AUTOC, CTRL, CTRL_EXT, EEC, EERD, ESDP, FWSM, HLREG0, MAXFRS, MSCA, MSRWD, RAH, RDRXCTL, RXPBSIZE,
@@ -20,12 +20,12 @@ pub(crate) const AUTOC_RESET: u32 = 0xc09c_6004;
 pub(crate) const AUTOC2_RESET: u32 = 0x000a_0000;
 
 impl Engine {
-    /// Software reads a register whose reading does something.
+    /// Handles a software read of a register that has a read side effect.
     pub(crate) fn read(&mut self, hw: &Hardware, offset: u32) -> u32 {
         time::read(hw, offset).unwrap_or_else(|| self.interrupts.read(hw, offset))
     }
 
-    /// Software writes a register whose writing does something.
+    /// Handles a software write to a register that has a write side effect.
     pub(crate) fn write(&mut self, hw: &Hardware, offset: u32, value: u32) {
         let value = hw.regs.masked(offset, value);
         match offset {
@@ -88,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// A register was stored that something else was prepared from.
+    /// A register was stored from which a prepared state is derived: marks that state as stale.
     fn stored(&mut self, hw: &Hardware, offset: u32, value: u32) {
         if (names::ral(0)..=names::rah(127)).contains(&offset) {
             self.receiver.addresses.changed();
@@ -119,12 +119,12 @@ impl Engine {
             return;
         }
         hw.regs.store(names::CTRL, value);
-        // Nothing is under way here: DMA happens inside a poll, and this is not one.
+        // No DMA is in progress here: DMA happens inside a poll, and this is not one.
         let disabled = CTRL::GIO_DIS.is_set(value) && Behaviour::MasterDisable.on();
         hw.regs.assign(names::STATUS, mask(STATUS::GIO), !(disabled && Behaviour::MasterStatus.on()));
     }
 
-    /// EEC after software wrote `value` to it: while access is granted, that drives the EEPROM's pins.
+    /// EEC after software wrote `value` to it: while access is granted, the write drives the EEPROM's pins.
     fn eeprom_pins(&mut self, hw: &Hardware, value: u32) -> u32 {
         let read = eeprom_control(value);
         if !EEC::GNT.is_set(read) && Behaviour::SpiGrant.on() {
@@ -145,7 +145,7 @@ impl Engine {
         }
     }
 
-    /// Brings the port to the state after power on, but for what a software reset keeps (section 4.2.1).
+    /// Brings the port to its state after power on, except what a software reset keeps (section 4.2.1).
     pub(crate) fn reset(&mut self, hw: &Hardware) {
         let regs = &hw.regs;
         regs.clear();
@@ -179,18 +179,18 @@ impl Engine {
             (B::ResetDefaultsVlan.on(), names::EXVET, EXVET::VET_EXT.val(0x8100).modify(0)),
             (B::ResetLoadsLink.on(), names::AUTOC, AUTOC_RESET),
             (B::ResetLoadsLink.on(), names::AUTOC2, AUTOC2_RESET),
-            // Auto-negotiation has a state; a driver that resets the pipeline waits for it not to be zero.
+            // Auto-negotiation has a state; a driver that resets the pipeline waits until it is not zero.
             (B::NegotiationState.on(), names::ANLP1, fields::ANLP1::ANAS.val(1).modify(0)),
             (true, names::FDIRCTRL, mask(FDIRCTRL::INIT_DONE)),
             (B::ResetDefaultsVlan.on(), names::DMATXCTL, fields::DMATXCTL::VT.val(0x8100).modify(0)),
-            // Masks of TCP flags: without FIN and PSH but in the last segment, and there without CWR.
+            // Masks of TCP flags: FIN and PSH only in the last segment, and no CWR there.
             (B::ResetDefaultsSegments.on(), names::DTXTCPFLGL, 0x0ff6_0ff6),
             (B::ResetDefaultsSegments.on(), names::DTXTCPFLGH, 0x0f7f),
             (B::ResetDefaultsSegments.on(), names::DTXMXSZRQ, 0x10),
             (B::ResetDefaultsBuffers.on(), names::rxpbsize(0), RXPBSIZE::SIZE.val(0x200).modify(0)),
             (B::ResetDefaultsBuffers.on(), names::txpbsize(0), TXPBSIZE::SIZE.val(0xa0).modify(0)),
             (B::ResetDefaultsBuffers.on(), names::txpbthresh(0), 0x96),
-            // Drivers of the physical function count on interrupts of mailboxes and never permit them.
+            // Drivers of the physical function rely on mailbox interrupts and never unmask them.
             (B::ResetDefaultsMailboxes.on(), names::pfmbimr(0), u32::MAX),
             (B::ResetDefaultsMailboxes.on(), names::pfmbimr(1), u32::MAX),
             (B::ResetLoadsAddress.on(), names::ral(0), u32::from_le_bytes([mac[0], mac[1], mac[2], mac[3]])),

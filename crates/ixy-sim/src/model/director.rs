@@ -1,5 +1,5 @@
-//! The flow director: a table of filters for flows, exact ones or signatures, in buckets by a hash of the packet (sections
-//! 7.1.2.7 and 8.2.3.21).
+//! The flow director: a table of flow filters, exact ones or signatures, in buckets by a hash of the packet
+//! (sections 7.1.2.7 and 8.2.3.21).
 
 use std::collections::HashMap;
 
@@ -16,27 +16,28 @@ use super::names::{self, mask};
 use super::steering::Choice;
 use super::storage::Storage;
 
-/// Filters in the smallest table, of signatures and exact ones, and as many buckets. One filter less than that fits.
+/// Filters in the smallest table, of signatures and of exact filters, with as many buckets. One filter less than
+/// that fits.
 const SIGNATURES: u32 = 0x2000;
 const EXACT: u32 = 0x800;
-/// FDIRCTRL.FULL_THRESH and MAX_LENGTH count in these.
+/// The unit of FDIRCTRL.FULL_THRESH and MAX_LENGTH.
 const THRESHOLD_UNIT: u32 = 16;
 const LENGTH_UNIT: usize = 2;
-/// The bit of a VLAN tag that is never looked at.
+/// The bit of a VLAN tag that filters ignore.
 const CFI: u16 = 1 << 12;
-/// Codes of errors in the descriptor.
+/// Error codes in the descriptor.
 const TOO_LONG: u64 = 1;
 const DROPPED: u64 = 2;
 const COLLIDED: u64 = 4;
 
-/// What filters look at of a packet, as bytes lie on the wire, and numbers of what is more than a byte.
+/// The fields of a packet that filters compare: bytes in wire order, larger fields as numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Flow {
     pool: u8,
     /// Protocol as in FDIRCMD.L4TYPE, and bit 2 for IPv6.
     kind: u8,
     vlan: u16,
-    /// IPv4 addresses have the first four bytes.
+    /// IPv4 addresses use the first four bytes.
     source: [u8; 16],
     destination: [u8; 16],
     ports: [u16; 2],
@@ -49,7 +50,7 @@ const TCP: u8 = 2;
 const SCTP: u8 = 3;
 
 impl Flow {
-    /// What a packet has of it; `None` when it is not IP. Ports are those of TCP and UDP.
+    /// The flow of a packet; `None` when it is not IP. Ports are those of TCP and UDP.
     fn of(pool: u32, flex: usize, headers: &Headers, frame: &[u8]) -> Option<Self> {
         let (network, ip) = headers.network?;
         let mut flow = Self { pool: pool as u8, vlan: headers.vlan.unwrap_or(0), ..Self::default() };
@@ -77,7 +78,7 @@ impl Flow {
         Some(flow)
     }
 
-    /// The flow that software has written into the registers for the command `command`.
+    /// The flow that software has written to the registers for `command`.
     fn programmed(regs: &Storage, command: u32) -> Self {
         let (ports, tag) = (regs.load(names::FDIRPORT), regs.load(names::FDIRVLAN));
         let ipv6 = FDIRCMD::IPV6.is_set(command);
@@ -89,7 +90,7 @@ impl Flow {
             flex: (FDIRVLAN::FLEX.read(tag) as u16).to_le_bytes(),
             ..Self::default()
         };
-        // The byte that is first on the wire is the lowest one of the register.
+        // The first byte on the wire is the lowest one of the register.
         let low = regs.load(names::FDIRIPSA).to_le_bytes();
         if ipv6 {
             for n in 0..3 {
@@ -104,13 +105,13 @@ impl Flow {
         flow
     }
 
-    /// What an exact filter compares: the destination of IPv6 is not there.
+    /// The fields that an exact filter compares: not the IPv6 destination.
     fn compared(self) -> Self {
         if self.kind & IPV6 != 0 { Self { destination: [0; 16], ..self } } else { self }
     }
 
-    /// The hash with `key`, 16 bits of which one part chooses the bucket or is the signature. The packet is a row of 32-bit
-    /// words; all but the first are added up, as the key repeats every 32 bits.
+    /// The hash with `key`, 16 bits: one part chooses the bucket or is the signature. The packet is a row of
+    /// 32-bit words; all but the first are combined, as the key repeats every 32 bits.
     fn hash(&self, key: u32) -> u16 {
         let words = |address: &[u8; 16]| {
             address.chunks_exact(4).fold(0, |sum, b| sum ^ u32::from_be_bytes([b[0], b[1], b[2], b[3]]))
@@ -123,7 +124,7 @@ impl Flow {
         let low = sum.rotate_left(16);
         let rest = low ^ first ^ first << 16;
         (0..16).fold(0, |hash, n| {
-            // The first word has no part in bit 0.
+            // The first word does not contribute to bit 0.
             let low = if key >> n & 1 == 0 { 0 } else { (if n == 0 { low } else { rest }) >> n };
             let high = if key >> (n + 16) & 1 == 0 { 0 } else { high >> n };
             hash ^ low as u16 ^ high as u16
@@ -131,7 +132,7 @@ impl Flow {
     }
 }
 
-/// What is looked at: ones for the bits that count.
+/// The bits that filters compare, as ones.
 #[derive(Debug, Clone, Copy)]
 struct Masks {
     registers: u32,
@@ -146,7 +147,7 @@ struct Masks {
 }
 
 impl Masks {
-    /// All registers say what is ignored. Those of ports have their bits in reverse.
+    /// Reads the masks; set bits in the registers mean "ignore". Those of ports are in reverse bit order.
     fn load(regs: &Storage) -> Self {
         if !Behaviour::DirectorMasks.on() {
             let (all, ports) = ([0xff; 4], [u16::MAX; 2]);
@@ -217,19 +218,19 @@ impl Masks {
 /// A filter in the table.
 #[derive(Debug, Clone, Copy)]
 struct Filter {
-    /// Signature, or what software calls an exact filter.
+    /// The signature, or the id that software gave an exact filter.
     id: u16,
     /// The flow of an exact filter.
     flow: Option<Flow>,
     /// FDIRCMD as it was written.
     action: u32,
-    /// Another filter with its signature was to be added.
+    /// Software tried to add another filter with the same signature.
     collided: bool,
-    /// Its list was longer than it should be when it was added.
+    /// Its list was longer than the limit when it was added.
     too_long: bool,
 }
 
-/// The table.
+/// The filter table.
 #[derive(Debug, Default)]
 pub(crate) struct Director {
     control: u32,
@@ -242,12 +243,12 @@ pub(crate) struct Director {
 }
 
 impl Director {
-    /// Whether it has memory, without which there are no filters.
+    /// Whether the table has memory; without memory there are no filters.
     pub(crate) fn is_on(&self) -> bool {
         FDIRCTRL::PBALLOC.read(self.control) != 0 && Behaviour::Director.on()
     }
 
-    /// Looks at masks and keys, before frames are looked at.
+    /// Reloads masks and keys, before a poll looks at frames.
     pub(crate) fn refresh(&mut self, regs: &Storage) {
         self.masks = Some(Masks::load(regs));
         self.keys = [regs.load(names::FDIRHKEY), regs.load(names::FDIRSKEY)];
@@ -273,12 +274,12 @@ impl Director {
         self.bucket_count().saturating_sub(1)
     }
 
-    /// The bucket of a hash: as many of its bits as there are buckets.
+    /// The bucket of a hash: its low bits.
     fn bucket(&self, hash: u16) -> u16 {
         (u32::from(hash) & self.bucket_count().saturating_sub(1)) as u16
     }
 
-    /// Software writes FDIRCTRL. With INIT_DONE clear the table is initialised, which is done at once.
+    /// Software writes FDIRCTRL. With INIT_DONE clear the table is initialised at once.
     pub(crate) fn write_control(&mut self, regs: &Storage, value: u32) {
         self.control = value;
         if !FDIRCTRL::INIT_DONE.is_set(value) {
@@ -293,7 +294,7 @@ impl Director {
         regs.store(names::FDIRFREE, FDIRFREE::FREE.val(self.capacity()).modify(0));
     }
 
-    /// Software writes FDIRCMD: the command is done at once. Returns causes of interrupts.
+    /// Software writes FDIRCMD: the command takes effect at once. Returns interrupt causes.
     pub(crate) fn command(&mut self, regs: &Storage, value: u32) -> u32 {
         let done = value & !mask(FDIRCMD::CMD) & !mask(FDIRCMD::FILTER_VALID) & !mask(FDIRCMD::COLLISION);
         regs.store(names::FDIRCMD, done);
@@ -395,7 +396,7 @@ impl Director {
         }
     }
 
-    /// Says in FDIRCMD whether there is such a filter, and what it does.
+    /// Reports in FDIRCMD whether such a filter exists, and its action.
     fn query(&self, regs: &Storage, command: u32) {
         let (bucket, id) = self.named(regs);
         let list = self.buckets.get(&bucket).filter(|_| Behaviour::DirectorQuery.on());
@@ -413,8 +414,8 @@ impl Director {
         regs.store(names::FDIRCMD, found);
     }
 
-    /// Looks for the filter of a packet. What the descriptor says of it goes to `choice`, which has the hash of RSS
-    /// already; returns the queue, if a filter names one.
+    /// Looks up the filter of a packet. Writes what the descriptor reports to `choice`, which holds the RSS hash
+    /// already; returns the queue if a filter names one.
     pub(crate) fn direct(
         &self,
         pool: u32,
@@ -461,7 +462,7 @@ impl Director {
     }
 }
 
-/// Adds one to a counter that is a field of `register`, which stops at its highest value.
+/// Adds one to a counter that is a field of `register`; the counter saturates at `highest`.
 fn count(regs: &Storage, register: u32, shift: usize, highest: u32) {
     let value = regs.load(register);
     if value >> shift & highest != highest {
@@ -495,7 +496,7 @@ mod tests {
             destination: v6([0x20, 1, 0x0d, 0xb8], [0, 0, 0, 10, 0, 0, 0, 11, 0, 0, 0, 12]),
             ..v4(0, 0, [1000, 2000], 0x86dd)
         };
-        // Signature and bucket, computed by the way in which drivers unroll it for both keys at once.
+        // Signature and bucket, computed as drivers do, with the loop unrolled for both keys at once.
         let cases = [
             (v4(TCP, 0, [1000, 2000], 0x0800), 0x7b13_4e4e),
             (v4(UDP, 0, [1000, 2000], 0x0800), 0x2408_6135),

@@ -1,4 +1,4 @@
-//! What the device does when it is polled: [`Engine`].
+//! The device's work during a poll: [`Engine`].
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,17 +25,17 @@ use super::vf::{self, Functions, Memories};
 use crate::dma::{Dma, DmaView};
 use crate::wire::{Wakes, Wire};
 
-/// Polls without work after which the wire writes out what it buffers.
+/// Number of idle polls after which the wire flushes its buffers.
 const IDLE_FLUSH: u32 = 256;
 
-/// What only one thread at a time works on: a poll, or an access that does something at once.
+/// State that one thread at a time works on: a poll, or a register access with an immediate effect.
 pub(crate) struct Engine {
     pub(super) wire: Option<Box<dyn Wire>>,
     pub(super) nvm: Nvm,
     pub(super) spi: Spi,
     pub(super) module: Module,
     pub(super) link: Link,
-    /// The link as the wire knows it.
+    /// The link state that the wire was given last.
     pub(super) shown_link: Option<bool>,
     pub(super) receiver: Receiver,
     pub(super) transmitter: Transmitter,
@@ -46,7 +46,7 @@ pub(crate) struct Engine {
     pub(super) switch: Switch,
     pub(super) closing: bool,
     pub(super) closed_transmit: bool,
-    /// Polls without work in a row.
+    /// Consecutive polls without work.
     pub(super) idle: u32,
 }
 
@@ -145,8 +145,8 @@ impl Engine {
             }
         } else if let Some(wire) = wire.as_deref_mut() {
             let mut port = Port(wire);
-            // The other end may be gone while its last frames are still under way. What is sent then goes nowhere, so
-            // that nobody waits for it.
+            // The other end may be gone while its last frames are still in flight. What is sent then goes nowhere,
+            // so that nothing waits for it.
             let gone = !light && !Link::is_held(hw);
             if !link.is_up() {
                 receiver.pause.reset();
@@ -179,14 +179,14 @@ impl Engine {
         (received, sent)
     }
 
-    /// As [`frames`](Self::frames), where queues of virtual functions reach memory of their own.
+    /// Like [`frames`](Self::frames), when queues of virtual functions reach memory of their own.
     #[cold]
     fn frames_of_functions(&mut self, hw: &Hardware, own: &dyn Reach, light: bool) -> (usize, usize) {
         let memories = self.functions.memories();
         if let Some(counts) = &mut self.counts.functions {
             counts.queues = vf::queues(hw);
         }
-        // A memory that several functions reach is looked at once: its view may hold a lock.
+        // Memory that several functions share is viewed once: its view may hold a lock.
         let address = |memory: &dyn Reach| std::ptr::from_ref(memory).cast::<()>();
         let mut kinds: Vec<&dyn Reach> = vec![own];
         let mut kind_of = [0; vf::FUNCTIONS as usize];
@@ -207,7 +207,7 @@ impl Engine {
         self.frames(hw, &Memories::new(hw, &**own, &of_function), light)
     }
 
-    /// How long nothing will happen by itself.
+    /// The time until something happens without an access or a frame.
     pub(super) fn rest(&self, hw: &Hardware, mut watch: impl FnMut(BorrowedFd<'_>) -> bool) -> Duration {
         let mut rest = Wakes::NEVER.within;
         if let Some(wire) = &self.wire {
@@ -222,14 +222,14 @@ impl Engine {
         }
         if let Some(due) = self.receiver.pause.due().into_iter().chain(self.receiver.coalescing.due(hw)).min()
         {
-            // What is overdue waits for something else: for a link, or for bus mastering.
+            // Work that is overdue waits for something else: for a link, or for bus mastering.
             let left = due.checked_sub(hw.now()).filter(|left| !left.is_zero());
             rest = rest.min(left.unwrap_or(Wakes::SOON.within));
         }
         rest.min(self.link.comes_up_in(hw))
     }
 
-    /// Counters and interrupts of what a poll did.
+    /// Updates counters and raises interrupts for what a poll did.
     pub(super) fn report(&mut self, hw: &Hardware) {
         self.counts.flush(&hw.regs);
         let rx = std::mem::take(&mut self.receiver.touched);
@@ -257,7 +257,7 @@ impl Engine {
         }
     }
 
-    /// Nothing was received: sees whether anything ever will be.
+    /// Nothing was received: checks whether the input has ended.
     fn look_for_end(&mut self, input_ended: &AtomicBool) {
         let ended = self.wire.as_mut().is_none_or(|wire| wire.ended() && wire.front().is_none());
         input_ended.store(
@@ -269,22 +269,22 @@ impl Engine {
         );
     }
 
-    /// Has the wire write out what it buffers, so that a capture can be followed while it grows.
+    /// Flushes the wire's buffers, so that a capture can be followed while it grows.
     pub(super) fn flush(&mut self) {
         if let Some(wire) = &mut self.wire
             && let Err(error) = wire.flush()
         {
-            // The wire keeps its first error, where whoever opened it asks for it.
+            // The wire keeps its first error; the program that opened it can read it there.
             tracing::debug!(%error, "flushing the wire");
         }
     }
 }
 
-/// Memory of any kind. What works on it is compiled for each kind.
+/// Memory of any kind. The code that works on it is compiled once for each kind.
 pub(super) trait Reach: Send + Sync {
     fn frames(&self, engine: &mut Engine, hw: &Hardware, light: bool) -> (usize, usize);
 
-    /// The memory as it is now, of any kind.
+    /// A view of the memory as it is now.
     ///
     /// # Safety
     /// As for [`Dma::view`].

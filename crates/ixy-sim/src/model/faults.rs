@@ -1,4 +1,4 @@
-//! What can be made to go wrong, at run time: [`Faults`].
+//! Faults that can be injected at run time: [`Faults`].
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,13 +9,13 @@ use super::names::{self, mask};
 use super::storage::WINDOW;
 use crate::alarm::Alarm;
 
-/// A way in which the device misbehaves while it is switched on.
+/// A way in which the device misbehaves while the fault is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// The device is gone: reads give all ones, writes are lost, and it does no DMA.
     Gone,
-    /// No light arrives, whatever the wire says.
+    /// No light arrives, whatever the wire reports.
     LinkDown,
     /// CTRL.RST and CTRL.LRST read back as set: the reset never ends.
     ResetNeverEnds,
@@ -35,19 +35,19 @@ pub enum Fault {
     RxNeverDisabled,
     /// STATUS.GIO reads one after a master disable.
     MasterNeverStops,
-    /// Interrupts are not raised, their causes are set as usual.
+    /// Interrupts are not raised; their causes are set as usual.
     InterruptsLost,
-    /// Descriptors are never written back, frames pass all the same.
+    /// Descriptors are never written back, but frames still pass.
     NeverWrittenBack,
-    /// Received frames are reported with a length that no buffer has.
+    /// Received frames are reported with a length larger than any buffer.
     ImpossibleLength,
     /// Received frames arrive damaged: their check sequence is wrong.
     FramesDamaged,
     /// Received frames are cut to 40 bytes on the wire.
     FramesCut,
-    /// Received frames are made longer than any that is allowed.
+    /// Received frames are made longer than the longest allowed one.
     FramesStretched,
-    /// SWSM.SMBI reads one: someone else holds the semaphore for good.
+    /// SWSM.SMBI reads one: another owner never releases the semaphore.
     SemaphoreTaken,
 }
 
@@ -56,7 +56,7 @@ impl Fault {
         1 << self as u32
     }
 
-    /// All faults, for tests that try each.
+    /// All faults, for tests that try each of them.
     pub const ALL: [Self; 18] = [
         Self::Gone,
         Self::LinkDown,
@@ -79,7 +79,7 @@ impl Fault {
     ];
 }
 
-/// Bits of a register that are stuck.
+/// Stuck bits of a register.
 #[derive(Debug, Clone, Copy)]
 struct Stuck {
     offset: u32,
@@ -91,10 +91,10 @@ struct Stuck {
 #[derive(Debug, Default)]
 pub struct Faults {
     on: AtomicU32,
-    /// Not zero when reads have to look for faults; the one thing that every access looks at.
+    /// Not zero when reads have to check for faults; the only field that every access reads.
     reads: AtomicU32,
     stuck: Mutex<Vec<Stuck>>,
-    /// Wakes the thread that polls the device, if that may sleep.
+    /// Wakes the polling thread if it may sleep.
     pub(crate) alarm: Arc<OnceLock<Arc<Alarm>>>,
 }
 
@@ -115,7 +115,7 @@ impl Faults {
         self.on.load(Ordering::Acquire) & fault.bit() != 0
     }
 
-    /// Makes bits of the register at `offset` stick when it is read: those in `ones` read one, those in `zeros` zero.
+    /// Makes bits of the register at `offset` stick on reads: those in `ones` read one, those in `zeros` zero.
     pub fn stick(&self, offset: u32, ones: u32, zeros: u32) {
         let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
         stuck.push(Stuck { offset, and: !zeros, or: ones });
@@ -123,7 +123,7 @@ impl Faults {
         self.note_reads();
     }
 
-    /// Ends all faults.
+    /// Switches all faults off.
     pub fn clear(&self) {
         self.on.store(0, Ordering::Release);
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -139,13 +139,13 @@ impl Faults {
         }
     }
 
-    /// Whether a read may have to be changed.
+    /// Whether any fault changes reads.
     #[inline(always)]
     pub(crate) fn any(&self) -> bool {
         self.reads.load(Ordering::Relaxed) != 0
     }
 
-    /// What is read instead of `value`.
+    /// The value that software reads instead of `value`.
     #[cold]
     pub(crate) fn change(&self, offset: u32, mut value: u32) -> u32 {
         if self.is(Fault::Gone) {

@@ -1,4 +1,4 @@
-//! Which frames the device takes: lengths, addresses, VLANs (sections 7.1.1 and 8.2.3.7).
+//! The frames that the device accepts: lengths, addresses, VLANs (sections 7.1.1 and 8.2.3.7).
 
 use ixy_regs::ixgbe::fields::{CTRL_EXT, FCTRL, HLREG0, MAXFRS, MCSTCTRL, PFVTCTL, RAH, VLNCTRL};
 use ixy_regs::ixgbe::rest_fields::EXVET;
@@ -11,12 +11,12 @@ use super::storage::Storage;
 
 /// Entries of the table of exact addresses.
 const ADDRESSES: u32 = 128;
-/// Least and usual longest frame, with check sequence.
+/// Shortest and usual longest frame, with check sequence.
 const SHORTEST: usize = 64;
 const LONGEST: usize = 1518;
 const VLAN_TAG: usize = 4;
 
-/// The filters as they are set during one poll.
+/// The filter settings during one poll.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     fctrl: u32,
@@ -24,9 +24,9 @@ pub(crate) struct Settings {
     vlnctrl: u32,
     /// Longest frame, with check sequence and without a tag.
     longest: usize,
-    /// Whether the table of unicast addresses is in use: with pools.
+    /// Whether the table of unicast addresses is in use, which takes pools.
     unicast_table: bool,
-    /// What marks outer tags, where frames have them.
+    /// The EtherType of outer tags, where frames have them.
     outer: Option<u16>,
 }
 
@@ -47,14 +47,14 @@ impl Settings {
         }
     }
 
-    /// Whether a destination address's hash is in the table whose words `table` gives.
+    /// Whether the hash of a destination address is set in a table; `table` gives the offsets of its words.
     pub(crate) fn in_table(&self, regs: &Storage, table: fn(u32) -> u32, destination: &[u8]) -> bool {
         let offset = if Behaviour::MulticastOffset.on() { MCSTCTRL::MO.read(self.mcstctrl) } else { 0 };
         let hash = multicast_hash(offset, destination);
         regs.load(table(hash >> 5)) >> (hash & 31) & 1 == 1
     }
 
-    /// Whether a multicast address is in the multicast table, and that is in use.
+    /// Whether the multicast table is in use and has this address.
     pub(crate) fn multicast_table(&self, regs: &Storage, destination: &[u8]) -> bool {
         let used = MCSTCTRL::MFE.is_set(self.mcstctrl) || !Behaviour::MulticastTableEnable.on();
         used && Behaviour::MulticastTable.on() && self.in_table(regs, mta, destination)
@@ -65,7 +65,7 @@ impl Settings {
         VLNCTRL::VFE.is_set(self.vlnctrl)
     }
 
-    /// The type that marks a VLAN tag (section 8.2.3.7.2).
+    /// The EtherType of a VLAN tag (section 8.2.3.7.2).
     #[inline(always)]
     pub(crate) fn tag(&self) -> u16 {
         if Behaviour::ReceiveVlanType.on() { VLNCTRL::VET.read(self.vlnctrl) as u16 } else { 0x8100 }
@@ -76,7 +76,7 @@ impl Settings {
         self.outer.is_some()
     }
 
-    /// What is understood of a frame.
+    /// Parses the headers of a frame.
     #[inline(always)]
     pub(crate) fn headers(&self, frame: &[u8]) -> Headers {
         match self.outer {
@@ -85,7 +85,7 @@ impl Settings {
         }
     }
 
-    /// What is wrong with a frame's length.
+    /// The damage that a frame's length indicates, if any.
     #[inline(always)]
     pub(crate) fn damage(&self, frame: &[u8]) -> Option<Damage> {
         let len = frame.len() + FCS as usize;
@@ -95,7 +95,7 @@ impl Settings {
         self.exceeded(frame).map(|_| Damage::Long)
     }
 
-    /// The longest frame with such tags that is taken, in bytes without check sequence, if this one is longer.
+    /// The limit that this frame exceeds, in bytes without check sequence; tags raise it.
     #[inline(always)]
     pub(crate) fn exceeded(&self, frame: &[u8]) -> Option<usize> {
         let len = frame.len() + FCS as usize;
@@ -112,10 +112,10 @@ impl Settings {
     }
 }
 
-/// The exact addresses that are valid.
+/// The valid exact addresses.
 pub(crate) struct Addresses {
     valid: Vec<[u8; 6]>,
-    /// Which entries they are.
+    /// Their indices in the table.
     entries: Vec<u32>,
     stale: bool,
 }
@@ -125,7 +125,7 @@ impl Addresses {
         Self { valid: Vec::new(), entries: Vec::new(), stale: true }
     }
 
-    /// Says that RAL or RAH changed.
+    /// Marks the table as stale, since RAL or RAH changed.
     pub(crate) fn changed(&mut self) {
         self.stale = true;
     }
@@ -144,20 +144,20 @@ impl Addresses {
         self.stale = false;
     }
 
-    /// Looks at the table again if it changed.
+    /// Reloads the table if it changed.
     pub(crate) fn refresh(&mut self, regs: &Storage) {
         if self.stale {
             self.prepare(regs);
         }
     }
 
-    /// The entries that have this address, as the table was when it was last looked at.
+    /// The entries with this address, as of the last reload.
     pub(crate) fn entries(&self, address: &[u8]) -> impl Iterator<Item = u32> {
         let pairs = self.valid.iter().zip(&self.entries);
         pairs.filter(move |(valid, _)| *valid == address).map(|(_, n)| *n)
     }
 
-    /// Whether a frame of good length passes the address and VLAN filters.
+    /// Whether a frame of valid length passes the address and VLAN filters.
     #[inline]
     pub(crate) fn pass(
         &mut self,
@@ -174,7 +174,7 @@ impl Addresses {
     #[inline]
     fn address_passes(&self, regs: &Storage, settings: &Settings, destination: &[u8]) -> bool {
         let multicast = destination[0] & 1 != 0;
-        // Broadcast passes by BAM, or as any multicast address does (section 8.2.3.7.1).
+        // Broadcast passes by BAM, or like any multicast address (section 8.2.3.7.1).
         if destination == [0xff; 6] && FCTRL::BAM.is_set(settings.fctrl) && Behaviour::BroadcastAccept.on() {
             return true;
         }

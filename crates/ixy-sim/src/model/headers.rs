@@ -1,4 +1,4 @@
-//! What the device understands of a frame: VLAN tag, IP and transport headers, and their checksums.
+//! The headers that the device parses: VLAN tag, IP and transport headers, and their checksums.
 
 use super::behaviour::Behaviour;
 
@@ -30,14 +30,14 @@ pub(crate) enum Transport {
     Sctp,
 }
 
-/// A frame's headers, as far as they are understood.
+/// The headers of a frame that the device recognises.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Headers {
-    /// Tag control information of the tag, or of the inner one of two.
+    /// Tag control information of the only tag, or of the inner one of two.
     pub(crate) vlan: Option<u16>,
     /// There is an outer tag.
     pub(crate) outer: bool,
-    /// Protocol and offset of its header, which is whole.
+    /// Protocol and offset of its header, which is complete.
     pub(crate) network: Option<(Network, usize)>,
     /// IPv4 with options, IPv6 with extension headers.
     pub(crate) options: bool,
@@ -45,7 +45,7 @@ pub(crate) struct Headers {
     pub(crate) fragment: bool,
     /// Protocol and offset of its header; at least its ports are there.
     pub(crate) transport: Option<(Transport, usize)>,
-    /// Where the packet ends: padding may follow.
+    /// Offset of the end of the packet: padding may follow.
     end: usize,
 }
 
@@ -55,7 +55,7 @@ fn word(frame: &[u8], at: usize) -> Option<u16> {
 }
 
 impl Headers {
-    /// Reads the headers of `frame` where frames have an outer tag, which `outer` marks; without it nothing is understood.
+    /// Parses `frame` where frames have an outer tag of EtherType `outer`; without that tag nothing is recognised.
     #[cold]
     pub(crate) fn behind_outer(frame: &[u8], outer: u16, tag: u16) -> Self {
         let mut headers = Self::default();
@@ -77,7 +77,7 @@ impl Headers {
         headers
     }
 
-    /// Reads the headers of `frame`; `tag` is the type that marks a VLAN tag.
+    /// Parses the headers of `frame`; `tag` is the EtherType of a VLAN tag.
     #[inline]
     pub(crate) fn of(frame: &[u8], tag: u16) -> Self {
         let mut headers = Self::default();
@@ -128,8 +128,8 @@ impl Headers {
         }
     }
 
-    /// Goes along extension headers, up to one behind which no transport header can be used: that of a fragment, and that of
-    /// a route on which the packet is not yet at its end (its checksum is over another address).
+    /// Skips extension headers, up to one after which the transport header cannot be used: a fragment header, or a
+    /// routing header of a packet that has not reached its last address (the checksum covers another address).
     #[cold]
     fn extensions(&mut self, frame: &[u8], mut next: u8, mut at: usize) {
         self.options = true;
@@ -166,7 +166,7 @@ impl Headers {
         }
     }
 
-    /// The same headers where the tag was taken out of the frame.
+    /// The same headers after the tag was stripped.
     #[cold]
     pub(crate) fn without_tag(&self) -> Self {
         let earlier = |at: usize| at.saturating_sub(4);
@@ -271,7 +271,7 @@ impl Headers {
         Some(found == sctp_checksum(&packet))
     }
 
-    /// The bytes that RSS hashes: addresses, and ports when `ports`; their number is 8, 12, 32 or 36.
+    /// Collects the bytes that RSS hashes: addresses, and ports if `ports` is set; 8, 12, 32 or 36 of them.
     #[inline]
     pub(crate) fn hashed(&self, frame: &[u8], ports: bool, into: &mut [u8; 36]) -> Option<usize> {
         let (network, ip) = self.network?;
@@ -290,7 +290,7 @@ impl Headers {
     }
 }
 
-/// Sum of 16-bit words in memory order, not yet folded; an odd last byte counts as if a zero followed.
+/// Sum of 16-bit words in memory order, not yet folded; an odd last byte counts as if followed by zero.
 #[inline]
 pub(crate) fn sum(bytes: &[u8]) -> u64 {
     let (chunks, last) = bytes.as_chunks::<8>();
@@ -319,7 +319,7 @@ pub(crate) fn checksum(bytes: &[u8]) -> [u8; 2] {
     (!fold(sum(bytes))).to_ne_bytes()
 }
 
-/// Remainders of all bytes, for a CRC of 32 bits with the reflected polynomial `polynomial`.
+/// The CRC remainder of each byte, for a reflected 32-bit polynomial.
 const fn remainders(polynomial: u32) -> [u32; 256] {
     let mut table = [0_u32; 256];
     let mut n = 0;

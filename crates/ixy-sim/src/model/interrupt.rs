@@ -8,19 +8,19 @@ use super::Hardware;
 use super::behaviour::Behaviour;
 use super::names::*;
 
-/// Where interrupts go: one call an interrupt, with the number of its vector (0 without MSI-X).
+/// The receiver of interrupts: one call an interrupt, with the vector's number (0 without MSI-X).
 ///
-/// It is called from [`poll`](super::Nic82599::poll) and from register accesses, on the thread that makes them.
+/// The call comes from [`poll`](super::Nic82599::poll) or from a register access, on the same thread.
 pub trait Irq: Send + Sync {
     /// The device raises `vector`.
     fn raise(&self, vector: u32);
 
-    /// Without MSI-X: there are causes that are let through, or there are none any more, as the level of an interrupt pin.
-    /// Each change is told in its order, with the device locked: registers cannot be accessed from here.
+    /// Without MSI-X: the level of the interrupt pin, which is asserted while unmasked causes are pending. Changes
+    /// arrive in order and with the device locked: registers cannot be accessed from here.
     fn line(&self, _asserted: bool) {}
 }
 
-/// Interrupts that nobody wants.
+/// Discards all interrupts.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NoIrq;
 
@@ -30,33 +30,32 @@ impl Irq for NoIrq {
 
 /// Queue causes in the low half of EICR, EICS, EIMS and EIMC.
 const QUEUES: u32 = mask(EICR::RTXQ);
-/// Causes of queues, and vectors.
+/// Number of queue causes, and of vectors.
 const VECTORS: usize = 64;
-/// What EITR counts in at 1 and 10 Gbit/s (section 8.2.3.5.12).
+/// The unit of EITR at 1 and 10 Gbit/s (section 8.2.3.5.12).
 pub(crate) const UNIT: Duration = Duration::from_nanos(2048);
 /// EITR shows the upper 7 of the counter's 9 bits.
 const COUNTER_SHIFT: u32 = 2;
 
-/// The causes that are pending and those that may interrupt. Queue causes are 64 bits; the lowest 16 of them are also
-/// in EICR and EIMS.
+/// The pending causes and those that may interrupt. Queue causes are 64 bits; EICR and EIMS show the lowest 16.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
     pending: u64,
     other_pending: u32,
     enabled: u64,
     other_enabled: u32,
-    /// With MSI-X: causes whose message waits until the throttle of its vector lets it go.
+    /// With MSI-X: causes whose message waits for the throttle of its vector.
     held: u64,
     other_held: u32,
-    /// Without MSI-X: the one interrupt waits for that.
+    /// Without MSI-X: the single interrupt waits for its throttle.
     line_held: bool,
-    /// Without MSI-X: there were causes all the time since the last interrupt, for which there is no other one.
+    /// Without MSI-X: causes have been pending since the last interrupt, so no further one is raised.
     asserted: bool,
-    /// What was told of that last.
+    /// The pin level that was reported last.
     shown: bool,
-    /// Until when each vector does not interrupt, in the time of the device's clock.
+    /// The end of each vector's quiet time, by the device's clock.
     quiet: [Duration; VECTORS],
-    /// Vectors to raise once the engine is no longer locked.
+    /// Vectors to raise once the engine is unlocked.
     pub(crate) raised: u64,
 }
 
@@ -87,13 +86,13 @@ fn bits(mut set: u64) -> impl Iterator<Item = u32> {
     })
 }
 
-/// How long vector `n` is silent after an interrupt: no time when it is not throttled.
+/// The quiet time of vector `n` after an interrupt: zero when it is not throttled.
 fn interval(hw: &Hardware, n: u32) -> Duration {
     UNIT * EITR::ITR_INTERVAL.read(hw.regs.load(eitr(n)))
 }
 
 impl Interrupts {
-    /// Frames were received or sent on queues: raises what IVAR says for them.
+    /// Frames were received or sent on queues: raises the causes that IVAR maps them to.
     pub(crate) fn queues(&mut self, hw: &Hardware, rx: u128, tx: u128) {
         let mut causes = 0;
         let msix = GPIE::MULTIPLE_MSIX.is_set(hw.regs.load(GPIE));
@@ -115,8 +114,8 @@ impl Interrupts {
         }
     }
 
-    /// Frames that are to interrupt at once were received on queues: their vectors' throttles let the next message go, unless
-    /// that is to be moderated as well (EITR.LLI_MOD, section 7.3.2.1.1).
+    /// Urgent frames were received on queues: the throttles of their vectors pass the next message, unless it is
+    /// moderated as well (EITR.LLI_MOD, section 7.3.2.1.1).
     #[cold]
     pub(crate) fn hurry(&mut self, hw: &Hardware, queues: u128) {
         let msix = GPIE::MULTIPLE_MSIX.is_set(hw.regs.load(GPIE));
@@ -129,7 +128,7 @@ impl Interrupts {
         }
     }
 
-    /// Sets causes, and interrupts for those that are new and enabled.
+    /// Sets causes, and interrupts for those that are new and unmasked.
     pub(crate) fn raise(&mut self, hw: &Hardware, queues: u64, other: u32) {
         let before = if Behaviour::PendingCausesAreQuiet.on() { self.pending } else { 0 };
         let other_before = if Behaviour::PendingOthersAreQuiet.on() { self.other_pending } else { 0 };
@@ -144,7 +143,7 @@ impl Interrupts {
         self.store(hw);
     }
 
-    /// Interrupts for causes that are pending and enabled, unless their vectors are throttled.
+    /// Interrupts for pending, unmasked causes, unless their vectors are throttled.
     fn fire(&mut self, hw: &Hardware, queues: u64, other: u32) {
         let gpie = hw.regs.load(GPIE);
         if !GPIE::MULTIPLE_MSIX.is_set(gpie) || !Behaviour::MsixVectors.on() {
@@ -175,7 +174,8 @@ impl Interrupts {
             }
         }
         self.held |= queues & !sent;
-        // Auto clear: the message itself clears the cause (section 7.3.1.4). Causes beyond EICR's 16 always do.
+        // Auto clear: the message itself clears the cause (section 7.3.1.4). Causes beyond EICR's 16 are always
+        // cleared.
         let eiac = hw.regs.load(EIAC);
         let low = if Behaviour::AutoClear.on() { u64::from(eiac & QUEUES) } else { 0 };
         let clear = low | if Behaviour::AutoClearUpper.on() { !u64::from(QUEUES) } else { 0 };
@@ -192,12 +192,12 @@ impl Interrupts {
         }
     }
 
-    /// Sends the message of `vector`; `false` when its throttle does not let it (section 7.3.2.1).
+    /// Sends the message of `vector`; `false` when its throttle holds it back (section 7.3.2.1).
     fn message(&mut self, hw: &Hardware, vector: u32) -> bool {
         let interval = interval(hw, vector);
         let own = if Behaviour::ThrottleOfEach.on() { vector } else { 0 };
         let quiet = &mut self.quiet[own as usize % VECTORS];
-        // Who is not throttled needs no clock.
+        // A vector without a throttle needs no clock.
         if Behaviour::Throttle.on() && self.raised >> vector & 1 == 0 && !interval.is_zero() {
             let now = hw.now();
             if now < *quiet {
@@ -209,8 +209,8 @@ impl Interrupts {
         true
     }
 
-    /// Without MSI-X there is one interrupt, which comes with the first of the causes that are let through, and comes again
-    /// only after there was none of them. The first throttle is its.
+    /// Without MSI-X there is one interrupt: it comes with the first unmasked cause, and again only after all
+    /// causes were gone. The first throttle applies to it.
     fn assert_line(&mut self, hw: &Hardware) {
         let causes = self.pending & self.enabled & u64::from(QUEUES) != 0
             || self.other_pending & self.other_enabled != 0;
@@ -222,7 +222,7 @@ impl Interrupts {
         self.asserted = causes && !self.line_held;
     }
 
-    /// The level of the pin, if it changed since it was asked for.
+    /// The level of the pin, if it changed since the last call.
     pub(crate) fn line(&mut self) -> Option<bool> {
         let changed = self.asserted != self.shown;
         self.shown = self.asserted;
@@ -230,7 +230,7 @@ impl Interrupts {
         changed.then_some(self.asserted)
     }
 
-    /// Time has passed: interrupts for what waited for that.
+    /// Time has passed: raises the interrupts whose throttle has expired.
     pub(crate) fn tick(&mut self, hw: &Hardware) {
         if self.held == 0 && self.other_held == 0 && !self.line_held || !Behaviour::ThrottleLetsGo.on() {
             return;
@@ -244,7 +244,7 @@ impl Interrupts {
         self.store(hw);
     }
 
-    /// When something that a throttle holds back is due, in the time of the device's clock.
+    /// The time at which an interrupt that a throttle holds back is due, by the device's clock.
     pub(crate) fn due(&self, hw: &Hardware) -> Option<Duration> {
         let misc = hw.regs.load(IVAR_MISC);
         let other = self.other_held != 0;
@@ -253,7 +253,7 @@ impl Interrupts {
         vectors.map(|vector| self.quiet[vector as usize % VECTORS]).min()
     }
 
-    /// EITR of `vector` as it reads: with what is left of its interval.
+    /// The value of EITR of `vector` on a read: with the rest of its interval.
     fn throttle(&self, hw: &Hardware, vector: u32) -> u32 {
         let value = hw.regs.load(eitr(vector));
         let left =
@@ -265,7 +265,7 @@ impl Interrupts {
         EITR::ITR_COUNTER.val(units >> COUNTER_SHIFT).modify(value)
     }
 
-    /// Software writes EITR of `vector`: the interval, and the counter unless it says to leave that.
+    /// Software writes EITR of `vector`: the interval, and also the counter unless CNT_WDIS is set.
     fn set_throttle(&mut self, hw: &Hardware, vector: u32, value: u32) {
         hw.regs.store(eitr(vector), value & !mask(EITR::CNT_WDIS) & !mask(EITR::ITR_COUNTER));
         if let Some(quiet) = self.quiet.get_mut(vector as usize)
@@ -277,7 +277,7 @@ impl Interrupts {
         self.tick(hw);
     }
 
-    /// Software unmasked causes: those that are pending interrupt now.
+    /// Software unmasked causes: the pending ones interrupt now.
     fn enable(&mut self, hw: &Hardware, queues: u64, other: u32) {
         let (new, new_other) = (queues & !self.enabled, other & !self.other_enabled);
         self.enabled |= queues;
@@ -287,12 +287,12 @@ impl Interrupts {
         }
     }
 
-    /// What is read from `offset`, one of the interrupt registers.
+    /// The value on a read of `offset`, one of the interrupt registers.
     pub(crate) fn read(&mut self, hw: &Hardware, offset: u32) -> u32 {
         let causes = (self.pending as u32 & QUEUES) | self.other_pending;
         match offset {
             EICR => {
-                // GPIE.OCD: reading clears only the causes that are none of a queue.
+                // GPIE.OCD: reading clears only the causes that do not belong to a queue.
                 let gpie = hw.regs.load(GPIE);
                 let keeps = GPIE::OCD.is_set(gpie) && Behaviour::EicrOtherCauseDisable.on();
                 if !keeps && Behaviour::EicrClearsOnRead.on() {
@@ -318,7 +318,7 @@ impl Interrupts {
         }
     }
 
-    /// What EIMS shows.
+    /// The value of EIMS.
     fn enabled_low(&self) -> u32 {
         let queues = if Behaviour::MasksShareLowCauses.on() { self.enabled as u32 & QUEUES } else { 0 };
         queues | self.other_enabled
@@ -368,18 +368,18 @@ impl Interrupts {
                 }
             }
         }
-        // Without MSI-X it may be that no cause is left.
+        // Without MSI-X there may be no cause left.
         self.fire(hw, 0, 0);
         self.store(hw);
     }
 
-    /// Shows the causes in the stored register, for whoever looks at storage.
+    /// Copies the causes to the stored register, for readers of the storage.
     fn store(&self, hw: &Hardware) {
         hw.regs.store(EICR, (self.pending as u32 & QUEUES) | self.other_pending);
         hw.regs.store(EIMS, self.enabled_low());
     }
 
-    /// Forgets everything, as a reset does.
+    /// Clears everything, as a reset does.
     pub(crate) fn reset(&mut self) {
         *self = Self { raised: self.raised, shown: self.shown, ..Self::default() };
     }

@@ -13,13 +13,13 @@ use super::names::{self, mask};
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     up: bool,
-    /// Since when nothing has been missing but time.
+    /// The moment since which only time is missing for the link to come up.
     ready: Option<Instant>,
 }
 
-/// How LINKS shows the speed of a link of 10 Gbit/s.
+/// The speed bits in LINKS for a link of 10 Gbit/s.
 const SPEED: u32 = mask(LINKS::LINK_SPEED);
-/// What else it shows of such a serial link that is up.
+/// The other bits in LINKS for such a serial link that is up.
 const UP: u32 = mask(LINKS::LINK_UP)
     | mask(LINKS::LINK_STATUS)
     | mask(LINKS::TENG_SERIAL_EN)
@@ -32,7 +32,7 @@ impl Link {
         self.up
     }
 
-    /// Whether software or a fault keeps the link down, whatever is at the other end.
+    /// Whether software or a fault holds the link down, whatever the other end does.
     pub(crate) fn is_held(hw: &Hardware) -> bool {
         // The cage's transmit disable is wired to SDP3, as an output.
         let esdp = hw.regs.load(names::ESDP);
@@ -40,7 +40,7 @@ impl Link {
         hw.faults.is(Fault::LinkDown) || dark && Behaviour::SfpLaser.on()
     }
 
-    /// Looks at the link again; says whether it changed.
+    /// Checks the link again; returns whether it changed.
     pub(crate) fn update(&mut self, hw: &Hardware, light: bool) -> bool {
         let light = light || !Behaviour::LinkLight.on();
         let forced = AUTOC::FLU.is_set(hw.regs.load(names::AUTOC)) && Behaviour::LinkForced.on();
@@ -61,7 +61,7 @@ impl Link {
         changed
     }
 
-    /// How long it takes until it is up, if nothing is missing but time.
+    /// The time until the link is up, if only time is missing.
     pub(crate) fn comes_up_in(&self, hw: &Hardware) -> Duration {
         let ready = self.ready.filter(|_| !self.up);
         ready.map_or(Duration::MAX, |since| hw.link_delay().saturating_sub(since.elapsed()))
@@ -75,7 +75,7 @@ impl Link {
         hw.regs.assign(names::STATUS, mask(STATUS::LINK_UP), self.up && Behaviour::LinkStatus.on());
     }
 
-    /// The link goes down and has to come up again: reset, or a restart of auto-negotiation.
+    /// Takes the link down, to come up again: on a reset, or a restart of auto-negotiation.
     pub(crate) fn restart(&mut self, hw: &Hardware) -> bool {
         let was_up = std::mem::replace(&mut self.up, false);
         self.ready = None;

@@ -1,6 +1,7 @@
 //! Mailboxes between the physical function and virtual functions (sections 7.10.2.9 and 8.2.3.27).
 //!
-//! Each is a buffer of 64 bytes, which is storage that both sides reach, an owner, and bits with which they ring.
+//! Each mailbox is a buffer of 64 bytes that both sides reach, an owner, and bits with which each side interrupts
+//! the other.
 
 use ixy_regs::ixgbe::fields::EICR;
 use ixy_regs::ixgbe::rest_fields::PFMAILBOX;
@@ -13,17 +14,17 @@ use super::names::{self, mask};
 
 /// Words of a mailbox's buffer.
 pub(crate) const MESSAGE_WORDS: u32 = 16;
-/// Functions that share an element of PFMBICR: their messages in the lower half, their acknowledgements in the upper.
+/// Functions that share an element of PFMBICR: messages in the lower half, acknowledgements in the upper.
 const SHARE: u32 = 16;
 
-/// What a virtual function's side of a mailbox keeps, beside the owner, which is in PFMAILBOX.
+/// A virtual function's side of a mailbox; the owner is in PFMAILBOX.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     /// PFSTS, PFACK, RSTI and RSTD.
     state: u32,
 }
 
-/// Bits that reading clears.
+/// Bits that a read clears.
 const RUNG: u32 = mask(VFMAILBOX::PFSTS) | mask(VFMAILBOX::PFACK) | mask(VFMAILBOX::RSTD);
 
 impl Default for Mailbox {
@@ -46,7 +47,7 @@ impl Mailbox {
         }
     }
 
-    /// VFMAILBOX of function `n` as it reads.
+    /// The value of VFMAILBOX of function `n` on a read.
     pub(crate) fn read(&mut self, hw: &Hardware, n: u32) -> u32 {
         let owner = hw.regs.load(names::pfmailbox(n));
         let value =
@@ -60,7 +61,7 @@ impl Mailbox {
 }
 
 impl Engine {
-    /// One side takes the buffer or gives it back; it gets it only while the other does not have it.
+    /// One side takes or releases the buffer; it cannot take it while the other side owns it.
     fn own(hw: &Hardware, n: u32, wants: bool, own: u32, other: u32) {
         let register = names::pfmailbox(n);
         let taken = hw.regs.load(register) & other != 0 && Behaviour::MailboxOwner.on();
@@ -99,7 +100,7 @@ impl Engine {
         }
     }
 
-    /// The buffer is no longer the virtual function's, and what it had rung for is forgotten.
+    /// Takes the buffer from the virtual function and clears its requests.
     pub(crate) fn release_vf_mailbox(&mut self, hw: &Hardware, n: u32) {
         hw.regs.assign(names::pfmailbox(n), mask(PFMAILBOX::VFU), false);
         let bit = 1 << (n % SHARE);
@@ -115,7 +116,7 @@ impl Engine {
         }
     }
 
-    /// The physical function writes one of its mailbox registers; `false` when `offset` is none.
+    /// The physical function writes one of its mailbox registers; `false` when `offset` is another register.
     pub(crate) fn write_mailbox(&mut self, hw: &Hardware, offset: u32, value: u32) -> bool {
         let within = |first: u32, last: u32| {
             (first..=last)

@@ -1,12 +1,12 @@
-//! The SFP+ modules that can be in the cage, and what each says about itself: [`SfpModule`].
+//! The SFP+ modules that the cage can hold, and the identification data of each: [`SfpModule`].
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::behaviour::Behaviour;
 
-/// A kind of module in the SFP+ cage. The light that it passes is the same for all of them: the kind decides
-/// what software reads from the module, and therefore which set-up of the EEPROM it chooses.
+/// A kind of module in the SFP+ cage. All of them pass light alike: the kind decides the identification that
+/// software reads, and therefore the set-up that it chooses from the EEPROM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SfpModule {
@@ -25,11 +25,11 @@ pub enum SfpModule {
     PassiveCopper,
     /// A copper cable with electronics (active DAC).
     ActiveCopper,
-    /// 1000BASE-SX only. The card has no mode for it: it is there to be refused.
+    /// 1000BASE-SX only. The card has no mode for it, so drivers must refuse it.
     OneGigabit,
 }
 
-/// What tells one kind from another in the identification memory (SFF-8472).
+/// The identification bytes that distinguish the kinds (SFF-8472).
 struct Codes {
     name: &'static str,
     connector: u8,
@@ -59,7 +59,7 @@ impl SfpModule {
         Self::OneGigabit,
     ];
 
-    /// Its name in an address: `sr`, `lr`, `lrm`, `er`, `dual`, `dac`, `active-dac` or `1g`.
+    /// Its name in a device address: `sr`, `lr`, `lrm`, `er`, `dual`, `dac`, `active-dac` or `1g`.
     pub fn name(self) -> &'static str {
         self.codes().name
     }
@@ -97,7 +97,7 @@ impl SfpModule {
         }
     }
 
-    /// Its identification memory. The vendor is one that drivers accept without question.
+    /// Its identification memory. The vendor is one that drivers accept.
     pub(super) fn identification(self) -> [u8; 256] {
         let codes = self.codes();
         let mut bytes = [0; 256];
@@ -139,13 +139,13 @@ impl fmt::Display for SfpModule {
     }
 }
 
-/// The text names no kind of module.
+/// The error for text that names no kind of module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Self::KINDS)]
 pub struct UnknownModule;
 
 impl UnknownModule {
-    /// What there is, for a message.
+    /// The list of kinds, for an error message.
     pub const KINDS: &str = "it is sr, lr, lrm, er, dual, dac, active-dac or 1g";
 }
 

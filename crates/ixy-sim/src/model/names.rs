@@ -1,13 +1,13 @@
-//! Offsets of the registers that the model gives a meaning, taken from ixy-regs by the datasheet's names.
+//! Offsets of the registers that the model implements, looked up in ixy-regs by the datasheet's names.
 
-// Everything that could panic here is evaluated at compile time: a name that ixy-regs does not have does not build.
+// Every panic here happens at compile time: a name that ixy-regs lacks does not build.
 #![allow(clippy::panic)]
 
 use ixy_regs::ixgbe;
 use tock_registers::RegisterLongName;
 use tock_registers::fields::Field;
 
-/// The bits of a field, where they are in the register.
+/// The bits of a field at their place in the register.
 pub(crate) const fn mask<R: RegisterLongName>(field: Field<u32, R>) -> u32 {
     field.mask << field.shift
 }
@@ -20,7 +20,7 @@ const fn offset(name: &str) -> u32 {
     }
 }
 
-/// The distance of an array's elements.
+/// The stride of a register array.
 const fn stride(name: &str) -> u32 {
     match ixgbe::find(name) {
         Some(register) => register.spans[0].stride,

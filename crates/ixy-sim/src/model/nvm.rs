@@ -1,4 +1,4 @@
-//! The EEPROM's content: an image that is plausible for a card with one SFP+ cage (sections 6.1 to 6.4), and EERD, through
+//! The EEPROM's content: a plausible image for a card with one SFP+ cage (sections 6.1 to 6.4), and EERD, through
 //! which software reads it word by word.
 
 use ixy_regs::ixgbe::fields::EERD;
@@ -7,16 +7,16 @@ use super::behaviour::Behaviour;
 
 /// Words of the EEPROM: 8 KiB.
 const WORDS: usize = 4096;
-/// EEC.SIZE counts from 2^6 words (section 8.2.3.2.1).
+/// EEC.SIZE counts in powers of two from 2^6 words on (section 8.2.3.2.1).
 pub(crate) const SIZE_FIELD: u32 = WORDS.trailing_zeros() - 6;
-/// What all words up to and including the checksum, and those of the sections they point to, sum to (section 6.2.2).
+/// The sum of all words up to and including the checksum, and of the sections that they point to (section 6.2.2).
 const CHECKSUM: u16 = 0xBABA;
 const CHECKSUM_WORD: usize = 0x3f;
 /// Words 0x03 to 0x0E point to sections that the checksum covers; 0x0F points to the firmware's.
 const POINTERS: std::ops::Range<usize> = 0x03..0x0f;
 const FIRMWARE: usize = 0x0f;
 
-// Where the sections of this image are.
+// Offsets of the sections in this image.
 const LAN_CORE: usize = 0x100;
 const MAC_SECTION: usize = 0x110;
 const FIRMWARE_SECTION: usize = 0x140;
@@ -34,8 +34,8 @@ const SFP_SET_UPS: [(u16, usize, [u16; 3]); 7] = [
     (5, 0x1e0, [0x0101, 0x0202, 0x0303]),
     (6, 0x1f0, [0x1101, 0x1202, 0x1303]),
 ];
-/// Vital product data: the pointer to it, where it is, and what it says. Tags and keywords are those of the
-/// PCI specification.
+/// Vital product data: the pointer to it, its offset, and its content. Tags and keywords are those of the PCI
+/// specification.
 const PRODUCT_POINTER: usize = 0x2f;
 const PRODUCT_DATA: usize = 0x200;
 const PRODUCT_NAME: &[u8] = b"ixy software 82599 10 Gigabit Ethernet";
@@ -47,7 +47,7 @@ pub(crate) struct Nvm {
 }
 
 impl Nvm {
-    /// Its size.
+    /// The EEPROM's size in bytes.
     pub(crate) const BYTES: usize = WORDS * 2;
 
     /// An image for a card with the Ethernet address `mac`.
@@ -92,8 +92,8 @@ impl Nvm {
             FIRMWARE_PATCH,
             &[0x0008, 0, 0, 0, 0, 0, 0, if Behaviour::EepromFirmware.on() { 6 } else { 0 }, 0],
         );
-        // SFP+ modules: pairs of an id and a pointer, after a word of header and up to the end mark. Each
-        // set-up is a word of header, values for CORECTL and the end mark.
+        // SFP+ modules: a header word, pairs of an id and a pointer, and the end mark. Each set-up is a header
+        // word, values for CORECTL and the end mark.
         if Behaviour::EepromSfpTable.on() {
             put(SFP_TABLE, &[0x00a0]);
             for (n, (id, at, [a, b, c])) in SFP_SET_UPS.into_iter().enumerate() {
@@ -119,12 +119,12 @@ impl Nvm {
         nvm
     }
 
-    /// The word at `at`; past the end all ones, as erased.
+    /// The word at `at`; all ones past the end, as in erased memory.
     pub(crate) fn word(&self, at: usize) -> u16 {
         self.words.get(at).copied().unwrap_or(if Behaviour::EerdErased.on() { 0xffff } else { 0 })
     }
 
-    /// The byte at `at`, the low one of a word first. The part has no more address bits than it needs.
+    /// The byte at `at`, the low one of a word first. Address bits beyond the size are ignored.
     pub(crate) fn byte(&self, at: usize) -> u8 {
         self.word(at / 2 % WORDS).to_le_bytes()[at % 2]
     }
@@ -172,7 +172,8 @@ impl Nvm {
         sum
     }
 
-    /// EERD after software wrote `command` to it: with START the word that it names, and DONE (section 8.2.3.2.2).
+    /// EERD after software wrote `command` to it: with START, the word that it names, and DONE (section
+    /// 8.2.3.2.2).
     pub(crate) fn read_register(&self, command: u32, spoil_checksum: bool) -> u32 {
         if !EERD::START.is_set(command) && Behaviour::EerdStart.on() {
             return command & !super::names::mask(EERD::DONE);
@@ -188,8 +189,8 @@ impl Nvm {
     }
 }
 
-/// The vital product data: the product's name, then a read-only part with the part number and what makes the
-/// sum of all bytes up to there zero, then the end tag.
+/// The vital product data: the product's name, a read-only part with the part number and the byte that makes the
+/// sum up to there zero, and the end tag.
 fn product_data() -> Vec<u8> {
     let item = |tag: &[u8], contents: &[u8]| [tag, &(contents.len() as u16).to_le_bytes(), contents].concat();
     let keyword = |name: &[u8], value: &[u8]| [name, &[value.len() as u8], value].concat();

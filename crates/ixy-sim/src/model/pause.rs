@@ -1,5 +1,5 @@
-//! Flow control with pause frames of IEEE 802.3 (section 3.7.7.1): those that arrive stop the transmitter for a while, and
-//! the device sends some when its packet buffer fills.
+//! Flow control with IEEE 802.3 pause frames (section 3.7.7.1): received ones stop the transmitter for a while,
+//! and the device sends some when its packet buffer fills.
 
 use std::time::Duration;
 
@@ -24,27 +24,27 @@ fn slots(n: u32) -> Duration {
     Duration::from_nanos(u64::from(n) * SLOT / 1000)
 }
 
-/// What both directions remember.
+/// Pause state of both directions.
 #[derive(Debug, Default)]
 pub(crate) struct Pause {
-    /// The other end wants nothing before that.
+    /// The end of the pause that the other end asked for.
     until: Duration,
-    /// This end said that it wants nothing; when it says so again, if ever.
+    /// Set while this end has asked for a pause, with the time to ask again, if any.
     asked: Option<Option<Duration>>,
 }
 
-/// What a MAC control frame is to the device.
+/// The device's treatment of a MAC control frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Control {
-    /// A pause of as many slots; whether the host gets it, too.
+    /// A pause of `slots` slots; `host`: whether the host gets the frame, too.
     Pause { slots: u16, host: bool },
-    /// One that only the host may know.
+    /// A frame for the host only.
     Host,
-    /// One that nobody wants.
+    /// A frame to be dropped.
     Dropped,
 }
 
-/// What `frame` is to the MAC; `None`: a frame as any other.
+/// The treatment of `frame`; `None` for any other frame.
 #[cold]
 fn control(hw: &Hardware, frame: &[u8]) -> Option<Control> {
     let low = hw.regs.load(names::ral(0)).to_le_bytes();
@@ -67,19 +67,19 @@ fn control(hw: &Hardware, frame: &[u8]) -> Option<Control> {
     Some(Control::Pause { slots, host: !MFLCN::DPF.is_set(settings) || !Behaviour::PauseDropped.on() })
 }
 
-/// What `frame`, which arrived whole and is none of IP, is to the MAC.
+/// The MAC's treatment of `frame`, which arrived complete and is not IP.
 #[inline]
 pub(crate) fn control_of(hw: &Hardware, frame: &[u8]) -> Option<Control> {
     if frame.get(12..14) == Some(&MAC_CONTROL[..]) { control(hw, frame) } else { None }
 }
 
 impl Pause {
-    /// Forgets everything, as a reset does, or a link that goes down.
+    /// Clears everything, on a reset or when the link goes down.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Whether the other end wants nothing now.
+    /// Whether the other end has paused this one.
     #[inline]
     pub(crate) fn is_on(&mut self, hw: &Hardware) -> bool {
         if self.until > Duration::ZERO && hw.now() >= self.until {
@@ -88,7 +88,7 @@ impl Pause {
         self.until > Duration::ZERO
     }
 
-    /// When something happens by itself: the pause ends, or another one is asked for.
+    /// The time of the next event: the pause ends, or a new pause request is due.
     pub(crate) fn due(&self) -> Option<Duration> {
         let ends = (self.until > Duration::ZERO).then_some(self.until);
         ends.into_iter().chain(self.asked.flatten()).min()
@@ -105,8 +105,8 @@ impl Pause {
         }
     }
 
-    /// Asks the other end for a pause, or takes that back, as `buffered` bytes in the packet buffer want it. Returns how many
-    /// frames it sent.
+    /// Asks the other end for a pause or takes the request back, depending on the `buffered` bytes in the packet
+    /// buffer. Returns the number of frames sent.
     #[inline]
     pub(crate) fn update(
         &mut self,
@@ -147,7 +147,7 @@ impl Pause {
                 if !send(hw, time as u16, sink, counts) {
                     return 0;
                 }
-                // Asked again when less than this is left, while the buffer is not empty enough.
+                // The request is renewed when less than this is left and the buffer is still too full.
                 let least = FCRTV::FC_REFRESH_TH.read(regs.load(names::FCRTV));
                 self.asked = Some((least > 0).then(|| hw.now() + slots(time.saturating_sub(least))));
                 1
@@ -156,7 +156,7 @@ impl Pause {
     }
 }
 
-/// Sends a pause frame; `false`: no room.
+/// Sends a pause frame; `false` when there is no room.
 fn send(hw: &Hardware, time: u16, sink: &mut dyn Sink, counts: &mut Counts) -> bool {
     let low = hw.regs.load(names::ral(0)).to_le_bytes();
     let high = (hw.regs.load(names::rah(0)) as u16).to_le_bytes();
@@ -165,7 +165,7 @@ fn send(hw: &Hardware, time: u16, sink: &mut dyn Sink, counts: &mut Counts) -> b
         frame.extend_from_slice(part);
     }
     frame.resize(LENGTH, 0);
-    // No queue's: the MAC itself sends it, past all checks.
+    // The frame belongs to no queue: the MAC itself sends it, past all checks.
     let sent = sink.send(0, &frame) == Sent::Out;
     if sent {
         hw.regs.count(if time == 0 { names::LXONTXC } else { names::LXOFFTXC }, 1);

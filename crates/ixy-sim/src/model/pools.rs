@@ -1,4 +1,5 @@
-//! Pools: which of them get a frame, what they may send, and the switch between them (sections 7.10.3 and 8.2.3.27).
+//! Pools: which of them receive a frame, what they may send, and the switch between them (sections 7.10.3 and
+//! 8.2.3.27).
 
 use std::collections::VecDeque;
 
@@ -13,11 +14,11 @@ use super::storage::Storage;
 use super::transmit::{Sent, Sink};
 use super::vf::FUNCTIONS;
 
-/// How many pools there are at most.
+/// Largest number of pools.
 const POOLS: u32 = FUNCTIONS;
-/// Filters of VLANs.
+/// Number of VLAN filters.
 const VLANS: u32 = 64;
-/// Frames that the switch keeps between the transmitter and the receiver.
+/// Frames that the switch holds between transmitter and receiver.
 const INSIDE: usize = 128;
 
 /// The two halves of a set of pools.
@@ -25,13 +26,13 @@ fn pair(regs: &Storage, register: fn(u32) -> u32, n: u32) -> u64 {
     u64::from(regs.load(register(n))) | u64::from(regs.load(register(n + 1))) << 32
 }
 
-/// How pools receive, during one poll.
+/// The receive settings of pools during one poll.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pools {
     control: u32,
     /// Pools that may receive.
     enabled: u64,
-    /// Queues of one pool.
+    /// Number of queues in a pool.
     queues: u32,
     /// Whether RSS chooses among them.
     pub(crate) hash: bool,
@@ -52,17 +53,17 @@ impl Pools {
         };
         let enabled =
             if Behaviour::PoolsReceiveEnable.on() { pair(regs, names::pfvfre, 0) } else { u64::MAX };
-        // With more queues each there are fewer pools.
+        // Pools with more queues are fewer.
         let there = u64::MAX >> (POOLS - ixy_regs::ixgbe::QUEUES / queues);
         Some(Self { control, enabled: enabled & there, queues, hash: hash && Behaviour::PoolsRss.on() })
     }
 
-    /// Those of `pools` that are there and may receive.
+    /// Those of `pools` that exist and may receive.
     pub(crate) fn receiving(&self, pools: u64) -> u64 {
         pools & self.enabled
     }
 
-    /// The pools that get a frame which arrived and passed the filters of the port (section 7.10.3.3).
+    /// The pools that receive a frame from the wire that passed the port's filters (section 7.10.3.3).
     pub(crate) fn of_arriving(
         &self,
         regs: &Storage,
@@ -84,7 +85,7 @@ impl Pools {
             list = 1 << PFVTCTL::DEF_PL.read(self.control);
         }
         if !replicate {
-            // One pool at most; which of several is not defined.
+            // At most one pool; the datasheet does not define which of several.
             list &= list.wrapping_neg();
         }
         self.receiving(list)
@@ -95,7 +96,7 @@ impl Pools {
         queue / self.queues.max(1)
     }
 
-    /// The queue of a pool that gets a frame, for which RSS has chosen `entry`.
+    /// The queue in `pool` for a frame, for which RSS chose `entry`.
     pub(crate) fn queue(&self, regs: &Storage, pool: u32, entry: u32) -> u32 {
         let bits = PSRTYPE::RQPL.read(regs.load(names::psrtype(pool))).min(3);
         let among = ((1 << bits) - 1) & (self.queues - 1);
@@ -103,7 +104,7 @@ impl Pools {
     }
 }
 
-/// Pools of the address filters that match.
+/// The pools of the matching address filters.
 fn exact(regs: &Storage, addresses: &Addresses, destination: &[u8]) -> u64 {
     if !Behaviour::PoolsExact.on() {
         return 0;
@@ -152,7 +153,7 @@ fn members(regs: &Storage, vlan: u16) -> u64 {
     (0..VLANS).fold(0, |list, n| list | entry(n))
 }
 
-/// Those of `list` that are members of the frame's VLAN, or want frames without a tag, while VLANs are filtered at all.
+/// Those of `list` that are members of the frame's VLAN or accept untagged frames, if VLANs are filtered at all.
 fn in_vlan(regs: &Storage, settings: &Settings, vlan: Option<u16>, list: u64) -> u64 {
     if !settings.filters_vlans() || !Behaviour::PoolsVlan.on() {
         return list;
@@ -163,8 +164,8 @@ fn in_vlan(regs: &Storage, settings: &Settings, vlan: Option<u16>, list: u64) ->
     }
 }
 
-/// How many transmit queues a pool has; `None` while virtualization is off on transmit, or with traffic classes (MTQC,
-/// section 8.2.3.9.15).
+/// The number of transmit queues in a pool; `None` while virtualization is off for transmit, or with traffic
+/// classes (MTQC, section 8.2.3.9.15).
 fn transmit_queues(regs: &Storage) -> Option<u32> {
     let mtqc = regs.load(names::MTQC);
     if !MTQC::VT_ENA.is_set(mtqc) || MTQC::RT_ENA.is_set(mtqc) {
@@ -178,7 +179,7 @@ fn transmit_queues(regs: &Storage) -> Option<u32> {
     }
 }
 
-/// The queues whose pools may send (PFVFTE, section 8.2.3.27.8).
+/// The queues of all pools that may send (PFVFTE, section 8.2.3.27.8).
 #[inline]
 pub(crate) fn may_send(regs: &Storage) -> u128 {
     let Some(queues) = transmit_queues(regs).filter(|_| Behaviour::PoolsTransmitEnable.on()) else {
@@ -190,12 +191,12 @@ pub(crate) fn may_send(regs: &Storage) -> u128 {
     pools.fold(0, |all, pool| all | own << (pool * queues))
 }
 
-/// What the physical function decides about tags of a queue's frames (PFVMVIR, section 8.2.3.27).
+/// The physical function's rule for tags of a queue's frames (PFVMVIR, section 8.2.3.27).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PortVlan {
-    /// The descriptor says.
+    /// The descriptor decides.
     Descriptor,
-    /// This tag, whatever the descriptor says.
+    /// This tag, whatever the descriptor asks for.
     Always(u16),
     /// None is inserted.
     Never,
@@ -215,8 +216,8 @@ impl PortVlan {
     }
 }
 
-/// Software writes PFQDE: `drops` are the queues that drop frames for want of a descriptor; returns what the register
-/// reads then (section 8.2.3.27.9).
+/// Software writes PFQDE: `drops` are the queues that drop frames when they have no free descriptor. Returns the
+/// register's new value (section 8.2.3.27.9).
 pub(crate) fn queue_drop_enable(drops: &mut u128, value: u32) -> u32 {
     let bit = 1_u128 << PFQDE::QUEUE_IDX.read(value);
     if PFQDE::WE.is_set(value) && Behaviour::QueueDropEnable.on() {
@@ -230,13 +231,13 @@ pub(crate) fn queue_drop_enable(drops: &mut u128, value: u32) -> u32 {
     }
 }
 
-/// Frames that go from pool to pool inside of the device.
+/// Frames in transit from pool to pool inside the device.
 #[derive(Debug, Default)]
 pub(crate) struct Switch {
     pub(crate) frames: VecDeque<Inside>,
 }
 
-/// A frame on its way, and the pools that have not got it yet.
+/// A frame in transit, and the pools that have not received it yet.
 #[derive(Debug)]
 pub(crate) struct Inside {
     pub(crate) bytes: Vec<u8>,
@@ -249,7 +250,7 @@ impl Switch {
     }
 }
 
-/// What pools send, on its way to the wire, to other pools, or nowhere.
+/// The way out for frames of pools: to the wire, to other pools, or nowhere.
 pub(crate) struct Outgoing<'a> {
     hw: &'a Hardware,
     addresses: &'a Addresses,
@@ -277,7 +278,7 @@ impl<'a> Outgoing<'a> {
         Self { hw, addresses, settings: Settings::load(&hw.regs), queues, switch, wire }
     }
 
-    /// Whether a pool may not send such a frame (PFVFSPOOF, section 8.2.3.27.11).
+    /// Whether a pool may not send this frame (PFVFSPOOF, section 8.2.3.27.11).
     fn is_spoofed(&self, pool: u32, frame: &[u8], vlan: Option<u16>) -> bool {
         let regs = &self.hw.regs;
         let checks = regs.load(names::pfvfspoof(pool / 8)) >> (pool % 8);
@@ -294,7 +295,7 @@ impl<'a> Outgoing<'a> {
         strange || vlan.is_some_and(foreign)
     }
 
-    /// The pools that get a frame of `pool`, and whether the wire gets it, too (section 7.10.3.4).
+    /// The pools that receive a frame of `pool`, and whether it also goes to the wire (section 7.10.3.4).
     fn targets(&self, pool: u32, frame: &[u8], vlan: Option<u16>) -> (u64, bool) {
         let regs = &self.hw.regs;
         if !PFDTXGSWC::LBE.is_set(regs.load(names::PFDTXGSWC)) || !Behaviour::LocalSwitch.on() {

@@ -1,4 +1,4 @@
-//! Where frames come from and go to: [`Port`], and [`Loopback`] in its place.
+//! The source and sink of frames: [`Port`], or [`Loopback`] in its place.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use super::receive::Source;
 use super::transmit::{Sent, Sink};
 use crate::wire::Wire;
 
-/// Frames that MAC loopback keeps between the transmitter and the receiver.
+/// Frames that MAC loopback holds between transmitter and receiver.
 const LOOPBACK: usize = 128;
 
 /// The wire, as the transmitter and the receiver see it.

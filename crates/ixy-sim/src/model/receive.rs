@@ -1,7 +1,7 @@
 //! The receive path: from the wire through the filters into descriptors (sections 7.1 and 8.2.3.8).
 //!
-//! [`Receiver::poll`] takes a frame; [`passing`] says whether it is for this device and for which queue, [`delivery`] writes
-//! it to the ring of that queue, and here is what becomes of frames that find no descriptor.
+//! [`Receiver::poll`] takes a frame; [`passing`] decides whether it is for this device and for which queue;
+//! [`delivery`] writes it to that queue's ring. This module handles frames that find no free descriptor.
 
 mod coalescing;
 mod config;
@@ -35,25 +35,25 @@ use ring::Ring;
 /// Frames taken in one poll.
 const BURST: usize = 64;
 
-/// What is known of a frame that passed the filters.
+/// A frame that passed the filters.
 #[derive(Debug, Clone, Copy)]
 struct Passed {
     queue: u32,
     /// How the queue was chosen.
     choice: Choice,
     headers: Headers,
-    /// It arrived damaged, and FCTRL.SBP wants it all the same.
+    /// It arrived damaged, but FCTRL.SBP asks for it.
     damage: Option<Damage>,
-    /// It is a pause frame, of as many slots.
+    /// It is a pause frame, of this many slots.
     pause: Option<u16>,
-    /// The time of its arrival was taken.
+    /// The time of its arrival was stamped.
     stamped: bool,
-    /// Several pools get it.
+    /// It goes to several pools.
     copied: bool,
 }
 
 impl Passed {
-    /// Whether it is a good frame for the counters.
+    /// Whether the counters of good frames include it.
     #[inline(always)]
     fn counts_as_good(&self) -> bool {
         self.damage.is_none() || !Behaviour::DamagedNotGood.on()
@@ -69,28 +69,28 @@ pub(crate) struct Receiver {
     buffered: usize,
     scratch: Vec<u8>,
     pub(crate) pause: Pause,
-    /// Queues that got frames since the causes were raised last.
+    /// Queues that received frames since causes were last raised.
     pub(crate) touched: u128,
-    /// Those among them that got one which is to interrupt at once.
+    /// Those among them that received an urgent frame.
     pub(crate) urgent: u128,
-    /// A frame was lost as the packet buffer was full.
+    /// A frame was lost because the packet buffer was full.
     pub(crate) missed: bool,
-    /// Queues that drop frames for want of a descriptor, whatever DROP_EN says (PFQDE).
+    /// Queues that drop frames when they have no free descriptor, whatever DROP_EN says (PFQDE).
     pub(crate) drops: u128,
     pub(crate) coalescing: Coalescing,
     /// A large receive was completed in a poll that took no frame.
     completed: bool,
 }
 
-/// Where frames come from: the wire, or the transmitter in MAC loopback.
+/// The source of frames: the wire, or the transmitter in MAC loopback.
 pub(crate) trait Source {
     fn front(&mut self) -> Option<&[u8]>;
     fn consume(&mut self);
-    /// The front frame is dropped, as it is longer than `limit` bytes.
+    /// The front frame is dropped, since it is longer than `limit` bytes.
     fn too_long(&mut self, limit: usize) {
         let _ = limit;
     }
-    /// Whether a frame stays where it is while no descriptor is free.
+    /// Whether a frame can stay in the source while no descriptor is free.
     fn waits(&self) -> bool;
 }
 
@@ -112,7 +112,7 @@ impl Receiver {
         }
     }
 
-    /// Forgets all frames, as a reset does.
+    /// Drops all frames, as a reset does.
     pub(crate) fn reset(&mut self) {
         if Behaviour::ResetEmptiesBuffer.on() {
             self.buffer.clear();
@@ -127,24 +127,24 @@ impl Receiver {
         self.coalescing.reset();
     }
 
-    /// Asks the other end for a pause while the packet buffer is full, where software wants that; returns how many frames
-    /// that took.
+    /// Asks the other end for a pause while the packet buffer is full, if software enabled that. Returns the
+    /// number of pause frames sent.
     pub(crate) fn ask_for_pause(&mut self, hw: &Hardware, sink: &mut dyn Sink, counts: &mut Counts) -> usize {
         self.pause.update(hw, self.buffered, sink, counts)
     }
 
-    /// Whether no frame is inside the device.
+    /// Whether the device holds no frame.
     pub(crate) fn is_empty(&self) -> bool {
         self.buffer.is_empty() && self.coalescing.is_empty()
     }
 
-    /// Whether large receives are to be looked at.
+    /// Whether large receives are pending.
     #[inline]
     pub(crate) fn coalesces(&self) -> bool {
         !self.coalescing.is_empty() || self.completed
     }
 
-    /// Completes the large receives whose time is over; returns how many were completed.
+    /// Completes the large receives whose timer expired; returns their number.
     #[cold]
     pub(crate) fn complete<V: DmaView>(&mut self, hw: &Hardware, view: &V) -> usize {
         let (queues, work) = self.coalescing.tick(hw, view, hw.dma_queues());
@@ -159,7 +159,7 @@ impl Receiver {
         on && !(held && Behaviour::SecurityHolds.on())
     }
 
-    /// Moves frames from `source` into rings; returns how many it took or moved.
+    /// Moves frames from `source` into rings; returns the number of frames taken or moved.
     pub(crate) fn poll<V: DmaView>(
         &mut self,
         hw: &Hardware,
@@ -171,14 +171,14 @@ impl Receiver {
         self.steering.refresh(&hw.regs);
         let mut ring: Option<Ring<'_, V>> = None;
         let mut work = 0;
-        // What waits in the packet buffer comes first.
+        // Frames in the packet buffer come first.
         while work < BURST {
             let Some((frame, passed)) = self.buffer.pop_front() else { break };
             match self.deliver(hw, view, &mut ring, &config, &frame, &passed, counts) {
                 Delivery::Done => {}
                 Delivery::TooLong => counts.dropped(rx_set(hw, passed.queue)),
                 Delivery::NoDescriptor => {
-                    // DROP_EN may have been set since (section 8.2.3.8.7), or the queue have gone off (4.6.7.1.1).
+                    // DROP_EN may have been set since (section 8.2.3.8.7), or the queue switched off (4.6.7.1.1).
                     // A pool without a ring must not hold up the others.
                     let alone = config.pools.is_some() || passed.choice.drop;
                     let lets_go = Behaviour::ReceiveQueueOffDrops.on() && !is_enabled(hw, passed.queue);
@@ -214,7 +214,7 @@ impl Receiver {
                 if self.buffer.is_empty() {
                     self.replicate(hw, view, &mut ring, &config, frame, passed, &mut rest, counts);
                 }
-                // Only a frame that is for one pool can wait outside.
+                // Only a frame for a single pool can wait outside.
                 if waits && rest != 0 && rest == all && all.is_power_of_two() {
                     if passed.stamped {
                         time::take_back(hw);
@@ -242,7 +242,7 @@ impl Receiver {
             } else {
                 Delivery::NoDescriptor
             };
-            // The queue of frames to be dropped is usually off.
+            // The queue for frames to be dropped is usually off.
             let drop = passed.choice.drop && ring.is_none() && delivery == Delivery::NoDescriptor;
             if delivery == Delivery::NoDescriptor && waits && !drop {
                 if passed.stamped {
@@ -273,7 +273,8 @@ impl Receiver {
         work
     }
 
-    /// A frame that found no descriptor, on a wire that does not wait (section 7.1.9, and DROP_EN in 8.2.3.8.7).
+    /// Handles a frame without a free descriptor, on a wire that does not wait (section 7.1.9, and DROP_EN in
+    /// 8.2.3.8.7).
     fn miss<V: DmaView>(
         &mut self,
         hw: &Hardware,
@@ -288,7 +289,7 @@ impl Receiver {
         if self.buffer.is_empty() && (!on || ring.is_some_and(|r| r.drop)) {
             counts.dropped(rx_set(hw, passed.queue));
         } else if self.buffered + frame.len() <= config.capacity {
-            // The head of the line waits, and all that comes after it.
+            // Head of line: this frame waits, and so do all behind it.
             self.buffered += frame.len();
             self.buffer.push_back((frame.to_vec(), passed));
         } else {
@@ -301,10 +302,10 @@ impl Receiver {
     }
 }
 
-/// Whether a queue is on: frames for one that is not are dropped.
+/// Whether a queue is on: frames for a queue that is off are dropped.
 fn is_enabled(hw: &Hardware, queue: u32) -> bool {
     RXDCTL::ENABLE.is_set(hw.regs.load(rx(names::RXDCTL, queue)))
 }
 
-/// The cause of a frame that was lost as the packet buffer was full (section 8.2.3.5.1).
+/// The cause for a frame lost because the packet buffer was full (section 8.2.3.5.1).
 pub(crate) const MISSED: u32 = mask(EICR::RX_MISS);

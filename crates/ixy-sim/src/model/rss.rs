@@ -11,9 +11,9 @@ use super::storage::Storage;
 /// Bytes of the longest input: two IPv6 addresses and two ports.
 const INPUT: usize = 36;
 
-/// The key and the table, prepared for use.
+/// The key and the table in a form for quick lookup.
 pub(crate) struct Rss {
-    /// For each byte of the input and each value of it, what it adds to the hash.
+    /// The contribution to the hash of each value of each input byte.
     shares: Vec<[u32; 256]>,
     queues: [u8; 128],
     stale: bool,
@@ -24,7 +24,7 @@ impl Rss {
         Self { shares: Vec::new(), queues: [0; 128], stale: true }
     }
 
-    /// Says that RSSRK or RETA changed.
+    /// Marks the tables as stale, since RSSRK or RETA changed.
     pub(crate) fn changed(&mut self) {
         self.stale = true;
     }
@@ -37,7 +37,7 @@ impl Rss {
         self.shares.resize(INPUT, [0; 256]);
         for (at, shares) in self.shares.iter_mut().enumerate() {
             let window = key[at..at + 5].iter().fold(0_u64, |window, byte| window << 8 | u64::from(*byte));
-            // Bit 7 of the input byte takes the 32 bits of the key that start at its own position.
+            // Each bit of the input byte takes 32 bits of the key from its own position on, bit 7 first.
             let bits: [u32; 8] = std::array::from_fn(|bit| (window >> (bit + 1)) as u32);
             for (value, share) in shares.iter_mut().enumerate() {
                 *share = (0..8).filter(|bit| value >> bit & 1 == 1).fold(0, |sum, bit| sum ^ bits[bit]);
@@ -53,7 +53,7 @@ impl Rss {
         input.iter().zip(&self.shares).fold(0, |hash, (byte, shares)| hash ^ shares[usize::from(*byte)])
     }
 
-    /// The queue of a frame, and its hash with its type when there is one. `mrqc` is the register's value.
+    /// The queue of a frame, and its hash with its type, if any. `mrqc` is the register's value.
     #[inline]
     pub(crate) fn choose(
         &mut self,
@@ -62,7 +62,7 @@ impl Rss {
         headers: &Headers,
         frame: &[u8],
     ) -> (u32, Option<(u32, RssType)>) {
-        // With pools and traffic classes it is asked as if there were none.
+        // With pools and traffic classes the caller masks their mode out of `mrqc`.
         if MRQC::MRQE.read(mrqc) != 1 || !Behaviour::Rss.on() {
             return (0, None);
         }
@@ -101,7 +101,7 @@ impl Rss {
 mod tests {
     use super::*;
 
-    /// The key and the results that the datasheet gives in section 7.1.2.8.3, which are those of Microsoft's RSS
+    /// The key and the results in section 7.1.2.8.3 of the datasheet, which are those of Microsoft's RSS
     /// specification.
     const KEY: [u8; 40] = [
         0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0,

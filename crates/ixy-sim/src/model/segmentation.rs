@@ -11,9 +11,9 @@ use super::names;
 use super::transmit::{Command, LONGEST_FRAME, MOST_DESCRIPTORS, Ring};
 use crate::dma::DmaView;
 
-/// Bytes of the memory in which the device keeps the headers from which it makes those of each segment (section 7.2.4.2).
+/// Size of the memory in which the device keeps the headers for all segments (section 7.2.4.2).
 const HEADER_MEMORY: usize = 240;
-/// Most that one descriptor of such a frame may have: drivers cut at 16 KiB.
+/// Longest part that one descriptor of such a frame may hold: drivers cut at 16 KiB.
 const LONGEST_PART: u64 = 16 * 1024;
 
 /// Bytes of the headers that the device changes.
@@ -24,48 +24,48 @@ const IPV6: usize = 40;
 const TCP: usize = 20;
 const UDP: usize = 8;
 
-/// A frame that is cut into segments, while it is: the device keeps it between polls when there was no room for all of
-/// them.
+/// A frame that is being cut into segments. The device keeps it between polls when there was no room for all
+/// segments.
 #[derive(Debug, Clone)]
 pub(crate) struct Segmentation {
-    /// The descriptor with which it begins, and the one after its last.
+    /// The frame's first descriptor, and the one after its last.
     pub(crate) head: u32,
     pub(crate) end: u32,
     pub(crate) command: Command,
     header: Vec<u8>,
     network: usize,
     transport: usize,
-    /// Payload of the whole frame, and of each segment but the last.
+    /// Length of the frame's payload, and of the payload in each segment but the last.
     payload: usize,
     mss: usize,
     next: Cursor,
 }
 
-/// Where a segment begins.
+/// The position at which a segment begins.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor {
     /// Payload before it.
     sent: usize,
     /// Its number, from zero on.
     number: u16,
-    /// The descriptor that has its first byte, and how far inside.
+    /// The descriptor that holds its first byte, and the offset inside it.
     at: u32,
     inside: usize,
 }
 
-/// What became of a frame that asks for segmentation.
+/// The result of starting a frame that asks for segmentation.
 pub(crate) enum Start {
     Segments(Box<Segmentation>),
-    /// Its end was not announced yet.
+    /// Software has not announced the end of the frame yet.
     Incomplete,
-    /// It makes no sense; the head goes to this index.
+    /// The frame is invalid; the head moves to this index.
     Bad {
         end: u32,
     },
 }
 
 impl Segmentation {
-    /// Looks at the frame that starts at `head`, and fetches its headers.
+    /// Checks the frame that starts at `head`, and fetches its headers.
     pub(crate) fn start<V: DmaView>(view: &V, ring: &Ring<'_, V>, head: u32, command: Command) -> Start {
         let (mut at, mut parts, mut length, mut sense) = (head, 0, 0, true);
         loop {
@@ -89,7 +89,7 @@ impl Segmentation {
         kept.map_or(Start::Bad { end: at }, |kept| Start::Segments(Box::new(kept)))
     }
 
-    /// The frame of `length` bytes whose headers are as its context says; `None` when that makes no sense.
+    /// The frame of `length` bytes with headers as in its context; `None` when they are invalid.
     fn new<V: DmaView>(
         view: &V,
         ring: &Ring<'_, V>,
@@ -137,8 +137,8 @@ impl Segmentation {
         Some(kept)
     }
 
-    /// Makes the next segment in `frame`, without checksums and tag; where the one after it begins. `None` when memory is
-    /// not there.
+    /// Builds the next segment in `frame`, without checksums and tag, and returns the position of the one after
+    /// it. `None` when memory is not mapped.
     pub(crate) fn segment<V: DmaView>(
         &self,
         hw: &Hardware,
@@ -156,7 +156,7 @@ impl Segmentation {
         Some(Cursor { sent: sent + payload, number: number.wrapping_add(1), ..after })
     }
 
-    /// Brings the headers of a segment up to date (sections 7.2.4.6 and 7.2.4.7).
+    /// Updates the headers of a segment (sections 7.2.4.6 and 7.2.4.7).
     fn adjust(&self, hw: &Hardware, frame: &mut [u8], payload: usize) {
         let (network, transport, end) = (self.network, self.transport, self.header.len() + payload);
         let lengths = Behaviour::SegmentLengths.on();
@@ -187,7 +187,7 @@ impl Segmentation {
                 transport + 6
             }
         };
-        // The pseudo header's sum comes without the length, which is another in each segment.
+        // The driver's pseudo header sum lacks the length, which differs between segments.
         if self.command.first & data_read::TXSM.mask() != 0 && Behaviour::SegmentSeed.on() {
             let sum = u64::from(word(frame, seed)) + (end - transport) as u64;
             put_word(frame, seed, fold(sum));
@@ -264,8 +264,8 @@ fn put_word(frame: &mut [u8], at: usize, value: u16) {
     }
 }
 
-/// Reads `into.len()` bytes of a frame from `from` on, out of as many buffers as have them; where they end. The position in
-/// the payload is the caller's to count.
+/// Reads `into.len()` bytes of a frame from `from` on, across buffers, and returns the end position. The caller
+/// keeps the count of payload bytes.
 fn fetch<V: DmaView>(view: &V, ring: &Ring<'_, V>, from: Cursor, into: &mut [u8]) -> Option<Cursor> {
     let (mut at, mut inside, mut done) = (from.at, from.inside, 0);
     for _ in 0..=MOST_DESCRIPTORS {

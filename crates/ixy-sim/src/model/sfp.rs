@@ -10,16 +10,16 @@ use super::names::mask;
 /// Write address of the identification memory; the lowest bit says read.
 const ADDRESS: u8 = 0xa0;
 
-/// What the module expects on the wire next.
+/// The state of the module's protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing until a start.
+    /// Waits for a start.
     Idle,
-    /// Bits of the byte that says which device, and read or write.
+    /// Receives the byte with the device address and the direction.
     Address,
-    /// Bits of the byte that says which byte of the memory.
+    /// Receives the byte with the offset into the memory.
     Offset,
-    /// Bits of a byte that is written (and not kept: the memory is read only).
+    /// Receives a byte to be written (and drops it: the memory is read only).
     Write,
     /// The module sends bits.
     Read,
@@ -30,10 +30,10 @@ pub(crate) struct Module {
     memory: [u8; 256],
     clock: bool,
     data: bool,
-    /// Whether the module lets go of the data wire; it reads as low when either side pulls it.
+    /// Whether the module releases the data wire, which reads low while either side pulls it.
     released: bool,
     phase: Phase,
-    /// Bits of the byte so far, 9 with the acknowledge.
+    /// Bits of the byte so far; 9 with the acknowledge.
     bits: u8,
     shift: u8,
     offset: u8,
@@ -88,7 +88,7 @@ impl Module {
         (self.phase, self.released) = (Phase::Idle, true);
     }
 
-    /// The receiver of a bit samples it.
+    /// Clock edge at which the receiver samples the bit.
     fn rising(&mut self) {
         match self.phase {
             Phase::Idle => {}
@@ -101,14 +101,14 @@ impl Module {
             Phase::Read => {
                 self.bits += 1;
                 if self.bits == 9 && self.data && Behaviour::SfpNotAcknowledged.on() {
-                    // Not acknowledged: the reader wants no more.
+                    // Not acknowledged: the reader is done.
                     self.phase = Phase::Idle;
                 }
             }
         }
     }
 
-    /// The sender of the next bit puts it on the wire.
+    /// Clock edge at which the sender changes the data wire.
     fn falling(&mut self) {
         match self.phase {
             Phase::Idle => self.released = true,

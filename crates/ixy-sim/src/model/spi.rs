@@ -1,7 +1,8 @@
-//! The EEPROM's own interface: a serial memory whose pins software drives bit by bit (EEC, section 8.2.3.2.1).
+//! The EEPROM's own interface: a serial memory with pins that software drives bit by bit (EEC, section 8.2.3.2.1).
 //!
-//! It is a part of the 25 series with 8 KiB and two address bytes. Data to it is taken while the clock rises, data from it
-//! changes while the clock falls. A command begins when the part is selected (CS low) and ends when it is not any more.
+//! The part is of the 25 series, with 8 KiB and two address bytes. It samples input on the rising clock edge and
+//! changes its output on the falling one. A command begins when the part is selected (CS low) and ends when it is
+//! deselected.
 
 use std::time::Duration;
 
@@ -22,39 +23,39 @@ const WRITE_ENABLE: u8 = 0x06;
 const BUSY: u8 = 1 << 0;
 const ENABLED: u8 = 1 << 1;
 const PROTECTED: u8 = 3 << 2;
-/// Those that software writes: which blocks are protected, and that of the pin that protects the status.
+/// Bits that software can write: the protected blocks, and the bit for the pin that protects the status.
 const WRITABLE: u8 = PROTECTED | 1 << 7;
 
-/// Bytes that one command can write, at addresses that differ only below that.
+/// Size of a page in bytes: one command can write within one page.
 const PAGE: usize = 32;
 /// How long the part is busy with a write.
 const WRITE_TIME: Duration = Duration::from_millis(5);
 
-/// What the part expects, or does.
+/// The state of the part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing until it is selected anew.
+    /// Waits until it is selected again.
     Idle,
     Command,
-    /// Two bytes of address, for reading or for writing.
+    /// Receives two address bytes, for a read or a write.
     Address {
         write: bool,
     },
-    /// Bytes from here on go out.
+    /// Sends the bytes from here on.
     Read(usize),
-    /// Bytes for this page come in, the next one for this address.
+    /// Receives bytes for this page; the next one goes to this address.
     Write(usize),
     ReadStatus,
     WriteStatus,
 }
 
-/// The part's pins and what is in it beside the memory.
+/// The part's pins and its state beside the memory.
 pub(crate) struct Spi {
     selected: bool,
     clock: bool,
     out: bool,
     phase: Phase,
-    /// Bits since the last whole byte or address, and how many.
+    /// Bits received since the last complete byte or address, and their number.
     shift: u16,
     bits: u8,
     status: u8,
@@ -79,14 +80,14 @@ impl Spi {
         }
     }
 
-    /// Nobody drives the pins any more: a command that is under way is not done.
+    /// The pins are no longer driven: a command in progress is dropped.
     pub(crate) fn release(&mut self) {
         self.selected = false;
         self.out = false;
         self.phase = Phase::Idle;
     }
 
-    /// Software drives the pins as `eec` says, at `now`; whether the part's output (DO) is high.
+    /// Software drives the pins as `eec` says, at `now`; returns whether the part's output (DO) is high.
     pub(crate) fn drive(&mut self, nvm: &mut Nvm, eec: u32, now: impl Fn() -> Duration) -> bool {
         if EEC::CS.is_set(eec) {
             if self.selected {
@@ -145,7 +146,7 @@ impl Spi {
         self.expect(next);
     }
 
-    /// What follows a command.
+    /// Starts a command.
     fn command(&mut self, command: u8, now: &impl Fn() -> Duration) -> Phase {
         (self.page, self.new_status) = ([None; PAGE], None);
         if command != READ_STATUS && self.is_busy(now) {
@@ -172,7 +173,7 @@ impl Spi {
         self.busy_until > Duration::ZERO && now() < self.busy_until && Behaviour::SpiBusy.on()
     }
 
-    /// A falling edge: the next bit goes out, if any does.
+    /// A falling edge: puts out the next bit, if any.
     fn give(&mut self, nvm: &Nvm, now: &impl Fn() -> Duration) {
         if self.bits == 0 {
             let byte = match self.phase {
@@ -192,7 +193,7 @@ impl Spi {
         self.bits = (self.bits + 1) % 8;
     }
 
-    /// The part is selected no more: what was to be written, is, if it came in whole bytes and writing is enabled.
+    /// The part is deselected: a write takes effect if it has whole bytes and writing is enabled.
     fn finish(&mut self, nvm: &mut Nvm, now: &impl Fn() -> Duration) {
         let enabled = self.status & ENABLED != 0 || !Behaviour::SpiWriteEnable.on();
         if self.bits != 0 || !enabled {

@@ -1,10 +1,10 @@
-//! What the device counts while it polls, and the registers that it then adds it to (sections 4.6.5 and 8.2.3.23).
+//! Counts during a poll, and the registers that they are then added to (sections 4.6.5 and 8.2.3.23).
 
 use super::behaviour::Behaviour;
 use super::names::*;
 use super::storage::Storage;
 
-/// Bytes of the frame check sequence, which all byte counters but those of a queue include.
+/// Length of the frame check sequence, which all byte counters but those of queues include.
 pub(crate) const FCS: u64 = 4;
 
 /// Packets and bytes.
@@ -22,7 +22,7 @@ impl Tally {
     }
 }
 
-/// One direction of the MAC's counters.
+/// The MAC's counters of one direction.
 #[derive(Debug, Clone, Copy, Default)]
 struct Direction {
     good: Tally,
@@ -64,7 +64,7 @@ pub(crate) enum Damage {
     Long,
 }
 
-/// What was counted since the last [`flush`](Self::flush).
+/// The counts since the last [`flush`](Self::flush).
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     rx: Direction,
@@ -72,22 +72,22 @@ pub(crate) struct Counts {
     damage: [u64; 3],
     /// Frames for which the packet buffer had no room (MPC).
     overflow: u64,
-    /// By set of counters: received, sent, dropped for want of a descriptor.
+    /// By set of counters: received, sent, dropped for lack of a descriptor.
     rx_queues: [Tally; 16],
     tx_queues: [Tally; 16],
     dropped: [u64; 16],
-    /// Frames that the flow director looked at: those that matched no filter, and those that did.
+    /// Frames that the flow director handled: those that matched no filter, and those that did.
     directed: [u64; 2],
     /// Whether there is anything to flush.
     any: bool,
-    /// What virtual functions count, once there is one.
+    /// The counts of virtual functions, once there is one.
     pub(crate) functions: Option<Box<FunctionCounts>>,
 }
 
-/// What virtual functions count, by function. Their registers have 32 or 36 bits of it (section 8.3).
+/// The counts of virtual functions. Their registers show 32 or 36 bits of them (section 8.3).
 #[derive(Debug)]
 pub(crate) struct FunctionCounts {
-    /// Queues of one function; 0 while virtualization is off.
+    /// Queues in a function; 0 while virtualization is off.
     pub(crate) queues: u32,
     pub(crate) received: [Tally; 64],
     pub(crate) multicast: [u64; 64],
@@ -115,7 +115,7 @@ impl Counts {
         self.rx.total.add(frame.len() as u64 + FCS);
     }
 
-    /// As [`arrived`](Self::arrived), and what is wrong with it.
+    /// Like [`arrived`](Self::arrived), with the damage.
     #[inline(always)]
     pub(crate) fn taken(&mut self, frame: &[u8], damage: Option<Damage>) {
         self.arrived(frame);
@@ -130,7 +130,7 @@ impl Counts {
         self.rx.good(frame);
     }
 
-    /// A frame that the flow director looked at, or not.
+    /// The flow director's result for a frame; `None` when it did not look.
     #[inline(always)]
     pub(crate) fn directed(&mut self, matched: Option<bool>) {
         if let Some(matched) = matched {
@@ -138,7 +138,7 @@ impl Counts {
         }
     }
 
-    /// Takes the last good frame back, for a device that does not count missed frames as good.
+    /// Uncounts the last good frame, for a device that does not count missed frames as good.
     #[cold]
     pub(crate) fn not_good(&mut self) {
         self.rx.good.packets = self.rx.good.packets.saturating_sub(1);
@@ -177,7 +177,7 @@ impl Counts {
         }
     }
 
-    /// A frame that a queue dropped for want of a descriptor.
+    /// A frame that a queue dropped for lack of a descriptor.
     pub(crate) fn dropped(&mut self, set: usize) {
         self.any = true;
         self.dropped[set & 15] += 1;
@@ -198,14 +198,14 @@ impl Counts {
         self.tx_queues[set & 15].add(bytes as u64);
     }
 
-    /// A frame that the MAC sent by itself. The 82599 counts it as any other, but to no queue.
+    /// A frame that the MAC itself sent. The 82599 counts it like any other, but for no queue.
     pub(crate) fn sent_control(&mut self, frame: &[u8]) {
         self.any = true;
         self.tx.total.add(frame.len() as u64 + FCS);
         self.tx.good(frame);
     }
 
-    /// Clears what a device without some kind of counter would not count: nothing, without the feature `mutation`.
+    /// Clears the counters that a mutation switches off. Does nothing without the feature `mutation`.
     #[inline(always)]
     fn forget_switched_off(&mut self) {
         for direction in [&mut self.rx, &mut self.tx] {
@@ -247,7 +247,7 @@ impl Counts {
         }
     }
 
-    /// Adds everything to the registers.
+    /// Adds all counts to the registers.
     pub(crate) fn flush(&mut self, regs: &Storage) {
         if !self.any {
             return;

@@ -1,5 +1,5 @@
-//! Which receive queue a frame goes to: EtherType, SYN and 5-tuple filters, the flow director, and RSS for what none of them
-//! takes (section 7.1.2).
+//! The choice of a frame's receive queue: EtherType, SYN and 5-tuple filters, the flow director, and RSS for all
+//! other frames (section 7.1.2).
 
 use ixy_regs::ixgbe::descriptors::receive::{RssType, Status};
 use ixy_regs::ixgbe::fields::{ETQF, ETQS};
@@ -15,29 +15,29 @@ use super::tuples::Tuples;
 
 /// EtherType filters.
 const ETHER_TYPES: u32 = 8;
-/// The bit of SYN in the byte of a TCP header that has the flags, and where that is.
+/// The SYN bit in the flags byte of a TCP header, and that byte's offset.
 const SYN: u8 = 1 << 1;
 const FLAGS: usize = 13;
 
-/// The queue of a frame, and what its descriptor says of how it was chosen.
+/// The chosen queue of a frame, and how its descriptor reports the choice.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Choice {
     pub(crate) queue: u32,
-    /// A filter names the queue: neither RSS nor the pool has a say in it.
+    /// A filter names the queue, which overrides RSS and the pool.
     pub(crate) by_filter: bool,
     pub(crate) hash: Option<(u32, RssType)>,
     /// Number of the EtherType filter that the frame matched.
     pub(crate) ether_type: Option<u8>,
-    /// Whether a filter of the flow director matched; `None` when it did not look.
+    /// Whether a flow director filter matched; `None` when the flow director did not look.
     pub(crate) director: Option<bool>,
-    /// Such a filter wants the frame to be dropped, unless the queue for that is on.
+    /// Such a filter drops the frame, unless the queue for dropped frames is on.
     pub(crate) drop: bool,
-    /// What else the descriptor has in its status and errors.
+    /// The other bits of the descriptor's status and errors.
     pub(crate) status: u32,
 }
 
 impl Choice {
-    /// The descriptor also tells that there is an outer tag.
+    /// Adds the mark of an outer tag to the descriptor's status.
     pub(crate) fn with_outer(mut self, headers: &Headers) -> Self {
         if headers.outer && Behaviour::DoubleVlanReported.on() {
             self.status |= Status::VEXT.bits();
@@ -46,7 +46,7 @@ impl Choice {
     }
 }
 
-/// An EtherType filter that is on.
+/// An active EtherType filter.
 #[derive(Debug, Clone, Copy)]
 struct EtherType {
     n: u8,
@@ -89,7 +89,7 @@ impl Steering {
         }
     }
 
-    /// Forgets what was prepared, as a reset does.
+    /// Discards the prepared state, as a reset does.
     pub(crate) fn reset(&mut self) {
         self.stale = true;
         self.rss.changed();
@@ -102,7 +102,7 @@ impl Steering {
         self.stale = true;
     }
 
-    /// The register at `offset` changed: one of a filter?
+    /// The register at `offset` changed: marks the filters as stale if it belongs to one.
     pub(crate) fn stored(&mut self, offset: u32) {
         let filters = [
             (etqf(0), etqf(ETHER_TYPES - 1)),
@@ -118,7 +118,7 @@ impl Steering {
         self.stale |= filters.iter().any(|&(first, last)| (first..=last).contains(&offset));
     }
 
-    /// Looks at the registers again if they changed: to be called before frames are looked at.
+    /// Reloads the filters if registers changed. Call before looking at frames.
     #[inline]
     pub(crate) fn refresh(&mut self, regs: &Storage) {
         if self.stale {
@@ -141,7 +141,7 @@ impl Steering {
         self.stale = false;
     }
 
-    /// The queue of a frame for pool `pool` (0 without virtualization) that the filters of the port let through. `mrqc` is
+    /// The queue for pool `pool` (0 without virtualization) of a frame that passed the port's filters. `mrqc` is
     /// the register's value.
     #[inline]
     pub(crate) fn choose(
@@ -168,7 +168,7 @@ impl Steering {
         choice
     }
 
-    /// Whether a filter has made the choice.
+    /// Whether a filter made the choice.
     #[cold]
     fn filter(&self, pool: u32, headers: &Headers, frame: &[u8], choice: &mut Choice) -> bool {
         let queue = self.by_ether_type(headers, frame, choice).or_else(|| {
@@ -185,7 +185,7 @@ impl Steering {
         choice.by_filter
     }
 
-    /// The queue of an EtherType filter (section 7.1.2.3). A filter without a queue leaves that to others.
+    /// The queue of an EtherType filter (section 7.1.2.3). A filter without a queue leaves the choice to others.
     fn by_ether_type(&self, headers: &Headers, frame: &[u8], choice: &mut Choice) -> Option<u32> {
         let at = headers.link_end() - 2;
         let kind = u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]);

@@ -1,4 +1,4 @@
-//! Where the registers' values are: one word each, and what an access to it does.
+//! The storage of register values, one word each, and the effect of an access.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,33 +16,33 @@ const WORDS: usize = (WINDOW / 4) as usize;
 /// Words from RDT to RXDCTL of the same queue.
 const TAIL_TO_CONTROL: usize = ((names::RXDCTL - names::RDT) / 4) as usize;
 
-/// What an access to a word does.
+/// The effect of an access to a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// No register: reads zero, writes are lost.
+    /// No register: reads zero, ignores writes.
     Hole,
-    /// Stored as it is written.
+    /// Plain storage.
     Plain,
     /// Only the device changes it.
     Fixed,
-    /// Reading clears it, software cannot write it.
+    /// Cleared by a read; software cannot write it.
     Statistic,
-    /// As plain storage, but writes are lost while RXDCTL of the same queue is off (RDT).
+    /// Plain storage, but writes are ignored while RXDCTL of the same queue is off (RDT).
     Tail,
-    /// Reading sets bit 0 after the value was taken (SWSM.SMBI).
+    /// A read sets bit 0 after returning the value (SWSM.SMBI).
     Semaphore,
-    /// Writing does something at once, reading gives what is stored.
+    /// A write has an immediate effect, a read returns the stored value.
     Acts,
-    /// Reading and writing do something at once.
+    /// Reads and writes have immediate effects.
     ActsRead,
 }
 
 /// The rule for one word of the window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rule {
-    /// Bits that a write changes.
+    /// The bits that a write changes.
     writable: u32,
-    /// The word that holds the value: another one where this is an alias.
+    /// The word that holds the value: another one for an alias.
     word: u16,
     kind: Kind,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Rule {
 /// The rules of all words, the same for all devices of the process.
 static RULES: LazyLock<Box<[Rule]>> = LazyLock::new(rules);
 
-/// What writing does, for registers where that is not plain storage.
+/// The effect of a write, for registers that are not plain storage.
 fn special(register: &Register) -> Option<Kind> {
     Some(match register.name {
         "CTRL" | "ESDP" | "I2CCTL" | "EEC" | "EERD" | "MSCA" | "AUTOC" | "AUTOC2" | "RXCTRL" | "DMATXCTL"
@@ -67,7 +67,7 @@ fn special(register: &Register) -> Option<Kind> {
     })
 }
 
-/// Bits that software can change, for registers where that is not all of them.
+/// The bits that software can change, for registers where that is not all of them.
 fn writable(register: &Register) -> u32 {
     match register.name {
         "RDBAL" | "TDBAL" if Behaviour::RingBaseMask.on() => !0x7f,
@@ -85,7 +85,7 @@ fn writable(register: &Register) -> u32 {
     }
 }
 
-/// Whether the aliases of a register lead to it.
+/// Whether the aliases of a register resolve to it.
 fn has_aliases(register: &Register) -> bool {
     match register.name {
         "CTRL" => Behaviour::AliasCtrl.on(),
@@ -143,17 +143,17 @@ pub(crate) struct Storage {
     rules: &'static [Rule],
 }
 
-/// What the caller has to do for an access that storage alone does not answer.
+/// The result of an access: done, or left to the engine.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome<T> {
     /// It is done.
     Done(T),
-    /// The engine has to do it, for the register at this offset (aliases are resolved).
+    /// The engine has to handle the register at this offset (aliases are resolved).
     Acts(u32),
 }
 
 impl Storage {
-    /// All registers zero.
+    /// Creates storage with all registers zero.
     pub(crate) fn new() -> Self {
         let words = (0..WORDS).map(|_| AtomicU32::new(0)).collect();
         Self { words, rules: &RULES }
@@ -170,7 +170,7 @@ impl Storage {
         &self.words[(offset / 4) as usize & (WORDS - 1)]
     }
 
-    /// What software reads at `offset`; all ones outside of the window.
+    /// Reads `offset` as software; all ones outside of the window.
     #[inline]
     pub(crate) fn read(&self, offset: u32) -> Outcome<u32> {
         let Some(rule) = self.rule(offset) else {
@@ -204,7 +204,7 @@ impl Storage {
                 word.store(value, Ordering::Release)
             }
             Kind::Plain | Kind::Semaphore => {
-                // Nobody else writes the bits that are kept.
+                // No other thread writes the bits that are kept.
                 let kept = word.load(Ordering::Relaxed) & !rule.writable;
                 word.store(kept | value & rule.writable, Ordering::Release);
             }
@@ -215,13 +215,13 @@ impl Storage {
         Outcome::Done(())
     }
 
-    /// `value` with the bits that software cannot change as they are stored.
+    /// `value`, with the bits that software cannot change taken from storage.
     pub(crate) fn masked(&self, offset: u32, value: u32) -> u32 {
         let writable = self.rule(offset).map_or(0, |rule| rule.writable);
         self.load(offset) & !writable | value & writable
     }
 
-    /// The stored value, without an effect.
+    /// The stored value, without side effects.
     #[inline(always)]
     pub(crate) fn load(&self, offset: u32) -> u32 {
         self.word(offset).load(Ordering::Acquire)
@@ -242,7 +242,7 @@ impl Storage {
         }
     }
 
-    /// Adds to a counter, which stays at its highest value when that is reached (section 8.2.3.23).
+    /// Adds to a counter that saturates at its highest value (section 8.2.3.23).
     pub(crate) fn count(&self, offset: u32, add: u64) {
         let add = u32::try_from(add).unwrap_or(u32::MAX);
         let sum = |value: u32| match Behaviour::StatisticsStop.on() {
@@ -253,9 +253,10 @@ impl Storage {
         let _ = self.word(offset).fetch_update(Ordering::AcqRel, Ordering::Relaxed, sum);
     }
 
-    /// Adds to a counter of 36 bits, whose upper 4 bits are another register.
+    /// Adds to a 36-bit counter with its upper 4 bits in another register.
     pub(crate) fn count_wide(&self, low: u32, high: u32, add: u64) {
-        // A reader may clear the low word at any time, so the carry is taken from what was there when it was added to.
+        // A reader may clear the low word at any time, so the carry comes from the value that was there at the
+        // addition.
         let before = u64::from(self.word(low).fetch_add(add as u32, Ordering::AcqRel));
         let carry = ((before + (add & 0xffff_ffff)) >> 32) + (add >> 32);
         if carry > 0 && u64::from(self.load(high)) + carry > 0xf && Behaviour::StatisticsWideStop.on() {
@@ -266,7 +267,7 @@ impl Storage {
         }
     }
 
-    /// Clears all there is, as loss of power does.
+    /// Clears every word, as loss of power does.
     pub(crate) fn forget(&self) {
         for word in &self.words {
             word.store(0, Ordering::Release);
@@ -283,8 +284,8 @@ impl Storage {
     }
 }
 
-/// Registers that a reset of the port leaves alone: tables in memories without a reset (their values after power on are
-/// undefined), and what both ports share with firmware.
+/// Registers that keep their values over a reset of the port: tables in memories without a reset (undefined after
+/// power on), and registers that both ports share with firmware.
 fn survives_reset(offset: u32) -> bool {
     const TABLES: [(u32, u32); 2] = [(names::mta(0), names::mta(127)), (names::vfta(0), names::vfta(127))];
     TABLES.iter().any(|&(first, last)| (first..=last).contains(&offset)) && Behaviour::ResetKeepsTables.on()

@@ -1,6 +1,6 @@
-//! The clock of IEEE 1588, and the time stamps of frames that are sent and received (sections 7.9 and 8.2.3.26).
+//! The IEEE 1588 clock, and the time stamps of sent and received frames (sections 7.9 and 8.2.3.26).
 //!
-//! Each direction has one stamp. It is held, and no other frame is stamped, until software reads its upper half.
+//! Each direction has one stamp. It is held until software reads its upper half; no other frame is stamped before.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,13 +18,13 @@ const FILTERS: u32 = 8;
 /// Bytes of a message header, of either version.
 const HEADER: usize = 34;
 
-/// The clock: a number that grows by TIMINCA.IV each TIMINCA.IP cycles of 6.4 ns, which they are at 10 Gbit/s.
+/// The clock: a number that grows by TIMINCA.IV each TIMINCA.IP cycles of 6.4 ns, the cycle time at 10 Gbit/s.
 #[derive(Debug, Default)]
 pub(crate) struct Time(Mutex<Count>);
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Count {
-    /// What it was at that moment.
+    /// The clock's value at that moment.
     value: u64,
     since: Duration,
     added: u64,
@@ -53,11 +53,11 @@ impl Time {
 
     fn now(&self, hw: &Hardware) -> u64 {
         let count = *self.count();
-        // The system's clock is asked only where this one runs.
+        // The system's clock is read only while this one runs.
         if count.cycles == 0 || count.added == 0 { count.value } else { count.at(hw.now()) }
     }
 
-    /// Changes the clock, or how fast it runs, from now on.
+    /// Changes the clock or its speed from now on.
     fn change(&self, hw: &Hardware, change: impl FnOnce(&mut Count)) {
         let mut count = self.count();
         let now = hw.now();
@@ -129,7 +129,7 @@ pub(crate) fn stamps_received(hw: &Hardware) -> bool {
     TSYNCRXCTL::EN.is_set(hw.regs.load(names::TSYNCRXCTL)) && Behaviour::ReceiveStamp.on()
 }
 
-/// A frame arrived; whether it was stamped.
+/// A frame arrived: stamps it if it is to be stamped; returns whether it was.
 #[cold]
 pub(crate) fn stamp_received(hw: &Hardware, frame: &[u8], headers: &Headers) -> bool {
     let control = hw.regs.load(names::TSYNCRXCTL);
@@ -152,7 +152,7 @@ pub(crate) fn stamp_received(hw: &Hardware, frame: &[u8], headers: &Headers) -> 
     true
 }
 
-/// The frame that was stamped did not arrive after all: it stays on the wire.
+/// Takes the stamp back: the frame stays on the wire.
 #[cold]
 pub(crate) fn take_back(hw: &Hardware) {
     hw.regs.assign(names::TSYNCRXCTL, mask(TSYNCRXCTL::RXTT), false);
@@ -161,11 +161,11 @@ pub(crate) fn take_back(hw: &Hardware) {
 /// A message of IEEE 1588.
 struct Message<'a> {
     bytes: &'a [u8],
-    /// Over UDP, else directly over Ethernet.
+    /// Over UDP, as opposed to directly over Ethernet.
     udp: bool,
 }
 
-/// The message in a frame: after an EtherType that a filter marks, or in UDP to the port that RXMTRL says.
+/// Finds the message in a frame: after an EtherType that a filter marks, or in UDP to the port in RXMTRL.
 fn message<'a>(hw: &Hardware, frame: &'a [u8], headers: &Headers) -> Option<Message<'a>> {
     let word = |at: usize| frame.get(at..at + 2).map(|b| u32::from(u16::from_be_bytes([b[0], b[1]])));
     let (start, udp) = match headers.transport {
@@ -193,10 +193,10 @@ fn message<'a>(hw: &Hardware, frame: &'a [u8], headers: &Headers) -> Option<Mess
 }
 
 impl Message<'_> {
-    /// Whether TSYNCRXCTL.TYPE and RXMTRL want such a message.
+    /// Whether TSYNCRXCTL.TYPE and RXMTRL select this message.
     fn is_wanted(&self, control: u32, which: u32) -> bool {
         let (kind, version) = (self.bytes[0] & 0xf, self.bytes[1] & 0xf);
-        // Those of path delays are stamped whatever RXMTRL says.
+        // Path delay messages are stamped whatever RXMTRL says.
         let named = u32::from(kind) == RXMTRL::MSGT.read(which) || kind == 2 || kind == 3;
         match TSYNCRXCTL::TYPE.read(control) {
             L2_V2 => version == 2 && !self.udp && named,

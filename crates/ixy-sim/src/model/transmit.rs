@@ -26,41 +26,41 @@ const BURST: usize = 64;
 pub(crate) const LONGEST_FRAME: usize = LONGEST as usize;
 pub(crate) const MOST_DESCRIPTORS: usize = 40;
 
-/// What a context descriptor said.
+/// The values of a context descriptor.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Context {
     pub(crate) low: u64,
     pub(crate) high: u64,
 }
 
-/// What the device keeps of one queue beside its registers.
+/// State of a transmit queue beside its registers.
 #[derive(Debug, Clone, Default)]
 struct Queue {
     contexts: [Context; 2],
-    /// The frame at the head, of which some segments were sent, and others are still to be.
+    /// The frame at the head, with some segments sent and others not.
     segmentation: Option<Box<Segmentation>>,
     /// Descriptors done since the last write-back, while WTHRESH holds them back.
     held: u32,
-    /// Where those that are held back begin.
+    /// The first of the descriptors that are held back.
     held_from: u32,
     /// The queue was idle in the last poll.
     idle: bool,
 }
 
-/// Where frames go: the wire, or the receiver in MAC loopback.
+/// The sink of frames: the wire, or the receiver in MAC loopback.
 pub(crate) trait Sink {
     /// Sends a frame of queue `queue`.
     fn send(&mut self, queue: u32, frame: &[u8]) -> Sent;
 }
 
-/// What became of a frame.
+/// The result of sending a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// It is on the wire.
     Out,
-    /// It goes to other queues of this device only.
+    /// It stays inside the device, for other queues only.
     Inside,
-    /// Its queue may not send it: it is dropped.
+    /// Its queue may not send it, so it is dropped.
     Nowhere,
     /// There is no room for it now.
     NoRoom,
@@ -71,20 +71,20 @@ pub(crate) struct Transmitter {
     /// Queues that are enabled.
     pub(crate) enabled: u128,
     queues: Box<[Queue]>,
-    /// Queues whose write-backs are not to be held back any longer (TXDCTL.SWFLSH).
+    /// Queues with write-backs that must not be held back any longer (TXDCTL.SWFLSH).
     flushing: u128,
     frame: Vec<u8>,
-    /// The queue that is served first next time.
+    /// The queue that is served first in the next poll.
     next: u32,
-    /// Queues with write-backs since the causes were raised last.
+    /// Queues with write-backs since causes were last raised.
     pub(crate) touched: u128,
-    /// Descriptors that made no sense, since the device was made.
+    /// Invalid descriptors since the device was made.
     pub(crate) bad: u64,
-    /// What holds for tags of the queue that is worked on.
+    /// The tag rule for the current queue.
     port_vlan: PortVlan,
 }
 
-/// A ring while a poll works on it.
+/// A transmit ring during a poll.
 pub(crate) struct Ring<'v, V> {
     words: Words<'v, V>,
     count: u32,
@@ -103,7 +103,7 @@ impl<V: DmaView> Ring<'_, V> {
     }
 }
 
-/// The ring of a queue as its registers describe it; `None` when head or tail are outside.
+/// The ring of a queue as its registers describe it; `None` when head or tail lie outside.
 #[inline(always)]
 fn open<'v, V: DmaView>(
     hw: &Hardware,
@@ -121,27 +121,27 @@ fn open<'v, V: DmaView>(
     Some(Ring { words: Words::new(view, base, count as usize * 2), count, tail })
 }
 
-/// A frame's descriptors, from the ring's head on.
+/// The descriptors of a frame, from the ring's head on.
 enum Gathered {
-    /// A frame is in the buffer; the head goes to this index.
+    /// A frame is in the buffer; the head moves to this index.
     Frame { end: u32, command: Command },
-    /// A frame that is cut into segments; the queue has it.
+    /// A frame to be cut into segments; the queue holds it.
     Segments,
     /// A context, which took one descriptor.
     Context,
-    /// Its end was not announced yet.
+    /// Software has not announced the end of the frame yet.
     Incomplete,
-    /// It makes no sense; the head goes to this index.
+    /// The frame is invalid; the head moves to this index.
     Bad { end: u32 },
 }
 
-/// How far the segments of a frame got.
+/// The progress of a segmented frame.
 enum Progress {
-    /// All were sent; the head goes to this index.
+    /// All segments were sent; the head moves to this index.
     Done { end: u32 },
-    /// No room on the wire, or enough for this poll.
+    /// The wire has no room, or this poll has sent enough.
     Later,
-    /// The rest makes no sense; the head goes to this index.
+    /// The rest is invalid; the head moves to this index.
     Bad { end: u32 },
 }
 
@@ -159,7 +159,7 @@ impl Transmitter {
         }
     }
 
-    /// Forgets all queues, as a reset does.
+    /// Clears all queues, as a reset does.
     pub(crate) fn reset(&mut self) {
         self.enabled = 0;
         self.flushing = 0;
@@ -191,13 +191,13 @@ impl Transmitter {
         DMATXCTL::TE.is_set(hw.regs.load(names::DMATXCTL)) || !Behaviour::TransmitEnable.on()
     }
 
-    /// Whether any enabled queue has descriptors that were announced and not sent.
+    /// Whether any enabled queue has descriptors that were announced but not sent.
     pub(crate) fn is_pending(&self, hw: &Hardware) -> bool {
         let pending = |q| hw.regs.load(tx(names::TDH, q)) != hw.regs.load(tx(names::TDT, q));
         bits(self.enabled).any(pending)
     }
 
-    /// Sends frames from all enabled queues in turn; returns how many descriptors it finished.
+    /// Sends frames from all enabled queues in turn; returns the number of finished descriptors.
     pub(crate) fn poll<V: DmaView>(
         &mut self,
         hw: &Hardware,
@@ -282,7 +282,7 @@ impl Transmitter {
         }
         regs.store(tx(names::TDH, queue), head);
         let state = &mut self.queues[queue as usize];
-        // What WTHRESH holds back goes out when nothing follows for a while (section 7.2.3.5).
+        // Write-backs that WTHRESH holds back go out when nothing follows for a while (section 7.2.3.5).
         let idle = work == 0;
         if idle && state.idle && Behaviour::WriteBackIdle.on() {
             report.flush(&ring, state, head);
@@ -294,7 +294,7 @@ impl Transmitter {
         work
     }
 
-    /// Writes back what queues hold back, also those that were disabled; returns for how many it did.
+    /// Writes back the descriptors that queues hold back, also of disabled queues; returns their number.
     #[cold]
     fn flush<V: DmaView>(&mut self, hw: &Hardware, view: &V) -> usize {
         let queues = std::mem::take(&mut self.flushing) & hw.dma_queues();
@@ -334,7 +334,7 @@ impl Transmitter {
         self.frame.clear();
         let (mut at, mut low, mut part) = (head, low, high);
         let mut parts = 0;
-        // A frame that makes no sense is skipped up to its end, as far as that was announced.
+        // An invalid frame is skipped up to its end, or to the tail if that comes first.
         let mut sense = true;
         loop {
             let len = data_read::DTALEN.of(part) as usize;
@@ -363,7 +363,7 @@ impl Transmitter {
         if sense { Gathered::Frame { end: at, command } } else { Gathered::Bad { end: at } }
     }
 
-    /// Begins with a frame that is to be cut into segments, or goes on with it.
+    /// Starts to cut a frame into segments, or continues with it.
     #[cold]
     fn start_segments<V: DmaView>(
         &mut self,
@@ -392,7 +392,7 @@ impl Transmitter {
         }
     }
 
-    /// Sends segments of the frame at the head of a queue, until `frames` in this poll are enough.
+    /// Sends segments of the frame at the head of a queue, until `frames` reaches the limit of this poll.
     #[cold]
     #[allow(clippy::too_many_arguments)] // the parts of a poll
     fn segments<V: DmaView>(
@@ -428,7 +428,7 @@ impl Transmitter {
         Progress::Done { end: rest.end }
     }
 
-    /// Sends the frame, which had `bytes` in memory, and counts it; `false` when there is no room.
+    /// Sends the frame, which had `bytes` bytes in memory, and counts it; `false` when there is no room.
     #[inline]
     #[allow(clippy::too_many_arguments)] // the parts of a poll
     fn send(
@@ -456,14 +456,14 @@ impl Transmitter {
     }
 }
 
-/// Whether the device takes a frame of `bytes` so far, of whose descriptors `parts` came before (section 7.2.3.3).
+/// Whether the device accepts one more part, after `bytes` bytes in `parts` descriptors (section 7.2.3.3).
 #[inline(always)]
 fn fits(bytes: usize, parts: usize) -> bool {
     let most = if Behaviour::TransmitLimits.on() { 1 } else { 4 };
     bytes <= LONGEST_FRAME * most && parts < MOST_DESCRIPTORS * most
 }
 
-/// The number of a queue's last context.
+/// The index of a queue's last context.
 #[inline(always)]
 fn last_context() -> usize {
     usize::from(Behaviour::ContextsTwo.on())

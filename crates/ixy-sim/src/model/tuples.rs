@@ -1,4 +1,4 @@
-//! Filters of IPv4 packets by addresses, ports and protocol (section 7.1.2.5).
+//! The 5-tuple filters: IPv4 packets by addresses, ports and protocol (section 7.1.2.5).
 
 use ixy_regs::ixgbe::rest_fields::{FTQF, L34TIMIR, LLITHRESH, SDPQF};
 
@@ -7,13 +7,13 @@ use super::headers::{Headers, Network, Transport};
 use super::names::{LLITHRESH as LLITHRESH_AT, daqf, ftqf, l34timir, saqf, sdpqf};
 use super::storage::Storage;
 
-/// How many filters there are.
+/// Number of filters.
 const FILTERS: u32 = 128;
 
-/// A filter that is on.
+/// An active filter.
 #[derive(Debug, Clone, Copy)]
 struct Filter {
-    /// FTQF: protocol, priority, and what is compared.
+    /// FTQF: protocol, priority, and the fields to compare.
     control: u32,
     source: [u8; 4],
     destination: [u8; 4],
@@ -32,7 +32,7 @@ impl Filter {
         let ports = regs.load(sdpqf(n));
         Some(Self {
             control,
-            // The byte that is first on the wire is the lowest one of the register, also of ports.
+            // The first byte on the wire is the lowest one of the register, also for ports.
             source: regs.load(saqf(n)).to_le_bytes(),
             destination: regs.load(daqf(n)).to_le_bytes(),
             source_port: (SDPQF::SRC_PORT.read(ports) as u16).swap_bytes(),
@@ -55,7 +55,7 @@ impl Filter {
     }
 }
 
-/// What is compared of a packet.
+/// The fields of a packet that filters compare.
 struct Packet {
     protocol: u32,
     source: [u8; 4],
@@ -64,7 +64,7 @@ struct Packet {
 }
 
 impl Packet {
-    /// `None` for packets that the filters do not look at: all but whole ones of IPv4.
+    /// `None` for packets that the filters ignore: all but unfragmented IPv4.
     fn of(headers: &Headers, frame: &[u8]) -> Option<Self> {
         let (Network::V4, ip) = headers.network? else { return None };
         if headers.fragment {
@@ -86,8 +86,8 @@ impl Packet {
     }
 }
 
-/// The filters that are on, those with the highest priority first (among equals the first one wins), and the size below
-/// which frames interrupt at once.
+/// The active filters by descending priority (among equals the first one wins), and the size below which frames
+/// interrupt at once.
 #[derive(Debug, Default)]
 pub(crate) struct Tuples(Vec<Filter>, u32);
 
@@ -104,7 +104,7 @@ impl Tuples {
         }
     }
 
-    /// The queue of the filter that a frame matches, and whether it is to interrupt at once.
+    /// The queue of the filter that a frame matches, and whether the frame interrupts at once.
     pub(crate) fn queue(&self, pool: u32, headers: &Headers, frame: &[u8]) -> Option<(u32, bool)> {
         if self.is_empty() {
             return None;

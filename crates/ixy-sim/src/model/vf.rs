@@ -1,4 +1,4 @@
-//! Virtual functions: what each of them has of its own, and its register window (sections 7.10.2 and 8.3).
+//! Virtual functions: the state of each, and its register window (sections 7.10.2 and 8.3).
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
@@ -17,19 +17,19 @@ use super::statistics::FunctionCounts;
 use super::{Hardware, Nic82599};
 use crate::dma::{Dma, DmaView};
 
-/// How many virtual functions a port can have, and how many pools.
+/// Largest number of virtual functions of a port, and of pools.
 pub(crate) const FUNCTIONS: u32 = 64;
-/// Interrupt vectors of one, and those among them that have a throttle.
+/// Interrupt vectors of a function, and how many of them have a throttle.
 const VECTORS: u8 = 3;
 const THROTTLES: usize = 2;
 
-/// What is at an offset of the register window.
+/// The register at an offset of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Nothing,
-    /// A register that only virtual functions have, or see otherwise than the physical function.
+    /// A register that only virtual functions have, or that they see differently from the physical function.
     Own,
-    /// A register of a receive queue, by the offset that it has in the block of queue 0 of the physical function.
+    /// A register of a receive queue, by its offset in the physical function's block of queue 0.
     Receive(u32, u32),
     Transmit(u32, u32),
     /// A word of the mailbox's buffer.
@@ -39,7 +39,7 @@ enum Place {
     Shown(u32),
 }
 
-/// What is at each word of the window.
+/// The register at each word of the window.
 static PLACES: LazyLock<Box<[Place]>> = LazyLock::new(|| {
     let mut places: Box<[Place]> = (0..vf::WINDOW / 4).map(|_| Place::Nothing).collect();
     let receive = vf::find("VFRDBAL").map_or(0, |register| register.spans[0].base);
@@ -71,8 +71,8 @@ static PLACES: LazyLock<Box<[Place]>> = LazyLock::new(|| {
     places
 });
 
-/// How many queues of each direction a virtual function has: 2, 4 or 8 with 64, 32 or 16 of them; none when virtualization
-/// is off (GCR_EXT.VT_MODE, section 8.2.3.4.12).
+/// The number of queues of each direction in a virtual function: 2, 4 or 8 with 64, 32 or 16 functions; none when
+/// virtualization is off (GCR_EXT.VT_MODE, section 8.2.3.4.12).
 pub(crate) fn queues(hw: &Hardware) -> u32 {
     match GCR_EXT::VT_MODE.read(hw.regs.load(names::GCR_EXT)) {
         3 => 2,
@@ -82,7 +82,7 @@ pub(crate) fn queues(hw: &Hardware) -> u32 {
     }
 }
 
-/// The queues that may do DMA: those of a virtual function by its own bus mastering, the others by the device's.
+/// The queues that may do DMA: a virtual function's by its own bus mastering, the others by the device's.
 pub(crate) fn dma_queues(hw: &Hardware) -> u128 {
     let mut all = if hw.mastering.load(Ordering::Acquire) { u128::MAX } else { 0 };
     let (plugged, mastering) = (hw.vfs.load(Ordering::Acquire), hw.vf_mastering.load(Ordering::Acquire));
@@ -103,15 +103,15 @@ pub(crate) fn owns(hw: &Hardware, queue: u32) -> bool {
     function.is_some_and(|n| hw.vfs.load(Ordering::Relaxed) >> n & 1 == 1)
 }
 
-/// The bit of function or pool `n` in a pair of registers, of which `register` gives the offsets.
+/// The bit of function or pool `n` in a pair of registers; `register` gives their offsets.
 pub(crate) fn bit_of(hw: &Hardware, register: fn(u32) -> u32, n: u32) -> bool {
     hw.regs.load(register(n / 32)) >> (n % 32) & 1 == 1
 }
 
-/// A virtual function of a [`Nic82599`], as its driver sees it: a register window of its own, queues of its own that reach
+/// A virtual function of a [`Nic82599`], as its driver sees it: with its own register window, queues that reach
 /// memory of its own, three interrupt vectors, and a mailbox to the driver of the physical function.
 ///
-/// It does its work in the device's [`poll`](Nic82599::poll). Dropping it is as unplugging it: its queues stop first.
+/// The device's [`poll`](Nic82599::poll) does its work. Dropping it unplugs it: its queues stop first.
 #[derive(Debug)]
 pub struct Vf {
     nic: Arc<Nic82599>,
@@ -119,23 +119,23 @@ pub struct Vf {
 }
 
 impl Vf {
-    /// Bytes of its register window.
+    /// Size of its register window in bytes.
     pub const WINDOW: u32 = vf::WINDOW;
-    /// How many interrupt vectors it has.
+    /// Number of its interrupt vectors.
     pub const VECTORS: u32 = VECTORS as u32;
 
-    /// Which of the device's functions it is, from 0 on.
+    /// Its number among the device's functions, from 0 on.
     pub fn number(&self) -> u32 {
         self.n
     }
 
-    /// The device that it is a part of.
+    /// The device that it belongs to.
     pub fn device(&self) -> &Arc<Nic82599> {
         &self.nic
     }
 
-    /// Software reads 32 bits at `offset` of the register window. An offset that is not a multiple of four, or outside,
-    /// reads all ones.
+    /// Reads 32 bits at `offset` of the register window, as software does. An offset that is not a multiple of
+    /// four, or lies outside the window, reads all ones.
     pub fn read32(&self, offset: u32) -> u32 {
         let hw = &self.nic.hw;
         if hw.faults.any() && hw.faults.is(Fault::Gone) {
@@ -149,10 +149,11 @@ impl Vf {
         }
     }
 
-    /// Software writes 32 bits at `offset`. An offset that is not a multiple of four, or outside, has no effect.
+    /// Writes 32 bits at `offset`, as software does. An offset that is not a multiple of four, or lies outside the
+    /// window, has no effect.
     ///
     /// # Safety
-    /// ARMED-ONLY, as [`Nic82599::write32`], of the memory that this function reaches.
+    /// ARMED-ONLY, as for [`Nic82599::write32`], with the memory that this function reaches.
     pub unsafe fn write32(&self, offset: u32, value: u32) {
         let hw = &self.nic.hw;
         if hw.faults.any() && hw.faults.is(Fault::Gone) {
@@ -174,7 +175,7 @@ impl Vf {
         PLACES.get((offset / 4) as usize).filter(|_| offset.is_multiple_of(4)).copied()
     }
 
-    /// Where a register of this function is in the window of the physical function.
+    /// The offset of a register of this function in the window of the physical function.
     fn shared(&self, place: Place) -> Option<u32> {
         let queue = |n: u32| {
             let queues = queues(&self.nic.hw);
@@ -193,7 +194,7 @@ impl Vf {
         })
     }
 
-    /// Switches its bus mastering off: its queues do no DMA, whatever the physical function's bus mastering is.
+    /// Switches its bus mastering off: its queues do no DMA, whatever the physical function's setting is.
     pub fn stop_bus_mastering(&self) {
         self.nic.act(|_| self.nic.hw.vf_mastering.fetch_and(!(1 << self.n), Ordering::AcqRel));
     }
@@ -206,14 +207,14 @@ impl Vf {
         self.nic.act(|_| self.nic.hw.vf_mastering.fetch_or(1 << self.n, Ordering::AcqRel));
     }
 
-    /// Whether it was switched on and not off again, as the end of all virtual functions does, too.
+    /// Whether it is on. The end of all virtual functions switches it off, too.
     #[cfg(feature = "serve")]
     pub(crate) fn is_bus_mastering(&self) -> bool {
         self.nic.hw.vf_mastering.load(Ordering::Acquire) >> self.n & 1 == 1
     }
 
-    /// A function level reset, as its configuration space asks for (section 4.2.2.2): what VFCTRL.RST does, and its bus
-    /// mastering is off.
+    /// Does a function level reset, as its configuration space asks for (section 4.2.2.2): the same as VFCTRL.RST,
+    /// and bus mastering goes off.
     pub fn reset(&self) {
         let hw = &self.nic.hw;
         self.nic.act(|engine| {
@@ -235,8 +236,8 @@ impl Drop for Vf {
 }
 
 impl Nic82599 {
-    /// Plugs in virtual function `n`, below 64: the part of this device that a virtual machine may have for itself. Its
-    /// queues reach `memory`, which may be the device's own, and its interrupts go to `irq`. Bus mastering of it is off.
+    /// Plugs in virtual function `n`, below 64: the part of this device that a virtual machine may own. Its queues
+    /// reach `memory`, which may be the device's own, and its interrupts go to `irq`. Its bus mastering is off.
     ///
     /// `None` when there is no such function, or it is plugged in already.
     pub fn vf(self: &Arc<Self>, n: u32, memory: Arc<impl Dma + 'static>, irq: Box<dyn Irq>) -> Option<Vf> {
@@ -255,9 +256,9 @@ impl Nic82599 {
 }
 
 impl Nic82599 {
-    /// How many virtual functions the SR-IOV capability of its configuration space wants: 0 while they are not enabled.
-    /// STATUS shows it (section 8.2.3.1.2). Those that are plugged in are there anyway; that they are enabled no more is as a
-    /// function level reset to each (section 4.2.2.2).
+    /// Sets the number of virtual functions that the SR-IOV capability in configuration space enables; 0 disables
+    /// them. STATUS shows it (section 8.2.3.1.2). Plugged-in functions stay, but disabling them is a function
+    /// level reset of each (section 4.2.2.2).
     pub fn set_vfs(&self, count: u32) {
         let count = count.min(FUNCTIONS);
         if self.hw.wanted_vfs.swap(count, Ordering::AcqRel) == count {
@@ -274,7 +275,7 @@ impl Nic82599 {
     }
 }
 
-/// Shows in STATUS how many virtual functions are wanted, also after a reset.
+/// Shows in STATUS the number of virtual functions wanted, also after a reset.
 pub(crate) fn show_wanted(hw: &Hardware) {
     if !Behaviour::IovStatus.on() {
         return;
@@ -284,7 +285,7 @@ pub(crate) fn show_wanted(hw: &Hardware) {
     hw.regs.store(names::STATUS, value.modify(hw.regs.load(names::STATUS)));
 }
 
-/// What a function is plugged into.
+/// The surroundings of a function: its memory and interrupts.
 struct Plug {
     memory: Arc<dyn Reach>,
     irq: Arc<dyn Irq>,
@@ -293,7 +294,7 @@ struct Plug {
 /// The virtual functions of a device.
 pub(crate) struct Functions {
     functions: Box<[Function]>,
-    /// Those with vectors to raise once the engine is no longer locked.
+    /// Functions with vectors to raise once the engine is unlocked.
     raised: u64,
 }
 
@@ -311,13 +312,13 @@ struct Interrupts {
     enabled: u8,
     auto_clear: u8,
     auto_mask: u8,
-    /// Causes whose message waits for its throttle.
+    /// Causes whose message waits for the throttle.
     held: u8,
     queues: [u32; 4],
     mailbox: u32,
     throttles: [u32; THROTTLES],
     quiet: [Duration; THROTTLES],
-    /// What stores and does nothing: VTRSCINT.
+    /// Registers without an effect: VTRSCINT.
     coalesced: [u32; 2],
     raised: u8,
 }
@@ -352,7 +353,7 @@ impl Interrupts {
         }
     }
 
-    /// Whether the throttle of `vector` lets a message go now. The third vector has none.
+    /// Whether the throttle of `vector` passes a message now. The third vector has none.
     fn may_send(&mut self, hw: &Hardware, vector: u8) -> bool {
         let Some(throttle) = self.throttles.get(usize::from(vector)) else { return true };
         let interval = interrupt::UNIT * EITR::ITR_INTERVAL.read(*throttle);
@@ -394,7 +395,7 @@ impl Interrupts {
         })
     }
 
-    /// The registers that are arrays.
+    /// The element at `offset`, for registers that are arrays.
     fn element(&mut self, offset: u32) -> Option<&mut u32> {
         let inside = |base: u32| (offset.checked_sub(base)? / 4).try_into().ok();
         let tables: [(u32, &mut [u32]); 3] =
@@ -434,7 +435,7 @@ impl Interrupts {
 }
 
 /// Offsets in the window, by the datasheet's names.
-// What could panic is evaluated at compile time.
+// Every panic here happens at compile time.
 #[allow(clippy::panic)]
 mod offset {
     use ixy_regs::ixgbe::vf;
@@ -470,7 +471,7 @@ impl Functions {
         }
     }
 
-    /// Those that are plugged in, by number.
+    /// The functions that are plugged in, by number.
     fn plugged(&mut self) -> impl Iterator<Item = (u32, &mut Function)> {
         (0..).zip(&mut self.functions).filter(|(_, function)| function.plug.is_some())
     }
@@ -479,7 +480,7 @@ impl Functions {
         self.functions.get_mut(n as usize).map(|function| &mut function.mailbox)
     }
 
-    /// The mailbox of function `n` rings on its side.
+    /// Raises the mailbox interrupt of function `n`.
     pub(crate) fn ring(&mut self, hw: &Hardware, n: u32) {
         let Some(function) = self.functions.get_mut(n as usize) else { return };
         let entry = function.interrupts.mailbox;
@@ -489,14 +490,14 @@ impl Functions {
         }
     }
 
-    /// Keeps in mind that function `n` may have raised vectors.
+    /// Remembers that function `n` may have raised vectors.
     fn note(&mut self, n: u32) {
         if self.functions.get(n as usize).is_some_and(|function| function.interrupts.raised != 0) {
             self.raised |= 1 << n;
         }
     }
 
-    /// Frames were received or sent on queues: raises what VTIVAR says for them.
+    /// Frames were received or sent on queues: raises the causes that VTIVAR maps them to.
     pub(crate) fn queues(&mut self, hw: &Hardware, received: u128, sent: u128) {
         let queues = queues(hw);
         if queues == 0 {
@@ -535,12 +536,12 @@ impl Functions {
         self.raised |= raised;
     }
 
-    /// When something that a throttle holds back is due.
+    /// The time at which an interrupt that a throttle holds back is due.
     pub(crate) fn due(&self) -> Option<Duration> {
         self.functions.iter().filter_map(|function| function.interrupts.due()).min()
     }
 
-    /// Vectors to raise now, and where.
+    /// Takes the vectors to raise now, each with its receiver.
     pub(crate) fn take_raised(&mut self) -> Vec<(Arc<dyn Irq>, u32)> {
         let mut all = Vec::new();
         while self.raised != 0 {
@@ -561,7 +562,7 @@ impl Functions {
         plugs.filter_map(|(n, function)| Some((n, Arc::clone(&function.plug.as_ref()?.memory)))).collect()
     }
 
-    /// The physical function was reset: so are all of them (section 4.2.1).
+    /// The physical function was reset, and with it all of its functions (section 4.2.1).
     pub(crate) fn reset(&mut self) {
         for function in &mut self.functions {
             function.mailbox.reset();
@@ -614,9 +615,9 @@ impl Engine {
         }
     }
 
-    /// A function is reset by itself or by its configuration space (sections 4.2.2.2 and 4.2.2.3): its queues stop and stay
-    /// off until the physical function permits them again, its interrupts are as after power on. Other registers of its
-    /// queues keep their values.
+    /// Resets one function, by itself or by its configuration space (sections 4.2.2.2 and 4.2.2.3): its queues
+    /// stop until the physical function permits them again, and its interrupts are as after power on. Other
+    /// registers of its queues keep their values.
     fn reset_function(&mut self, hw: &Hardware, n: u32) {
         if !Behaviour::VfReset.on() {
             return;
@@ -648,12 +649,12 @@ impl Engine {
     }
 }
 
-/// The memory that each queue reaches: that of the function that it belongs to, or else the device's.
+/// The memory that each queue reaches: that of its function, or else the device's.
 pub(crate) struct Memories<'a> {
     own: &'a dyn DmaView,
-    /// By function; empty in those that are themselves in such a list.
+    /// By function; empty in entries of such a list.
     functions: Vec<Option<Memories<'a>>>,
-    /// Queues of one function.
+    /// Queues in a function.
     queues: u32,
 }
 

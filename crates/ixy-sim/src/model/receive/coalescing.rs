@@ -1,8 +1,9 @@
-//! Receive side coalescing (RSC): segments of a TCP connection that follow each other become one large receive, with one
+//! Receive side coalescing (RSC): consecutive segments of a TCP connection become one large receive, with one
 //! header and one chain of descriptors (section 7.11).
 //!
-//! The first segment is written as any frame, the payload of those after it behind it. A descriptor is written back when the
-//! next one of its chain is known; the last one, and the header as it is in the end, when the large receive is complete.
+//! The first segment is written like any frame; the payload of later ones is appended. A descriptor is written
+//! back when the next one of its chain is known. The last one is written back when the large receive is complete,
+//! together with the final header.
 
 mod segment;
 
@@ -22,7 +23,7 @@ use super::split::{Layout, Split};
 use crate::dma::DmaView;
 use segment::{Flow, OPTIONS, Segment, word};
 
-/// Connections whose segments are coalesced at the same time.
+/// Connections that can be coalesced at once.
 const CONTEXTS: usize = 32;
 /// Segments that begin in one descriptor; RSCCNT is one more.
 const SEGMENTS: u32 = 14;
@@ -36,13 +37,13 @@ const WINDOW: usize = 14;
 /// The echoed time stamp, where the only option is time stamps.
 const ECHO: usize = OPTIONS + 8;
 
-/// A large receive that is not complete.
+/// A large receive in progress.
 struct Context {
     flow: Flow,
     queue: u32,
-    /// Where its ring is.
+    /// The address of its ring.
     ring: u64,
-    /// The first segment's headers as they are in memory in the end, and where that is.
+    /// The first segment's headers with the final changes, and their address in memory.
     headers: Vec<u8>,
     at: u64,
     ip: usize,
@@ -51,7 +52,7 @@ struct Context {
     next: u32,
     acknowledges: bool,
     stamped: bool,
-    /// Bytes of payload beyond the first segment's.
+    /// Bytes of payload in the segments after the first.
     more: usize,
     /// The descriptor that is being filled, its packet buffer and the bytes in it.
     descriptor: u32,
@@ -61,16 +62,16 @@ struct Context {
     begun: u32,
     /// How many descriptors came before it.
     before: u32,
-    /// Both words of the last descriptor, but for what is counted here.
+    /// Both words of the last descriptor, without the fields that are counted here.
     status: (u64, u64),
-    /// What the first one says of its header.
+    /// The header fields of the first descriptor.
     split: u64,
-    /// When a segment was added last, in segments of all contexts.
+    /// The time of its last segment, counted in segments of all contexts.
     touched: u64,
 }
 
 impl Context {
-    /// Whether a segment of the same connection continues it.
+    /// Whether this segment of the same connection continues the large receive.
     fn continues(&self, hw: &Hardware, queue: u32, segment: &Segment<'_>) -> bool {
         let change = RDRXCTL::RSCACKC.is_set(hw.regs.load(names::RDRXCTL))
             && Behaviour::CoalescingAcknowledgeChange.on();
@@ -80,12 +81,12 @@ impl Context {
             && (self.acknowledges == segment.acknowledges || !change)
     }
 
-    /// RSCCNT: one more than the segments that begin in the descriptor, so that it is never 0.
+    /// RSCCNT: the segments that begin in the descriptor plus one, so never 0.
     fn count(&self) -> u64 {
         fields_of::RSC_COUNT.place(u64::from(self.begun + 1))
     }
 
-    /// The header's part of the first word of a descriptor.
+    /// The header fields in the first word of a descriptor.
     fn header(&self) -> u64 {
         if self.before == 0 { self.split } else { 0 }
     }
@@ -104,7 +105,7 @@ impl Context {
         }
     }
 
-    /// Goes on in the ring's next descriptor.
+    /// Moves on to the ring's next descriptor.
     fn go_on<V: DmaView>(&mut self, view: &V, ring: &mut Ring<'_, V>) -> Option<()> {
         let buffer = ring.words.load(ring.head * 2)?;
         let next = if Behaviour::CoalescingChain.on() { ring.head } else { self.descriptor + 1 };
@@ -116,7 +117,7 @@ impl Context {
         Some(())
     }
 
-    /// Takes over what the newest segment says of the other direction (section 7.11.5).
+    /// Takes acknowledgement, window and time stamps from the newest segment (section 7.11.5).
     fn update(&mut self, segment: &Segment<'_>) {
         let mut take = |at: usize, len: usize| {
             let newest = segment.frame.get(segment.tcp + at..segment.tcp + at + len);
@@ -132,7 +133,7 @@ impl Context {
         }
     }
 
-    /// Writes the header as it is in the end: with the length of all, and the checksum of the IP header.
+    /// Writes the final header: with the total length, and a new IP header checksum.
     fn write_header<V: DmaView>(&mut self, view: &V) {
         let ip = self.ip;
         if self.more == 0 || !Behaviour::CoalescingHeader.on() {
@@ -160,21 +161,21 @@ impl Context {
     }
 }
 
-/// What became of a segment.
+/// The result of offering a segment.
 pub(super) enum Offered {
-    /// It is in a large receive.
+    /// It was merged into a large receive.
     Taken,
-    /// It is to be written by itself.
+    /// It has to be written by itself.
     Refused,
-    /// There is no descriptor for it.
+    /// There is no free descriptor for it.
     NoDescriptor,
 }
 
-/// All large receives that are not complete.
+/// All large receives in progress.
 pub(crate) struct Coalescing {
     contexts: Vec<Context>,
     segments: u64,
-    /// Until when each vector's timer runs, in the time of the device's clock.
+    /// The end of each vector's timer, by the device's clock.
     timers: [Duration; VECTORS],
 }
 
@@ -191,7 +192,7 @@ pub(super) fn is_on(hw: &Hardware, queue: u32) -> bool {
         && !vf::owns(hw, queue)
 }
 
-/// The vector of a queue that it is mapped to.
+/// The vector that a queue is mapped to.
 fn vector(hw: &Hardware, queue: u32) -> Option<u32> {
     let entry = hw.regs.load(ivar(queue / 2)) >> (16 * (queue % 2));
     (entry & 0x80 != 0).then_some(entry & 0x3f)
@@ -210,20 +211,20 @@ impl Coalescing {
         *self = Self::new();
     }
 
-    /// A queue was switched off: what it had is gone, and its memory is not touched any more.
+    /// A queue was switched off: drops its large receives without touching their memory.
     pub(crate) fn forget(&mut self, queue: u32) {
         if Behaviour::CoalescingForgets.on() {
             self.contexts.retain(|context| context.queue != queue);
         }
     }
 
-    /// When the next timer ends that a large receive waits for.
+    /// The earliest end of a timer that a large receive waits for.
     pub(crate) fn due(&self, hw: &Hardware) -> Option<Duration> {
         let vectors = self.contexts.iter().filter_map(|context| vector(hw, context.queue));
         vectors.map(|vector| self.timers[vector as usize % VECTORS]).min()
     }
 
-    /// Completes what timers have ended for (section 7.3.2.1); returns the queues of that.
+    /// Completes the large receives whose timers ended (section 7.3.2.1); returns their queues.
     pub(super) fn tick<V: DmaView>(&mut self, hw: &Hardware, view: &V, queues: u128) -> (u128, usize) {
         let now = hw.now();
         let mut ended = 0_u64;
@@ -248,8 +249,8 @@ impl Coalescing {
         (touched, work)
     }
 
-    /// Completes all large receives of a queue that is out of descriptors: its driver waits for those that they have.
-    /// Returns the queue, if there were any.
+    /// Completes all large receives of a queue that is out of descriptors, since its driver waits for theirs.
+    /// Returns the queue if there were any.
     pub(super) fn make_room<V: DmaView>(&mut self, all: &V, queue: u32) -> u128 {
         if !Behaviour::CoalescingFull.on() {
             return 0;
@@ -264,8 +265,9 @@ impl Coalescing {
         found
     }
 
-    /// Offers a frame to the large receives of its queue. `vlan` is its tag, also where that was stripped, and `room` what its
-    /// header may take; `None` if it is none to be coalesced. `completed` gets the queues of those that it ends.
+    /// Offers a frame to the large receives of its queue. `vlan` is its tag, even if that was stripped, and `room`
+    /// the size of the header buffer; `None` if the frame cannot be coalesced. `completed` gets the queues of
+    /// large receives that the frame ends.
     #[allow(clippy::too_many_arguments)] // the parts of a poll
     pub(super) fn offer<V: DmaView>(
         &mut self,
@@ -381,10 +383,10 @@ impl Coalescing {
     ) -> Offered {
         let view = all.of_queue(ring.queue);
         let (head, body) = segment.frame.split_at(segment.body.min(segment.frame.len()));
-        // With header buffers the header is in one of its own, which is long enough for it.
+        // With header splitting, the header has a buffer of its own that is long enough.
         let apart = if split.is_some() { head.len() } else { 0 };
         let first = segment.frame.len() - apart;
-        // A segment that needs several descriptors by itself gains nothing.
+        // A segment that needs several descriptors by itself gains nothing from coalescing.
         if first > ring.size {
             return Offered::Refused;
         }
@@ -407,7 +409,7 @@ impl Coalescing {
             view.write(Iova(buffer), segment.frame);
         }
         if self.contexts.len() >= CONTEXTS && Behaviour::CoalescingContexts.on() {
-            // The one that has waited longest for a segment makes room.
+            // The least recently extended large receive makes room.
             let oldest = (0..self.contexts.len()).min_by_key(|n| self.contexts[*n].touched).unwrap_or(0);
             let oldest = self.contexts.remove(oldest);
             let queue = oldest.queue;

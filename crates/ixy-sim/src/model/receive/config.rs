@@ -1,4 +1,4 @@
-//! What the registers say during one poll.
+//! The receive registers as read at the start of a poll.
 
 use ixy_regs::ixgbe::fields::{FCTRL, HLREG0, MRQC, RDRXCTL, RXCSUM, RXPBSIZE};
 
@@ -13,22 +13,22 @@ use super::coalescing;
 pub(super) struct Config {
     pub(super) filter: Settings,
     pub(super) mrqc: u32,
-    /// Whether the descriptor has the hash, or else the fragment checksum.
+    /// Whether the descriptor holds the hash instead of the fragment checksum.
     pub(super) hash: bool,
     pub(super) strip_crc: bool,
     pub(super) save_bad: bool,
     pub(super) capacity: usize,
     /// Queues that may do DMA.
     pub(super) queues: u128,
-    /// Times of arrival are taken.
+    /// Arriving frames are time stamped.
     pub(super) stamps: bool,
-    /// How frames are spread over pools, while virtualization is on.
+    /// Pools, while virtualization is on.
     pub(super) pools: Option<Pools>,
-    /// How they are spread over traffic classes.
+    /// Traffic classes.
     pub(super) classes: Option<Classes>,
-    /// Neither is, and frames have no outer tag.
+    /// There are no pools, no classes and no outer tags.
     pub(super) plain: bool,
-    /// Queues may coalesce frames.
+    /// At least one queue may coalesce frames.
     pub(super) coalesce: bool,
 }
 
@@ -51,7 +51,7 @@ impl Config {
             pools,
             classes,
             hash: RXCSUM::PCSD.is_set(regs.load(names::RXCSUM)) || !Behaviour::HashOnlyWithPcsd.on(),
-            // Both switches have to say the same (section 8.2.3.8.8); the model strips when either does.
+            // The two switches have to agree (section 8.2.3.8.8); the model strips when either is set.
             strip_crc: (strip || RDRXCTL::CRCSTRIP.is_set(regs.load(names::RDRXCTL)))
                 && Behaviour::CrcStrip.on()
                 || !Behaviour::CrcKept.on(),

@@ -1,4 +1,4 @@
-//! A frame whose queue is known goes to that queue's ring (sections 7.1.5 to 7.1.10).
+//! Writes a frame to the ring of its queue (sections 7.1.5 to 7.1.10).
 
 use ixy_regs::ixgbe::descriptors::receive::Status;
 
@@ -15,13 +15,13 @@ use super::split::{self, Layout, Split};
 use super::{Passed, Receiver};
 use crate::dma::DmaView;
 
-/// What became of a frame.
+/// The result of delivering a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
     Done,
     /// Its queue has too few free descriptors, or is off.
     NoDescriptor,
-    /// No number of descriptors would be enough.
+    /// The frame does not fit into any number of descriptors.
     TooLong,
 }
 
@@ -89,7 +89,7 @@ impl Receiver {
             return Delivery::TooLong;
         }
         if ring.free() < needed {
-            // The driver may have given descriptors since the ring was opened.
+            // The driver may have posted descriptors since the ring was opened.
             ring.tail = hw.regs.load(rx(names::RDT, ring.queue));
             if ring.tail >= ring.count || ring.free() < needed {
                 return Delivery::NoDescriptor;
@@ -119,7 +119,8 @@ impl Receiver {
     }
 }
 
-/// Gives a frame to a ring that splits headers off or coalesces; also returns the queues whose rings got whole frames.
+/// Gives a frame to a ring that splits headers or coalesces; also returns the queues that received complete
+/// frames.
 #[cold]
 #[allow(clippy::too_many_arguments)] // the parts of a poll
 fn deliver_apart<V: DmaView>(
@@ -165,7 +166,7 @@ fn deliver_apart<V: DmaView>(
     (Delivery::Done, queues | 1 << ring.queue)
 }
 
-/// The set of counters that receive queue `queue` counts in (RQSMR, section 8.2.3.23.71).
+/// The set of counters of receive queue `queue` (RQSMR, section 8.2.3.23.71).
 #[inline(always)]
 pub(super) fn rx_set(hw: &Hardware, queue: u32) -> usize {
     set_of(hw.regs.load(names::rqsmr(queue / 4)), queue)

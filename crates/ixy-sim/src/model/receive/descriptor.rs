@@ -1,4 +1,4 @@
-//! What descriptors say of a frame when they are written back (sections 7.1.5 and 7.1.6.2).
+//! The fields of descriptors that are written back with a frame (sections 7.1.5 and 7.1.6.2).
 
 use ixy_regs::ixgbe::descriptors::receive::{PacketType, Status, legacy, write_back as fields_of};
 
@@ -9,7 +9,7 @@ use super::config::Config;
 use super::ring::Ring;
 use crate::dma::DmaView;
 
-/// Both words of the advanced write-back format, but for length, DD and EOP (section 7.1.6.2).
+/// Both words of the advanced write-back format, without length, DD and EOP (section 7.1.6.2).
 #[inline]
 pub(super) fn write_back(config: &Config, frame: &[u8], passed: &Passed, stripped: bool) -> (u64, u64) {
     let headers = &passed.headers;
@@ -72,7 +72,7 @@ pub(super) fn write_back(config: &Config, frame: &[u8], passed: &Passed, strippe
     (low, high | u64::from(status.bits()))
 }
 
-/// The legacy format has status and errors elsewhere, and keeps the buffer's address (section 7.1.5).
+/// Writes the legacy format, which has status and errors elsewhere and keeps the buffer's address (section 7.1.5).
 pub(super) fn write_back_legacy<V: DmaView>(ring: &Ring<'_, V>, advanced: u64) {
     let status = advanced & 0x7f;
     let word = legacy::LENGTH.place(fields_of::LENGTH.of(advanced))

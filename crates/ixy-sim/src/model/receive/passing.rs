@@ -1,4 +1,4 @@
-//! Which frames from the wire pass, and the queue that they are for (sections 7.1.1 and 7.1.2).
+//! Decides which frames from the wire pass, and for which queue (sections 7.1.1 and 7.1.2).
 
 use super::super::faults::Fault;
 use super::super::headers::Headers;
@@ -10,7 +10,7 @@ use super::config::Config;
 use super::{Passed, Receiver};
 
 impl Receiver {
-    /// The frame as a fault on the wire leaves it.
+    /// The frame after a fault on the wire changed it.
     #[inline]
     pub(super) fn alter(&self, hw: &Hardware, frame: &[u8]) -> Option<Vec<u8>> {
         if !hw.faults.any() {
@@ -27,7 +27,7 @@ impl Receiver {
         None
     }
 
-    /// Looks at a frame; `None` when it is damaged or the filters drop it, and then it was counted.
+    /// Filters a frame; `None` when it is damaged or the filters drop it, after it was counted.
     #[inline]
     pub(super) fn pass(
         &mut self,
@@ -77,7 +77,7 @@ impl Receiver {
         Some(Passed { queue: choice.queue, choice, headers, damage, pause, stamped, copied: false })
     }
 
-    /// The choice with traffic classes or outer tags; with pools each of them has its own one later.
+    /// The choice with traffic classes or outer tags; with pools, each pool chooses its own queue later.
     #[cold]
     fn choose_of_class(&mut self, hw: &Hardware, config: &Config, headers: &Headers, frame: &[u8]) -> Choice {
         if config.pools.is_some() {

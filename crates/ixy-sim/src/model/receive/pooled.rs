@@ -1,4 +1,4 @@
-//! Frames for several pools, and those that pools send to each other (section 7.10.3).
+//! Frames for several pools, and frames from pool to pool (section 7.10.3).
 
 use super::super::Hardware;
 use super::super::pools::{self, Pools, Switch};
@@ -11,8 +11,8 @@ use super::{BURST, Passed, Receiver};
 use crate::dma::DmaView;
 
 impl Receiver {
-    /// Gives a frame to a queue of each pool in `pools`, of which those remain that have no descriptor and want to wait for
-    /// one.
+    /// Delivers a frame to a queue of each pool in `pools`. Pools that have to wait for a free descriptor remain
+    /// in the set.
     #[allow(clippy::too_many_arguments)] // the parts of a poll
     pub(super) fn replicate<'v, V: DmaView>(
         &mut self,
@@ -43,7 +43,7 @@ impl Receiver {
         }
     }
 
-    /// A frame as a pool gets it: with the queue that a filter or the pool chooses.
+    /// A frame as one pool receives it: with the queue that a filter or the pool chooses.
     pub(super) fn of_pool(
         &mut self,
         hw: &Hardware,
@@ -58,7 +58,7 @@ impl Receiver {
         Passed { queue, choice: choice.with_outer(&passed.headers), ..passed }
     }
 
-    /// Moves frames that pools send to each other into rings; returns how many.
+    /// Moves frames from pool to pool into rings; returns their number.
     pub(crate) fn poll_inside<V: DmaView>(
         &mut self,
         hw: &Hardware,
@@ -66,7 +66,7 @@ impl Receiver {
         switch: &mut Switch,
         counts: &mut Counts,
     ) -> usize {
-        // What pools send to each other is not coalesced (section 7.11.1).
+        // Frames from pool to pool are not coalesced (section 7.11.1).
         let config = Config { coalesce: false, ..Config::load(hw) };
         let Some(pools) = config.pools else {
             switch.clear();

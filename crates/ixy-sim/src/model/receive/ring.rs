@@ -13,7 +13,7 @@ use super::descriptor::write_back_legacy;
 use super::{coalescing, split};
 use crate::dma::{DmaView, Words};
 
-/// A ring while a poll works on it.
+/// A receive ring during a poll.
 pub(super) struct Ring<'v, V> {
     pub(super) queue: u32,
     pub(super) base: u64,
@@ -21,9 +21,9 @@ pub(super) struct Ring<'v, V> {
     pub(super) count: u32,
     pub(super) head: u32,
     pub(super) tail: u32,
-    /// Bytes that one buffer takes; 0 where frames are not written to one buffer after the other.
+    /// Size of a buffer in bytes; 0 unless a frame fills one buffer after the other.
     pub(super) buffer: usize,
-    /// Bytes of a packet buffer.
+    /// Size of a packet buffer in bytes.
     pub(super) size: usize,
     pub(super) legacy: bool,
     pub(super) drop: bool,
@@ -74,17 +74,17 @@ impl<'v, V: DmaView> Ring<'v, V> {
         if self.tail >= self.head { self.tail - self.head } else { self.tail + self.count - self.head }
     }
 
-    /// Whether as many descriptors are free.
+    /// Whether `needed` descriptors are free.
     #[cold]
     pub(super) fn has(&mut self, hw: &Hardware, needed: u32) -> bool {
         if self.free() < needed {
-            // The driver may have given descriptors since the ring was opened.
+            // The driver may have posted descriptors since the ring was opened.
             self.tail = hw.regs.load(rx(names::RDT, self.queue));
         }
         self.tail < self.count && self.free() >= needed
     }
 
-    /// Leaves the ring: its head becomes visible.
+    /// Stores the ring's head in its register.
     #[inline]
     pub(super) fn close(&self, hw: &Hardware) {
         if self.moved {
@@ -92,7 +92,8 @@ impl<'v, V: DmaView> Ring<'v, V> {
         }
     }
 
-    /// Writes a part of a frame to the next buffer and its descriptor back. `status` is what [`super::descriptor::write_back`] gave.
+    /// Writes a part of a frame to the next buffer, and writes its descriptor back. `status` comes from
+    /// [`super::descriptor::write_back`].
     #[inline]
     pub(super) fn fill(&mut self, hw: &Hardware, view: &V, part: &[u8], status: (u64, u64), last: bool) {
         let Some(address) = self.words.load(self.head * 2) else { return };
@@ -111,7 +112,7 @@ impl<'v, V: DmaView> Ring<'v, V> {
         if last || !Behaviour::ReceiveEndOfPacket.on() {
             high |= fields_of::EOP.mask();
         } else if Behaviour::LastDescribes.on() {
-            // Only the last descriptor of a frame says what is in it.
+            // Only the last descriptor describes the frame.
             high &= fields_of::DD.mask() | fields_of::LENGTH.mask();
         }
         if self.legacy {

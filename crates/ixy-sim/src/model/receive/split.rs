@@ -11,25 +11,25 @@ use super::super::names::{self, mask};
 use super::ring::Ring;
 use crate::dma::DmaView;
 
-/// Headers that are longer are not split off, and no more goes to a header buffer: the descriptor has ten bits for the
-/// length.
+/// The longest header that is split off, and the most that goes to a header buffer: the descriptor has ten bits
+/// for the length.
 const LONGEST: usize = 1023;
-/// What BSIZEHEADER counts in.
+/// The unit of BSIZEHEADER.
 const UNIT: usize = 64;
 
-/// How a ring splits.
+/// The settings of a ring that splits headers.
 pub(super) struct Split {
-    /// Header buffers are used for frames whose headers are not split off, too.
+    /// Frames whose headers are not split off use header buffers, too.
     always: bool,
-    /// Bytes of a header buffer that are used.
+    /// The part of a header buffer that is used, in bytes.
     pub(super) room: usize,
-    /// After which headers (PSRTYPE).
+    /// The headers after which a frame is split (PSRTYPE).
     kinds: u32,
     /// Fragments are split as well.
     fragments: bool,
 }
 
-/// What of a frame goes to the header buffer, and what the first descriptor says of that.
+/// The part of a frame that goes to the header buffer, and the header fields of the first descriptor.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     /// Bytes in the header buffer; the rest goes to packet buffers.
@@ -52,7 +52,7 @@ pub(super) fn is_on(srrctl: u32) -> bool {
 }
 
 impl Split {
-    /// As SRRCTL of the ring and PSRTYPE of its pool say.
+    /// Reads the ring's SRRCTL and its pool's PSRTYPE.
     pub(super) fn load(hw: &Hardware, srrctl: u32, pool: u32) -> Self {
         let kinds = hw.regs.load(names::psrtype(pool));
         Self {
@@ -64,12 +64,12 @@ impl Split {
         }
     }
 
-    /// Whether headers of TCP are known.
+    /// Whether TCP headers are recognised.
     pub(super) fn knows_tcp(&self) -> bool {
         self.kinds & mask(PSRTYPE::SPLIT_TCP) != 0 || !Behaviour::CoalescingKinds.on()
     }
 
-    /// Where the innermost header ends of those that PSRTYPE names.
+    /// The end of the innermost header that PSRTYPE names.
     fn end(&self, frame: &[u8], headers: &Headers) -> Option<usize> {
         if headers.fragment && !self.fragments {
             return None;
@@ -94,7 +94,7 @@ impl Split {
             .filter(|end| *end <= LONGEST.min(frame.len()))
     }
 
-    /// Lays out a frame.
+    /// Decides how a frame is split.
     pub(super) fn layout(&self, frame: &[u8], headers: &Headers) -> Layout {
         let all = frame.len().min(self.room);
         let length = |n: usize| fields_of::HEADER_LENGTH.place(n as u64);
@@ -103,7 +103,7 @@ impl Split {
         }
         match self.end(frame, headers) {
             Some(end) if end <= self.room => Layout::of_header(end),
-            // It is told how long the header is, wherever its bytes are.
+            // The descriptor reports the header's length, wherever its bytes are.
             Some(end) if Behaviour::HeaderSplitOverflow.on() => Layout {
                 header: if self.always { all } else { 0 },
                 low: length(end) | fields_of::SPLIT_HEADER.mask(),
@@ -116,8 +116,8 @@ impl Split {
 }
 
 impl<V: DmaView> Ring<'_, V> {
-    /// Writes a frame to as many descriptors as its bytes behind the header buffer take, at least one. `status` is what
-    /// [`super::descriptor::write_back`] gave.
+    /// Writes a frame to the descriptors that its bytes beyond the header buffer take, at least one. `status`
+    /// comes from [`super::descriptor::write_back`].
     pub(super) fn fill_split(&mut self, view: &V, frame: &[u8], layout: &Layout, status: (u64, u64)) {
         let (header, body) = frame.split_at(layout.header.min(frame.len()));
         let mut rest = body;
@@ -128,7 +128,7 @@ impl<V: DmaView> Ring<'_, V> {
             let Some(address) = self.words.load(self.head * 2) else { return };
             if first && !header.is_empty() {
                 let Some(address) = self.words.load(self.head * 2 + 1) else { return };
-                // Its lowest bit is none of the address.
+                // The lowest bit is not part of the address.
                 view.write(Iova(address & !1), header);
             }
             if !part.is_empty() {

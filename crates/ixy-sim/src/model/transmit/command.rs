@@ -1,4 +1,5 @@
-//! What a frame's descriptors ask to be done to it before it goes out (sections 7.2.3, 7.2.5 and 7.4): [`Command`].
+//! The operations that a frame's descriptors ask for before it is sent (sections 7.2.3, 7.2.5 and 7.4):
+//! [`Command`].
 
 use std::ops::Range;
 
@@ -12,10 +13,10 @@ use super::super::names;
 use super::super::pools::PortVlan;
 use super::Context;
 
-/// Least frame without check sequence, to which HLREG0.TXPADEN pads (section 8.2.3.22.8).
+/// Shortest frame without check sequence; HLREG0.TXPADEN pads to it (section 8.2.3.22.8).
 const SHORTEST: usize = 60;
 
-/// What the first and last descriptor of a frame ask for.
+/// The operations that the first and last descriptor of a frame ask for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Command {
     pub(super) legacy: bool,
@@ -30,7 +31,7 @@ impl Command {
         !self.legacy && self.first & data_read::MAC_1588.mask() != 0
     }
 
-    /// The command as the pool's VLAN changes it.
+    /// The command with the pool's VLAN rule applied.
     pub(super) fn with_port_vlan(mut self, vlan: PortVlan) -> Self {
         match vlan {
             PortVlan::Descriptor => return self,
@@ -49,7 +50,7 @@ impl Command {
         self
     }
 
-    /// Does to the frame what its descriptors ask for; `false` when it cannot be sent.
+    /// Applies the descriptors' operations to the frame; `false` when it cannot be sent.
     pub(super) fn finish(&self, hw: &Hardware, frame: &mut Vec<u8>) -> bool {
         let hlreg0 = hw.regs.load(names::HLREG0);
         const OFFLOADS: u64 = data_read::VLE.mask() | data_read::IXSM.mask() | data_read::TXSM.mask();
@@ -65,7 +66,7 @@ impl Command {
             || !Behaviour::CrcBrought.on();
         let pads = HLREG0::TXPADEN.is_set(hlreg0) || !Behaviour::PaddingEnable.on();
         if !appended {
-            // The frame brings its own check sequence; a wrong one is dropped by whoever receives it.
+            // The frame brings its own check sequence; its receiver drops it if that is wrong.
             let Some(end) = frame.len().checked_sub(4) else { return false };
             let (bytes, fcs) = frame.split_at(end);
             if frame_check(bytes) != fcs && Behaviour::CrcBroughtChecked.on() {
@@ -78,7 +79,7 @@ impl Command {
         frame.len() >= 14
     }
 
-    /// Inserts checksums and the VLAN tag (section 7.2.5); `false` when the offsets make no sense.
+    /// Inserts checksums and the VLAN tag (section 7.2.5); `false` when the offsets are invalid.
     #[cold]
     fn offload(&self, hw: &Hardware, frame: &mut Vec<u8>) -> bool {
         let (first, len) = (self.first, frame.len());
@@ -113,7 +114,7 @@ impl Command {
                 return false;
             }
         } else if first & data_read::TXSM.mask() != 0 && Behaviour::TransportInsertion.on() {
-            // The field holds the sum of the pseudo header, which the driver put there.
+            // The field holds the pseudo header's sum, written by the driver.
             let place = match context_read::L4T.of(context.high) {
                 0 => 6,
                 1 => 16,
@@ -125,7 +126,7 @@ impl Command {
             let udp = place == 6;
             let replaces = udp && Behaviour::UdpInsertionNotZero.on();
             if replaces && frame[transport + 6..transport + 8] == [0, 0] {
-                // Zero would say that there is no checksum (RFC 768).
+                // Zero would mean that there is no checksum (RFC 768).
                 frame[transport + 6..transport + 8].fill(0xff);
             }
         }
@@ -146,7 +147,7 @@ fn insert(frame: &mut [u8], range: Range<usize>, place: usize) -> bool {
     true
 }
 
-/// Puts the checksum of the SCTP packet at `start` into its header, where software left zero (section 7.2.5.3).
+/// Writes the checksum of the SCTP packet at `start` to its header, where software left zero (section 7.2.5.3).
 fn insert_sctp(frame: &mut [u8], start: usize) -> bool {
     const PLACE: usize = 8;
     let Some(packet) = frame.get_mut(start..).filter(|packet| packet.len() >= PLACE + 4) else {
@@ -157,10 +158,10 @@ fn insert_sctp(frame: &mut [u8], start: usize) -> bool {
     true
 }
 
-/// Inserts a tag, of the type that DMATXCTL.VT says (section 7.4.3).
+/// Inserts a tag with the EtherType in DMATXCTL.VT (section 7.4.3).
 fn tag(hw: &Hardware, frame: &mut Vec<u8>, tag: u16) -> bool {
     let control = hw.regs.load(names::DMATXCTL);
-    // With double tags it goes behind the outer one, which software brings along (section 7.4.5).
+    // With double tags it goes behind the outer one, which software supplies (section 7.4.5).
     let double = DMATXCTL::GDV.is_set(control) && Behaviour::DoubleVlanTransmit.on();
     let at = if double { 16 } else { 12 };
     if frame.len() < at + 2 {

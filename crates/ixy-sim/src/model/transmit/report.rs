@@ -1,4 +1,4 @@
-//! How a queue learns what was sent: [`Report`].
+//! The reports of sent descriptors to software: [`Report`].
 
 use ixy_dma::Iova;
 use ixy_regs::ixgbe::descriptors::transmit::{data_read, data_write_back};
@@ -11,7 +11,7 @@ use super::super::names::{self, mask, tx};
 use super::{Queue, Ring};
 use crate::dma::DmaView;
 
-/// DD in descriptors, or the head in memory: what is written (sections 7.2.3.5.1 and 7.2.3.5.2).
+/// The form of report: DD in descriptors, or the head in memory (sections 7.2.3.5.1 and 7.2.3.5.2).
 pub(super) struct Report {
     threshold: u32,
     /// Address of the head write-back when that is on.
@@ -54,7 +54,7 @@ impl Report {
         }
     }
 
-    /// Reports the descriptor at `at` if it asked for that.
+    /// Reports the descriptor at `at` if it asks for that.
     #[inline(always)]
     fn write<V: DmaView>(&mut self, ring: &Ring<'_, V>, at: u32) {
         let Some(word) = ring.words.load(at * 2 + 1) else { return };
@@ -67,7 +67,7 @@ impl Report {
         }
     }
 
-    /// Reports what was held back, up to `head`.
+    /// Reports the descriptors that were held back, up to `head`.
     pub(super) fn flush<V: DmaView>(&mut self, ring: &Ring<'_, V>, state: &mut Queue, head: u32) {
         let mut at = state.held_from;
         while state.held > 0 && at != head {
@@ -78,7 +78,7 @@ impl Report {
         state.held = 0;
     }
 
-    /// Writes the head to memory, if that is how the queue reports; says whether anything was reported.
+    /// Writes the head to memory if the queue reports that way; returns whether anything was reported.
     pub(super) fn finish<V: DmaView>(&self, view: &V, head: u32) -> bool {
         if self.any
             && !self.silent

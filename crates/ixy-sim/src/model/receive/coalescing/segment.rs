@@ -1,4 +1,4 @@
-//! What coalescing looks at of a frame (section 7.11.1).
+//! The fields of a frame that coalescing looks at (section 7.11.1).
 
 use ixy_regs::ixgbe::descriptors::receive::Status;
 
@@ -10,7 +10,7 @@ const FLAGS: usize = 13;
 /// Where options begin.
 pub(super) const OPTIONS: usize = 20;
 const ACK: u8 = 1 << 4;
-/// How the one option begins that segments may have: two bytes of padding, kind and length of time stamps.
+/// The bytes before the only option allowed: two bytes of padding, kind and length of time stamps.
 const TIME_STAMPS: [u8; 4] = [1, 1, 8, 10];
 
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u16> {
@@ -21,7 +21,7 @@ fn long(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// A TCP connection over IPv4, as far as frames of it are told from others.
+/// A TCP connection over IPv4: the fields that identify it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Flow {
     addresses: [u8; 8],
@@ -29,7 +29,7 @@ pub(super) struct Flow {
     vlan: Option<u16>,
 }
 
-/// What matters of one segment.
+/// The relevant fields of one segment.
 pub(super) struct Segment<'f> {
     pub(super) flow: Flow,
     pub(super) frame: &'f [u8],
@@ -39,9 +39,9 @@ pub(super) struct Segment<'f> {
     pub(super) body: usize,
     pub(super) sequence: u32,
     pub(super) acknowledges: bool,
-    /// It has time stamps.
+    /// It has the time stamp option.
     pub(super) stamped: bool,
-    /// It could be part of a large receive.
+    /// It may be part of a large receive.
     pub(super) viable: bool,
 }
 
@@ -87,8 +87,8 @@ impl<'f> Segment<'f> {
     }
 }
 
-/// Whether frame and IP header are such that a segment can be coalesced: right checksums, no options, no padding, no
-/// congestion (section 7.11.1).
+/// Whether the Ethernet and IP headers allow coalescing: right checksums, no options, no padding, no congestion
+/// mark (section 7.11.1).
 fn plain(frame: &[u8], headers: &Headers, status: u64) -> bool {
     if !Behaviour::CoalescingViability.on() {
         return true;
