@@ -1,4 +1,4 @@
-//! How long accesses to registers of a software 82599 take: of one in this process, and of one that another process serves.
+//! Measures register accesses of a software 82599: of one in this process, and of one that another process serves.
 //!
 //! ```text
 //! ixy-serve --socket /tmp/a &
@@ -20,11 +20,11 @@ use ixy_sim::{Nic82599, PollThread, SimBus};
 use ixy_vfio_user::client::{Client, VfioUserBus, VfioUserBusMaster};
 use ixy_vfio_user::message::pci;
 
-/// A register that is read without effect, and one that nothing depends on while no queue is enabled.
+/// A register without a read side effect, and one with no effect while no queue is enabled.
 const STATUS: u32 = 0x00008;
 const TDT: u32 = 0x06018;
 
-/// Prints the median of many rounds, as other programs run on the machine, too, and the fastest one.
+/// Prints the median of many rounds, since other programs run on the machine, and the fastest round.
 fn time(name: &str, round: u32, work: impl Fn()) {
     let mut rounds: Vec<Duration> = (0..41)
         .map(|_| {

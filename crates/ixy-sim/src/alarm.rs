@@ -1,4 +1,4 @@
-//! How a thread that polls devices sleeps, and what wakes it: [`Alarm`].
+//! The sleep of a polling thread, and its wake-up: [`Alarm`].
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
@@ -9,11 +9,12 @@ use rustix::io::Errno;
 
 use crate::events::signal;
 
-/// Wakes one thread. Devices ring it with each register write, so it costs next to nothing while the thread is awake.
+/// Wakes one thread. Devices ring it on each register write, so it costs next to nothing while the thread is
+/// awake.
 ///
-/// No wake-up is lost: the thread says that it sleeps, and then looks once more before it does; whoever changes something
-/// changes it, and then looks whether the thread sleeps. With a full fence between the two steps on either side, one of
-/// them sees the other.
+/// No wake-up is lost. The thread announces that it sleeps, then checks for work once more before it does. The
+/// other side makes its change, then checks whether the thread sleeps. With a full fence between the two steps on
+/// either side, one of them sees the other.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     asleep: AtomicBool,
@@ -23,20 +24,20 @@ pub(crate) struct Alarm {
 
 /// The mark of the alarm's own event among those of files.
 const OWN: u64 = u64::MAX;
-/// Events taken with one wake-up; more of them wake again at once.
+/// Events taken in one wake-up; further ones wake the thread again at once.
 const EVENTS: usize = 32;
 
 impl Alarm {
     pub(crate) fn new() -> std::io::Result<Self> {
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        // Nobody reads it: each signal is one edge.
+        // The counter is never read: each signal is an edge.
         let edge = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&epoll, &event, epoll::EventData::new_u64(OWN), edge)?;
         Ok(Self { asleep: AtomicBool::new(false), event, epoll })
     }
 
-    /// Wakes the thread if it sleeps. What was stored before this, it sees then.
+    /// Wakes the thread if it sleeps. It then sees everything that was stored before this call.
     #[inline]
     pub(crate) fn ring(&self) {
         fence(Ordering::SeqCst);
@@ -47,14 +48,14 @@ impl Alarm {
 
     #[cold]
     fn wake(&self) {
-        // Once is enough.
+        // One signal is enough.
         if self.asleep.swap(false, Ordering::Relaxed) {
             signal(&self.event);
         }
     }
 
-    /// Has the next sleep end when `file` can be read, and then says so with `mark`. It holds until then, and no longer.
-    /// A file that is closed meanwhile is forgotten. `false`: it cannot be waited for.
+    /// Makes the next sleep end when `file` can be read, and report `mark` then. This applies to one sleep. A file
+    /// that is closed before is forgotten. `false` when the file cannot be waited for.
     pub(crate) fn watch(&self, file: BorrowedFd<'_>, mark: u32) -> bool {
         let once = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
         let data = || epoll::EventData::new_u64(mark.into());
@@ -64,10 +65,10 @@ impl Alarm {
         }
     }
 
-    /// Sleeps until the alarm is rung, a file can be read, or a time is over; returns the marks of the files. Before that,
-    /// `look` looks for the last time whether there is something to do, in which case it does not sleep, and otherwise
-    /// says for how long. That is said no earlier, as what is rung for before this, and what the look itself does, can
-    /// be due before anything that was there.
+    /// Sleeps until the alarm rings, a file can be read, or a time has passed; returns the marks of the files.
+    /// `look` is the last check for work: it returns `None` if there is some, and then the thread does not sleep,
+    /// or else the time to sleep. It runs this late because an earlier ring, or the check itself, can make
+    /// something due sooner.
     pub(crate) fn sleep(&self, look: impl FnOnce() -> Option<Duration>) -> Vec<u32> {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -80,7 +81,7 @@ impl Alarm {
                     let files = events.iter().map(|event| event.data.u64()).filter(|mark| *mark != OWN);
                     marks.extend(files.map(|mark| mark as u32));
                 }
-                // A signal, which is as good as the end of the time; or a kernel with a fault, on which one naps.
+                // A signal counts as the end of the time. On a kernel error the thread naps instead.
                 Err(Errno::INTR) => {}
                 Err(_) => std::thread::sleep(Duration::from_micros(50)),
             }
@@ -121,7 +122,7 @@ mod tests {
         assert!(start.elapsed() >= Duration::from_millis(20), "an old signal ended the sleep");
     }
 
-    /// Each ring is waited for, so that no later one makes up for it.
+    /// Waits for each ring, so that no later one makes up for a lost one.
     #[test]
     fn no_ring_is_lost_however_it_meets_the_way_to_sleep() {
         const ROUNDS: u64 = 20_000;
@@ -140,7 +141,7 @@ mod tests {
                 longest
             });
             for n in 1..=ROUNDS {
-                // A plain store, which a processor may hold back behind the load that follows, without a fence.
+                // A plain store: without a fence the processor may delay it past the load that follows.
                 work.store(n, Ordering::Relaxed);
                 alarm.ring();
                 while seen.load(Ordering::Relaxed) < n {

@@ -1,4 +1,4 @@
-//! What a driver needs to reach a software device of its own process: [`SimBus`] and [`SimBusMaster`].
+//! Access to a software device of the same process, for its driver: [`SimBus`] and [`SimBusMaster`].
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use ixy_regs::bus::Bus;
 
 use crate::model::{Fault, Nic82599};
 
-/// The registers of a software device, by direct calls.
+/// The registers of a software device, accessed by direct calls.
 ///
-/// The 82599 has registers of 32 bits only: narrower reads give all ones, narrower writes are ignored, and both leave a
-/// trace in the log.
+/// The 82599 has 32-bit registers only: narrower reads return all ones, narrower writes are ignored, and both are
+/// logged.
 #[derive(Debug, Clone)]
 pub struct SimBus {
     nic: Arc<Nic82599>,
@@ -18,13 +18,13 @@ pub struct SimBus {
 }
 
 impl SimBus {
-    /// The registers of `nic`, which something else polls.
+    /// The registers of `nic`, which another thread polls.
     pub fn new(nic: Arc<Nic82599>) -> Self {
         Self { nic, steps: false }
     }
 
-    /// The registers of `nic`, which is polled once before every read. A driver that waits for a bit then works without a
-    /// thread, and does the same every time.
+    /// The registers of `nic`, which is polled once before every read. A driver that waits for a bit then needs no
+    /// thread, and every run is the same.
     pub fn stepping(nic: Arc<Nic82599>) -> Self {
         Self { nic, steps: true }
     }
@@ -70,17 +70,17 @@ unsafe impl Bus for SimBus {
 
     #[inline]
     unsafe fn write32(&self, offset: u32, value: u32) {
-        // SAFETY: the limits of DMA are promised by the caller, in the same words.
+        // SAFETY: the caller promises the limits of DMA, in the same words.
         unsafe { self.nic.write32(offset, value) }
     }
 }
 
-/// The switch for DMA that for a PCI device is in its configuration space.
+/// The device's DMA switch, which is bus mastering in the configuration space of a PCI device.
 #[derive(Debug, Clone)]
 pub struct SimBusMaster(Arc<Nic82599>);
 
 impl SimBusMaster {
-    /// The switch of `nic`. It is off after power on.
+    /// The DMA switch of `nic`. It is off after power on.
     pub fn new(nic: Arc<Nic82599>) -> Self {
         Self(nic)
     }
@@ -100,7 +100,7 @@ unsafe impl BusMaster for SimBusMaster {
     }
 
     fn transactions_pending(&self) -> Result<bool, Error> {
-        // DMA happens inside a poll, and switching it off waits for the end of that.
+        // DMA happens inside a poll, and switching it off waits for the end of that poll.
         Ok(self.0.faults().is(Fault::MasterNeverStops))
     }
 }

@@ -4,26 +4,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ixy_dma::{Iova, SimulatedDomain, View};
 
-/// Memory that a device reaches by IOVA, and nothing besides: that of a driver in this process ([`SimulatedDomain`]), or that
-/// of another process (with the feature `serve`).
+/// The only memory that a device reaches, by IOVA: memory of a driver in this process ([`SimulatedDomain`]), or of
+/// another process (with the feature `serve`).
 pub trait Dma: Send + Sync {
-    /// The memory as it is now.
+    /// A view of the memory as it is now.
     type View<'a>: DmaView
     where
         Self: 'a;
 
-    /// What is mapped now. While the view lives, nothing is unmapped.
+    /// A view of the mapped memory. While the view lives, nothing is unmapped.
     ///
     /// # Safety
-    /// OWNED-BUFFER: what is read and written through it belongs to the device at that time, as the protocol of its rings
-    /// says. Memory that is checked in another way, so that any access will do, asks for nothing.
+    /// OWNED-BUFFER: the device owns what is read and written through the view at that time, as the protocol of
+    /// its rings says. Memory that checks accesses by other means has no requirement.
     unsafe fn view(&self) -> Self::View<'_>;
 }
 
-/// Memory while a device works on it. What is not mapped, or not to be accessed in that way, is a fault: it has no effect,
-/// and the memory counts it.
+/// Memory while a device works on it. An access to memory that is not mapped, or not for that kind of access, is a
+/// fault: it has no effect, and the memory counts it.
 pub trait DmaView {
-    /// The memory that queue `queue` of a device reaches: that of the virtual function which it belongs to, or else this.
+    /// The memory that queue `queue` of a device reaches: that of its virtual function, or else this.
     #[inline(always)]
     fn of_queue(&self, _queue: u32) -> &Self
     where
@@ -49,8 +49,8 @@ pub trait DmaView {
     /// when that is a fault.
     fn store32(&self, iova: Iova, value: u32) -> bool;
 
-    /// `count` words from `iova` on, to use many times. `None`, which is no fault, when they are not in one piece of memory:
-    /// they can then still be reached one by one. They are little-endian, as they are in memory.
+    /// `count` words from `iova` on, for repeated use, little-endian as in memory. `None` when they are not in one
+    /// piece of memory; this is no fault, and each word can still be reached by itself.
     fn words(&self, iova: Iova, count: usize) -> Option<&[AtomicU64]>;
 }
 
@@ -96,7 +96,7 @@ impl DmaView for View<'_> {
     }
 }
 
-/// A ring's words: as one piece where its memory is one, else looked up one by one.
+/// The words of a ring: as one slice if its memory is in one piece, otherwise looked up one by one.
 pub(crate) enum Words<'v, V> {
     Whole(&'v [AtomicU64]),
     Each(&'v V, Iova),
@@ -110,7 +110,8 @@ impl<'v, V: DmaView> Words<'v, V> {
         }
     }
 
-    /// Word `n`; `None` when it is not there. A doorbell's acquire load orders this after what the driver stored before it.
+    /// Word `n`; `None` when it is not mapped. The acquire load of a doorbell orders this after the driver's
+    /// earlier stores.
     #[inline(always)]
     pub(crate) fn load(&self, n: u32) -> Option<u64> {
         match self {
@@ -121,7 +122,7 @@ impl<'v, V: DmaView> Words<'v, V> {
         }
     }
 
-    /// Stores word `n`, if it is there. Others may see it before what was stored earlier.
+    /// Stores word `n`, if it is mapped. Other threads may see it before earlier stores.
     #[inline(always)]
     pub(crate) fn store_early(&self, n: u32, value: u64) {
         match self {
@@ -136,7 +137,7 @@ impl<'v, V: DmaView> Words<'v, V> {
         }
     }
 
-    /// Stores word `n`, if it is there, after all that was written before.
+    /// Stores word `n`, if it is mapped, after all earlier writes.
     #[inline(always)]
     pub(crate) fn store(&self, n: u32, value: u64) {
         match self {

@@ -8,9 +8,9 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::model::Irq;
 
-/// An eventfd(2) for each vector, which is signalled with each of its interrupts, as VFIO does it for a real device.
+/// An eventfd(2) for each vector, signalled on each of its interrupts, as VFIO does for a real device.
 ///
-/// Clones are the same events: one goes to the device, another to its driver.
+/// Clones share the events: one goes to the device, another to its driver.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -28,17 +28,17 @@ use crate::model::Irq;
 pub struct Events(Arc<[OwnedFd]>);
 
 impl Events {
-    /// Events for the vectors from 0 to below `vectors`. They do not block and are closed by exec.
+    /// Creates events for vectors 0 to `vectors - 1`. They do not block and are closed by exec.
     ///
     /// # Errors
-    /// The system gives no more file descriptors.
+    /// The system has no more file descriptors.
     pub fn new(vectors: usize) -> io::Result<Self> {
         let event = |_| eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC);
         let events: Result<Vec<_>, _> = (0..vectors).map(event).collect();
         Ok(Self(events?.into()))
     }
 
-    /// How many vectors there are.
+    /// Number of vectors.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -55,7 +55,7 @@ impl Events {
 }
 
 impl Irq for Events {
-    /// Signals the vector's event. A vector that is not there has nobody who waits for it.
+    /// Signals the vector's event. A vector without an event is ignored.
     fn raise(&self, vector: u32) {
         if let Some(event) = self.0.get(vector as usize) {
             signal(event);
@@ -65,7 +65,7 @@ impl Irq for Events {
 
 /// Adds one to an event that does not block.
 pub(crate) fn signal(event: &OwnedFd) {
-    // It is refused only when the counter is at its highest value, and then the event is there.
+    // The write fails only when the counter is at its highest value, and then the event is set already.
     let _ = rustix::io::write(event, &1_u64.to_ne_bytes());
 }
 

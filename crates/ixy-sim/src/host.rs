@@ -1,4 +1,4 @@
-//! Software devices of one process: the thread that polls them, [`PollThread`], and one that was opened, [`Sim`].
+//! Software devices of one process: the thread that polls them, [`PollThread`], and an opened device, [`Sim`].
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,24 +13,23 @@ use crate::bus::{SimBus, SimBusMaster};
 use crate::model::{Builder, Faults, Nic82599};
 use crate::wire::{Cables, GiveUp, Wakes, WireError, WireSpec};
 
-/// Rounds without work in which the thread spins, then those in which it lets others run, then those after which it naps;
-/// after that it sleeps.
+/// Rounds without work during which the thread spins, then yields, then naps; after that it sleeps.
 const SPINS: u32 = 64;
 const YIELDS: u32 = 512;
 const NAPS: u32 = YIELDS + 32;
 const NAP: Duration = Duration::from_micros(50);
-/// The longest sleep, after which everything is looked at.
+/// The longest sleep; all devices are checked after it.
 const LONGEST: Duration = Duration::from_millis(100);
-/// What is due this soon is not worth a sleep.
+/// An event that is due this soon is not worth a sleep.
 const SHORTEST: Duration = Duration::from_micros(20);
-/// Sleeps for which a file is not watched that can be read although its device finds nothing to do.
+/// The number of sleeps for which a file is not watched, after it was readable while its device found no work.
 const UNWATCHED: u8 = 8;
 
-/// A thread that polls software devices until it is dropped. A process needs one.
+/// A thread that polls software devices until it is dropped. One is enough for a process.
 ///
-/// When there is nothing to do it soon lets other threads run, then naps, and after some milliseconds sleeps: until
-/// software writes a register, a frame arrives at a socket or an interface of the system, or an interrupt is due that was
-/// throttled. A [`Wire`](crate::wire::Wire) that cannot wake it is looked at every millisecond, which alone may take some
+/// Without work it soon yields to other threads, then naps, and after some milliseconds sleeps: until software
+/// writes a register, a frame arrives at a socket or a network interface, or a throttled interrupt is due. A
+/// [`Wire`](crate::wire::Wire) that cannot wake the thread is polled every millisecond, which alone may take some
 /// percent of a core.
 #[derive(Debug)]
 pub struct PollThread {
@@ -52,7 +51,7 @@ impl PollThread {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system gives no thread, or no file descriptors for what wakes it.
+    /// The system has no thread, or no file descriptors for the wake-up.
     pub fn start() -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             devices: Mutex::default(),
@@ -66,7 +65,7 @@ impl PollThread {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Polls `nic` from now on, as long as anyone holds it.
+    /// Polls `nic` from now on, until its last owner drops it.
     pub fn add(&self, nic: &Arc<Nic82599>) {
         self.shared.change(|devices| {
             devices.retain(|device| device.strong_count() > 0);
@@ -74,7 +73,7 @@ impl PollThread {
         });
     }
 
-    /// Polls `nic` no more. A poll that is under way may still end after this returned.
+    /// Stops polling `nic`. A poll in progress may still end after this returns.
     pub fn remove(&self, nic: &Arc<Nic82599>) {
         self.shared.remove(nic);
     }
@@ -92,12 +91,12 @@ impl Drop for PollThread {
     }
 }
 
-/// A device as the thread knows it.
+/// A device in the thread's list.
 struct Polled {
     nic: Weak<Nic82599>,
-    /// Whether register writes wake the thread; not when the device was another thread's before.
+    /// Whether register writes wake the thread; false if another thread's alarm is set in the device.
     wakes: bool,
-    /// For how many more sleeps its wire's file is not watched.
+    /// The number of further sleeps for which the file of its wire is not watched.
     unwatched: u8,
 }
 
@@ -107,12 +106,13 @@ impl Polled {
         Self { nic, wakes, unwatched: 0 }
     }
 
-    /// How much it did; a device that is no longer held does nothing.
+    /// Polls the device; returns the work done, zero for a device that was dropped.
     fn poll(&self) -> usize {
         self.nic.upgrade().map_or(0, |nic| nic.poll())
     }
 
-    /// How long it need not be polled. Files that end the sleep before are watched, with `mark`.
+    /// The time for which the device needs no poll. Also watches the files that end the sleep earlier, with
+    /// `mark`.
     fn rest(&mut self, alarm: &Alarm, mark: u32) -> Duration {
         let Some(nic) = self.nic.upgrade() else { return Duration::MAX };
         let watched = self.unwatched == 0;
@@ -145,7 +145,7 @@ impl Shared {
                 devices = list.into_iter().map(|nic| Polled::new(nic, &self.alarm)).collect();
                 (seen, idle) = (changes, 0);
             }
-            // A device that is no longer held is not polled; it stays in the list until that changes.
+            // A dropped device is not polled; it stays in the list until the list changes.
             if devices.iter().map(Polled::poll).sum::<usize>() > 0 {
                 idle = 0;
                 continue;
@@ -163,7 +163,7 @@ impl Shared {
         }
     }
 
-    /// Sleeps until there may be something to do. When there is, it is no longer idle.
+    /// Sleeps until there may be work, and resets `idle` if there is.
     fn sleep(&self, devices: &mut [Polled], seen: u64, idle: &mut u32) {
         let look = || {
             let work: usize = devices.iter().map(Polled::poll).sum();
@@ -186,7 +186,7 @@ impl Shared {
             if device.poll() > 0 {
                 *idle = 0;
             } else {
-                // Its ring is full, or it does not receive: a sleep that ends at once would be none.
+                // The ring is full or receiving is off: watching the file would end every sleep at once.
                 device.unwatched = UNWATCHED;
             }
         }
@@ -195,8 +195,8 @@ impl Shared {
 
 /// An opened software 82599.
 ///
-/// The order at the end: drop the driver (it stops its queues and resets the device), then [`close`](Self::close), which
-/// writes out what the wire buffers. Dropping does the same, with errors only logged.
+/// To end: drop the driver, which stops its queues and resets the device, then call [`close`](Self::close), which
+/// flushes the wire's buffers. Dropping does the same, but only logs errors.
 #[derive(Debug)]
 pub struct Sim {
     nic: Arc<Nic82599>,
@@ -204,9 +204,10 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Plugs a new device into the wire that `spec` describes, has `thread` poll it, and lets it reach `domain`.
+    /// Plugs a new device into the wire that `spec` describes. `thread` polls it, and it reaches `domain`.
     ///
-    /// Unless `spec` has an Ethernet address, it is 02:1b:21:00:00:01 for the first device of a thread, and counts up.
+    /// Without an Ethernet address in `spec`, the first device of a thread has 02:1b:21:00:00:01, and later ones
+    /// count up.
     ///
     /// # Errors
     /// The wire cannot be connected; nothing is left behind.
@@ -219,11 +220,11 @@ impl Sim {
         Self::open_with(spec, cables, domain, thread, &GiveUp::default(), |builder| builder)
     }
 
-    /// As [`open`](Self::open); waits for the other end of a pipe end as `give_up` says, and `change` configures the device
-    /// further, for instance where its interrupts go.
+    /// Like [`open`](Self::open). Waits for the other end of a pipe until `give_up`, and `change` configures the
+    /// device further, for instance its interrupts.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// The same as for [`open`](Self::open).
     pub fn open_with(
         spec: &WireSpec,
         cables: &Cables,
@@ -240,12 +241,12 @@ impl Sim {
         Ok(Self { nic, shared: Arc::clone(&thread.shared) })
     }
 
-    /// Its registers.
+    /// The device's registers.
     pub fn bus(&self) -> SimBus {
         SimBus::new(Arc::clone(&self.nic))
     }
 
-    /// Its switch for DMA.
+    /// The device's DMA switch.
     pub fn bus_master(&self) -> SimBusMaster {
         SimBusMaster::new(Arc::clone(&self.nic))
     }
@@ -260,14 +261,14 @@ impl Sim {
         self.nic.faults()
     }
 
-    /// Whether no frame will arrive any more, and all that did are in memory with their descriptors written back. Who sees
-    /// it true receives once more, until that gives nothing, and then has everything.
+    /// Whether no more frames will arrive and all that arrived are in memory with their descriptors written back.
+    /// Once it returns true, receiving until nothing more comes yields every frame.
     pub fn input_ended(&self) -> bool {
         self.nic.input_ended()
     }
 
-    /// Ends the wire's transmit side once all that was given to the device is sent: the other end then sees that its input
-    /// ended.
+    /// Ends the wire's transmit side once all frames given to the device are sent: the other end then sees the end
+    /// of its input.
     pub fn close_transmit(&self) {
         self.nic.close_transmit();
     }
@@ -277,10 +278,10 @@ impl Sim {
         self.nic.wire_error()
     }
 
-    /// Unplugs the wire and writes out what it buffers.
+    /// Unplugs the wire and flushes its buffers.
     ///
     /// # Errors
-    /// What was buffered cannot be written.
+    /// The buffered data cannot be written.
     pub fn close(self) -> Result<(), WireError> {
         self.nic.unplug()
     }
@@ -314,7 +315,7 @@ mod tests {
         Arc::new(Nic82599::builder(wire, Arc::<SimulatedDomain>::default()).build())
     }
 
-    /// How long a sleep on `alarm` lasts when `wake` is called in the middle of it; and the files that ended it.
+    /// Measures a sleep on `alarm` with a call to `wake` in the middle; also returns the files that ended it.
     fn slept(alarm: &Arc<Alarm>, wake: impl FnOnce()) -> (Duration, Vec<u32>) {
         let (own, looks) = (Arc::clone(alarm), Arc::new(AtomicUsize::new(0)));
         let own_looks = Arc::clone(&looks);
@@ -376,7 +377,7 @@ mod tests {
         assert_eq!(polled.rest(&alarm, 4), Duration::MAX);
         let (time, marks) = slept(&alarm, || assert!(far.as_mut().unwrap().transmit(&[7; 60])));
         assert!(time < SOON && marks == [4], "a frame came: {time:?}, {marks:?}");
-        // Nobody receives it, so the file can be read on and on; then it is not watched.
+        // The frame is not received, so the file stays readable; then it is not watched.
         polled.unwatched = 2;
         let short = Duration::from_millis(5);
         for _ in 0..2 {
@@ -387,8 +388,8 @@ mod tests {
         assert_eq!(alarm.sleep(|| Some(LONG)), [5]);
     }
 
-    /// A wire whose frames take [`Self::DELAY`], as those of one with faults do. One comes each time just before the last look
-    /// that the thread takes before it sleeps, which is one without a sleep since the look before.
+    /// A wire that delays frames by [`Self::DELAY`], as one with faults does. Each frame arrives just before the
+    /// thread's last look before a sleep, which is recognised by the missing nap since the look before.
     #[derive(Default)]
     struct Delayed {
         looked: Option<Instant>,
@@ -413,7 +414,7 @@ mod tests {
                 None if self.slept => self.due = Some(now + Self::DELAY),
                 _ => {}
             }
-            // The thread's sleep is a hundred times as long as what it naps.
+            // The thread's sleep is a hundred times as long as its nap.
             self.slept = self.due.is_none() && since >= LONGEST / 2;
             true
         }
@@ -436,7 +437,7 @@ mod tests {
             assert!(start.elapsed() < LONG, "{:?}", late.lock().unwrap());
             std::thread::sleep(Duration::from_millis(5));
         }
-        // A machine that stops this thread for long can make one look late.
+        // A machine that stops this thread for long can delay a single look.
         let late = late.lock().unwrap();
         let over = late.iter().filter(|late| **late >= LONGEST / 2).count();
         assert!(over <= 1, "{late:?}");
@@ -468,7 +469,8 @@ mod tests {
         assert_eq!(rest(), Duration::ZERO);
         nic.poll();
         assert_eq!(rest(), Duration::MAX);
-        // The same for a cause of no queue, whose vector IVAR_MISC names, and for the one interrupt without MSI-X.
+        // The same for a cause that belongs to no queue, with its vector in IVAR_MISC, and for the one interrupt
+        // without MSI-X.
         for (offset, value) in [(0xa00, 0x8100), (0x880, 1 << 20), (0x808, 1 << 20)] {
             write(offset, value);
         }

@@ -1,14 +1,14 @@
 //! A software Intel 82599 network card, and the wires to plug it into.
 //!
-//! [`Nic82599`] is what a driver meets behind BAR 0 of the card: [`read32`](Nic82599::read32),
-//! [`write32`](Nic82599::write32), and [`poll`](Nic82599::poll), in which it does its work. It reaches memory only through
-//! [`Dma`], as which a [`SimulatedDomain`](ixy_dma::SimulatedDomain) counts every access outside of what was mapped;
-//! interrupts go to an [`Irq`]; frames come from and go to a [`Wire`](wire::Wire): a source without end, a pcap file, another
-//! such card, a process, the system's own network stack (module [`wire`]).
+//! [`Nic82599`] is the device behind BAR 0 of the card: a driver calls [`read32`](Nic82599::read32) and
+//! [`write32`](Nic82599::write32), and the device does its work in [`poll`](Nic82599::poll). It reaches memory
+//! only through [`Dma`]; a [`SimulatedDomain`](ixy_dma::SimulatedDomain) counts every access outside of what was
+//! mapped. Interrupts go to an [`Irq`]. Frames come from and go to a [`Wire`](wire::Wire): an endless source, a
+//! pcap file, another such card, a process, or the system's own network stack (module [`wire`]).
 //!
-//! It is written from the datasheet (Intel 331520), to test drivers without hardware and to run programs that move frames
-//! on machines that have no such card. All that it does derives from its registers. A doorbell only stores; frames and DMA
-//! move in `poll`, so that a test which polls by itself does the same every time.
+//! It follows the datasheet (Intel 331520). It serves to test drivers without hardware, and to run programs that
+//! move frames on machines without such a card. A doorbell write only stores the value; frames and DMA move in
+//! `poll`, so a test that polls by itself behaves the same in every run.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -28,43 +28,45 @@
 //! # Ok::<(), ixy_sim::wire::WireError>(())
 //! ```
 //!
-//! In a program, [`Sim`] is such a device opened by its address, [`SimBus`] and [`SimBusMaster`] are what a driver wants of
-//! it, and one [`PollThread`] polls all that the process opened, and sleeps when they are idle. [`Events`] are interrupts on
-//! which a thread can sleep. With the feature `serve`, which is on by default, the module `serve` makes it a PCI device for
-//! drivers of other processes and of virtual machines.
+//! In a program, [`Sim`] is such a device opened by its address. [`SimBus`] and [`SimBusMaster`] are its registers
+//! and DMA switch for a driver. One [`PollThread`] polls all devices of the process, and sleeps while they are
+//! idle. [`Events`] are interrupts on which a thread can sleep. With the feature `serve`, which is on by default,
+//! the module `serve` offers it as a PCI device to drivers of other processes and of virtual machines.
 //!
 //! # What is modelled
 //!
-//! The page of [`behaviours`] lists what the card does, with the sections of the datasheet, and what it does not.
+//! The page of [`behaviours`] lists the behaviours with their sections of the datasheet, and what is missing.
 //!
-//! Registers without a behaviour store what is written; offsets without a register read zero.
+//! Registers without a behaviour store the values written; offsets without a register read zero.
 //!
-//! Where the datasheet leaves a choice, or is not known to us in the letter:
+//! Where the datasheet is ambiguous, or we only have secondary sources:
 //!
-//! - A reset clears statistics. Drivers should read them before they count all the same.
-//! - Byte counters of a queue count bytes as they are in memory, all others with the check sequence.
-//! - On a wire that waits (as with flow control) a frame that finds no descriptor stays on the wire, whatever DROP_EN says;
-//!   one for a queue that is off too, and all behind it.
-//! - Without MSI-X one interrupt comes with the first of the causes that are let through, and another only after there was
-//!   none of them: as a pin that is asserted, and as the stricter reading for MSI.
-//! - On such a wire a frame for one pool waits as well, but not for a queue that is off; one for several pools does not.
-//! - Without replication a frame whose address is that of several pools goes to the first of them.
-//! - Counters of virtual functions count bytes as those of queues do, and resets of the device clear them.
-//! - PFMBIMR permits all mailboxes to interrupt after a reset, since drivers never write it.
-//! - A virtual function's reset gives its mailbox's buffer back.
-//! - EITR shows the upper 7 of 9 bits of what is left of an interval. A unit of it is 2.048 us, as at 1 and 10 Gbit/s.
-//! - Frames that are sent after the other end left for good go nowhere; a real card would keep them for ever.
+//! - A reset clears statistics. Drivers should still read them before they start to count.
+//! - Byte counters of a queue count the bytes in memory; all others include the check sequence.
+//! - On a wire that waits (as with flow control), a frame without a free descriptor stays on the wire, whatever
+//!   DROP_EN says. So does a frame for a queue that is off, and all frames behind it.
+//! - Without MSI-X one interrupt comes with the first unmasked cause, and the next only after all causes were
+//!   gone. This is how a level-triggered pin behaves, and the stricter reading for MSI.
+//! - On such a wire a frame for one pool waits as well, except for a queue that is off; a frame for several pools
+//!   does not.
+//! - Without replication, a frame to an address of several pools goes to the first of them.
+//! - Counters of virtual functions count bytes as those of queues do, and a reset of the device clears them.
+//! - PFMBIMR unmasks all mailbox interrupts after a reset, since drivers never write it.
+//! - A reset of a virtual function releases its mailbox's buffer.
+//! - EITR shows the upper 7 of the 9 bits of the remaining interval, in units of 2.048 us, as at 1 and 10 Gbit/s.
+//! - Frames sent after the other end left for good are discarded; a real card would keep them for ever.
 //!
 //! # Faults
 //!
-//! [`Faults`] makes the device misbehave at run time: gone, a bit stuck, a bit that a driver waits for never coming,
-//! interrupts lost, descriptors without write-back or with an impossible length, frames damaged on the wire.
+//! [`Faults`] makes the device misbehave at run time: it can be gone, have stuck bits or bits that never come,
+//! lose interrupts, leave descriptors without write-back or with an impossible length, and damage frames on the
+//! wire.
 
 mod alarm;
-/// What the card does, with the section of the datasheet.
+/// The card's behaviours, with the sections of the datasheet.
 ///
-/// The last column has the name of each behaviour, with which a test can switch it off (see `scripts/mutations`), and what
-/// is not modelled.
+/// The last column names each behaviour, so that a test can switch it off (see `scripts/mutations`), and notes
+/// what is not modelled.
 ///
 #[doc = include_str!("behaviours.md")]
 pub mod behaviours {}

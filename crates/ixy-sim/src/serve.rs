@@ -1,10 +1,11 @@
-//! A software 82599 as a PCI device of its own, for drivers of other processes and of virtual machines: [`Port`].
+//! A software 82599 as a PCI device, for drivers of other processes and of virtual machines: [`Port`].
 //!
 //! Its virtual functions can be served as devices of their own, too: [`VfPort`].
 //!
-//! What a card has besides its registers is here: the configuration space (power management, MSI, MSI-X, PCI Express with
-//! function level reset, error reporting, serial number), the MSI-X table with its pending bits, and the I/O BAR. It is served
-//! over vfio-user (crate `ixy-vfio-user`): our own driver opens it by the path of its socket, and QEMU gives it to a guest.
+//! This module adds what a card has beyond its registers: the configuration space (power management, MSI, MSI-X,
+//! PCI Express with function level reset, error reporting, serial number), the MSI-X table with its pending bits,
+//! and the I/O BAR. The device is served over vfio-user (crate `ixy-vfio-user`): our own driver opens it by the
+//! path of its socket, and QEMU gives it to a guest.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -63,16 +64,16 @@ use slot::Slot;
 pub use function::Function;
 pub use vf::VfPort;
 
-/// How a port is made.
+/// The settings of a port.
 #[derive(Clone, Default)]
 pub struct Settings {
-    /// Its Ethernet address; else 02:1b:21:00:00:01.
+    /// Its Ethernet address; 02:1b:21:00:00:01 if not given.
     pub mac: Option<[u8; 6]>,
-    /// The module in its SFP+ cage; else 10GBASE-SR.
+    /// The module in its SFP+ cage; 10GBASE-SR if not given.
     pub module: SfpModule,
-    /// What a client may use.
+    /// Limits on the resources of a client.
     pub limits: ServerLimits,
-    /// Who is told of all that its client does, and of interrupts.
+    /// Receives every action of the client, and interrupts.
     pub trace: Option<Arc<dyn Trace>>,
 }
 
@@ -88,59 +89,60 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Hears of what happens at a port.
+/// Observes the events of a port.
 pub trait Trace: Send + Sync {
-    /// Something happened. It is told in the thread that did it, before anything else is done there, and waited for.
+    /// Called for each event, on the thread that caused it and before anything else happens there; the thread
+    /// waits for it.
     fn event(&self, event: &Event<'_>);
 }
 
-/// Something that happens at a port.
+/// An event at a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A client connected.
     Connected,
-    /// The client read these bytes of a region (numbers as in [`pci`](ixy_vfio_user::message::pci)).
+    /// The client read these bytes of a region (numbered as in [`pci`](ixy_vfio_user::message::pci)).
     Read {
-        /// Its region.
+        /// The region.
         region: u32,
-        /// From where in it.
+        /// The offset in the region.
         offset: u64,
-        /// What it was answered.
+        /// The answer.
         bytes: &'a [u8],
     },
-    /// The client writes these bytes to a region; told before it is done.
+    /// The client writes these bytes to a region; reported before the write takes effect.
     Write {
-        /// Its region.
+        /// The region.
         region: u32,
-        /// To where in it.
+        /// The offset in the region.
         offset: u64,
-        /// What it writes.
+        /// The bytes written.
         bytes: &'a [u8],
     },
     /// A request was refused.
     Refused {
-        /// What the client asked for.
+        /// The client's request.
         request: &'a Request<'a>,
-        /// What the client is told.
+        /// The error that the client receives.
         errno: Errno,
     },
     /// The device sends a message.
     Message {
-        /// Of MSI-X; else of MSI.
+        /// MSI-X as opposed to MSI.
         msix: bool,
         /// Its vector.
         vector: u32,
-        /// It is masked, and waits.
+        /// The vector is masked, so the message waits.
         held: bool,
     },
-    /// The device asserts its interrupt pin, or takes that back.
+    /// The device asserts its interrupt pin, or deasserts it.
     Pin(bool),
-    /// The client has let the device reach memory.
+    /// The client shared memory with the device.
     Mapped(&'a DmaMap),
-    /// The client takes memory back.
+    /// The client revokes memory.
     Unmapping(&'a DmaUnmap),
-    /// The function is reset: by the client's request, or by a write to the configuration space.
+    /// The function is reset, by a request of the client or a write to the configuration space.
     Reset,
     /// The client is gone.
     Gone,
@@ -156,10 +158,10 @@ pub struct Port {
 }
 
 impl Port {
-    /// A card with `wire` at its port. Who wants it to work polls its [`nic`](Self::nic).
+    /// Creates a card with `wire` at its port. The caller has to poll its [`nic`](Self::nic).
     ///
     /// # Errors
-    /// None today; a server checks what it is given.
+    /// None today; the server checks the settings.
     pub fn new(wire: Box<dyn Wire>, settings: Settings) -> Result<Self, Error> {
         let Settings { mac, module, limits, trace } = settings;
         let mac = mac.unwrap_or([0x02, 0x1b, 0x21, 0x00, 0x00, 0x01]);
@@ -176,7 +178,7 @@ impl Port {
         &self.nic
     }
 
-    /// Its server: what the client has mapped, and what was refused.
+    /// The server, with the client's mappings and the refused requests.
     pub fn server(&self) -> &Server {
         &self.server
     }
@@ -186,21 +188,21 @@ impl Port {
         self.mac
     }
 
-    /// How many clients there were, with the one that is connected.
+    /// The number of clients so far, including the connected one.
     pub fn clients(&self) -> u64 {
         self.slot.clients()
     }
 
-    /// Serves the clients that connect at `listener`, one after the other, until `stop`. Each finds the card as it is after
-    /// power on.
+    /// Serves the clients that connect at `listener`, one after the other, until `stop`. Each finds the card in
+    /// its state after power on.
     ///
     /// # Errors
-    /// The system takes no connections.
+    /// The system accepts no connections.
     pub fn serve(&self, listener: &Listener, stop: &Stop) -> Result<(), Error> {
         self.server.serve(listener, &mut self.function(), stop)
     }
 
-    /// The card as a function of a PCI bus, for a server that somebody else runs: one at a time.
+    /// The card as a function on a PCI bus, for a server that the caller runs: one at a time.
     pub fn function(&self) -> Function<'_> {
         Function::new(Card::Physical(&self.nic), &self.slot, &PHYSICAL, Config::new(self.mac))
     }

@@ -11,23 +11,23 @@
 //! | `sim:socket=PATH` | [`SocketWire`] | another process, or wire, that opens the same path |
 //! | `sim:rx=FILE,tx=FILE` | [`Captures`] | pcap or pcapng files, either or both |
 //! | `sim:tap=NAME` | [`Tap`] | the system's own network stack |
-//! | none: it is made by a program | [`MemoryWire`] | this program |
+//! | none: a program creates it | [`MemoryWire`] | this program |
 //!
-//! [`WireSpec`] is such an address, parsed; [`WireSpec::connect`] makes the wire. The options `loss= dup=
-//! delay= corrupt= seed=` wrap it in [`Faulty`], which spoils frames on purpose. `link=down` and `pause=off` wrap it in
-//! [`Altered`], which hides the light or refuses to let frames wait. [`Padded`] pads short frames that no card has padded: those from
-//! a TAP, a capture, a socket or memory. [`Counted`] counts the frames of any of them.
+//! [`WireSpec`] is such an address, parsed; [`WireSpec::connect`] makes the wire. The options `loss= dup= delay=
+//! corrupt= seed=` wrap it in [`Faulty`], which spoils frames on purpose. `link=down` and `pause=off` wrap it in
+//! [`Altered`], which hides the light or drops frames instead of letting them wait. [`Padded`] pads short frames
+//! from a TAP, a capture, a socket or memory, since no card has padded them. [`Counted`] counts the frames of any
+//! wire.
 //!
 //! # When nothing happens
-//! The thread that polls a device sleeps when there has been nothing to do for a while. [`Wire::wakes`] names the event that
-//! wakes it: a socket or an interface becomes readable, or the delay of a frame is over. A wire without such an event is
+//! The thread that polls a device sleeps after some time without work. [`Wire::wakes`] names the event that wakes
+//! it: a socket or an interface becomes readable, or the delay of a frame is over. A wire without such an event is
 //! polled every millisecond.
 //!
 //! # When traffic ends
-//! An end that sends nothing more says so with [`Wire::close_transmit`]; the other end sees [`Wire::ended`]
-//! once it has received the frames that are still under way. Dropping a wire does the same and leaves the cable. So each
-//! direction of a chain of programs ends by itself, from its source on, and no program waits for an end that only
-//! receives.
+//! An end calls [`Wire::close_transmit`] when it will send nothing more; the other end sees [`Wire::ended`] once
+//! it has received the frames in flight. Dropping a wire does the same and leaves the cable. So each direction of
+//! a chain of programs ends by itself, from its source on, and no program waits for an end that only receives.
 //!
 //! ```
 //! use ixy_sim::wire::{Cables, Wire, WireSpec};
@@ -84,17 +84,17 @@ pub use tap::{InterfaceAddress, ParseInterfaceAddressError, Tap, TapSpec};
 pub struct Wakes<'a> {
     /// This file becomes readable when a frame arrives, or something else changes.
     pub readable: Option<BorrowedFd<'a>>,
-    /// The longest time after which to look again without that event.
+    /// The longest time to wait for that event.
     pub within: Duration,
 }
 
 impl<'a> Wakes<'a> {
     /// Nothing arrives by itself.
     pub const NEVER: Self = Self { readable: None, within: Duration::MAX };
-    /// The wire has no event for what arrives, so it is polled every millisecond.
+    /// The wire has no event for arriving frames, so it is polled every millisecond.
     pub const SOON: Self = Self { readable: None, within: Duration::from_millis(1) };
 
-    /// When `file` can be read, and not before.
+    /// Waits until `file` can be read.
     pub fn readable(file: BorrowedFd<'a>) -> Self {
         Self { readable: Some(file), within: Duration::MAX }
     }
@@ -103,8 +103,8 @@ impl<'a> Wakes<'a> {
 /// One end of a cable as a MAC sees it. All calls come from the thread that polls the device, and none of
 /// them blocks.
 ///
-/// Frames are Ethernet ones from the destination address on, without frame check sequence. An empty frame is
-/// none: sending one does nothing.
+/// Frames are Ethernet ones from the destination address on, without frame check sequence. Sending an empty frame
+/// does nothing.
 ///
 /// # Wires around other wires
 /// A wire that changes another one names it in [`inner`](Self::inner) and [`inner_mut`](Self::inner_mut), and implements only
@@ -149,53 +149,52 @@ pub trait Wire: Send {
         None
     }
 
-    /// Whether light arrives, that is, whether the other end is there.
+    /// Whether light arrives, that is, whether the other end is connected.
     fn link_up(&mut self) -> bool {
         self.inner_mut().is_none_or(Wire::link_up)
     }
 
-    /// Says whether the card's own link is up, so that the other end can show it. Most other ends show nothing.
+    /// Sets the state of the card's own link, so that the other end can show it. Most other ends show nothing.
     fn set_link(&mut self, up: bool) {
         if let Some(inner) = self.inner_mut() {
             inner.set_link(up);
         }
     }
 
-    /// The frame that arrived first and was not yet consumed; stays the same until
-    /// [`consume`](Self::consume).
+    /// The oldest frame that was not consumed yet; stays the same until [`consume`](Self::consume).
     fn front(&mut self) -> Option<&[u8]> {
         self.inner_mut()?.front()
     }
 
-    /// Drops the front frame, or does nothing when there is none.
+    /// Drops the front frame; does nothing when there is none.
     fn consume(&mut self) {
         if let Some(inner) = self.inner_mut() {
             inner.consume();
         }
     }
 
-    /// Says that the MAC drops the front frame, as it takes at most `limit` bytes of such a frame; the MAC consumes it
-    /// next. A wire whose frames have numbers remembers which it was, the others do nothing.
+    /// The MAC is about to drop the front frame, since it exceeds the limit of `limit` bytes. A wire with numbered
+    /// frames remembers which one it was; the others do nothing.
     fn too_long(&mut self, limit: usize) {
         if let Some(inner) = self.inner_mut() {
             inner.too_long(limit);
         }
     }
 
-    /// Sends a frame. `false`: no room now, the MAC keeps the frame and offers it again later (back
+    /// Sends a frame. `false` when there is no room now; the MAC keeps the frame and offers it again later (back
     /// pressure).
     ///
-    /// A frame that cannot arrive any more (the other end is gone, the disk is full, this end said that it sends
-    /// nothing more) is taken and dropped, as on a pulled cable, so that the sender does not wait for ever.
+    /// A frame that cannot arrive any more (the other end is gone, the disk is full, this end closed its transmit
+    /// side) is taken and dropped, as on a pulled cable, so that the sender does not wait for ever.
     fn transmit(&mut self, frame: &[u8]) -> bool {
         self.inner_mut().is_none_or(|inner| inner.transmit(frame))
     }
 
-    /// Says that this end sends nothing more. The other end sees [`ended`](Self::ended) once it has received the
-    /// frames that are under way.
+    /// Closes the transmit side of this end. The other end sees [`ended`](Self::ended) once it has received the
+    /// frames in flight.
     ///
-    /// A program that only receives calls this when it has opened its device, and a generator after its last frame. A
-    /// forwarder calls it on one side once the other side's input has ended and all of it was sent.
+    /// A program that only receives calls this after opening its device, and a generator after its last frame. A
+    /// forwarder calls it on one side once the input of the other side has ended and all of it was sent.
     fn close_transmit(&mut self) {
         if let Some(inner) = self.inner_mut() {
             inner.close_transmit();
@@ -208,13 +207,13 @@ pub trait Wire: Send {
         self.inner().is_none_or(Wire::waits)
     }
 
-    /// Whether [`front`](Self::front) will never give a frame again (end of a file, the other end closed for
+    /// Whether [`front`](Self::front) will never return a frame again (end of a file, the other end closed for
     /// good).
     fn ended(&mut self) -> bool {
         self.inner_mut().is_some_and(Wire::ended)
     }
 
-    /// Writes buffered bytes into files. The device calls it when it has been idle for a while, and at close.
+    /// Flushes buffers to files. The device calls it when it has been idle for a while, and on close.
     ///
     /// # Errors
     /// The bytes cannot be written.
@@ -222,7 +221,7 @@ pub trait Wire: Send {
         self.inner_mut().map_or(Ok(()), Wire::flush)
     }
 
-    /// The first error met so far (disk full, socket lost); stays.
+    /// The first error so far (disk full, socket lost); it stays.
     fn error(&self) -> Option<String> {
         self.inner()?.error()
     }

@@ -1,4 +1,4 @@
-//! What devices cost while nothing happens. It is the only test of its process, as it measures the thread that polls.
+//! The cost of idle devices. It is the only test of its process, since it measures the polling thread.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use ixy_dma::SimulatedDomain;
 use ixy_sim::wire::Cables;
 use ixy_sim::{PollThread, Sim};
 
-/// The time that the one thread of that name has run until now.
+/// The CPU time of the one thread of that name so far.
 fn run_time() -> Duration {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let mut times = tasks.map(|task| task.unwrap().path()).filter_map(|task| {
@@ -24,7 +24,8 @@ fn a_thread_whose_devices_are_idle_uses_less_than_a_hundredth_of_a_core() {
     let dir = tempfile::tempdir().unwrap();
     let socket = |name| format!("socket={}", dir.path().join(name).display());
     for specs in [
-        // No other end; the other end here; on a cable; and a flood into a card that does not receive.
+        // Wires: no other end; the other end in this process; a cable; and a flood into a card that does not
+        // receive.
         [socket("a"), socket("b")],
         [socket("c"), socket("c")],
         ["cable=a".into(), "cable=a".into()],

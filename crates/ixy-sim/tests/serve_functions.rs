@@ -1,5 +1,5 @@
-//! A card and one of its virtual functions, served to two clients: they shake hands through the mailbox, and frames go
-//! through the card between the memories of both.
+//! A card and one of its virtual functions, served to two clients: they shake hands through the mailbox, and
+//! frames pass through the card between the memories of both.
 
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -19,13 +19,13 @@ use ixy_vfio_user::message::{IrqAction, IrqData, pci};
 use ixy_vfio_user::server::{Listener, ServerLimits, Stop};
 
 const ENABLE: u32 = 1 << 25;
-/// The number of the virtual function, of 64, and that of the pool which the card's own driver keeps.
+/// The number of the virtual function, of 64, and the pool that the card's own driver keeps.
 const N: u32 = 3;
 const OWN: u32 = 63;
 const OWN_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const VF_MAC: [u8; 6] = [2, 0, 0, 0, 0, 3];
 
-/// One side: a device that was connected to, with memory.
+/// One side: a connected device, with memory.
 struct Side {
     client: Client,
     bus: VfioUserBus,
@@ -67,7 +67,7 @@ impl Side {
         unsafe { self.client.write(pci::CONFIG, offset, &value.to_le_bytes()) }.unwrap();
     }
 
-    /// Memory of eight descriptors and buffers of 2 KB, and its ring at the registers from `base` on.
+    /// Memory for eight descriptors and buffers of 2 KB, and its ring at the registers from `base` on.
     fn ring(&self, base: u32, receives: bool) -> Ring {
         let memory = self.domain.clone().allocate(64 << 10).unwrap().cut(&[8 * 16, 8 * 2048], 128).unwrap();
         let [ring, buffers] = <[DmaSlice; 2]>::try_from(memory).unwrap();
@@ -113,7 +113,7 @@ struct Ring {
 }
 
 impl Ring {
-    /// The next frame that is received.
+    /// The next received frame.
     fn receive(&mut self) -> Vec<u8> {
         let status = wait("a frame", || {
             let word = u64::from_le(self.ring.words()[self.next * 2 + 1].load(Ordering::Acquire));
@@ -128,7 +128,7 @@ impl Ring {
     }
 }
 
-/// Waits for something, for ten seconds at most.
+/// Waits for `ready`, for ten seconds at most.
 fn wait<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -155,7 +155,7 @@ fn frame(destination: [u8; 6], source: [u8; 6], seed: u8) -> Vec<u8> {
     frame
 }
 
-/// Entry `n` of the card's address filter, which is for `pool`.
+/// Sets entry `n` of the card's address filter, for `pool`.
 fn filter(card: &Side, n: u32, mac: [u8; 6], pool: u32) {
     card.write(0x0A600 + 8 * n, if pool < 32 { 1 << pool } else { 0 });
     card.write(0x0A604 + 8 * n, if pool < 32 { 0 } else { 1 << (pool - 32) });
@@ -163,7 +163,7 @@ fn filter(card: &Side, n: u32, mac: [u8; 6], pool: u32) {
     card.write(0x0A204 + 8 * n, u32::from(u16::from_le_bytes([mac[4], mac[5]])) | 1 << 31);
 }
 
-/// What the driver of the card does before its functions may start.
+/// The set-up by the card's driver before its functions may start.
 fn start_card(card: &Side) {
     card.write(0x11050, 3); // GCR_EXT: 64 pools
     card.write(0x00898, 1 << 4 | 3 << 14); // GPIE: MSI-X, 64 pools
@@ -181,7 +181,7 @@ fn start_card(card: &Side) {
     card.write(0x00018, 1 << 14 | 1 << 28); // CTRL_EXT: PFRSTD
 }
 
-/// The card's driver waits for a message of the function, takes it, and answers with `answer`.
+/// The card's driver waits for a message of the function, takes it, and replies with `answer`.
 fn answer(card: &Side, event: &OwnedFd, answer: &[u32]) -> u32 {
     sleep_on(event);
     assert_eq!(card.read(0x00800), 1 << 19, "EICR");
@@ -279,10 +279,10 @@ fn exchange(of_card: &std::path::Path, of_function: &std::path::Path) {
         assert_eq!(card_receives.receive(), back);
     }
     assert_eq!([0x0101C, 0x0201C].map(|offset| function.read(offset)), [3, 3], "VFGPRC and VFGPTC");
-    // An address that nobody here has goes to the wire, whose end sends it back, and so to the card's own pool.
+    // An unknown address goes to the wire, and the other end returns it to the card's own pool.
     let strange = frame([2, 0, 0, 0, 0, 9], VF_MAC, 5);
     card.set(0x05080, 1 << 9);
-    // That was posted, and only what comes on the same socket comes after it.
+    // That write was posted, and only requests on the same socket come after it.
     assert_eq!(card.read(0x05080), 1 << 9, "FCTRL");
     function.send(&mut sends, &strange);
     assert_eq!(card_receives.receive(), strange);
@@ -340,7 +340,7 @@ fn inspect(of_card: &std::path::Path, of_function: &std::path::Path) {
     card.set_config(0x168, 0);
     assert_eq!(card.read(0x00008) >> 10 & 0x1ff, 0);
     assert_eq!(function.read(0x00108), 0, "functions that are enabled no more were reset");
-    // So were their configuration spaces, of which a client sees more when they were bus masters.
+    // The reset covered their configuration spaces. More of them shows while they are bus masters.
     card.set_config(0x168, 1);
     assert_eq!(card.config(0x168), 1);
     // SAFETY: ARMED-ONLY: no ring of it is on.
@@ -369,7 +369,7 @@ fn inspect(of_card: &std::path::Path, of_function: &std::path::Path) {
     assert_eq!(card.read(0x00600), 1 << N, "PFVFLRE");
 }
 
-/// Keeps what a trace is told.
+/// Keeps the events of a trace.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
 
@@ -404,7 +404,7 @@ fn a_functions_messages_wait_for_its_bus_mastering_and_for_requests() {
             unsafe { function.master.enable() }.unwrap();
             sleep_on(&events[1]);
             assert!(is_told(&message(false)));
-            // A request holds back, too, and shows in the pending bits.
+            // A request holds messages back, too, and shows in the pending bits.
             let request = |action| function.client.set_irqs(pci::MSIX, 2, 1, IrqData::None, action).unwrap();
             let pending = || {
                 let mut bytes = [0; 8];

@@ -1,4 +1,4 @@
-//! The card as a PCI device: what a driver of another process finds in its configuration space, and how it interrupts.
+//! The card as a PCI device: its configuration space as a driver of another process sees it, and its interrupts.
 #![cfg(feature = "serve")]
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -25,7 +25,7 @@ const EIMS: u64 = 0x00880;
 const GPIE: u64 = 0x00898;
 const IVAR_MISC: u64 = 0x00a00;
 
-/// What a port told, as text.
+/// The events of a port, as text.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
 
@@ -40,7 +40,7 @@ struct Harness<'c> {
     client: &'c Client,
 }
 
-/// Runs `test` with a card, and ends with its server.
+/// Runs `test` with a card, and stops its server.
 fn with_card(test: impl FnOnce(&Harness<'_>)) {
     with_told(|harness, _| test(harness));
 }
@@ -60,7 +60,7 @@ fn with_told(test: impl FnOnce(&Harness<'_>, &Told)) {
         harness.set16(COMMAND, 0x0007);
         test(&harness, &told);
         assert!(client.lost().is_none(), "{:?}", client.lost());
-        // The server ends with its client.
+        // The server stops with its client.
     });
 }
 
@@ -117,7 +117,7 @@ impl Harness<'_> {
     }
 }
 
-/// How often an event was signalled since it was asked for last.
+/// Number of signals of an event since the last call.
 fn count(event: &OwnedFd) -> u64 {
     let mut bytes = [0; 8];
     rustix::io::read(event, &mut bytes).map_or(0, |_| u64::from_ne_bytes(bytes))
@@ -271,7 +271,7 @@ fn accesses_that_the_card_does_not_have_are_refused_and_it_goes_on() {
             let errno = card.refused(read(region, offset, len));
             assert_eq!(errno, Errno::INVAL, "region {region}, {offset:#x}, {len} bytes");
         }
-        // SAFETY: ARMED-ONLY: it is refused.
+        // SAFETY: ARMED-ONLY: the write is refused.
         let narrow = unsafe { card.client.write(pci::BAR0, LEDCTL, &[1]) };
         assert_eq!(card.refused(narrow), Errno::INVAL);
         card.set(LEDCTL, 7);
@@ -326,7 +326,7 @@ fn errors_in_the_status_clear_when_one_is_written_and_nothing_sets_what_is_fixed
     });
 }
 
-/// Has the "other" causes, of which the link's change is one, raise vector 2.
+/// Makes the "other" causes, among them link changes, raise vector 2.
 fn raise_by_link(card: &Harness<'_>) {
     card.set(GPIE, 1 << 4);
     card.set(IVAR_MISC, 0x8200);
@@ -349,7 +349,7 @@ fn a_message_comes_as_an_event_and_waits_while_the_table_or_the_function_masks_i
         card.set16(0x72, 0x8000);
         assert_eq!((count(&events[2]), card.read(MESSAGES, 0x2000)), (1, [0; 8]));
 
-        // From the first write to it on, the table counts.
+        // From the first write on, the table's masks count.
         card.write(MESSAGES, 2 * 16 + 12, &[1, 0, 0, 0]);
         raise_by_link(card);
         assert_eq!((count(&events[2]), card.read(MESSAGES, 0x2000)), (0, [4, 0, 0, 0, 0, 0, 0, 0]));

@@ -1,4 +1,4 @@
-//! The served card's configuration space beside those of real 82599s.
+//! The served card's configuration space compared with that of real 82599s.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -43,8 +43,8 @@ const DEVIATIONS: [Deviation; 6] = [
     differs(0xb0, 0x03c0_0000, 0, 0x0080_0000, "eight lanes; the real one had two in its slot"),
 ];
 
-/// What the extended configuration space of real cards holds: offset, mask, value, and what it is. Users of
-/// seven boards printed it.
+/// The extended configuration space of real cards: offset, mask, value, and meaning. Users of seven boards printed
+/// it.
 const EXTENDED: [(usize, u32, u32, &str); 19] = [
     (0x100, u32::MAX, 0x1401_0001, "advanced error reporting; the next one is at 0x140"),
     (0x10c, u32::MAX, 0x0006_2010, "severity: the link's protocol, overflow, malformed packets"),
@@ -144,13 +144,13 @@ fn vital_product_data_are_read_by_address_and_flag() {
             data.extend(read::<4>(card, 0xe4));
         }
         assert_eq!((data[0], &data[3..21]), (0x82, &b"ixy software 82599"[..]));
-        // What is written is not kept: there is no part for that. The flag turns over all the same.
+        // The written data is lost, since there is no writable part. The flag still flips.
         card.write(pci::CONFIG, 0xe4, &[1, 2, 3, 4]).unwrap();
         card.write(pci::CONFIG, 0xe2, &0x8000_u16.to_le_bytes()).unwrap();
         assert_eq!(u16::from_le_bytes(read(card, 0xe2)), 0, "the write is done");
         card.write(pci::CONFIG, 0xe2, &0_u16.to_le_bytes()).unwrap();
         assert_eq!(read::<4>(card, 0xe4), data[..4]);
-        // Behind all data the EEPROM is erased.
+        // After all data the EEPROM is erased.
         card.write(pci::CONFIG, 0xe2, &0x0100_u16.to_le_bytes()).unwrap();
         assert_eq!(read::<4>(card, 0xe4), [0xff; 4]);
     });

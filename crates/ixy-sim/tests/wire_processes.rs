@@ -21,7 +21,7 @@ fn dir() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// This program again, as one part of a chain: `role` and its sockets are in the environment.
+/// Starts this program again as one part of a chain: `role` and its sockets are in the environment.
 fn start(role: &str, dir: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([
@@ -57,7 +57,7 @@ fn generate(path: &Path) {
     wire.close_transmit();
 }
 
-/// Passes on what is there, and the end of it.
+/// Forwards the frames that are there, and the end of input.
 fn pass(from: &mut SocketWire, to: &mut SocketWire, closed: &mut bool) {
     while let Some(frame) = from.front() {
         if !to.transmit(frame) {
@@ -133,7 +133,7 @@ fn three_processes_in_any_order_pass_on_every_frame_and_end_by_themselves() {
 fn a_killed_process_ends_the_input_and_a_killed_first_end_is_replaced() {
     let dir = dir();
     let (x, begin) = (dir.path().join("x"), Instant::now());
-    // It waits at `y` for ever, and is killed there.
+    // It waits at `y` for ever, and is killed.
     let mut waiting = start("record", dir.path());
     while !dir.path().join("y").exists() {
         assert!(begin.elapsed() < DEADLINE);

@@ -1,5 +1,5 @@
-//! Wires between processes, as one process sees them. (Those that start others are apart: a process being started has all
-//! files of this one open for a moment, so what is closed here is not closed yet.)
+//! Wires between processes, as one process sees them. (Tests that start processes are in another file: a starting
+//! process holds all open files of this one for a moment, so that a file closed here is not closed yet.)
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
@@ -37,7 +37,7 @@ fn refusal(path: &Path) -> String {
     SocketWire::open(path).err().unwrap().to_string()
 }
 
-/// Takes all that is there.
+/// Takes all frames that are there.
 fn drain(wire: &mut dyn Wire) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     while let Some(frame) = wire.front() {
@@ -124,7 +124,7 @@ fn closing_with_frames_unread_takes_nothing_from_the_other_end() {
     for n in 0..20 {
         assert!(first.transmit(&frame(n)) && second.transmit(&frame(n)));
     }
-    // The system tells the other end of this by an error that comes before its frames.
+    // The system reports this to the other end by an error that comes before its frames.
     drop(first);
     assert_eq!(drain(&mut second), (0..20).map(frame).collect::<Vec<_>>());
     assert!(second.ended() && !second.link_up());

@@ -12,7 +12,7 @@ use ixy_sim::wire::{Cables, Tap, TapSpec, Wire, WireError, WireSpec};
 
 const INSIDE: &str = "IXY_TAP_NAMESPACE";
 
-/// Runs the test `name` of this program again in a network namespace; says so when it cannot.
+/// Runs the test `name` of this program again in a network namespace; prints a note when it cannot.
 fn again(name: &str) {
     let probe = Command::new("unshare").args(["-n", "ip", "tuntap", "add", "probe0", "mode", "tap"]).output();
     if !probe.is_ok_and(|output| output.status.success()) {
@@ -36,7 +36,7 @@ fn skip(name: &str, missing: &str) {
     say(&format!("SKIPPED: {name}: it needs {missing}\n"));
 }
 
-/// To standard error, but not through a macro, whose output the test runner keeps to itself.
+/// Writes to standard error without a macro, since the test runner captures the output of macros.
 fn say(line: &str) {
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
@@ -88,7 +88,7 @@ fn the_system_answers_through_the_interface() {
             thread::sleep(Duration::from_millis(1));
             continue;
         };
-        // An answer, to us, from the address asked for; other frames are the system's own business.
+        // An answer to us from the address asked for; the system sends other frames as well.
         let answer =
             frame.len() >= 42 && frame[..6] == US && frame[12..14] == [0x08, 0x06] && frame[20..22] == [0, 2];
         let right = answer && frame[28..32] == [198, 18, 0, 1];
@@ -116,7 +116,7 @@ fn the_system_answers_through_the_interface() {
     assert!(wire.error().unwrap().contains("tap ixy0: the interface is gone"), "{:?}", wire.error());
 }
 
-/// What `ip` prints of the interface.
+/// The output of `ip` for the interface.
 fn shown(arguments: &str) -> String {
     let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
@@ -252,7 +252,7 @@ fn without_the_right_the_error_says_how_to_get_it() {
         message.contains("CAP_NET_ADMIN") && message.contains("ip tuntap add ixy0 mode tap"),
         "{message}"
     );
-    // An interface that belongs to this user can be opened, and is not its to set up.
+    // This user owns the interface and can open it, but may not set it up.
     drop(connect("tap=mine0").unwrap());
     let message = connect("tap=mine0,addr=198.18.0.1/24").err().unwrap();
     assert!(

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// Bytes of it, with the extended part of PCI Express.
+/// Its size in bytes, with the extended part of PCI Express.
 pub(crate) const SIZE: usize = 4096;
-/// Bytes of the I/O BAR, which reaches the registers through IOADDR and IODATA (section 8.1.1.3).
+/// Size of the I/O BAR, which reaches the registers through IOADDR and IODATA (section 8.1.1.3).
 pub(crate) const PORTS: u64 = 32;
-/// Bytes of BAR 4, with the MSI-X table and its pending bits.
+/// Size of BAR 4, with the MSI-X table and its pending bits.
 pub(crate) const MESSAGES: u64 = 0x4000;
 
-/// Where the registers are that do something.
+/// Offsets of the registers that have an effect.
 const COMMAND: usize = 0x04;
 const STATUS: usize = 0x06;
 const POWER: usize = 0x40;
@@ -21,7 +21,7 @@ const ERRORS: usize = 0x100;
 const SERIAL: usize = 0x140;
 const ARI: usize = 0x150;
 const SRIOV: usize = 0x160;
-/// From the start of the SR-IOV capability.
+/// Relative to the SR-IOV capability.
 const VF_CONTROL: usize = 0x08;
 const VF_COUNT: usize = 0x10;
 const VF_OFFSET: usize = 0x14;
@@ -39,20 +39,20 @@ const VPD_DONE: u16 = 1 << 15;
 const VF_ENABLE: u16 = 1 << 0;
 const VF_MEMORY: u16 = 1 << 3;
 const VF_HIERARCHY: u16 = 1 << 4;
-/// The first virtual function's distance, on buses of 32 devices and on those that know routing ids as a whole (ARI).
+/// Routing id distance of the first virtual function, on buses of 32 devices and with full routing ids (ARI).
 const OFFSET: u16 = 0x180;
 const OFFSET_ARI: u16 = 0x80;
-/// How many virtual functions there can be.
+/// Largest number of virtual functions.
 const VFS: u16 = 64;
 const VF_DEVICE: u16 = 0x10ed;
 const VF_WINDOW: u32 = crate::Vf::WINDOW;
 
-/// What a write to the configuration space makes of the function.
+/// The state of the function that the configuration space selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct State {
-    /// Accesses to the I/O BAR are answered.
+    /// The I/O BAR is decoded.
     pub(crate) ports: bool,
-    /// Accesses to the memory BARs are answered.
+    /// The memory BARs are decoded.
     pub(crate) memory: bool,
     /// It may do DMA and send messages.
     pub(crate) mastering: bool,
@@ -66,11 +66,11 @@ pub(crate) struct State {
     pub(crate) msix_masked: bool,
     /// It sleeps (D3hot).
     pub(crate) asleep: bool,
-    /// Virtual functions that are there.
+    /// Number of enabled virtual functions.
     pub(crate) functions: u16,
 }
 
-/// Values, and for each bit whether software can change it, by writing it or by writing one (which clears it).
+/// The values, and for each bit whether software can write it, or clear it by writing one.
 #[derive(Clone)]
 pub(crate) struct Config {
     bytes: Box<[u8; SIZE]>,
@@ -86,7 +86,7 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// That of an 82599 with an SFP+ cage whose Ethernet address is `mac`.
+    /// The space of an 82599 with an SFP+ cage and the Ethernet address `mac`.
     pub(crate) fn new(mac: [u8; 6]) -> Self {
         let zero = || Box::new([0; SIZE]);
         let mut config = Self { bytes: zero(), writable: zero(), clears: zero(), initial: zero() };
@@ -97,8 +97,8 @@ impl Config {
         config
     }
 
-    /// That of a virtual function, as a virtual machine monitor shows it (section 9.5): the ids and the memory decoding that
-    /// the function itself leaves to its card are here.
+    /// The space of a virtual function, as a virtual machine monitor shows it (section 9.5): with the ids and the
+    /// memory decoding that the function itself leaves to its card.
     pub(crate) fn virtual_function() -> Self {
         let zero = || Box::new([0; SIZE]);
         let mut config = Self { bytes: zero(), writable: zero(), clears: zero(), initial: zero() };
@@ -128,15 +128,16 @@ impl Config {
         self.word(0x00, 0x8086, 0);
         self.word(0x02, 0x10fb, 0);
         let command = COMMAND_PORTS | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_PIN;
-        // Parity and SERR are kept as well, and have no effect.
+        // Parity and SERR are stored as well, without effect.
         self.word(COMMAND, 0, command | 1 << 6 | 1 << 8);
-        // A list of capabilities; errors clear when they are written.
+        // There is a capability list; error bits clear when written.
         self.word(STATUS, 1 << 4, 0);
         self.clears[STATUS + 1] = 0xf9;
         self.word(0x08, 0x0001, 0); // revision 1
         self.word(0x0a, 0x0200, 0); // an Ethernet controller
         self.word(0x0c, 0, 0x00ff); // cache line size, kept for old software
-        // BAR 0: registers, prefetchable memory at a 64-bit address. A size is told by the address bits that stay zero.
+        // BAR 0: registers, prefetchable memory at a 64-bit address. The address bits that stay zero show its
+        // size.
         self.dword(0x10, 0xc, !(crate::Nic82599::WINDOW - 1));
         self.dword(0x14, 0, u32::MAX);
         // BAR 2: ports. BAR 4: MSI-X, memory as BAR 0.
@@ -153,7 +154,7 @@ impl Config {
     fn capabilities(&mut self) {
         self.word(POWER, (MSI as u16) << 8 | 0x01, 0);
         self.word(POWER + 2, 0x4823, 0); // version 1.2; D0 and D3 only, PME from both; needs its driver's set-up (DSI)
-        // The power state, PME enable and the choice of data; not No_Soft_Reset. Data are in tenths of a
+        // Power state, PME enable and data selection are writable; No_Soft_Reset is clear. Data are in tenths of a
         // watt.
         self.word(POWER + 4, 0x2000, 0x1f03);
         self.clears[POWER + 5] = 0x80; // PME status
@@ -197,8 +198,8 @@ impl Config {
         self.word(EXPRESS + 0x28, 0, 0x001f);
     }
 
-    /// Section 9.4: advanced error reporting, the serial number, which comes from the address, and ARI: this
-    /// is the last function of its device.
+    /// Section 9.4: advanced error reporting, the serial number, derived from the address, and ARI: this is the
+    /// last function of its device.
     fn extended(&mut self, mac: [u8; 6]) {
         self.errors(SERIAL as u32);
         self.dword(ERRORS + 0x18, 0x00a0, 0x0140); // it can make and check ECRC
@@ -221,7 +222,7 @@ impl Config {
         self.dword(ERRORS + 0x14, 0x2000, CORRECTABLE);
     }
 
-    /// Section 9.4.4: the virtual functions that there can be, what they look like, and how many are to be there.
+    /// Section 9.4.4: the possible virtual functions, their properties, and how many are enabled.
     fn virtualization(&mut self) {
         self.dword(SRIOV, 0x0010 | 1 << 16, 0);
         self.word(SRIOV + VF_CONTROL, 0, VF_ENABLE | VF_MEMORY | VF_HIERARCHY);
@@ -254,14 +255,14 @@ impl Config {
         u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
     }
 
-    /// Reads; `false` when some of it is outside.
+    /// Reads; `false` when part of it lies outside.
     pub(crate) fn read(&self, offset: usize, into: &mut [u8]) -> bool {
         let bytes = offset.checked_add(into.len()).and_then(|end| self.bytes.get(offset..end));
         bytes.map(|bytes| into.copy_from_slice(bytes)).is_some()
     }
 
-    /// Writes what can be written; `None` when some of it is outside, and else whether it resets the function: by asking for
-    /// that, or by waking it up from D3hot, in which it does not say that it keeps its state (No_Soft_Reset).
+    /// Writes the writable bits; `None` when part of it lies outside, else whether the write resets the function:
+    /// on request, or by the wake-up from D3hot, which does not keep its state (no No_Soft_Reset).
     pub(crate) fn write(&mut self, offset: usize, from: &[u8]) -> Option<bool> {
         let end = offset.checked_add(from.len()).filter(|end| *end <= SIZE)?;
         let (asleep, power) = (self.state().asleep, self.bytes[POWER + 4]);
@@ -270,7 +271,7 @@ impl Config {
             self.bytes[at] = kept | byte & self.writable[at];
         }
         if matches!(self.bytes[POWER + 4] & 3, 1 | 2) {
-            // A state that it does not have.
+            // The function does not have this state.
             self.bytes[POWER + 4] = power;
         }
         let hierarchy = self.at(SRIOV + VF_CONTROL) & VF_HIERARCHY != 0;
@@ -283,7 +284,7 @@ impl Config {
         Some(asks || asleep && !self.state().asleep)
     }
 
-    /// What it is set to.
+    /// The state that the space selects.
     pub(crate) fn state(&self) -> State {
         let (command, msix) = (self.at(COMMAND), self.at(MSIX + 2));
         let asleep = self.at(POWER + 4) & 3 == 3;
@@ -305,16 +306,15 @@ impl Config {
         }
     }
 
-    /// Shows in the status register whether there are causes for the pin, and whether the message of MSI waits.
+    /// Shows in the status register whether causes for the pin are pending, and whether the MSI message is.
     pub(crate) fn show(&mut self, line: bool, waiting: bool) {
         let others = self.bytes[STATUS] & !STATUS_PIN;
         self.bytes[STATUS] = others | if line { STATUS_PIN } else { 0 };
         self.bytes[MSI + 20] = waiting.into();
     }
 
-    /// Answers the request for vital product data that the last write was, if it was one: its address is
-    /// written with the flag clear to read, and set to write. The flag turns over when it is done. All data
-    /// are read only.
+    /// Answers a request for vital product data if the last write was one: software writes the address with the
+    /// flag clear to read, or set to write, and the flag flips when the request is done. All data are read only.
     pub(crate) fn answer_vpd(&mut self, offset: usize, len: usize, data: impl FnOnce(u16) -> [u8; 4]) {
         let flag = VPD + 3;
         if !(offset..offset.saturating_add(len)).contains(&flag) || self.at(VPD) == 0 {
@@ -328,7 +328,7 @@ impl Config {
         self.bytes[flag] ^= (VPD_DONE >> 8) as u8;
     }
 
-    /// Back to the initial values, as a reset of the function does.
+    /// Restores the initial values, as a reset of the function does.
     pub(crate) fn reset(&mut self) {
         self.bytes = self.initial.clone();
     }

@@ -8,20 +8,20 @@ use super::slot::Slot;
 use super::{Event, messages};
 use crate::model::{Nic82599, Vf};
 
-/// The number of the I/O BAR's region.
+/// Region number of the I/O BAR.
 const PORTS: u32 = 2;
 /// Registers of the I/O BAR (section 8.1.1.3).
 const IOADDR: u64 = 0;
 const IODATA: u64 = 4;
 
-/// What tells a physical function from a virtual one on the bus, beside the values in its configuration space.
+/// The difference of physical and virtual functions on the bus, beside the values in configuration space.
 #[derive(Debug)]
 pub(super) struct Shape {
-    /// Bytes of its register window.
+    /// Size of the register window in bytes.
     window: u32,
-    /// Bytes of its I/O BAR.
+    /// Size of the I/O BAR in bytes.
     ports: u64,
-    /// The number of the region with the MSI-X table, and how many vectors that has.
+    /// Region number of the MSI-X table, and its number of vectors.
     messages: u32,
     pub(super) vectors: u32,
     /// Whether it has MSI and an interrupt pin.
@@ -40,7 +40,7 @@ pub(super) const VIRTUAL: Shape =
     Shape { window: Vf::WINDOW, ports: 0, messages: 3, vectors: Vf::VECTORS, others: false };
 
 impl Shape {
-    /// Its regions and interrupts.
+    /// The function's regions and interrupts.
     pub(super) fn layout(&self) -> Layout {
         let size = |region| match region {
             pci::BAR0 => self.window.into(),
@@ -59,7 +59,7 @@ impl Shape {
             pci::INTX if self.others => Kind::pin(),
             pci::MSI if self.others => messages(1),
             pci::MSIX => messages(self.vectors),
-            // As the kernel's VFIO has it for PCI Express. There are no errors to tell of.
+            // The same as the kernel's VFIO for PCI Express. No error is ever signalled.
             pci::ERR => Kind::messages(1),
             _ => Kind::default(),
         };
@@ -68,7 +68,7 @@ impl Shape {
     }
 }
 
-/// What is behind the configuration space of a function.
+/// The card behind the configuration space of a function.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Card<'p> {
     Physical(&'p Nic82599),
@@ -145,7 +145,7 @@ impl<'p> Function<'p> {
         Self { card, slot, shape, config, address: 0, mastering: false }
     }
 
-    /// Brings the function to where its configuration says.
+    /// Applies the state that the configuration space selects.
     fn apply(&mut self) {
         let state = self.config.state();
         if state.mastering && !self.mastering {
@@ -160,14 +160,14 @@ impl<'p> Function<'p> {
         self.slot.set(state);
     }
 
-    /// A reset of the function, as by a function level reset.
+    /// Resets the function, as a function level reset does.
     fn reset_function(&mut self) {
         self.slot.tell(&Event::Reset);
         self.card.reset();
         self.forget();
     }
 
-    /// All as after power on: semaphores that a killed client held are free.
+    /// Cycles the power: semaphores that a killed client held are released.
     fn power_cycle(&mut self) {
         match self.card {
             Card::Physical(nic) => nic.power_cycle(),
@@ -176,7 +176,7 @@ impl<'p> Function<'p> {
         self.forget();
     }
 
-    /// What is not in its registers as after a reset, which those had before.
+    /// Resets the state outside the registers, which were reset before.
     fn forget(&mut self) {
         self.config.reset();
         self.address = 0;
@@ -184,7 +184,7 @@ impl<'p> Function<'p> {
         self.apply();
     }
 
-    /// The driver of the card may have ended all virtual functions, which resets them.
+    /// The card's driver may have disabled all virtual functions, which resets them.
     fn follow(&mut self) {
         if let Card::Virtual(vf) = self.card
             && self.mastering
@@ -264,7 +264,7 @@ impl<'p> Function<'p> {
     }
 }
 
-/// The registers that an access is to: whole ones, one or two.
+/// The registers that an access covers: one or two whole ones.
 fn words(offset: u64, bytes: &mut [u8]) -> Result<impl Iterator<Item = (u32, &mut [u8; 4])>, Errno> {
     let first = u32::try_from(offset).map_err(|_| Errno::INVAL)?;
     if !first.is_multiple_of(4) || !matches!(bytes.len(), 4 | 8) {

@@ -1,4 +1,4 @@
-//! A client's memory as the device reaches it.
+//! A client's memory in the form that the device reaches: checked on every access.
 
 use std::sync::atomic::AtomicU64;
 
@@ -10,7 +10,8 @@ use crate::dma::{Dma, DmaView};
 impl Dma for GuestMemory {
     type View<'a> = View<'a>;
 
-    /// Any access will do: what is not mapped, or not for that, is a counted fault, and memory is reached as atomics.
+    /// Any access is sound: one to memory that is not mapped for it is a counted fault, and memory is reached as
+    /// atomics.
     #[inline]
     unsafe fn view(&self) -> View<'_> {
         GuestMemory::view(self)

@@ -1,8 +1,8 @@
 //! The MSI-X table and its pending bits (section 9.3.9): [`Messages`].
 
-/// How many vectors the card has. A virtual function has fewer.
+/// Number of the card's vectors. A virtual function has fewer.
 pub(crate) const VECTORS: u32 = 64;
-/// Where in the BAR the pending bits are.
+/// Offset of the pending bits in the BAR.
 pub(crate) const PENDING: u64 = 0x2000;
 
 const ENTRY: usize = 16;
@@ -10,23 +10,24 @@ const TABLE: usize = VECTORS as usize * ENTRY;
 /// The mask bit, in the last word of an entry.
 const CONTROL: usize = 12;
 
-/// The table. Addresses and data are kept, and say nothing here: a message goes to the client's event for its vector.
+/// The MSI-X table. Addresses and data are stored without effect: a message signals the client's event for its
+/// vector.
 ///
-/// A client such as QEMU keeps the table for itself, and does not send what is written to it; what masks there, it does by
-/// itself, too. So masks of the table count once something has been written to it.
+/// A client such as QEMU keeps the table for itself and does not forward writes to it; it also masks vectors
+/// itself. So the masks in this table count only once something was written to it.
 #[derive(Debug)]
 pub(crate) struct Messages {
     table: Box<[u8; TABLE]>,
     vectors: u32,
     used: bool,
-    /// All are held back.
+    /// All messages are held back.
     masked: bool,
-    /// Those that were held back.
+    /// The messages that were held back.
     pending: u64,
 }
 
 impl Messages {
-    /// A table of so many vectors, 64 at most.
+    /// A table of `vectors` entries, 64 at most.
     pub(crate) fn new(vectors: u32) -> Self {
         let vectors = vectors.min(VECTORS);
         let mut table = Box::new([0; TABLE]);
@@ -35,7 +36,7 @@ impl Messages {
         Self { table, vectors, used: false, masked: false, pending: 0 }
     }
 
-    /// Reads from the BAR: what is neither table nor pending bits is zero.
+    /// Reads from the BAR: the rest beside table and pending bits is zero.
     pub(crate) fn read(&self, offset: u64, into: &mut [u8]) {
         let pending = self.pending.to_le_bytes();
         for (at, byte) in (offset..).zip(into) {
@@ -50,7 +51,7 @@ impl Messages {
         for (at, byte) in (offset..).zip(from) {
             let inside = usize::try_from(at).ok().filter(|at| *at < self.vectors as usize * ENTRY);
             if let Some(entry) = inside.and_then(|at| self.table.get_mut(at)) {
-                // Of the control word only the mask bit is there.
+                // Only the mask bit of the control word exists.
                 *entry = match at as usize % ENTRY {
                     CONTROL => byte & 1,
                     13.. => 0,
@@ -61,7 +62,7 @@ impl Messages {
         }
     }
 
-    /// Holds all messages back, or not.
+    /// Sets whether all messages are held back.
     pub(crate) fn mask(&mut self, all: bool) {
         self.masked = all;
     }
@@ -71,7 +72,7 @@ impl Messages {
         self.masked || self.used && control.is_some_and(|control| control & 1 != 0)
     }
 
-    /// The device sends message `vector`: whether it goes out now.
+    /// The device sends message `vector`: returns whether it goes out now.
     pub(crate) fn send(&mut self, vector: u32) -> bool {
         let masked = self.is_masked(vector);
         let there = vector < self.vectors;
@@ -81,7 +82,7 @@ impl Messages {
         !masked && there
     }
 
-    /// Messages that were held back and are not any more, as bits.
+    /// Messages that are no longer held back, as bits.
     pub(crate) fn released(&mut self) -> u64 {
         let vectors =
             (0..self.vectors).filter(|vector| self.pending >> vector & 1 != 0 && !self.is_masked(*vector));

@@ -1,4 +1,4 @@
-//! From a function's interrupts to its client's events: [`Slot`].
+//! The way from a function's interrupts to its client's events: [`Slot`].
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,8 @@ use super::messages::{Messages, PENDING};
 use super::{Event, Trace};
 use crate::model::Irq;
 
-/// Where a function's interrupts go: through the table and masks of its configuration to its client's events.
+/// The receiver of a function's interrupts: they pass the table and masks of its configuration to the client's
+/// events.
 pub(super) struct Slot {
     client: Arc<Interrupts>,
     gate: Mutex<Gate>,
@@ -21,16 +22,16 @@ pub(super) struct Slot {
     clients: AtomicU64,
 }
 
-/// What lets interrupts through, or does not.
+/// The state that lets interrupts pass or holds them back.
 #[derive(Debug)]
 struct Gate {
     messages: Messages,
     state: State,
-    /// The message of MSI waits for its mask, or for bus mastering.
+    /// The MSI message waits for its mask, or for bus mastering.
     waiting: bool,
-    /// The function has causes for its pin.
+    /// The function has pending causes for its pin.
     line: bool,
-    /// Its pin is asserted for that.
+    /// The pin is asserted.
     asserted: bool,
 }
 
@@ -41,7 +42,8 @@ impl fmt::Debug for Slot {
 }
 
 impl Slot {
-    /// That of a function with so many vectors and that configuration, whose client gets `client`'s events.
+    /// The slot of a function with `vectors` vectors and this configuration; interrupts go to the events of
+    /// `client`.
     pub(super) fn new(
         client: &Arc<Interrupts>,
         vectors: u32,
@@ -61,7 +63,7 @@ impl Slot {
         self.tell(&Event::Connected);
     }
 
-    /// How many clients there were.
+    /// Number of clients so far.
     pub(super) fn clients(&self) -> u64 {
         self.clients.load(Ordering::Relaxed)
     }
@@ -76,16 +78,16 @@ impl Slot {
         }
     }
 
-    /// What the function's configuration says now.
+    /// Applies the function's configuration.
     pub(super) fn set(&self, state: State) {
         let mut gate = self.gate();
         gate.state = state;
-        // A message is a write to memory, which takes bus mastering.
+        // A message is a memory write, which needs bus mastering.
         gate.messages.mask(state.msix_masked || !state.mastering);
         self.update(&mut gate);
     }
 
-    /// Reads the table of MSI-X and its pending bits, among which are those that the client holds back by requests.
+    /// Reads the MSI-X table and its pending bits, including messages that the client holds back by requests.
     pub(super) fn read(&self, offset: u64, into: &mut [u8]) {
         self.gate().messages.read(offset, into);
         let held = (0..self.vectors).filter(|vector| self.client.is_pending(pci::MSIX, *vector));
@@ -103,13 +105,13 @@ impl Slot {
         self.update(&mut gate);
     }
 
-    /// Whether there are causes for the pin, and whether the message of MSI waits.
+    /// Whether causes for the pin are pending, and whether the MSI message is.
     pub(super) fn shown(&self) -> (bool, bool) {
         let gate = self.gate();
         (gate.line, gate.waiting || self.client.is_pending(pci::MSI, 0))
     }
 
-    /// What was held back goes out, if it may now; and the pin follows.
+    /// Sends messages that are no longer held back, and updates the pin.
     fn update(&self, gate: &mut Gate) {
         let mut released = gate.messages.released();
         while released != 0 {
@@ -127,7 +129,7 @@ impl Slot {
         let assert = gate.line && pin && !msi && !msix;
         if assert != gate.asserted {
             gate.asserted = assert;
-            // Who has events for messages hears nothing of a pin.
+            // The pin is unused while messages have events.
             if !self.client.is_enabled(pci::MSIX, 0) && !self.client.is_enabled(pci::MSI, 0) {
                 self.tell(&Event::Pin(assert));
             }
@@ -135,13 +137,13 @@ impl Slot {
         }
     }
 
-    /// The function was reset, and its configuration is about to be: there are no messages that wait, and none go out.
+    /// The function was reset and its configuration is about to be: drops the waiting messages.
     pub(super) fn forget(&self) {
         let mut gate = self.gate();
         gate.messages = Messages::new(self.vectors);
         gate.messages.mask(true);
         gate.waiting = false;
-        // Those that the client holds back by requests are gone as well; that it does so is its own.
+        // Messages that the client holds back by requests are dropped as well; its requests stay in force.
         (0..self.vectors).for_each(|vector| self.client.lower(pci::MSIX, vector));
         self.client.lower(pci::MSI, 0);
     }
@@ -150,7 +152,7 @@ impl Slot {
 impl Irq for Arc<Slot> {
     fn raise(&self, vector: u32) {
         let mut gate = self.gate();
-        // A client that asked for events has switched messages on, whether or not it shows that in the configuration space.
+        // A client that requested events has enabled messages, whether or not the configuration space shows it.
         if gate.state.msix || self.client.is_enabled(pci::MSIX, vector) {
             let held = !gate.messages.send(vector);
             self.tell(&Event::Message { msix: true, vector, held });

@@ -1,4 +1,4 @@
-//! A virtual function of a port as a PCI device of its own: [`VfPort`].
+//! A virtual function of a port as a PCI device: [`VfPort`].
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use crate::model::Vf;
 
 /// A virtual function of a [`Port`], and the server that gives it to one client at a time.
 ///
-/// It is there from the start: whether VF Enable is set in the port's configuration space does not matter. What it may do is
-/// up to the client of the port, as on a card. It works while the port's [`nic`](Port::nic) is polled, and reaches the
-/// memory of its own client.
+/// It exists from the start, whether or not VF Enable is set in the port's configuration space. The client of the
+/// port decides what it may do, as on a card. It works while the port's [`nic`](Port::nic) is polled, and reaches
+/// the memory of its own client.
 ///
 /// ```
 /// use ixy_sim::serve::{Port, Settings, VfPort};
@@ -39,7 +39,7 @@ pub struct VfPort {
 }
 
 impl VfPort {
-    /// Virtual function `n`, below 64, of `port`. `trace` is told of all that its client does, and of interrupts.
+    /// Virtual function `n`, below 64, of `port`. `trace` receives every action of its client, and interrupts.
     ///
     /// # Errors
     /// There is no such function, or it is served already.
@@ -65,21 +65,21 @@ impl VfPort {
         &self.vf
     }
 
-    /// Its server: what the client has mapped, and what was refused.
+    /// The server, with the client's mappings and the refused requests.
     pub fn server(&self) -> &Server {
         &self.server
     }
 
-    /// Serves the clients that connect at `listener`, one after the other, until `stop`. Each finds the function as after a
-    /// function level reset.
+    /// Serves the clients that connect at `listener`, one after the other, until `stop`. Each finds the function
+    /// in its state after a function level reset.
     ///
     /// # Errors
-    /// The system takes no connections.
+    /// The system accepts no connections.
     pub fn serve(&self, listener: &Listener, stop: &Stop) -> Result<(), Error> {
         self.server.serve(listener, &mut self.function(), stop)
     }
 
-    /// The function on a PCI bus, for a server that somebody else runs: one at a time.
+    /// The function on a PCI bus, for a server that the caller runs: one at a time.
     pub fn function(&self) -> Function<'_> {
         Function::new(Card::Virtual(&self.vf), &self.slot, &VIRTUAL, Config::virtual_function())
     }

@@ -1,6 +1,6 @@
 use super::{Wakes, Wire};
 
-/// A wire that hides its light from the MAC (`link=down`), or on which frames do not wait for a descriptor
+/// A wire that hides its light from the MAC (`link=down`), or that drops frames without a free descriptor
 /// (`pause=off`).
 pub struct Altered {
     wire: Box<dyn Wire>,
@@ -47,7 +47,7 @@ impl Wire for Altered {
     }
 
     fn wakes(&self) -> Wakes<'_> {
-        // With the link down nothing arrives, whatever waits at the other end.
+        // With the link down nothing arrives, even if frames wait at the other end.
         if self.link_down { Wakes::NEVER } else { self.wire.wakes() }
     }
 }

@@ -10,7 +10,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::{Wakes, Wire, WireError, frames::Frames};
 use crate::events::signal;
 
-/// The cables of one process by name. Clones are the same set.
+/// The cables of one process by name. Clones share the same set.
 ///
 /// There is no global set: a program that opens devices keeps one and passes it on.
 #[derive(Clone, Default)]
@@ -25,7 +25,7 @@ impl fmt::Debug for Cables {
 }
 
 impl Cables {
-    /// Plugs in the first or the second end of a cable. A name is free again when both ends were dropped.
+    /// Plugs in the first or the second end of a cable. A name is free again once both ends are dropped.
     ///
     /// # Errors
     /// The cable has two ends already.
@@ -49,10 +49,10 @@ impl Cables {
         Ok(CableEnd { cable, second: false, arrived: Frames::default(), event, blocked: false })
     }
 
-    /// Checks that each cable has both its ends. A program calls it when it has opened all addresses.
+    /// Checks that each cable has both its ends. A program calls it after opening all its addresses.
     ///
     /// # Errors
-    /// The first cable, by name, that has one end only.
+    /// The first cable, by name, with a single end.
     pub fn check(&self) -> Result<(), WireError> {
         let names = lock(&self.names);
         let lone = names.iter().filter(|(_, cable)| {
@@ -65,18 +65,18 @@ impl Cables {
     }
 }
 
-/// One end of a cable whose other end is in the same process, polled by the same thread or by another.
+/// One end of a cable with the other end in the same process, polled by the same thread or by another.
 ///
-/// In each direction up to 2,048 frames are under way. Before the second end is there, the first has no link
+/// Each direction holds up to 2,048 frames in flight. Before the second end is plugged in, the first has no link
 /// and its frames wait.
 pub struct CableEnd {
     cable: Arc<Mutex<Cable>>,
     second: bool,
-    /// Frames taken off the cable together, so that it is locked once for many.
+    /// Frames taken off the cable in one batch, so that it is locked once for many.
     arrived: Frames,
     /// The other end signals this event while this end waits; `None` if the system had no descriptor for it.
     event: Option<Arc<OwnedFd>>,
-    /// The other end had no room for the last frame. There is no event for room.
+    /// The other end had no room for the last frame. No event reports room.
     blocked: bool,
 }
 
@@ -89,12 +89,12 @@ struct Cable {
 #[derive(Default)]
 struct End {
     presence: Presence,
-    /// This end sends nothing more.
+    /// This end is closed for transmit.
     transmit_closed: bool,
-    /// Frames on their way to this end.
+    /// Frames in flight to this end.
     incoming: Frames,
     event: Option<Arc<OwnedFd>>,
-    /// It sleeps until the event.
+    /// The thread of this end sleeps until the event.
     waiting: bool,
 }
 
@@ -104,7 +104,7 @@ impl End {
         Self { presence: Presence::Here, event, ..Self::default() }
     }
 
-    /// Something changed for this end.
+    /// Wakes this end after a change.
     fn wake(&mut self) {
         if mem::take(&mut self.waiting)
             && let Some(event) = &self.event
@@ -192,11 +192,11 @@ impl Wire for CableEnd {
         let (this, _) = cable.ends(self.second);
         match &self.event {
             _ if self.blocked => Wakes::SOON,
-            // What is here already waits for a descriptor.
+            // Frames that arrived already wait for a descriptor.
             _ if !self.arrived.is_empty() || !this.incoming.is_empty() => Wakes::NEVER,
             None => Wakes::SOON,
             Some(event) => {
-                // What was signalled until now was heard.
+                // Earlier signals have been handled.
                 let _ = rustix::io::read(event, &mut [0; 8]);
                 this.waiting = true;
                 Wakes::readable(event.as_fd())
@@ -215,7 +215,7 @@ impl Drop for CableEnd {
     }
 }
 
-/// Locks; a thread that panicked in between leaves every state valid.
+/// Locks the mutex. A thread that panics while it holds the lock leaves a valid state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -358,7 +358,7 @@ mod tests {
         assert_eq!(next, COUNT);
     }
 
-    /// Whether an end that waits is woken by that.
+    /// Whether `by` wakes an end that waits.
     fn is_woken(end: &CableEnd, by: impl FnOnce()) -> bool {
         let Wakes { readable: Some(event), within: Duration::MAX } = end.wakes() else { return false };
         let read = || rustix::io::read(event, &mut [0; 8]).is_ok();
@@ -374,7 +374,7 @@ mod tests {
         while first.transmit(&[1; 60]) {
             assert_eq!(first.wakes().within, Duration::MAX);
         }
-        // What waits for its own device changes nothing in that.
+        // A frame that waits for its own device does not change that.
         assert!(second.transmit(&[2; 60]));
         assert_eq!(first.wakes().within, Wakes::SOON.within, "nobody says when there is room again");
         second.consume();

@@ -5,24 +5,24 @@ use ixy_pcap::{Format, GiveUp, PcapError, Writer};
 use super::input::{Input, Next};
 use super::{Wakes, Wire, WireError};
 
-/// After so many frames the clock is read again, if nothing else happened meanwhile.
+/// Frames after which the clock is read again, if no other event caused that.
 const FRAMES_PER_CLOCK: u32 = 32;
 
-/// Frames come from one capture, and go to another.
+/// A wire that receives from one capture and sends to another.
 ///
-/// Frames are received as the capture has them: no faster than they are taken, one that was cut to a snapshot
-/// length as it is there; [`Padded`](super::Padded) pads those that a sender's own capture has without padding. The input
-/// ends with the capture, and with the first damage to it; without a capture to read it has ended from the start.
+/// Frames arrive only as fast as they are taken. A frame that was cut to a snapshot length arrives cut;
+/// [`Padded`](super::Padded) pads frames that a sender captured without padding. The input ends with the capture,
+/// or at the first damage to it; without a capture to read it has ended from the start.
 ///
-/// Records that are no frames are left out, and frames that are longer than the card takes are dropped by the card. At the
-/// end of the input a warning says how many there were of each kind, and which was the first (see [`ixy_pcap::Frames`]).
+/// Records that are no frames are skipped, and the card drops frames longer than it takes. At the end of the input
+/// a warning gives the number of each kind and the first of them (see [`ixy_pcap::Frames`]).
 ///
-/// What is sent is written with the time at which it was, read from the clock about once a batch. Without a
-/// capture to write it is counted and dropped; so is all that follows an error.
+/// Sent frames are written with their time, which is read from the clock about once a batch. Without a capture to
+/// write they are counted and dropped, as are all frames after an error.
 pub struct Captures {
     reader: Option<Input>,
     writer: Option<Writer>,
-    /// The reader stands at a record that is yet to be consumed.
+    /// The reader is at a record that is not consumed yet.
     loaded: bool,
     transmit_closed: bool,
     transmitted: u64,
@@ -31,11 +31,11 @@ pub struct Captures {
 }
 
 impl Captures {
-    /// Opens both, the one to read first, so that a mistake in it leaves nothing behind. Waits for the other ends of named
-    /// pipes, then and later, end as `give_up` says.
+    /// Opens both captures, the one to read first, so that a mistake in it leaves nothing behind. `give_up` ends
+    /// waits for the other ends of named pipes, now and later.
     ///
     /// # Errors
-    /// One of them cannot be opened, or the one to read is no capture of Ethernet frames.
+    /// One of them cannot be opened, or the input is not an Ethernet capture.
     pub fn open(rx: Option<&Path>, tx: Option<&Path>, give_up: &GiveUp) -> Result<Self, WireError> {
         let reader = rx.map(|path| Input::open(path, give_up)).transpose()?;
         let writer = tx.map(|path| Writer::create_as(path, 0, Format::of(path), give_up)).transpose()?;
@@ -50,12 +50,12 @@ impl Captures {
         })
     }
 
-    /// Frames that were sent, written or not.
+    /// Number of frames sent, written or not.
     pub fn transmitted(&self) -> u64 {
         self.transmitted
     }
 
-    /// Goes to the next frame, unless there is one already.
+    /// Advances to the next frame, unless one is loaded.
     fn load(&mut self) {
         let (false, Some(reader)) = (self.loaded, &mut self.reader) else { return };
         match reader.advance() {
@@ -65,7 +65,7 @@ impl Captures {
         }
     }
 
-    /// Closes the capture that is read, and says what of it was not received as it was on the wire.
+    /// Closes the input, and reports the frames that were not received as they were on the wire.
     fn end_input(&mut self) {
         let Some(reader) = self.reader.take() else { return };
         let (account, result) = reader.end();
@@ -140,23 +140,23 @@ impl Wire for Captures {
     }
 
     fn wakes(&self) -> Wakes<'_> {
-        // A pipe's thread cannot wake the one that polls.
+        // The thread that reads a pipe cannot wake the polling one.
         if self.reader.as_ref().is_some_and(Input::is_pipe) { Wakes::SOON } else { Wakes::NEVER }
     }
 }
 
 impl Drop for Captures {
-    /// A program that is stopped before the capture's end hears of the records up to there.
+    /// Reports the skipped records even if the program stops before the capture's end.
     fn drop(&mut self) {
         self.end_input();
     }
 }
 
-/// The wall clock, remembered within a batch.
+/// The wall clock, cached within a batch.
 #[derive(Default)]
 struct Clock {
     nanoseconds: u64,
-    /// Frames for which what is remembered may still serve.
+    /// Number of frames for which the cached time may still be used.
     serves: u32,
 }
 
@@ -172,7 +172,7 @@ impl Clock {
         self.nanoseconds
     }
 
-    /// The MAC does something other than sending: the batch is over.
+    /// The MAC does something other than sending, so the batch is over.
     fn forget(&mut self) {
         self.serves = 0;
     }

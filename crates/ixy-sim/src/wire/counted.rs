@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Wire;
 
-/// How many frames passed a [`Counted`] wire, for any thread to look at.
+/// The number of frames that passed a [`Counted`] wire, readable by any thread.
 #[derive(Debug, Default)]
 pub struct FrameCounts {
     received: AtomicU64,
@@ -11,7 +11,7 @@ pub struct FrameCounts {
 }
 
 impl FrameCounts {
-    /// Frames that arrived and that the MAC took, those included that it dropped.
+    /// Frames that arrived and were taken by the MAC, including those that it dropped.
     pub fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
@@ -22,7 +22,7 @@ impl FrameCounts {
     }
 }
 
-/// A wire that counts its frames. No reset of the card and no reading clears the counts.
+/// A wire that counts its frames. Neither a reset of the card nor reading clears the counts.
 pub struct Counted {
     wire: Box<dyn Wire>,
     counts: Arc<FrameCounts>,
@@ -34,7 +34,7 @@ impl Counted {
         Self { wire, counts: Arc::default() }
     }
 
-    /// The counts, which go on counting.
+    /// The live counts.
     pub fn counts(&self) -> &Arc<FrameCounts> {
         &self.counts
     }
@@ -50,7 +50,7 @@ impl Wire for Counted {
     }
 
     fn consume(&mut self) {
-        // There is a frame to consume: the MAC has looked at it.
+        // There is a frame to consume, so the MAC has looked at it.
         self.counts.received.fetch_add(1, Ordering::Relaxed);
         self.wire.consume();
     }

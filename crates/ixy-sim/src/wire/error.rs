@@ -2,7 +2,7 @@ use std::{io, path::PathBuf};
 
 use ixy_pcap::PcapError;
 
-/// A wire that cannot be made, or options that describe none.
+/// An error of a wire, or of the options that describe it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {

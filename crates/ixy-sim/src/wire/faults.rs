@@ -6,78 +6,77 @@ use std::{
 
 use super::{Wakes, Wire, WireError, random::Random};
 
-/// The faults that a wire makes on purpose. By default there are none.
+/// The faults that a wire injects on purpose. By default there are none.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Faults {
     /// Probability that a frame is lost.
     pub loss: f64,
     /// Probability that a frame arrives twice.
     pub dup: f64,
-    /// How long each frame takes.
+    /// The delay of each frame.
     pub delay: Duration,
-    /// Probability that one bit of a frame is wrong. Wires carry no frame check sequence, so it arrives as if
-    /// that had missed it.
+    /// Probability that one bit of a frame is flipped. Wires carry no frame check sequence, so such a frame
+    /// arrives as if the check had missed it.
     pub corrupt: f64,
-    /// Chooses the sequence of faults: the same seed and the same frames give the same faults.
+    /// Selects the sequence of faults: the same seed and the same frames give the same faults.
     pub seed: u64,
 }
 
 impl Faults {
-    /// Whether nothing is spoilt, whatever the seed.
+    /// Whether no fault is injected, whatever the seed.
     pub fn is_none(&self) -> bool {
         *self == Faults { seed: self.seed, ..Faults::default() }
     }
 }
 
-/// How many frames a wire spoilt, both directions together.
+/// The number of frames that a wire spoilt, in both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FaultCounts {
     /// Frames lost.
     pub lost: u64,
-    /// Frames that arrived twice.
+    /// Frames duplicated.
     pub duplicated: u64,
     /// Frames with a wrong bit.
     pub corrupted: u64,
-    /// Frames that were held for the delay.
+    /// Frames delayed.
     pub delayed: u64,
 }
 
-/// A wire on which frames are lost, doubled, delayed and damaged, in both directions alike.
+/// A wire that loses, duplicates, delays and damages frames, in both directions alike.
 ///
-/// Each direction has its own sequence of faults, so what is sent does not change what happens to what is
-/// received. Frames never overtake each other. With a delay up to 4,096 frames are under way in each
-/// direction; more wait where they come from, so the wire then carries at most that many frames in the time
-/// of one delay.
+/// Each direction has its own sequence of faults, so sent frames do not change the faults of received ones. Frames
+/// never overtake each other. With a delay, up to 4,096 frames are in flight in each direction; further ones wait
+/// at their source, so the wire then carries at most that many frames in the time of one delay.
 ///
-/// Dropping it passes on what is still held, for at most a second beyond the delay, so that a sender that
-/// ends loses nothing. It also logs its counts then.
+/// Dropping it passes on the frames it still holds, for at most a second beyond the delay, so that a sender that
+/// ends loses nothing. It then also logs its counts.
 pub struct Faulty {
     wire: Box<dyn Wire>,
     faults: Faults,
     received: Direction,
     sent: Direction,
-    /// As many frames were taken in one call as may be, and there may be more.
+    /// The last call took its limit of frames, so there may be more.
     more: bool,
-    /// The other end is to be told once nothing is held any more.
+    /// The other end is to see the close once no frames are held.
     closing: bool,
     transmit_closed: bool,
 }
 
 /// Frames held in each direction when there is a delay.
 const HELD: usize = 4096;
-/// Frames looked at in one call, so that an endless source that loses all of them ends it too.
+/// Frames handled in one call, so that a call also ends with an endless source and all frames lost.
 const FRAMES_PER_CALL: usize = 256;
 
 impl Faulty {
     /// Spoils `wire`.
     pub fn new(wire: Box<dyn Wire>, faults: Faults) -> Self {
         let received = Direction::new(faults.seed);
-        // Far from the other direction's part of the generator's cycle.
+        // Far from the other direction's place in the generator's cycle.
         let sent = Direction::new(!faults.seed);
         Faulty { wire, faults, received, sent, more: false, closing: false, transmit_closed: false }
     }
 
-    /// What was spoilt so far.
+    /// The faults injected so far.
     pub fn counts(&self) -> FaultCounts {
         let [a, b] = [self.received.counts, self.sent.counts];
         FaultCounts {
@@ -88,7 +87,7 @@ impl Faulty {
         }
     }
 
-    /// Takes frames off the wire as long as there is room for them.
+    /// Takes frames off the wire while there is room for them.
     fn take_received(&mut self) {
         let room = if self.faults.delay.is_zero() { 1 } else { HELD };
         self.more = false;
@@ -104,7 +103,7 @@ impl Faulty {
         self.more = true;
     }
 
-    /// Gives the wire what is due.
+    /// Passes the frames that are due to the wire.
     fn pass_sent(&mut self) {
         while self.sent.due().is_some_and(|frame| self.wire.transmit(frame)) {
             self.sent.pop();
@@ -148,7 +147,7 @@ impl Wire for Faulty {
         }
         self.pass_sent();
         if self.faults.delay.is_zero() {
-            // Nothing is held without need, so that back pressure is felt frame by frame.
+            // No frame is held without need, so that back pressure acts frame by frame.
             if !self.sent.held.is_empty() {
                 return false;
             }
@@ -156,7 +155,7 @@ impl Wire for Faulty {
             let fate = self.sent.fate(&self.faults, frame.len());
             self.sent.admit(&self.faults, frame, fate);
             if self.sent.due().is_some_and(|frame| !self.wire.transmit(frame)) {
-                // It is offered again, and what happens to it then is what would have happened now.
+                // The frame is offered again, and has to meet the same fate then.
                 self.sent.restore(before);
                 return false;
             }
@@ -196,7 +195,7 @@ impl Wire for Faulty {
         }
         for direction in [&self.received, &self.sent] {
             if let Some((Some(due), _)) = direction.held.front() {
-                // What is due and could not be passed on is offered again soon.
+                // A frame that is due and could not be passed on is offered again soon.
                 let within = due.saturating_duration_since(Instant::now());
                 let within = if within.is_zero() { Wakes::SOON.within } else { within };
                 wakes.within = wakes.within.min(within);
@@ -230,14 +229,14 @@ impl Drop for Faulty {
 /// One direction of the wire.
 struct Direction {
     random: Random,
-    /// Frames with the time at which they are due, if they wait for one.
+    /// Frames, each with the time at which it is due when there is a delay.
     held: VecDeque<(Option<Instant>, Vec<u8>)>,
-    /// Memory to use again.
+    /// Buffers for reuse.
     spare: Vec<Vec<u8>>,
     counts: FaultCounts,
 }
 
-/// What happens to one frame.
+/// The faults of one frame.
 struct Fate {
     lost: bool,
     doubled: bool,
@@ -254,8 +253,8 @@ impl Direction {
         }
     }
 
-    /// Draws what happens to a frame of `length` bytes. It always takes four draws, so that the frames that
-    /// are lost, say, are the same ones whether or not others are damaged.
+    /// Draws the faults for a frame of `length` bytes. It always takes four draws, so that one fault's settings do
+    /// not change which frames another one hits.
     fn fate(&mut self, faults: &Faults, length: usize) -> Fate {
         let random = &mut self.random;
         let (lost, doubled) = (random.happens(faults.loss), random.happens(faults.dup));
@@ -263,7 +262,7 @@ impl Direction {
         Fate { lost, doubled: doubled && !lost, wrong_bit: (corrupt && !lost).then_some(bit) }
     }
 
-    /// Holds what arrives of a frame: nothing, it, or two of it.
+    /// Holds the copies of a frame that arrive: none, one or two.
     fn admit(&mut self, faults: &Faults, frame: &[u8], fate: Fate) {
         let counts = &mut self.counts;
         counts.lost += u64::from(fate.lost);
@@ -299,7 +298,7 @@ impl Direction {
         (self.random.clone(), self.counts)
     }
 
-    /// As if the frames held now had not been admitted.
+    /// Restores the state before the held frames were admitted.
     fn restore(&mut self, (random, counts): (Random, FaultCounts)) {
         (self.random, self.counts) = (random, counts);
         while !self.held.is_empty() {
@@ -339,7 +338,7 @@ mod tests {
         all
     }
 
-    /// Sends `count` frames in the direction asked for; gives what arrives.
+    /// Sends `count` frames in the given direction; returns those that arrive.
     fn through(faults: Faults, count: u32, towards_faulty: bool) -> (Vec<Vec<u8>>, FaultCounts) {
         let (mut faulty, mut plain) = faulty_cable(faults);
         let mut arrived = Vec::new();
@@ -558,7 +557,7 @@ mod tests {
         assert_eq!(faulty.front(), None);
         faulty.consume();
         assert_eq!(faulty.received.held.len(), 1);
-        // Not to wait for it when dropped: it is on the receiving side.
+        // The frame is on the receiving side, so dropping must not wait for it.
         assert!(faulty.sent.held.is_empty());
     }
 
@@ -577,7 +576,7 @@ mod tests {
             }
             let within = faulty.wakes().within;
             assert!(within <= delay && within > delay / 2, "{within:?}");
-            // It is due, and nobody takes it: that may be for want of a descriptor.
+            // The frame is due but not taken, which can be for lack of a descriptor.
             let direction = if towards_faulty { &mut faulty.received } else { &mut faulty.sent };
             direction.held[0].0 = Some(Instant::now());
             assert_eq!(faulty.wakes().within, Wakes::SOON.within);
@@ -585,7 +584,7 @@ mod tests {
         }
     }
 
-    /// So that dropping it does not wait.
+    /// Makes the drop return without waiting.
     fn direction_clear(faulty: &mut Faulty) {
         faulty.sent.held.clear();
     }

@@ -1,18 +1,18 @@
 use super::{Wakes, Wire};
 
-/// Bytes of Ethernet, IPv4 and UDP headers.
+/// Length of the Ethernet, IPv4 and UDP headers.
 const HEADERS: usize = 14 + 20 + 8;
 
-/// An endless source of UDP frames, as fast as they are taken, and a sink that counts what it is given.
+/// An endless source of UDP frames, as fast as they are taken, and a sink that counts the frames sent to it.
 ///
 /// The frames are built once. They go from 198.18.0.1 to 198.19.0.1, the network for benchmarks (RFC 2544,
 /// appendix C.2.2), to the discard port; flows differ in their source port, from 1024 on, and take turns. All
 /// checksums are right.
 pub struct Flood {
-    /// One frame after the other, one a flow.
+    /// The frames one after the other, one for each flow.
     frames: Vec<u8>,
     size: usize,
-    /// Where the front frame starts.
+    /// Offset of the front frame.
     front: usize,
     received: u64,
     transmitted: u64,
@@ -20,16 +20,16 @@ pub struct Flood {
 }
 
 impl Flood {
-    /// Frame sizes there are, in bytes without frame check sequence.
+    /// The frame sizes supported, in bytes without frame check sequence.
     pub const SIZES: std::ops::RangeInclusive<usize> = 60..=1514;
-    /// The most flows there are; more would only measure the memory that holds them.
+    /// Largest number of flows; more would only measure the memory that holds them.
     pub const FLOWS: u32 = 4096;
     /// Destination address of all frames, locally administered.
     pub const DESTINATION: [u8; 6] = [0x02, b'i', b'x', b'y', 0, 2];
     /// Source address of all frames.
     pub const SOURCE: [u8; 6] = [0x02, b'i', b'x', b'y', 0, 1];
 
-    /// Builds the frames; a size or a number of flows that there is not becomes the nearest one.
+    /// Builds the frames. A size or number of flows out of range becomes the nearest valid one.
     pub fn new(size: usize, flows: u32) -> Self {
         let size = size.clamp(*Self::SIZES.start(), *Self::SIZES.end());
         let flows = flows.clamp(1, Self::FLOWS) as u16;
@@ -37,12 +37,12 @@ impl Flood {
         Flood { frames, size, front: 0, received: 0, transmitted: 0, transmitted_bytes: 0 }
     }
 
-    /// Frames that were taken from the source.
+    /// Number of frames taken from the source.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// Frames and bytes that the sink was given.
+    /// Frames and bytes sent to the sink.
     pub fn transmitted(&self) -> (u64, u64) {
         (self.transmitted, self.transmitted_bytes)
     }
@@ -96,7 +96,7 @@ fn udp_frame(size: usize, port: u16) -> Vec<u8> {
     // The pseudo header: addresses, protocol, length (RFC 768).
     let pseudo = ones_complement_sum(17 + u32::from(udp_length), &addresses);
     let checksum = match !ones_complement_sum(pseudo.into(), &udp) {
-        // Zero would say that there is no checksum.
+        // Zero would mean that there is no checksum.
         0 => 0xffff,
         checksum => checksum,
     };

@@ -1,22 +1,22 @@
-/// A bounded queue of frames in one piece of memory, which is used again.
+/// A bounded queue of frames in one reusable buffer.
 ///
-/// It fills and then drains: frames are removed from the front, and only when the last one has gone is the
-/// memory used from its start again. Two of them, one filling while the other drains, make an endless queue.
+/// It fills and then drains: frames are removed from the front, and the buffer is reused from its start once the
+/// last frame is gone. Two of them, one filling while the other drains, make an endless queue.
 #[derive(Default)]
 pub(crate) struct Frames {
     bytes: Vec<u8>,
-    /// Where each frame ends in `bytes`.
+    /// The end offset of each frame in `bytes`.
     ends: Vec<usize>,
     /// The front frame's index.
     front: usize,
-    /// Where the front frame starts.
+    /// The offset of the front frame.
     start: usize,
 }
 
 impl Frames {
-    /// Frames at most.
+    /// Largest number of frames.
     pub(crate) const LIMIT: usize = 1024;
-    /// No frame is added beyond this many bytes.
+    /// Limit in bytes; no frame is added beyond it.
     const BYTES: usize = 1 << 20;
 
     /// Adds a frame; `false` when there is no room.

@@ -9,21 +9,21 @@ use std::thread::JoinHandle;
 
 use ixy_pcap::{Frames, GiveUp, PcapError};
 
-/// Frames that a thread reads ahead.
+/// Number of frames that a thread reads ahead.
 const AHEAD: usize = 256;
 
-/// The frames of a capture. A pipe is read by a thread of its own, as its writer can let a reader wait for any time, and no
-/// wire does that.
+/// The frames of a capture. A thread of its own reads a pipe, since its writer can keep a reader waiting, and a
+/// wire must not block.
 pub(super) enum Input {
     File(Box<Frames>, Result<(), PcapError>),
     Pipe(Pipe),
 }
 
-/// What [`Input::advance`] finds.
+/// The result of [`Input::advance`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Frame,
-    /// Nothing was written into the pipe yet.
+    /// The pipe has no data yet.
     NotYet,
     End,
 }
@@ -34,11 +34,11 @@ pub(super) struct Pipe {
     current: Option<Frame>,
     closed: Arc<AtomicBool>,
     thread: JoinHandle<(Frames, Result<(), PcapError>)>,
-    /// How many frames were too long, the first one, and what it was longer than.
+    /// The number of frames that were too long, the first one, and the limit that it exceeded.
     too_long: (u64, Option<(Frame, usize)>),
 }
 
-/// A frame with the number of its record, and how many bytes it had on the wire.
+/// A frame with its record's number and its length on the wire.
 struct Frame {
     number: u64,
     original: u32,
@@ -46,7 +46,7 @@ struct Frame {
 }
 
 impl Input {
-    /// Opens a capture. It waits for the other end of a pipe, and for the header, until `give_up` says otherwise.
+    /// Opens a capture. It waits for the other end of a pipe, and for the header, until `give_up`.
     pub(super) fn open(path: &Path, give_up: &GiveUp) -> Result<Self, PcapError> {
         let is_pipe = path.as_os_str() == "-" || fs::metadata(path).is_ok_and(|found| !found.is_file());
         if !is_pipe {
@@ -71,7 +71,7 @@ impl Input {
                     break Ok(());
                 }
             };
-            // When it is given up, a pipe can end in the middle of a record.
+            // After `give_up`, a pipe can end in the middle of a record.
             (frames, if give_up.now() { Ok(()) } else { result })
         };
         let thread = std::thread::Builder::new().name("ixy-capture".into()).spawn(read);
@@ -79,7 +79,7 @@ impl Input {
         Ok(Self::Pipe(Pipe { frames: from, current: None, closed, thread, too_long: (0, None) }))
     }
 
-    /// Goes to the next frame.
+    /// Advances to the next frame.
     pub(super) fn advance(&mut self) -> Next {
         match self {
             Self::File(frames, result) => match frames.advance() {
@@ -101,7 +101,7 @@ impl Input {
         }
     }
 
-    /// The frame that [`advance`](Self::advance) went to.
+    /// The current frame, from [`advance`](Self::advance).
     pub(super) fn frame(&self) -> Option<&[u8]> {
         match self {
             Self::File(frames, _) => frames.record().map(|record| record.data),
@@ -109,7 +109,7 @@ impl Input {
         }
     }
 
-    /// Says that the current frame is dropped, as it is longer than `limit` bytes.
+    /// Counts the current frame as dropped, since it exceeds `limit` bytes.
     pub(super) fn refuse(&mut self, limit: usize) {
         match self {
             Self::File(frames, _) => frames.refuse(limit),
@@ -122,17 +122,17 @@ impl Input {
         }
     }
 
-    /// Whether frames come by themselves.
+    /// Whether the input is a pipe, whose frames arrive over time.
     pub(super) fn is_pipe(&self) -> bool {
         matches!(self, Self::Pipe(_))
     }
 
-    /// Closes it. Returns what is to be said of its records, and how it ended.
+    /// Closes the input. Returns the warnings about its records, and how it ended.
     pub(super) fn end(self) -> (Vec<String>, Result<(), PcapError>) {
         let (frames, result) = match self {
             Self::File(frames, result) => (*frames, result),
             Self::Pipe(Pipe { frames, closed, thread, too_long, .. }) => {
-                // What it waits for ends, and so does its sending.
+                // Ends the wait of the thread, and with it its sending.
                 closed
                     .store(!matches!(frames.try_recv(), Err(TryRecvError::Disconnected)), Ordering::Relaxed);
                 drop(frames);

@@ -1,6 +1,6 @@
 use super::{Wakes, Wire, frames::Frames};
 
-/// A cable whose two fibres are joined: what is sent comes back, in order. Up to 2,048 frames are under way.
+/// A cable with its two fibres joined: sent frames come back, in order. Up to 2,048 frames are in flight.
 #[derive(Default)]
 pub struct Loopback {
     sent: Frames,
@@ -9,7 +9,7 @@ pub struct Loopback {
 }
 
 impl Loopback {
-    /// Nothing is under way yet.
+    /// A loopback without frames in flight.
     pub fn new() -> Self {
         Loopback::default()
     }

@@ -11,11 +11,11 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::{Wakes, Wire, WireError};
 use crate::events::signal;
 
-/// A wire whose other end is this program: it gives the frames that the card receives, and takes those that the card
+/// A wire to this program itself: it supplies the frames that the card receives, and takes those that the card
 /// sends. No file, socket or interface is involved.
 ///
-/// Clones are the same wire, so a program keeps one and gives the other to the card. Frames wait in order on both
-/// sides until they are taken. A program can push any number of frames. The card keeps what it sends once
+/// Clones share the same wire, so a program keeps one and gives the other to the card. Frames wait in order on
+/// both sides until they are taken. A program can push any number of frames. The card holds its frames back while
 /// [`LIMIT`](Self::LIMIT) bytes wait here.
 ///
 /// ```
@@ -41,25 +41,25 @@ pub struct MemoryWire(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// The card sent a frame, or sends nothing more.
+    /// Signalled when the card sends a frame, or closes its transmit side.
     sent: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// Frames on their way to the card.
+    /// Frames in flight to the card.
     incoming: VecDeque<Vec<u8>>,
-    /// The program gives nothing more.
+    /// The program pushes no more frames.
     ended: bool,
-    /// Frames that the card sent.
+    /// Frames sent by the card.
     sent: VecDeque<Vec<u8>>,
-    /// Their bytes.
+    /// The bytes in them.
     sent_bytes: usize,
-    /// The card sends nothing more.
+    /// The card closed its transmit side.
     finished: bool,
-    /// A card is at the wire.
+    /// The wire is plugged into a card.
     plugged: bool,
-    /// The thread that polls the card sleeps until this event; `None` if the system had no descriptor for it.
+    /// Wakes the thread that polls the card; `None` if the system had no descriptor for it.
     event: Option<Arc<OwnedFd>>,
     waiting: bool,
 }
@@ -82,15 +82,16 @@ impl State {
 }
 
 impl MemoryWire {
-    /// The card keeps what it sends once there are this many bytes of frames that were sent and not taken.
+    /// The card sends no more while this many bytes of sent frames wait to be taken.
     pub const LIMIT: usize = 64 << 20;
 
-    /// A wire on which nothing is under way.
+    /// A wire without frames in flight.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sends the card a frame, from its destination address on and without frame check sequence. An empty one is none.
+    /// Sends the card a frame, from its destination address on and without frame check sequence. An empty frame is
+    /// ignored.
     pub fn push(&self, frame: &[u8]) {
         let mut state = self.lock();
         if !frame.is_empty() && !state.ended {
@@ -99,7 +100,7 @@ impl MemoryWire {
         }
     }
 
-    /// Says that no frame follows. The card's input ends once it has received those that were pushed; later ones are
+    /// Ends the input. The card's input ends once it has received the frames pushed so far; later ones are
     /// dropped.
     pub fn end(&self) {
         let mut state = self.lock();
@@ -107,13 +108,13 @@ impl MemoryWire {
         state.wake();
     }
 
-    /// Takes the first frame that the card sent, if there is one now.
+    /// Takes the oldest frame that the card sent, if any.
     pub fn pop(&self) -> Option<Vec<u8>> {
         self.lock().pop()
     }
 
-    /// Takes the first frame that the card sent, and waits for one, at most `limit`. `None` at once when the card sends
-    /// nothing more.
+    /// Takes the oldest frame that the card sent, and waits up to `limit` for one. Returns `None` at once when the
+    /// card will send nothing more.
     pub fn pop_within(&self, limit: Duration) -> Option<Vec<u8>> {
         let end = Instant::now() + limit;
         let mut state = self.lock();
@@ -134,12 +135,12 @@ impl MemoryWire {
         mem::take(&mut state.sent).into()
     }
 
-    /// Whether the card sends nothing more: its program said so, or closed the card.
+    /// Whether the card will send nothing more: its program closed the transmit side or the card.
     pub fn is_finished(&self) -> bool {
         self.lock().finished
     }
 
-    /// The card's end.
+    /// Plugs the wire into a card; returns the card's end.
     pub(crate) fn plug(&self) -> Result<MemoryEnd, WireError> {
         let mut state = self.lock();
         if mem::replace(&mut state.plugged, true) {
@@ -154,13 +155,13 @@ impl MemoryWire {
         Ok(MemoryEnd { wire: self.clone(), arrived: VecDeque::new(), event, closed: false, blocked: false })
     }
 
-    /// Locks; a thread that panicked in between leaves every state valid.
+    /// Locks the state. A thread that panics while it holds the lock leaves a valid state.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A wire on which these frames arrive, and then no more.
+/// A wire on which these frames arrive, and then its input ends.
 impl<F: AsRef<[u8]>> FromIterator<F> for MemoryWire {
     fn from_iter<I: IntoIterator<Item = F>>(frames: I) -> Self {
         let wire = Self::new();
@@ -170,7 +171,7 @@ impl<F: AsRef<[u8]>> FromIterator<F> for MemoryWire {
     }
 }
 
-/// The same wire, not one with the same frames.
+/// Equal if both are the same wire; equal frames do not suffice.
 impl PartialEq for MemoryWire {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -193,10 +194,10 @@ impl fmt::Debug for MemoryWire {
 /// The card's end of a [`MemoryWire`].
 pub(crate) struct MemoryEnd {
     wire: MemoryWire,
-    /// Frames taken off the wire together, so that it is locked once for many.
+    /// Frames taken off the wire in one batch, so that it is locked once for many.
     arrived: VecDeque<Vec<u8>>,
     event: Option<Arc<OwnedFd>>,
-    /// The card sends nothing more.
+    /// The card's transmit side is closed.
     closed: bool,
     /// There was no room for the last frame.
     blocked: bool,
@@ -250,11 +251,11 @@ impl Wire for MemoryEnd {
         let mut state = self.wire.lock();
         match &self.event {
             _ if self.blocked => Wakes::SOON,
-            // The frame that is here waits for a descriptor.
+            // The frame at the front waits for a descriptor.
             _ if !self.arrived.is_empty() || !state.incoming.is_empty() => Wakes::NEVER,
             None => Wakes::SOON,
             Some(event) => {
-                // Earlier signals are over: their frames were taken.
+                // Earlier signals have been handled: their frames were taken.
                 let _ = rustix::io::read(event, &mut [0; 8]);
                 state.waiting = true;
                 Wakes::readable(event.as_fd())
@@ -266,7 +267,7 @@ impl Wire for MemoryEnd {
 impl Drop for MemoryEnd {
     fn drop(&mut self) {
         let mut state = self.wire.lock();
-        // The next card at this wire receives what this one did not.
+        // The next card at this wire receives the frames that this one did not.
         while let Some(frame) = self.arrived.pop_back() {
             state.incoming.push_front(frame);
         }

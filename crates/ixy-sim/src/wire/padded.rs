@@ -3,14 +3,13 @@ use super::Wire;
 /// The shortest frame of Ethernet in bytes, without frame check sequence.
 const SHORTEST: usize = 60;
 
-/// A wire whose frames come from a network stack, a file or a program, and which pads the short ones with zeros to the
-/// 60 bytes of Ethernet's shortest frame.
+/// A wire that pads short frames with zeros to the 60 bytes of Ethernet's shortest frame: its frames come from a
+/// network stack, a file or a program.
 ///
-/// A network stack hands out an ARP request of 42 bytes and leaves the padding to the card that sends it. On such a
-/// wire there is no sending card, and the receiving one would count every short frame as a damaged one and drop it.
-/// [`WireSpec::connect`](super::WireSpec::connect) pads what arrives from a TAP, a capture, a socket and from memory.
-/// On a cable and a loopback another card's transmitter made the frames; there a short frame is that card's doing, and
-/// arrives as it was sent.
+/// A network stack hands out an ARP request of 42 bytes and leaves the padding to the card that sends it. On such
+/// a wire there is no sending card, and the receiving one would count every short frame as damaged and drop it.
+/// [`WireSpec::connect`](super::WireSpec::connect) pads frames from a TAP, a capture, a socket and from memory. On
+/// a cable and a loopback the frames come from another card's transmitter, so a short one arrives unchanged.
 pub struct Padded {
     wire: Box<dyn Wire>,
     /// A short frame with its padding.
@@ -18,7 +17,7 @@ pub struct Padded {
 }
 
 impl Padded {
-    /// Pads the frames that arrive from `wire`. What is sent on it stays as it is.
+    /// Pads the frames that arrive from `wire`. Sent frames stay as they are.
     pub fn new(wire: Box<dyn Wire>) -> Self {
         Self { wire, padded: [0; SHORTEST] }
     }

@@ -1,10 +1,10 @@
-/// The SplitMix64 generator (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014):
-/// enough for faults, and the same numbers on every machine.
+/// The SplitMix64 generator (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014): good
+/// enough for faults, and with the same numbers on every machine.
 #[derive(Clone)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The sequence that `seed` gives.
+    /// The generator for `seed`.
     pub(crate) fn new(seed: u64) -> Self {
         Random(seed)
     }
@@ -18,13 +18,13 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Whether something of this probability happens now: never at 0, always at 1.
+    /// Whether an event of this probability happens: never at 0, always at 1.
     pub(crate) fn happens(&mut self, probability: f64) -> bool {
-        // 53 bits are what a double holds exactly, so the quotient lies in 0..1.
+        // A double holds 53 bits exactly, so the quotient lies in 0..1.
         ((self.bits() >> 11) as f64 / (1u64 << 53) as f64) < probability
     }
 
-    /// A number below `limit`, and 0 when that is 0. (The bias is below 2^-32 for the limits there are.)
+    /// A number below `limit`, and 0 when that is 0. (The bias is below 2^-32 for the limits in use.)
     pub(crate) fn below(&mut self, limit: u32) -> u32 {
         (((self.bits() >> 32) * u64::from(limit)) >> 32) as u32
     }

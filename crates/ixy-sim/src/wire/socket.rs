@@ -24,32 +24,31 @@ use super::{Wakes, Wire, WireError};
 
 /// The longest frame that can be received, in bytes: more than any MAC sends.
 const LONGEST_FRAME: usize = 65_536;
-/// Bytes asked of the system for frames under way. It grants what its limit allows.
+/// Send buffer size requested from the system, in bytes. It grants up to its own limit.
 const SEND_BUFFER: usize = 1 << 20;
-/// How often opening is tried again when the directory is locked or both ends are taken.
+/// Attempts to open when the directory is locked or both ends are taken.
 const ATTEMPTS: u32 = 200;
-/// The time between these.
+/// The time between attempts.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// One end of a cable whose other end is in another process: a Unix socket that keeps frames apart
-/// (`SOCK_SEQPACKET`).
+/// One end of a cable to another process: a Unix socket that keeps message boundaries (`SOCK_SEQPACKET`).
 ///
-/// The first program to open the path listens, the second connects, so they may start in either order. Only the owner
-/// of the first process may connect. As soon as both ends are there the path is
-/// removed: nothing is left behind however the programs end, and a third end is the first of another cable. A
-/// path without a listener (a program was killed while it waited) is taken over.
+/// The first program to open the path listens, the second connects, so they may start in either order. Only the
+/// owner of the first process may connect. As soon as both ends are there the path is removed: so nothing is left
+/// behind, however the programs end, and a third end is the first of another cable. A path without a listener (a
+/// program was killed while it waited) is taken over.
 ///
-/// Frames that were sent reach the other end even when this one ends right after: the system holds them. What
-/// was sent before the first end looked at its socket arrives too.
+/// Sent frames reach the other end even when this one ends right after: the system holds them. Frames sent before
+/// the first end looked at its socket arrive, too.
 pub struct SocketWire {
     path: PathBuf,
-    /// While the other end is not there yet.
+    /// Present until the other end connects.
     listener: Option<Listener>,
     stream: Option<OwnedFd>,
     buffer: Box<[u8]>,
-    /// Bytes of the front frame in the buffer; 0 for none.
+    /// Length of the front frame in the buffer; 0 for none.
     front: usize,
-    /// The other end sends nothing more, and all was received.
+    /// The other end closed its transmit side, and all frames were received.
     input_ended: bool,
     /// The other end is gone.
     gone: bool,
@@ -59,7 +58,7 @@ pub struct SocketWire {
     error: Option<String>,
 }
 
-/// A socket that waits for the other end, and the file that leads to it.
+/// A socket that waits for the other end, and its file.
 struct Listener {
     socket: OwnedFd,
     path: PathBuf,
@@ -68,12 +67,11 @@ struct Listener {
 }
 
 impl SocketWire {
-    /// Opens the first or the second end at `path`. It waits for others that open the path at the same time,
-    /// for less than a second.
+    /// Opens the first or the second end at `path`. Waits less than a second for other processes that open the
+    /// path at the same time.
     ///
     /// # Errors
-    /// The path is too long, is something other than a socket of this kind, belongs to another user, or
-    /// cannot be made.
+    /// The path is too long, not a socket of this kind, owned by another user, or cannot be created.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WireError> {
         let path = path.as_ref();
         let mut problem = "another program keeps its directory locked; choose a path in another directory";
@@ -113,14 +111,14 @@ impl SocketWire {
         }
     }
 
-    /// Sees whether the other end has come.
+    /// Checks whether the other end has connected.
     fn accept(&mut self) {
         let Some(listener) = &self.listener else { return };
         if !is_ready(&listener.socket, PollFlags::IN) {
             return;
         }
-        // With the directory locked nobody connects between accepting and removing the path. When another has
-        // the lock, it is tried again at the next call.
+        // With the directory locked, nothing connects between accepting and removing the path. If another process
+        // has the lock, the next call tries again.
         let Ok(Some(_lock)) = lock_directory(&self.path) else { return };
         match accept_with(&listener.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
             Ok(stream) => {
@@ -129,7 +127,7 @@ impl SocketWire {
                     let _ = shutdown(&stream, Shutdown::Write);
                 }
                 self.stream = Some(stream);
-                // Its file goes with it.
+                // Dropping the listener removes its file.
                 self.listener = None;
             }
             Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => {}
@@ -137,25 +135,24 @@ impl SocketWire {
         }
     }
 
-    /// Receives the front frame, unless it is there.
+    /// Receives the front frame, unless there is one.
     fn receive(&mut self) {
         self.accept();
         let Some(stream) = &self.stream else { return };
         let mut end_seen = false;
-        // More than once, as what reports a reset takes no frame, and for the end see below.
+        // Repeats, since the report of a reset takes no frame, and for the end see below.
         for _ in 0..3 {
             if self.front > 0 || self.input_ended {
                 return;
             }
             match recv(stream, &mut *self.buffer, RecvFlags::DONTWAIT) {
-                // The kernel finds no message first, and then that the other end is closed: one that was sent in between
-                // is still there. A second look cannot miss it.
+                // The kernel checks for a message first and then whether the other end is closed: a message sent
+                // in between is still there. A second look cannot miss it.
                 Ok((0, _)) if !end_seen => end_seen = true,
                 Ok((0, _)) => self.input_ended = true,
                 Ok((length, _)) => self.front = length,
                 Err(Errno::AGAIN | Errno::INTR) => return,
-                // The other end was closed with frames that it had not received. Those for this end are still
-                // there.
+                // The other end was closed before it received all frames. Frames for this end are still there.
                 Err(Errno::CONNRESET) => self.gone = true,
                 Err(error) => {
                     self.input_ended = true;
@@ -176,9 +173,8 @@ impl Wire for SocketWire {
     fn link_up(&mut self) -> bool {
         self.accept();
         let Some(stream) = &self.stream else { return false };
-        // The end of its input says that the other end sends nothing more, not that it is gone. A hang-up
-        // does, unless it comes from both having said that they send nothing more; then nothing can pass any
-        // more either.
+        // End of input means that the other end closed its transmit side, not that it is gone. A hang-up means
+        // that it is gone, unless both sides closed their transmit sides; then no frame can pass any more either.
         if self.input_ended && !self.gone {
             self.gone = is_ready(stream, PollFlags::empty());
         }
@@ -197,7 +193,7 @@ impl Wire for SocketWire {
 
     fn transmit(&mut self, frame: &[u8]) -> bool {
         self.accept();
-        // An empty message would read as the end of the input at the other end.
+        // An empty message would read as the end of input at the other end.
         if frame.is_empty() || self.transmit_closed || self.gone {
             return true;
         }
@@ -223,7 +219,7 @@ impl Wire for SocketWire {
     fn close_transmit(&mut self) {
         if !self.transmit_closed {
             self.transmit_closed = true;
-            // Without a stream, this follows when the other end comes.
+            // Without a stream, this happens when the other end connects.
             if let Some(stream) = &self.stream {
                 let _ = shutdown(stream, Shutdown::Write);
             }
@@ -243,12 +239,13 @@ impl Wire for SocketWire {
         match (&self.stream, &self.listener) {
             _ if self.gone => Wakes::NEVER,
             (Some(_), _) if self.blocked => Wakes::SOON,
-            // What is here already waits for a descriptor.
+            // A frame that arrived already waits for a descriptor.
             (Some(_), _) if self.front > 0 => Wakes::NEVER,
-            // The end of the input can be read for ever; that the other end leaves altogether is soon enough seen.
+            // The end of input stays readable for ever; it is soon enough to notice later that the other end is
+            // gone.
             (Some(_), _) if self.input_ended => Wakes { readable: None, within: Duration::from_millis(100) },
             (Some(stream), _) => Wakes::readable(stream.as_fd()),
-            // The other end comes.
+            // The other end connects.
             (None, Some(listener)) => Wakes::readable(listener.socket.as_fd()),
             (None, None) => Wakes::NEVER,
         }
@@ -256,8 +253,8 @@ impl Wire for SocketWire {
 }
 
 impl Listener {
-    /// Makes `path`, which is not there, lead to a new socket. The directory is locked, so nobody meets it
-    /// half made.
+    /// Makes `path`, which does not exist, lead to a new socket. The directory is locked, so no other process sees
+    /// it half made.
     fn bind(path: &Path) -> Result<Self, WireError> {
         let failed = |action| move |error| failed(path, action, error);
         let socket = new_socket().map_err(failed("make a socket for it"))?;
@@ -272,8 +269,8 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Removes the file; not one that somebody else has put in its place. (While the socket is open no other
-    /// file has this inode.)
+    /// Removes the file, unless another process has replaced it. (While the socket is open no other file has this
+    /// inode.)
     fn remove_file(&self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.file) {
             let _ = fs::remove_file(&self.path);
@@ -291,8 +288,8 @@ impl Drop for Listener {
 /// The directory of a path, locked against others that open sockets in it.
 struct DirectoryLock(File);
 
-/// Locks the directory of `path`; `None` when another has it locked. Where directories cannot be locked
-/// (network file systems) it is not.
+/// Locks the directory of `path`; `None` when another process has locked it. Directories that cannot be locked
+/// (network file systems) are left unlocked.
 fn lock_directory(path: &Path) -> Result<Option<DirectoryLock>, WireError> {
     let directory =
         path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -305,16 +302,16 @@ fn lock_directory(path: &Path) -> Result<Option<DirectoryLock>, WireError> {
 
 impl Drop for DirectoryLock {
     fn drop(&mut self) {
-        // Closing is not enough: a process that another thread is just starting has the file open until it
-        // runs its program.
+        // Closing is not enough: a process that another thread is just starting holds the file open until it runs
+        // its program.
         let _ = flock(&self.0, FlockOperation::Unlock);
     }
 }
 
-/// Connects to the socket at `path`. `ENOENT`: there is none; `ECONNREFUSED`: nobody listens at it; `EAGAIN`:
-/// another waits to be accepted; `ENOTSOCK`: it is no socket.
+/// Connects to the socket at `path`. `ENOENT`: there is none; `ECONNREFUSED`: nothing listens at it; `EAGAIN`:
+/// another client waits to be accepted; `ENOTSOCK`: it is no socket.
 fn connect_to(path: &Path) -> Result<OwnedFd, Errno> {
-    // Connecting to what is no socket is refused too, but it must not be taken for a stale one.
+    // Connecting to another kind of file is refused, too, but that file must not be taken for a stale socket.
     let file = lstat(path)?;
     if FileType::from_raw_mode(file.st_mode) != FileType::Socket {
         return Err(Errno::NOTSOCK);
@@ -324,7 +321,7 @@ fn connect_to(path: &Path) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// What it means that connecting failed.
+/// The error for a failed connect.
 fn refused(path: &Path, error: Errno) -> WireError {
     let problem = match error {
         Errno::NOTSOCK => "it is there and is no socket; choose another path",
@@ -345,11 +342,11 @@ fn new_socket() -> Result<OwnedFd, Errno> {
 }
 
 fn enlarge_send_buffer(socket: &OwnedFd) {
-    // It works with less too.
+    // A smaller buffer works, too.
     let _ = sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER);
 }
 
-/// Whether one of `events` is there now, an error or a hang-up among them.
+/// Whether one of `events`, an error or a hang-up is pending.
 fn is_ready(socket: &OwnedFd, events: PollFlags) -> bool {
     let mut polled = PollFd::new(socket, events);
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };

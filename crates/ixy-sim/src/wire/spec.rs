@@ -10,18 +10,18 @@ use super::{
 };
 use crate::model::SfpModule;
 
-/// The options of a `sim` address: which wire, and what is changed about it.
+/// The options of a `sim` address: the kind of wire, and changes to it.
 ///
-/// It parses from what follows `sim:` (nothing, for plain `sim`): options that commas separate, most of them
-/// `key=value`. A comma inside a value is doubled. Its display is the normal form: what is not the default, in a
-/// fixed order; it parses to the same again.
+/// It parses from the text after `sim:` (empty for plain `sim`): options separated by commas, most of them
+/// `key=value`. A comma inside a value is doubled. Its display is the normal form: only options that differ from
+/// the default, in a fixed order. That form parses to the same value.
 ///
 /// | option | meaning |
 /// | --- | --- |
 /// | `flood` | endless source and sink; the default |
 /// | `size=BYTES` | of flood's frames, 60 to 1514, without frame check sequence; 60 if not given |
 /// | `flows=N` | of flood's frames, 1 to 4096; 1 if not given |
-/// | `loopback` | what is sent comes back |
+/// | `loopback` | sent frames come back |
 /// | `cable=NAME` | one of two ends in this process |
 /// | `socket=PATH` | one of two ends in different processes |
 /// | `rx=FILE`, `tx=FILE` | frames from and to captures, either or both: pcap or pcapng, packed by gzip or not, as the content says of what is read and the name (`.pcapng`, `.gz`) of what is written; `-` is standard input and output |
@@ -39,7 +39,7 @@ use crate::model::SfpModule;
 /// | `seed=N` | another sequence of faults; 0 if not given |
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WireSpec {
-    /// What is at the other end.
+    /// The other end of the wire.
     pub kind: WireKind,
     /// The module in the card's cage; the wire itself does not depend on it.
     pub module: SfpModule,
@@ -49,11 +49,11 @@ pub struct WireSpec {
     pub pause_off: bool,
     /// Faults that the wire makes on purpose.
     pub faults: Faults,
-    /// The card's Ethernet address, if it is to have a certain one.
+    /// The card's Ethernet address, if it is not the default.
     pub mac: Option<MacAddress>,
 }
 
-/// What is at the other end of a wire.
+/// The other end of a wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WireKind {
     /// [`Flood`].
@@ -71,19 +71,19 @@ pub enum WireKind {
     Socket(PathBuf),
     /// [`Captures`]; at least one of the two is given.
     Captures {
-        /// Where frames come from.
+        /// The capture to receive from.
         rx: Option<PathBuf>,
-        /// Where frames go.
+        /// The capture to send to.
         tx: Option<PathBuf>,
     },
     /// A [`Tap`].
     Tap(TapSpec),
-    /// A [`MemoryWire`]. No text names one: a program makes it.
+    /// A [`MemoryWire`]. It has no text form: a program creates it.
     Memory(MemoryWire),
 }
 
 impl WireKind {
-    /// Whether frames can arrive that no card has padded.
+    /// Whether frames may arrive that no card has padded.
     fn needs_padding(&self) -> bool {
         match self {
             Self::Flood { .. } | Self::Loopback | Self::Cable(_) => false,
@@ -99,8 +99,8 @@ impl Default for WireKind {
 }
 
 impl WireSpec {
-    /// Makes the wire. Cables are joined by name in `cables`; [`Cables::check`] finds those with a single end once all
-    /// addresses are opened.
+    /// Makes the wire. Cables are joined by name in `cables`; [`Cables::check`] finds those with a single end
+    /// after all addresses are opened.
     ///
     /// # Errors
     /// The file, socket, interface or cable cannot be opened. Nothing is left behind then.
@@ -108,11 +108,11 @@ impl WireSpec {
         self.connect_unless(cables, &GiveUp::default())
     }
 
-    /// As [`connect`](Self::connect), and waits for the other end of a named pipe only until `give_up` says otherwise, now and
+    /// Like [`connect`](Self::connect), but `give_up` ends the wait for the other end of a named pipe, now and
     /// while it is read and written.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect), and [`PcapError::GivenUp`](ixy_pcap::PcapError::GivenUp).
+    /// The same as for [`connect`](Self::connect), and [`PcapError::GivenUp`](ixy_pcap::PcapError::GivenUp).
     pub fn connect_unless(&self, cables: &Cables, give_up: &GiveUp) -> Result<Box<dyn Wire>, WireError> {
         let mut wire: Box<dyn Wire> = match &self.kind {
             WireKind::Flood { size, flows } => Box::new(Flood::new(*size, *flows)),

@@ -20,22 +20,23 @@ use super::{Wakes, Wire, WireError};
 /// The longest frame that can be received, in bytes.
 const LONGEST_FRAME: usize = 65_536;
 
-/// Where `ip netns` keeps the network namespaces that have names.
+/// The directory where `ip netns` keeps named network namespaces.
 const NAMESPACES: &str = "/run/netns";
 
-/// A TAP interface, and how it is set up when it is opened.
+/// A TAP interface, and its set-up on opening.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TapSpec {
     /// The interface's name.
     pub name: String,
-    /// The network namespace that it is in: a name as `ip netns list` prints it, or a path such as `/proc/1/ns/net`.
-    /// `None`: that of this process.
+    /// Its network namespace: a name as `ip netns list` prints it, or a path such as `/proc/1/ns/net`. `None`:
+    /// that of this process.
     pub namespace: Option<String>,
-    /// Bring it up.
+    /// Brings it up.
     pub up: bool,
-    /// The largest packet that the system sends on it, in bytes without Ethernet's header, in [`MTUS`](Self::MTUS).
+    /// The largest packet that the system sends on it, in bytes without the Ethernet header, in
+    /// [`MTUS`](Self::MTUS).
     pub mtu: Option<u16>,
-    /// Addresses that the interface gets, at most one of IPv4 and one of IPv6. It is brought up, too.
+    /// Addresses for the interface, at most one of IPv4 and one of IPv6. They also bring it up.
     pub addresses: Vec<InterfaceAddress>,
 }
 
@@ -43,7 +44,7 @@ impl TapSpec {
     /// The values of [`mtu`](Self::mtu): from the least that IPv4 allows (RFC 791) to the most that the card receives.
     pub const MTUS: std::ops::RangeInclusive<u16> = 68..=1500;
 
-    /// Refuses a text that cannot be the name of an interface.
+    /// Checks that the text can be an interface name.
     pub(super) fn check_name(name: &str) -> Result<(), WireError> {
         Self::name_of(name).map(drop)
     }
@@ -55,13 +56,13 @@ impl TapSpec {
         Name::new(name).ok_or_else(wrong)
     }
 
-    /// An interface that is not set up.
+    /// An interface without set-up.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 }
 
-/// An address of an interface and the length of its network's prefix, as in `10.0.0.1/24` or `fd00::1/64`.
+/// An interface address with the prefix length of its network, as in `10.0.0.1/24` or `fd00::1/64`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InterfaceAddress {
     ip: IpAddr,
@@ -69,13 +70,13 @@ pub struct InterfaceAddress {
 }
 
 impl InterfaceAddress {
-    /// `None`: the prefix is longer than the address.
+    /// `None` when the prefix is longer than the address.
     pub fn new(ip: IpAddr, prefix: u8) -> Option<Self> {
         let bits = if ip.is_ipv4() { 32 } else { 128 };
         (prefix <= bits).then_some(Self { ip, prefix })
     }
 
-    /// Whether it is an IPv4 address, and not one of IPv6.
+    /// Whether it is an IPv4 address, as opposed to IPv6.
     pub fn is_ipv4(self) -> bool {
         self.ip.is_ipv4()
     }
@@ -87,7 +88,7 @@ impl fmt::Display for InterfaceAddress {
     }
 }
 
-/// A text that is no address of an interface.
+/// The error for text that is not an interface address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("write an address and the length of its prefix, such as 10.0.0.1/24 or fd00::1/64")]
 pub struct ParseInterfaceAddressError;
@@ -104,17 +105,17 @@ impl FromStr for InterfaceAddress {
     }
 }
 
-/// A TAP interface: a network interface of the system whose cable leads to the card. The card receives the frames that
-/// the system sends on it, and the other way round.
+/// A TAP interface: a network interface of the system with its cable plugged into the card. The card receives the
+/// frames that the system sends on it, and the other way round.
 ///
-/// An interface that is not there is made, and goes away with the wire. Unless [`TapSpec`] says otherwise it is down at
-/// first: `ip link set NAME up` brings it up. While it is down, or the card has no link, the system drops what is sent
-/// to it. The system sees the card's link as the interface's carrier.
+/// Opening creates the interface if it does not exist, and it then goes away with the wire. Unless [`TapSpec`]
+/// says otherwise it is down at first: `ip link set NAME up` brings it up. While it is down, or the card has no
+/// link, the system drops frames sent to it. The system sees the card's link as the interface's carrier.
 pub struct Tap {
     name: String,
     device: OwnedFd,
     buffer: Box<[u8]>,
-    /// Bytes of the front frame in the buffer; 0 for none.
+    /// Length of the front frame in the buffer; 0 for none.
     front: usize,
     gone: bool,
     transmit_closed: bool,
@@ -124,11 +125,11 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Opens the interface, making it if needed, and sets it up.
+    /// Opens the interface and sets it up; creates it if needed.
     ///
     /// # Errors
-    /// The name is no interface's name, there is no such namespace, the system has no TAP interfaces, or the right to
-    /// make one or to set it up is missing.
+    /// The name is not valid, there is no such namespace, the system has no TAP interfaces, or the permission to
+    /// create or set one up is missing.
     pub fn open(spec: &TapSpec) -> Result<Self, WireError> {
         let TapSpec { name, namespace, .. } = spec;
         let expected =
@@ -175,7 +176,7 @@ impl Tap {
         }
     }
 
-    /// The interface was removed, or worse.
+    /// Marks the interface as gone: it was removed, or failed otherwise.
     fn fail(&mut self, error: Errno) {
         self.gone = true;
         let name = self.name.clone();
@@ -192,7 +193,7 @@ impl Wire for Tap {
 
     fn set_link(&mut self, up: bool) {
         if let Err(error) = interface::set_carrier(&self.device, up) {
-            // Linux before 5.0 cannot. The interface then has a carrier all the time.
+            // Linux before 5.0 cannot. The interface then always has a carrier.
             tracing::debug!(tap = self.name, up, %error, "cannot show the link");
         }
     }
@@ -242,7 +243,7 @@ impl Wire for Tap {
         match (self.gone, self.blocked) {
             (true, _) => Wakes::NEVER,
             (_, true) => Wakes::SOON,
-            // The frame that is here waits for a descriptor.
+            // The frame at the front waits for a descriptor.
             _ if self.front > 0 => Wakes::NEVER,
             _ => Wakes::readable(self.device.as_fd()),
         }

@@ -5,11 +5,11 @@ use crate::harness::*;
 const RTRUP2TC: u32 = 0x03020;
 /// RSS over IPv4.
 const IPV4: u32 = 1 << 17;
-/// Where the queues of four classes and of eight begin.
+/// First queues of the classes, with four and with eight classes.
 const QUEUES: [u32; 14] = [0, 3, 16, 32, 35, 48, 64, 67, 80, 96, 99, 112, 115, 127];
 
-/// A device where RSS hashes everything to the fourth queue of a class, and priorities 0 to 7 have classes 3, 2, 1, 0, 7, 6,
-/// 5, 4.
+/// A device with RSS hashing everything to the fourth queue of a class; priorities 0 to 7 have classes 3, 2, 1, 0,
+/// 7, 6, 5, 4.
 fn harness(mode: u32) -> (Harness, Vec<(u32, RxRing)>) {
     let (harness, first, _) = Harness::running();
     for n in 0..32 {
@@ -51,7 +51,7 @@ fn the_priority_of_a_tag_chooses_among_eight_classes_or_four() {
     for (priority, class) in [(0, 3), (1, 2), (2, 1), (3, 0), (4, 7), (5, 6), (7, 4)] {
         let frame = packet(Some(priority));
         assert_eq!(arrives(2, &frame), (16 * class, false), "8 classes, priority {priority}");
-        // Of four classes there are only the low two bits.
+        // With four classes only the low two bits count.
         assert_eq!(arrives(3, &frame), (32 * (class % 4), false), "4 classes, priority {priority}");
     }
     assert_eq!(arrives(2, &packet(None)), (16 * 3, false), "no tag is priority 0");

@@ -1,5 +1,5 @@
-//! Receive side coalescing (section 7.11), read as drivers do: descriptor after descriptor, each put behind what the last
-//! one of its chain named.
+//! Receive side coalescing (section 7.11), read as drivers do: each descriptor follows the one that named it as
+//! the next of its chain.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const FIN: u8 = 1;
 const PSH: u8 = 8;
 const ACK: u8 = 16;
 
-/// A segment of a connection: who sends it, and what is in it.
+/// A segment of a connection: its sender and its content.
 #[derive(Clone)]
 pub(crate) struct Segment {
     port: u16,
@@ -52,7 +52,7 @@ fn sum(bytes: &[u8]) -> u32 {
 }
 
 impl Segment {
-    /// One with `len` bytes of payload at `sequence` of the connection from `port`.
+    /// A segment with `len` bytes of payload at `sequence` of the connection from `port`.
     pub(crate) fn new(port: u16, sequence: u32, len: usize) -> Self {
         let payload = (0..len).map(|n| (sequence as usize + n) as u8).collect();
         Self {
@@ -105,11 +105,11 @@ impl Segment {
     }
 }
 
-/// What a driver gets: a frame, or a large receive.
+/// What a driver receives: a frame, or a large receive.
 #[derive(Debug)]
 struct Large {
     bytes: Vec<u8>,
-    /// As RSCCNT of all its descriptors says; 0 for what was not coalesced.
+    /// The segments counted by RSCCNT of all its descriptors; 0 if not coalesced.
     segments: u64,
     /// The descriptors that it took, and the bytes in each.
     descriptors: Vec<(u32, usize)>,
@@ -123,7 +123,7 @@ impl Large {
     }
 }
 
-/// A device that coalesces on queue 0, whose timer has just begun.
+/// A device that coalesces on queue 0 and has just started its timer.
 struct Coalescing {
     harness: Harness,
     ring: RxRing,
@@ -150,7 +150,7 @@ impl Coalescing {
         new
     }
 
-    /// Has the timer begin anew.
+    /// Restarts the timer.
     fn restart(&mut self) {
         self.pass(TIME);
         assert!(self.take().is_empty());
@@ -168,7 +168,7 @@ impl Coalescing {
         self.harness.poll();
     }
 
-    /// What is there, in the order of their ends. All descriptors have to be given back by then.
+    /// All results, in the order in which they ended. Each descriptor must have been written back.
     fn take(&mut self) -> Vec<Large> {
         let all = self.look();
         let taken: usize = all.iter().map(|large| large.descriptors.len()).sum();
@@ -180,7 +180,7 @@ impl Coalescing {
         all
     }
 
-    /// As [`take`](Self::take), but leaves everything as it is.
+    /// Like [`take`](Self::take), but changes nothing.
     fn look(&self) -> Vec<Large> {
         let mut open: HashMap<u32, (Vec<(u32, usize)>, u64)> = HashMap::new();
         let mut all = Vec::new();
@@ -212,7 +212,7 @@ impl Coalescing {
         all
     }
 
-    /// How many segments each has got of those that arrived and then had their time.
+    /// The number of segments in each result, after the segments arrived and the timer ended.
     fn groups(&mut self, segments: &[Segment]) -> Vec<u64> {
         self.restart();
         segments.iter().for_each(|segment| self.arrives(segment));
@@ -226,7 +226,7 @@ fn run(port: u16, count: u32, len: usize) -> Vec<Segment> {
     (0..count).map(|n| Segment::new(port, 1000 + n * len as u32, len)).collect()
 }
 
-/// The payload of all.
+/// The payload of all segments.
 fn joined(segments: &[Segment]) -> Vec<u8> {
     segments.iter().flat_map(|segment| segment.payload.clone()).collect()
 }
@@ -322,7 +322,7 @@ fn coalescing_has_switches() {
     assert_eq!(card.groups(&segments), [3]);
 }
 
-/// Whether a frame in the middle of a connection ends what came before it, and is by itself.
+/// Whether a frame in the middle of a connection ends the large receive before it, and stays by itself.
 fn interrupts(card: &mut Coalescing, frame: Vec<u8>, what: &str) {
     card.restart();
     let segments = run(5, 2, 1000);
@@ -437,7 +437,7 @@ fn maxdesc_limits_descriptors() {
     for (limit, most) in MAX.into_iter().zip([1, 4, 8, 16]) {
         let mut card = Coalescing::new();
         card.harness.write(RSCCTL, 1 | limit);
-        // Each buffer of 2 KB has room for the payload of one and a part of the next.
+        // Each buffer of 2 KB holds the payload of one segment and a part of the next.
         for segment in run(5, 27, 1448) {
             card.arrives(&segment);
         }
@@ -471,7 +471,7 @@ fn chains_of_several_connections_interleave() {
         card.arrives(other);
     }
     assert!(card.look().is_empty());
-    // The first one's first descriptors are written back by now: its last one will tell.
+    // The first descriptors are written back by now; the last one is still open.
     assert_eq!(card.ring.words(1)[1] & 3, 1, "DD without EOP");
     assert_eq!(card.ring.words(1)[1] >> 4 & 0xffff, 3, "the second one's is between");
     card.pass(TIME);
@@ -509,7 +509,7 @@ fn a_connection_is_one_in_its_vlan() {
     for (segment, tag) in [(0, 1), (0, 2), (1, 2), (1, 1)] {
         card.harness.arrives(&tagged(&segments[segment], tag));
     }
-    // The timer has not begun again.
+    // The timer has not started again.
     card.harness.poll();
     assert!(card.look().is_empty());
     card.pass(TIME);
@@ -538,12 +538,12 @@ fn the_interval_of_the_vector_ends_it_and_interrupts() {
     card.pass(Duration::from_nanos(1));
     assert_eq!(card.harness.vectors.take(), [0], "one interrupt for both");
     assert_eq!(card.take().iter().map(|large| large.segments).collect::<Vec<_>>(), [2]);
-    // The next interval has begun with that.
+    // The next interval has started with that.
     card.arrives(&segments[2]);
     assert!(card.take().is_empty());
     card.pass(TIME);
     assert_eq!(card.take().len(), 1);
-    // Whoever comes when none is running is not kept.
+    // A segment that arrives while no timer runs is not held.
     card.pass(3 * TIME);
     card.harness.arrives(&segments[0].frame());
     card.harness.arrives(&segments[1].frame());
@@ -571,7 +571,7 @@ fn a_frame_that_interrupts_at_once_ends_it_unless_rsclldis_says_not_to() {
     const FTQF: u32 = 0x0E600;
     let mut card = Coalescing::new();
     let segments = run(5, 4, 100);
-    // Every TCP packet of whatever size interrupts at once, from now on.
+    // From now on every TCP packet of any size interrupts at once.
     let urgent = |card: &Coalescing| {
         card.harness.write(L34TIMIR, 1 << 20 | 1 << 12);
         card.harness.write(FTQF, 1 << 31 | 0x1f << 25 | 7 << 2);
@@ -597,7 +597,7 @@ fn a_frame_that_interrupts_at_once_ends_it_unless_rsclldis_says_not_to() {
 fn a_want_of_descriptors_ends_it() {
     let mut card = Coalescing::new();
     card.harness.far(|far| far.waits = true);
-    // One descriptor for each of two connections, the others for what is not coalesced.
+    // One descriptor for each of two connections, the others for frames that are not coalesced.
     card.arrives(&Segment::new(5, 1, 100));
     card.arrives(&Segment::new(6, 1, 100));
     for n in 0..29 {
@@ -612,7 +612,7 @@ fn a_want_of_descriptors_ends_it() {
     assert_eq!((all[0].segments, all[1].segments, all[2].segments), (1, 1, 0));
     card.harness.poll();
     assert_eq!(card.take().len(), 1);
-    // A segment that needs one more.
+    // A segment that needs one more descriptor.
     card.restart();
     let long = run(5, 2, 1400);
     card.arrives(&long[0]);
@@ -624,7 +624,7 @@ fn a_want_of_descriptors_ends_it() {
     assert_eq!(card.take().len(), 31);
     card.pass(TIME);
     assert_eq!(card.take().len(), 1);
-    // A connection that needs one.
+    // A connection that needs one descriptor.
     card.restart();
     card.arrives(&long[0]);
     for n in 0..30 {
@@ -668,7 +668,7 @@ fn a_connection_too_many_ends_that_which_waited_longest() {
     for port in 0..32 {
         card.arrives(&Segment::new(100 + port, 1, 100));
     }
-    // The oldest one gets another segment, so that the second is the next to go.
+    // The oldest connection gets another segment, so the second is the next to go.
     card.arrives(&Segment::new(100, 101, 100));
     card.arrives(&Segment::new(132, 1, 100));
     assert_eq!(card.ring.words(2)[1] & 3, 3, "the second is complete");
@@ -776,7 +776,7 @@ fn what_segmentation_takes_apart_it_puts_together() {
 /// One step of a random test.
 #[derive(Debug, Clone)]
 enum Step {
-    /// A segment of one of three connections, and how far its sequence number is from the one expected.
+    /// A segment of one of three connections, and the distance of its sequence number from the expected one.
     Arrives {
         port: u16,
         len: usize,

@@ -1,6 +1,6 @@
 //! The flow director (sections 7.1.2.7 and 8.2.3.21).
 //!
-//! Buckets and signatures are what drivers compute for these packets, with the keys that they use.
+//! Buckets and signatures are those that drivers compute for these packets, with the drivers' keys.
 
 use crate::harness::*;
 use crate::steering::{arrives, harness, tcp, udp};
@@ -30,7 +30,7 @@ const PORTS: (u16, u16) = (1000, 2000);
 /// Signature and hash of a TCP packet from [`SOURCE`](crate::steering::SOURCE):1000, without a tag.
 const TCP_FLOW: u32 = 0x7b13_4e4e;
 
-/// FDIRCTRL: 64 KB of memory, flexible bytes where the EtherType is, lists of up to 20, cause at 64 free filters.
+/// FDIRCTRL: 64 KB of memory, flexible bytes at the EtherType, lists of up to 20, cause at 64 free filters.
 const CONTROL: u32 = 1 | 6 << 16 | 10 << 24 | 4 << 28;
 const EXACT: u32 = 1 << 4;
 const REPORT: u32 = 1 << 5;
@@ -58,7 +58,7 @@ fn director(control: u32) -> (Harness, Vec<RxRing>) {
     (harness, rings)
 }
 
-/// Gives a command for the filter that `hash` names; returns FDIRCMD after it.
+/// Issues a command for the filter that `hash` names; returns FDIRCMD after it.
 fn command(harness: &Harness, hash: u32, command: u32) -> u32 {
     harness.write(FDIRHASH, hash);
     harness.write(FDIRCMD, command);
@@ -71,7 +71,7 @@ fn add(harness: &Harness, hash: u32, queue: u32) {
     command(harness, hash, ADD | UPDATE | QUEUE | L4_TCP | queue << 16);
 }
 
-/// Masks everything but IPv4 addresses, TCP and UDP with their ports.
+/// Masks everything but IPv4 addresses, and TCP and UDP with their ports.
 fn mask_all_but_tuples(harness: &Harness) {
     harness.write(FDIRM, 0x37);
 }
@@ -139,7 +139,7 @@ fn an_exact_filter_compares_the_whole_flow() {
         (FDIRPORT, 1000 | 2001 << 16),
         (FDIRPORT, 1001 | 2000 << 16),
     ] {
-        // In the same bucket, but not the packet's flow.
+        // In the same bucket, but with another flow than the packet's.
         harness.write(FDIRCMD, CLEARHT);
         flow(&harness);
         harness.write(register, value);
@@ -180,7 +180,7 @@ fn what_masks_name_is_not_compared() {
     add(&harness, 0x0123_0c38, 5);
     assert_eq!(arrives(&harness, &mut rings, &tcp(0, (77, 2000))).0, 5);
     assert_eq!(arrives(&harness, &mut rings, &tcp(0, (77, 2001))).0, 15);
-    // Bits of ports lie the other way round: the highest bit of the mask is the lowest of the port.
+    // Port bits are reversed: the highest bit of the mask is the lowest of the port.
     harness.write(FDIRTCPM, 0x8000_ffff);
     assert_eq!(arrives(&harness, &mut rings, &tcp(0, (77, 2001))).0, 5);
     // Addresses only.

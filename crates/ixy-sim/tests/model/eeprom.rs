@@ -42,7 +42,8 @@ fn the_address_is_in_the_lan_core_section() {
 #[test]
 fn the_table_of_sfp_modules_has_copper_and_optics_for_an_82598_and_for_both_ports_of_an_82599() {
     let harness = Harness::new();
-    // As stock drivers walk it: skip the header, then pairs of identifier and pointer until all ones.
+    // The same walk as in stock drivers: skip the header, then read pairs of identifier and pointer until all
+    // ones.
     let mut at = u32::from(word(&harness, 0x2b)) + 1;
     let (mut found, mut set_ups) = (Vec::new(), std::collections::BTreeSet::new());
     while found.len() < 16 && word(&harness, at) != 0xffff {

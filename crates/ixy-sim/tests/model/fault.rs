@@ -1,4 +1,4 @@
-//! What can be made to go wrong, as a driver sees it.
+//! Injected faults, as a driver sees them.
 
 use ixy_sim::Fault;
 
@@ -33,7 +33,7 @@ fn bits_can_be_stuck_in_any_register() {
     assert_eq!(harness.read(FCTRL), 1 << 9 | 1 << 10);
 }
 
-/// What a bit reads as after a write, without and with a fault.
+/// The value of a bit after a write, without and with a fault.
 #[test]
 fn bits_that_a_driver_waits_for_never_come() {
     let rx = |n| rx(RXDCTL, n);

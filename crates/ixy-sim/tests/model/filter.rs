@@ -1,4 +1,4 @@
-//! Which frames are taken (sections 7.1.1 and 8.2.3.7).
+//! The frames that the device accepts (sections 7.1.1 and 8.2.3.7).
 
 use crate::harness::*;
 
@@ -12,7 +12,7 @@ const GROUP: [u8; 6] = [0x01, 0x00, 0x5e, 0x12, 0x34, 0x56];
 struct Filtering(Harness, RxRing);
 
 impl Filtering {
-    /// Only the address of the EEPROM passes.
+    /// Only the address in the EEPROM passes.
     fn new() -> Self {
         let (harness, ring, _) = Harness::running();
         harness.write(FCTRL, 0);
@@ -148,7 +148,7 @@ fn with_double_vlan_the_inner_tag_counts() {
     filter.0.write(EXVET, 0x88a8 << 16);
     filter.0.set(CTRL_EXT, 1 << 26);
     filter.0.set(RXDCTL, 1 << 30);
-    // VP, VEXT, a verdict on the UDP checksum, the tag, the packet type, and what is in memory.
+    // VP, VEXT, a verdict on the UDP checksum, the tag, the packet type, and the frame in memory.
     let mut seen = |frame: &[u8]| {
         filter.0.arrives(frame);
         filter.0.poll();
@@ -164,7 +164,7 @@ fn with_double_vlan_the_inner_tag_counts() {
     assert_eq!(seen(&strange), (false, false, false, 0, 0, strange.clone()), "without an outer tag");
     let plain = tagged_udp(&[]);
     assert_eq!(seen(&plain), (false, false, false, 0, 0, plain.clone()));
-    // Types may be the same.
+    // Both types may be the same.
     filter.0.write(EXVET, 0x8100 << 16);
     let mut seen = |frame: &[u8]| {
         filter.0.arrives(frame);
@@ -172,7 +172,7 @@ fn with_double_vlan_the_inner_tag_counts() {
         filter.1.take(&filter.0).map(|([_, high], bytes)| (high >> 48, bytes.len()))
     };
     assert_eq!(seen(&tagged_udp(&[0x8100, 0x8100])), Some((2, 86)));
-    // The VLAN filter looks at the inner one, and both make room for themselves.
+    // The VLAN filter uses the inner tag, and both tags raise the length limit.
     let mut long = own(1514, 1);
     long.splice(12..12, [0x81, 0, 0, 7, 0x81, 0, 0, 5]);
     assert_eq!(seen(&long), Some((5, 1518)));

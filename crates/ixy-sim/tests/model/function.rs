@@ -47,7 +47,7 @@ const VFGORC: u32 = 0x01020;
 const VFMPRC: u32 = 0x01034;
 const VFGPTC: u32 = 0x0201C;
 const VFGOTC: u32 = 0x02020;
-/// From the base of a queue's registers.
+/// Relative to the base of a queue's registers.
 const BAL: u32 = 0x00;
 const BAH: u32 = 0x04;
 const LEN: u32 = 0x08;
@@ -98,7 +98,7 @@ impl Function {
         self.domain.clone().allocate(bytes).unwrap().cut(&[bytes], 128).unwrap().remove(0)
     }
 
-    /// A ring of 8 descriptors at queue `q`, on, with buffers of 2 KB where frames are received.
+    /// A ring of 8 descriptors at queue `q`, enabled, with buffers of 2 KB for receive queues.
     fn ring(&self, base: u32, q: u32) -> (DmaSlice, DmaSlice) {
         let (ring, buffers) = (self.memory(8 * 16), self.memory(8 * 2048));
         for n in 0..8 {
@@ -122,7 +122,7 @@ impl Function {
 
     fn bytes(&self, buffers: &DmaSlice, n: u64, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
-        // SAFETY: OWNED-BUFFER: the device has given the buffer back with its descriptor.
+        // SAFETY: OWNED-BUFFER: the device has returned the buffer with its descriptor.
         assert!(unsafe { self.domain.view() }.read(Iova(buffers.iova().0 + n * 2048), &mut bytes));
         bytes
     }
@@ -145,7 +145,7 @@ fn device() -> Harness {
     harness
 }
 
-/// A device with 64 pools that receives everything at queue 0, which is that of the function that is given.
+/// A device with 64 pools that receives everything at queue 0, which belongs to the returned function.
 fn running() -> (Harness, Function) {
     let harness = device();
     let function = Function::new(&harness, 0);
@@ -382,7 +382,7 @@ fn a_function_counts_its_packets_and_bytes_and_reading_leaves_them() {
     assert_eq!([VFGPRC, VFGORC, VFMPRC, VFGPTC, VFGOTC].map(|n| other.read(n)), [0; 5]);
 }
 
-/// What a reset of the function itself does, by VFCTRL or from its configuration space.
+/// Checks a reset of the function, by VFCTRL or from its configuration space.
 fn reset_of_a_function(reset: impl Fn(&Function)) -> (Harness, Function) {
     let harness = device();
     let function = Function::new(&harness, 33);
@@ -609,25 +609,25 @@ fn what_a_function_receives_is_not_coalesced() {
     }
 }
 
-/// What a function may do that wants to harm others.
+/// A harmful action of a function.
 #[derive(Debug, Clone)]
 enum Harm {
-    /// To a register of its first queues, by the base of their direction.
+    /// Writes a register of its first queues, by the base of their direction.
     Queue(bool, u32, u32, u32),
-    /// To any other register.
+    /// Writes any other register.
     Register(u32, u32),
-    /// A descriptor of its first transmit queue: kind and flags, length of the buffer, what else there is.
+    /// Posts a descriptor to its first transmit queue: kind and flags, buffer length, other fields.
     Descriptor(u64, u64, u64, u64),
-    /// A frame to segment, which makes sense, at the end of the ring as it was at first: in how many descriptors, and how long
-    /// segments are.
+    /// Posts a valid frame to be segmented, at the end of the original ring: number of descriptors, and length of
+    /// segments.
     Segmented(u64, u64),
-    /// Its ring as it was at first.
+    /// Restores the original ring.
     Restart,
-    /// The ring gets another length and tail while it is in use.
+    /// Changes length and tail of the ring while it is in use.
     Shorten(u32, u32),
     Mastering(bool),
     Poll,
-    /// Room for so many frames on the wire.
+    /// Leaves room for this many frames on the wire.
     Room(usize),
 }
 
@@ -660,8 +660,8 @@ fn harm() -> impl Strategy<Value = Harm> {
     ]
 }
 
-/// A device with a switch between 64 pools, where what finds no descriptor is dropped, and the function of pool 1, to which
-/// frames for the device's address go. Each function may send what it likes.
+/// A device with a switch between 64 pools that drops frames without a free descriptor, and the function of pool
+/// 1, which receives frames for the device's address. Each function may send anything.
 fn shared() -> (Harness, [Function; 2]) {
     let harness = device();
     harness.write(0x051B0, 1 | 1 << 30); // PFVTCTL
@@ -705,7 +705,7 @@ proptest! {
         };
         let context = |mss: u64| (14 << 9 | 20, CONTEXT | 1 << 10 | 1 << 11 | 20 << 40 | mss << 48);
         let _busy = second.ring(VFRDBAL, 0);
-        // Broadcast, and what is for the neighbour.
+        // A broadcast frame, and one for the neighbour.
         for (n, word) in buffers.words().iter().enumerate() {
             let bytes = if n % 512 < 64 { u64::MAX } else { 0x02_u64 << 48 | 0xccbb_aa21_1b02 };
             word.store(bytes.to_le(), Ordering::Relaxed);
@@ -744,7 +744,7 @@ proptest! {
                     first.write(VFTDBAL + TAIL, tail);
                 }
                 Harm::Mastering(false) => first.vf.stop_bus_mastering(),
-                // SAFETY: ARMED-ONLY: it reaches memory of its own domain only, which nobody touches but as atomics.
+                // SAFETY: ARMED-ONLY: it reaches memory of its own domain only, which is accessed as atomics.
                 Harm::Mastering(true) => unsafe { first.vf.start_bus_mastering() },
                 Harm::Poll => { harness.nic.poll(); }
                 Harm::Room(room) => harness.far(|far| far.room = Some(room)),

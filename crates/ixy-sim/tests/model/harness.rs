@@ -64,7 +64,7 @@ pub(crate) const QPRDC: u32 = 0x01430;
 pub(crate) const QPTC: u32 = 0x08680;
 pub(crate) const QBTC_L: u32 = 0x08700;
 
-/// Registers of receive queue 0; a queue is 0x40 further.
+/// Registers of receive queue 0; the stride between queues is 0x40.
 pub(crate) const RDBAL: u32 = 0x01000;
 pub(crate) const RDBAH: u32 = 0x01004;
 pub(crate) const RDLEN: u32 = 0x01008;
@@ -97,7 +97,7 @@ pub(crate) fn tx(register: u32, q: u32) -> u32 {
 
 pub(crate) const MAC: [u8; 6] = [0x02, 0x1b, 0x21, 0xaa, 0xbb, 0xcc];
 
-/// What is at the other end of the wire.
+/// The other end of the wire.
 #[derive(Default)]
 pub(crate) struct Far {
     pub(crate) arriving: VecDeque<Vec<u8>>,
@@ -105,7 +105,7 @@ pub(crate) struct Far {
     pub(crate) dark: bool,
     pub(crate) waits: bool,
     pub(crate) ended: bool,
-    /// Frames that it takes until it has no room.
+    /// Number of frames that it takes before it has no room.
     pub(crate) room: Option<usize>,
     pub(crate) closed: bool,
     pub(crate) flushed: bool,
@@ -151,7 +151,7 @@ impl Wire for Cable {
     }
 }
 
-/// The vectors that were raised, in order.
+/// The vectors raised, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Vectors(pub(crate) Arc<Mutex<Vec<u32>>>);
 
@@ -162,7 +162,7 @@ impl Irq for Vectors {
 }
 
 impl Vectors {
-    /// The vectors since the last call.
+    /// The vectors raised since the last call.
     pub(crate) fn take(&self) -> Vec<u32> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -195,8 +195,8 @@ impl Harness {
 
     /// The memory of the device as the device sees it.
     pub(crate) fn view(&self) -> View<'_> {
-        // SAFETY: OWNED-BUFFER: tests access buffers through it that the device has not been given yet, or has given
-        // back with their descriptors.
+        // SAFETY: OWNED-BUFFER: tests use it for buffers that the device does not have yet, or has returned with
+        // their descriptors.
         unsafe { self.domain.view() }
     }
 
@@ -234,7 +234,7 @@ impl Harness {
         self.write(offset, self.read(offset) & !bits);
     }
 
-    /// Polls until there is nothing to do.
+    /// Polls until there is no work.
     pub(crate) fn poll(&self) {
         for _ in 0..1000 {
             if self.nic.poll() == 0 {
@@ -253,7 +253,7 @@ impl Harness {
         self.wire.0.lock().unwrap().arriving.push_back(frame.to_vec());
     }
 
-    /// Frames that the other end got since the last call.
+    /// Frames that the other end received since the last call.
     pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.wire.0.lock().unwrap().sent)
     }
@@ -336,7 +336,7 @@ impl RxRing {
         Some((words, bytes))
     }
 
-    /// As [`peek`](Self::peek), and gives the buffer back to the device.
+    /// Like [`peek`](Self::peek), and posts the buffer to the device again.
     pub(crate) fn take(&mut self, harness: &Harness) -> Option<([u64; 2], Vec<u8>)> {
         let taken = self.peek(harness)?;
         self.arm(self.next);
@@ -345,7 +345,7 @@ impl RxRing {
         Some(taken)
     }
 
-    /// All frames that are there.
+    /// All received frames.
     pub(crate) fn drain(&mut self, harness: &Harness) -> Vec<Vec<u8>> {
         std::iter::from_fn(|| self.take(harness)).map(|(_, bytes)| bytes).collect()
     }
@@ -369,7 +369,7 @@ pub(crate) struct TxRing {
 }
 
 impl TxRing {
-    /// Writes a descriptor without announcing it; returns its index.
+    /// Writes a descriptor without ringing the doorbell; returns its index.
     pub(crate) fn put(&mut self, low: u64, high: u64) -> u32 {
         let at = self.tail;
         self.ring.words()[at as usize * 2].store(low.to_le(), Ordering::Relaxed);
@@ -385,7 +385,7 @@ impl TxRing {
         self.put(iova.0, DATA | flags | bytes.len() as u64 | (bytes.len() as u64) << 46)
     }
 
-    /// Announces everything.
+    /// Rings the doorbell for everything.
     pub(crate) fn ring(&self, harness: &Harness) {
         harness.write(tx(TDT, self.q), self.tail);
     }
@@ -403,7 +403,7 @@ impl TxRing {
     }
 }
 
-/// A frame of `len` bytes to `destination`, of no protocol that is understood, with bytes that depend on `seed`.
+/// A frame of `len` bytes to `destination`, of an unknown protocol, with bytes that depend on `seed`.
 pub(crate) fn frame(destination: [u8; 6], len: usize, seed: u8) -> Vec<u8> {
     let mut frame = destination.to_vec();
     frame.extend_from_slice(&[0x02, 0, 0, 0, 0, 0x01, 0x88, 0xb5]);

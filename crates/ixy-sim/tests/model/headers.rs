@@ -1,5 +1,5 @@
-//! What descriptors say of headers that are more than plain ones: options of IPv4, extension headers of IPv6 (sections 7.1.6.2
-//! and 7.1.11).
+//! Reports in descriptors about headers beyond the plain ones: IPv4 options, IPv6 extension headers (sections
+//! 7.1.6.2 and 7.1.11).
 
 use crate::harness::*;
 use crate::steering::{arrives, harness};

@@ -156,7 +156,7 @@ fn narrow_accesses_do_nothing() {
     let bus = SimBus::new(Arc::clone(&harness.nic));
     assert_eq!(bus.len(), 0x20000);
     harness.write(FCTRL, 0x100);
-    // SAFETY: inside of the window, and no such access does anything.
+    // SAFETY: inside of the window, and no such access has an effect.
     unsafe {
         bus.write8(FCTRL, 0);
         bus.write16(FCTRL, 0);
@@ -169,7 +169,7 @@ fn a_bus_that_steps_polls_before_every_read() {
     let harness = Harness::new();
     let (still, stepping) =
         (SimBus::new(Arc::clone(&harness.nic)), SimBus::stepping(Arc::clone(&harness.nic)));
-    // SAFETY: inside of the window; reading LINKS does nothing.
+    // SAFETY: inside of the window; reading LINKS has no effect.
     unsafe {
         assert_eq!(still.read32(LINKS) & 1 << 30, 0);
         assert_eq!(stepping.read32(LINKS) & 1 << 30, 1 << 30);

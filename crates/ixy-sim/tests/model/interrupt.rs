@@ -205,7 +205,7 @@ fn without_msix_there_is_one_interrupt_until_no_cause_is_let_through_any_more() 
     harness.write(EICR, 0b01);
     harness.write(EICS, 0b01);
     assert!(harness.vectors.take().is_empty(), "the other cause asserted it all the time");
-    // Masked and unmasked, the pin goes up again.
+    // After masking and unmasking, the pin is asserted again.
     harness.write(EIMC, 0b11);
     harness.write(EIMS, 0b10);
     assert_eq!(harness.vectors.take(), [0]);
@@ -224,7 +224,7 @@ fn eitr(n: u32) -> u32 {
     if n < 24 { EITR + 4 * n } else { 0x12300 + 4 * (n - 24) }
 }
 
-/// A clock that stands until it is moved on.
+/// A clock that the test advances.
 #[derive(Clone, Default)]
 struct Clock(Arc<AtomicU64>);
 

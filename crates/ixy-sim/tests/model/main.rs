@@ -1,5 +1,5 @@
-//! The software 82599 as a driver sees it, register by register. Every test polls the device itself, so it does the same
-//! every time.
+//! The software 82599 as a driver sees it, register by register. Every test polls the device itself, so every run
+//! is the same.
 //!
 //! Offsets and bits are written out here and not taken from ixy-regs: a wrong one there would agree with itself.
 

@@ -1,4 +1,4 @@
-//! What the transmitter does to a frame, and which frames it takes (sections 7.2.3 to 7.2.5, and 7.4).
+//! The transmitter's changes to a frame, and the frames that it accepts (sections 7.2.3 to 7.2.5, and 7.4).
 
 use std::sync::atomic::Ordering;
 

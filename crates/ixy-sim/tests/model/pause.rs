@@ -41,7 +41,7 @@ fn pause(time: u16) -> Vec<u8> {
     control(GROUP, [2, 0, 0, 0, 0, 9], 1, time)
 }
 
-/// A device whose clock, in nanoseconds, moves only when it is told to.
+/// A device with a clock, in nanoseconds, that the test advances.
 fn running() -> (Harness, RxRing, TxRing, Arc<AtomicU64>) {
     let clock = Arc::new(AtomicU64::new(1_000_000));
     let shared = Arc::clone(&clock);
@@ -194,8 +194,8 @@ fn a_pause_ends_with_the_link() {
     assert_eq!(harness.sent().len(), 1);
 }
 
-/// A device that asks for pauses from 1024 bytes on, and takes them back at 512, with no descriptor to receive into. Frames of
-/// 128 bytes arrive.
+/// A device that asks for pauses from 1,024 bytes on and takes the request back at 512, without descriptors to
+/// receive into. Frames of 128 bytes arrive.
 fn filling() -> (Harness, RxRing, Arc<AtomicU64>) {
     let (harness, ring, _, clock) = running();
     harness.write(FCCFG, 1 << 3);
@@ -213,7 +213,7 @@ fn fill(harness: &Harness, frames: usize) {
     harness.poll();
 }
 
-/// Lets `frames` of those that wait come in.
+/// Lets `frames` of the waiting frames in.
 fn drain(harness: &Harness, frames: u32) {
     harness.write(RDT, (harness.read(RDH) + frames) % 32);
     harness.poll();

@@ -1,4 +1,4 @@
-//! Memory in which no ring is in one piece: the device looks up each descriptor, and does all the same things.
+//! Memory in which no ring is in one piece: the device looks up each descriptor and behaves the same.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -58,7 +58,7 @@ fn harness(whole: bool) -> Harness {
     Harness { nic, wire, vectors: Vectors::default(), domain }
 }
 
-/// All that is to be seen of a device after some traffic in both directions.
+/// The observable results of some traffic in both directions.
 #[derive(Debug, PartialEq)]
 struct Seen {
     sent: Vec<Vec<u8>>,
@@ -91,7 +91,7 @@ fn seen(whole: bool) -> Seen {
     let (mut done, mut received) = (Vec::new(), Vec::new());
     for n in 0..40_u8 {
         let mut reports = Vec::new();
-        // A whole frame, one of three parts, one that makes no sense, and now and then one that is segmented.
+        // A whole frame, one of three parts, an invalid one, and now and then one that is segmented.
         reports.push(tx.send(&harness, &own(60 + usize::from(n), n)));
         let frame = own(300, n);
         tx.data(&harness, &frame[..100], IFCS);
@@ -118,7 +118,7 @@ fn seen(whole: bool) -> Seen {
         received.extend(std::iter::from_fn(|| rx.take(&harness)));
     }
     let words = [&tx.ring, &grouped.ring, &heads.ring].into_iter().flat_map(|ring| ring.words());
-    // Addresses of buffers are the same in both: memory is given out in the same order.
+    // Buffer addresses are the same in both runs: memory is allocated in the same order.
     let load = |word: &AtomicU64| u64::from_le(word.load(std::sync::atomic::Ordering::Acquire));
     Seen {
         sent: harness.sent(),

@@ -1,4 +1,5 @@
-//! Pools: who receives a frame, what may be sent, and the switch between pools (sections 7.10.3 and 8.2.3.27).
+//! Pools: which of them receive a frame, what they may send, and the switch between them (sections 7.10.3 and
+//! 8.2.3.27).
 
 use crate::harness::*;
 
@@ -39,7 +40,7 @@ const NOBODY: [u8; 6] = [2, 0, 0, 0, 0, 0xee];
 /// No pools.
 const NONE: [u32; 0] = [];
 
-/// A device with 64 pools of two queues, of which some have a receive ring at their first queue.
+/// A device with 64 pools of two queues; some have a receive ring at their first queue.
 struct Pools {
     harness: Harness,
     rings: Vec<(u32, RxRing)>,
@@ -49,8 +50,8 @@ struct Pools {
 const WITH_RING: [u32; 5] = [0, 1, 2, 3, 40];
 
 impl Pools {
-    /// The port takes everything, pool 0 is the default, all pools may receive and send. Alice's address is pool 2's, Bob's
-    /// is pool 40's.
+    /// The port accepts everything, pool 0 is the default, all pools may receive and send. Alice's address belongs
+    /// to pool 2, Bob's to pool 40.
     fn new() -> Self {
         let harness = Harness::new();
         harness.write(FCTRL, 1 << 8 | 1 << 9 | 1 << 10);
@@ -93,7 +94,7 @@ impl Pools {
         self.write(PFVML2FLT + 4 * pool, bits);
     }
 
-    /// The pools that have got a frame, which all look the same.
+    /// The pools that received a frame, which is the same for all.
     fn got(&mut self, expected: &[u8]) -> Vec<u32> {
         let mut pools = Vec::new();
         for (pool, ring) in &mut self.rings {
@@ -105,14 +106,14 @@ impl Pools {
         pools
     }
 
-    /// The pools that get a frame from the wire.
+    /// The pools that receive a frame from the wire.
     fn arrives(&mut self, frame: &[u8]) -> Vec<u32> {
         self.harness.arrives(frame);
         self.harness.poll();
         self.got(frame)
     }
 
-    /// The pools that get a frame which `pool` sends, and whether the wire gets it.
+    /// The pools that receive a frame which `pool` sends, and whether the wire does.
     fn sends(&mut self, pool: u32, frame: &[u8]) -> (Vec<u32>, bool) {
         let mut ring = self.harness.tx_ring(2 * pool + 1, 8);
         let at = ring.send(&self.harness, frame);
@@ -170,7 +171,7 @@ fn broadcast_goes_to_the_pools_that_want_it() {
     assert_eq!(pools.arrives(&frame(BROADCAST, 60, 1)), [40]);
 }
 
-/// Sets the bit of an address in a hash table, as MCSTCTRL.MO = 0 says.
+/// Sets the bit of an address in a hash table, with MCSTCTRL.MO = 0.
 fn in_table(pools: &Pools, table: u32, address: [u8; 6]) {
     let hash = u32::from(u16::from_le_bytes([address[4], address[5]])) >> 4;
     pools.write(table + 4 * (hash >> 5), 1 << (hash & 31));
@@ -275,7 +276,8 @@ fn a_pool_sends_only_while_it_may() {
     assert_eq!(pools.harness.sent(), [own(60, 3)]);
 }
 
-/// A TCP packet to Alice whose hash ends in 0x78 with the key of the verification suite, of which the table makes 15.
+/// A TCP packet to Alice with a hash that ends in 0x78 under the verification suite's key; the table maps it to
+/// 15.
 fn hashed() -> Vec<u8> {
     let mut frame = Vec::new();
     etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], ALICE)
@@ -309,7 +311,7 @@ fn rss_chooses_among_the_queues_that_a_pool_has() {
             rings.iter_mut().filter_map(|ring| ring.take(harness).map(|_| ring.q)).collect();
         assert_eq!(found, [queue], "mode {mode}, {bits} bits");
     }
-    // Modes with traffic classes are none of ours.
+    // Modes with traffic classes are not supported.
     harness.write(MRQC, 12 | 1 << 16);
     harness.arrives(&hashed());
     harness.poll();
@@ -322,7 +324,7 @@ fn with_32_pools_nobody_gets_what_a_filter_has_for_a_further_one() {
     pools.write(MRQC, 10);
     pools.write(MTQC, 2 | 2 << 2);
     pools.write(PFDTXGSWC, 1);
-    // As many queues further on as there are, which is where pool 8 begins.
+    // The queue number wraps around, to the start of pool 8.
     let mut other = pools.harness.rx_ring(40 * 4 - 128, 8);
     pools.harness.arrives(&frame(BOB, 80, 1));
     pools.write(PFVTCTL, VT_ENA | RPL_EN | 40 << 7);
@@ -402,7 +404,7 @@ fn the_device_decides_about_tags_of_a_pools_frames() {
     assert_eq!([send(0), send(VLE)], [with(7), with(7)], "always");
     port_vlan(2);
     assert_eq!([send(0), send(VLE)], [own(60, 1), own(60, 1)], "never");
-    // A legacy descriptor has its tag itself.
+    // A legacy descriptor holds its own tag.
     let mut legacy = |how: u32| {
         port_vlan(how);
         let at = ring.tail;

@@ -1,5 +1,5 @@
-//! Counters as users of real 82599s published them, with their figures: what a card counts beyond what its
-//! driver does.
+//! Counters that users of real 82599s published, with their figures: frames that a card counts but its driver does
+//! not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use crate::harness::*;
 
-/// Frames and bytes that Linux's driver received, without check sequence, and bytes that its card counted.
+/// Frames and bytes that Linux's driver received, without check sequence, and the bytes that its card counted.
 const RECEIVED: (u64, u64, u64) = (146_651, 12_030_774, 12_617_378);
 /// Frames and bytes that a card counted as sent while its driver sent none.
 const SENT_BY_ITSELF: (u64, u64) = (160_006, 10_880_408);
-/// By how much a card's counter of received packets, and that of packets without a descriptor, grew at the
-/// same time.
+/// Growth of a card's counters of received packets and of packets without a descriptor over the same time.
 const WITHOUT_A_DESCRIPTOR: (u32, u32) = (10, 10);
 
 /// A byte counter of two registers, the low one first.
@@ -25,7 +24,7 @@ fn the_counter_of_received_bytes_has_the_check_sequences_that_the_frames_in_memo
     let (packets, bytes, counted) = RECEIVED;
     assert_eq!(counted - bytes, 4 * packets, "the figures themselves");
     let (harness, mut ring, _) = Harness::running();
-    // As many frames with as many bytes: all of one of two lengths.
+    // The same number of frames and bytes, with two frame lengths.
     let (short, longer) = (bytes / packets, bytes % packets);
     let (mut received, mut in_memory) = (0, 0);
     for n in 0..packets {

@@ -166,7 +166,7 @@ fn without_a_descriptor_a_queue_with_drop_en_drops_and_counts() {
     for n in 0..40 {
         harness.arrives(&own(60, n));
     }
-    // One poll is enough: nothing is kept for later.
+    // One poll is enough: no frame is kept for later.
     assert_eq!(harness.nic.poll(), 40);
     assert!(harness.wire.0.lock().unwrap().arriving.is_empty(), "this wire does not wait");
     assert_eq!(ring.drain(&harness).len(), 31);
@@ -257,7 +257,7 @@ fn a_stalled_queue_stops_the_others_unless_it_drops() {
     );
 }
 
-/// Two queues, of which the first one has taken 31 of 40 frames, and so holds up nine, and one for the second queue.
+/// Two queues: the first has taken 31 of 40 frames and so holds up nine, and one for the second queue.
 fn stalled() -> (Harness, RxRing, RxRing) {
     let (harness, mut first, _) = Harness::running();
     rss_by_last_port_bit(&harness);
@@ -271,12 +271,12 @@ fn stalled() -> (Harness, RxRing, RxRing) {
     (harness, first, second)
 }
 
-/// RSS with a key by which the hash is the lowest bit of the destination port: queue 0 or 1.
+/// RSS with a key that makes the hash the lowest bit of the destination port: queue 0 or 1.
 fn rss_by_last_port_bit(harness: &Harness) {
     for n in 0..10 {
         harness.write(RSSRK + 4 * n, 0);
     }
-    // Bit 95 of the input is the port's lowest. It takes key bits 95 to 126 as its share; the share is 1 with bit 126.
+    // Bit 95 of the input is the port's lowest bit. It uses key bits 95 to 126; bit 126 alone gives the hash 1.
     harness.write(RSSRK + 4 * 3, 1 << 25);
     for n in 0..32 {
         harness.write(RETA + 4 * n, 0x0100_0100);

@@ -1,11 +1,11 @@
-//! What registers store, and where else they can be reached (section 8.2).
+//! The values that registers store, and their aliases (section 8.2).
 
 use crate::harness::*;
 
 #[test]
 fn a_register_and_its_alias_are_one() {
     let harness = Harness::new();
-    // Register, alias, a value that all of its bits take.
+    // Register, alias, a value in which all bits exist.
     let pairs = [
         (0x0A200, 0x05400, 0x1234_5678),
         (0x0A200 + 8 * 15, 0x05400 + 8 * 15, 0x1234_5679),
@@ -113,7 +113,7 @@ fn mdio_commands_end_and_find_no_phy() {
 
 #[test]
 fn linux_finds_nothing_wrong_with_the_registers_that_its_self_test_writes() {
-    /// What keeps patterns: register, elements, their distance, bits that are kept, bits that are written.
+    /// Registers that keep patterns: offset, elements, stride, bits kept, bits written.
     const PATTERNS: [(u32, u32, u32, u32, u32); 16] = [
         (0x03220, 1, 0, 0x8007_fff0, 0x8007_fff0),
         (0x03260, 1, 0, 0x8007_fff0, 0x8007_fff0),

@@ -5,7 +5,7 @@ use crate::harness::*;
 const RST: u32 = 1 << 26;
 const LRST: u32 = 1 << 3;
 
-/// Registers that a driver changes, and what they are after reset.
+/// Registers that a driver changes, with their values after reset.
 const AFTER_RESET: [(u32, u32); 21] = [
     (0x0200C, 0),
     (RDBAL, 0),

@@ -17,7 +17,7 @@ const PSH: u16 = 8;
 const ACK: u16 = 16;
 const CWR: u16 = 128;
 
-/// Kind of the packets of one test.
+/// The kind of packets in one test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind {
     ipv4: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Kind {
 pub(crate) const TCP4: Kind = Kind { ipv4: true, tcp: true, options: 0, tag: None, snap: false };
 const TCP6: Kind = Kind { ipv4: false, ..TCP4 };
 
-/// What differs between the segments of a frame.
+/// The differences between the segments of a frame.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segment {
     identification: u16,
@@ -58,7 +58,7 @@ impl Kind {
         self.mac_length() + self.ip_length() + self.transport_length()
     }
 
-    /// Where the transport checksum is, from the transport header on.
+    /// Offset of the transport checksum in its header.
     fn place(self) -> usize {
         if self.tcp { 16 } else { 6 }
     }
@@ -69,7 +69,7 @@ impl Kind {
         sum(addresses) + if self.tcp { 6 } else { 17 }
     }
 
-    /// A packet as it must be on the wire, with lengths and checksums; without a tag.
+    /// A packet as it has to be on the wire, with lengths and checksums; without a tag.
     pub(crate) fn packet(self, segment: Segment, payload: &[u8]) -> Vec<u8> {
         let length = self.headers() + payload.len();
         let after_ip = self.transport_length() + payload.len();
@@ -120,7 +120,7 @@ impl Kind {
         packet
     }
 
-    /// The headers as a driver leaves them: no length, the pseudo header's sum without it, no IPv4 checksum.
+    /// The headers as a driver leaves them: no length, a pseudo header sum without the length, no IPv4 checksum.
     fn prototype(self, segment: Segment) -> Vec<u8> {
         let mut headers = self.packet(segment, &[]);
         let (ip, transport) = (self.mac_length(), self.mac_length() + self.ip_length());
@@ -149,7 +149,7 @@ impl Kind {
         TSE | IFCS | TXSM | tag | if self.ipv4 { IXSM } else { 0 }
     }
 
-    /// What has to be on the wire for `payload`, with flags of first, middle and last segments.
+    /// The expected frames for `payload`, with the flags of first, middle and last segments.
     fn expected(self, payload: &[u8], mss: usize, flags: [u16; 3]) -> Vec<Vec<u8>> {
         let last = payload.len().div_ceil(mss) - 1;
         let chunks = payload.chunks(mss).enumerate();
@@ -187,7 +187,7 @@ fn payload(len: usize) -> Vec<u8> {
     (0..len).map(|n| (n * 31 + n / 256) as u8).collect()
 }
 
-/// A frame in memory of its own, which is unmapped with it, and the indices of its descriptors.
+/// A frame in its own memory, which is unmapped with it, and the indices of its descriptors.
 pub(crate) struct Frame {
     memory: DmaSlice,
     parts: Vec<u32>,
@@ -313,7 +313,7 @@ fn the_largest_payload_that_can_be_said_goes_out_whole() {
     let headers = TCP6.prototype(FIRST);
     let (low, high) = TCP6.context(1440);
     tx.put(low, high);
-    // As drivers cut: 16 KiB a descriptor.
+    // The same as drivers: 16 KiB a descriptor.
     let cuts: Vec<usize> = (1..=16).map(|n| n * 16_384).collect();
     let frame = put(&harness, &mut tx, &headers, &bytes, &cuts, TCP6.flags(), bytes.len());
     harness.poll();
@@ -390,7 +390,7 @@ fn a_ring_that_gets_shorter_than_a_frame_that_was_half_sent_does_not_hang_the_de
     harness.far(|far| far.room = Some(3));
     harness.poll();
     assert_eq!((harness.sent().len(), harness.read(TDH)), (3, 1), "it stays at its first descriptor");
-    // Eight descriptors: the end of the frame is outside.
+    // Eight descriptors: the end of the frame lies outside.
     harness.write(TDLEN, 8 * 16);
     harness.write(TDT, 7);
     harness.far(|far| far.room = None);
@@ -403,7 +403,7 @@ fn a_ring_that_gets_shorter_than_a_frame_that_was_half_sent_does_not_hang_the_de
         done.send(()).unwrap();
     });
     if polled.recv_timeout(std::time::Duration::from_secs(30)).is_err() {
-        // Its end would wait for the poll.
+        // Dropping the bench would wait for the poll.
         std::mem::forget(harness);
         panic!("the device polls for ever");
     }
@@ -452,7 +452,7 @@ fn segmentation_that_makes_no_sense_is_skipped_and_counted() {
     ];
     let mut count = 0;
     for (why, kind, low, high, flags, paylen) in bad {
-        // The frame that is too long for one segment has to have the payload for it.
+        // A frame that is too long for one segment needs enough payload.
         let bytes = if why.starts_with("segments") { payload(20_000) } else { bytes.clone() };
         let paylen = if bytes.len() == 20_000 { 20_000 } else { paylen };
         tx.put(low, high);
@@ -503,7 +503,7 @@ fn memory_that_is_gone_in_the_middle_of_a_frame_ends_it() {
     tx.put(low, high);
     let headers = TCP4.prototype(FIRST);
     let frame = put(&harness, &mut tx, &headers, &bytes[..300], &[54], TCP4.flags(), 600);
-    // The frame goes on with a part that is not mapped.
+    // The frame continues with a part that is not mapped.
     let last = *frame.parts.last().unwrap() as usize;
     let word = &tx.ring.words()[last * 2 + 1];
     word.store((DATA | 300_u64).to_le(), std::sync::atomic::Ordering::Release);

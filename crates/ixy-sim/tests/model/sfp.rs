@@ -44,7 +44,7 @@ impl Master<'_> {
         bit
     }
 
-    /// Sends a byte; whether it was acknowledged.
+    /// Sends a byte; returns whether it was acknowledged.
     fn send(&self, byte: u8) -> bool {
         for n in (0..8).rev() {
             let bit = byte >> n & 1 == 1;

@@ -1,4 +1,4 @@
-//! The EEPROM, driven pin by pin (section 8.2.3.2.1), in the order in which stock drivers do it.
+//! The EEPROM, driven pin by pin (section 8.2.3.2.1), in the order that stock drivers use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ const WREN: u32 = 6;
 const BUSY: u32 = 1;
 const ENABLED: u32 = 2;
 
-/// A device whose clock moves only when it is told to, and its EEPROM's pins.
+/// A device with a clock that the test advances, and its EEPROM's pins.
 struct Pins {
     harness: Harness,
     clock: Arc<AtomicU64>,
@@ -37,7 +37,7 @@ impl Pins {
         Self { harness: Harness::with(|builder| builder.clock(now)), clock }
     }
 
-    /// With access to the pins.
+    /// Requests access to the pins.
     fn granted() -> Self {
         let pins = Self::new();
         pins.harness.set(EEC, REQ);
@@ -83,7 +83,7 @@ impl Pins {
         self.take(8)
     }
 
-    /// The word at `offset`, whose low byte comes first.
+    /// The word at `offset`, low byte first.
     fn read(&self, offset: u32) -> u16 {
         self.standby();
         self.out(READ, 8);
@@ -96,7 +96,7 @@ impl Pins {
         self.out(command, 8);
     }
 
-    /// Writes words in one go from `offset` on, as far as the part lets it, and waits until it is done.
+    /// Writes words in one command from `offset` on, within the part's limits, and waits until it is done.
     fn write(&self, offset: u32, words: &[u16]) {
         self.command(WREN);
         self.write_only(offset, words);

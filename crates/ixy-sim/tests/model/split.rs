@@ -9,10 +9,10 @@ use crate::harness::*;
 const PSRTYPE: u32 = 0x0EA00;
 const RFCTL: u32 = 0x05008;
 
-/// Formats of descriptors: headers are split off, and that with header buffers for every frame.
+/// Descriptor formats: header splitting, and header buffers for every frame.
 const SPLIT: u32 = 2 << 25;
 const ALWAYS: u32 = 5 << 25;
-/// After which headers.
+/// The headers after which to split.
 const TCP: u32 = 1 << 4;
 const UDP: u32 = 1 << 5;
 const IPV4: u32 = 1 << 8;
@@ -20,19 +20,19 @@ const IPV6: u32 = 1 << 9;
 const L2: u32 = 1 << 12;
 
 const HBO: u64 = 1 << 23;
-/// What is in header buffers that nobody wrote to.
+/// The content of header buffers that were not written.
 const FILL: u8 = 0xee;
-/// Where header buffers are apart.
+/// Distance of header buffers.
 const STRIDE: u64 = 1024;
 
-/// A device whose queue has header buffers of `units` times 64 bytes, and packet buffers of 1 KB.
+/// A device with header buffers of `units` times 64 bytes, and packet buffers of 1 KB.
 struct Split {
     harness: Harness,
     ring: RxRing,
     headers: DmaSlice,
 }
 
-/// One descriptor, and what is in its buffers.
+/// One descriptor, and the content of its buffers.
 struct Seen {
     header: Vec<u8>,
     packet: Vec<u8>,
@@ -46,7 +46,7 @@ impl Split {
         for n in 0..32 {
             let iova = headers.iova().0 + n * STRIDE;
             assert!(harness.view().write(Iova(iova), &[FILL; STRIDE as usize]));
-            // Bit 0 is none of the address.
+            // Bit 0 is not part of the address.
             ring.ring.words()[n as usize * 2 + 1].store(iova.to_le(), Ordering::Release);
         }
         harness.write(SRRCTL, format | units << 8 | 1);
@@ -76,7 +76,7 @@ impl Split {
         (first..self.harness.read(RDH)).map(seen).collect()
     }
 
-    /// As [`receive`](Self::receive), for a frame that takes one descriptor: with it the bytes in both buffers.
+    /// Like [`receive`](Self::receive), for a frame that takes one descriptor; with the bytes in both buffers.
     fn one(&mut self, frame: &[u8]) -> (Seen, usize, usize) {
         let mut all = self.receive(frame);
         assert_eq!(all.len(), 1);
@@ -102,7 +102,7 @@ fn ethernet() -> etherparse::PacketBuilderStep<etherparse::Ethernet2Header> {
     etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], MAC)
 }
 
-/// A TCP packet with 12 bytes of options: its headers take 66 bytes.
+/// A TCP packet with 12 bytes of options: its headers have 66 bytes.
 fn tcp(payload: usize) -> Vec<u8> {
     let mut frame = Vec::new();
     let options = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
@@ -257,7 +257,7 @@ fn a_queue_that_splits_waits_for_descriptors_and_drops_as_others_do() {
     split.harness.far(|far| far.waits = false);
     split.harness.poll();
     assert_eq!(split.harness.read(QPRDC), 9);
-    // The driver takes all and gives them back.
+    // The driver takes all frames and posts the buffers again.
     let frames = std::iter::from_fn(|| split.ring.take(&split.harness)).count();
     assert_eq!(frames, 31);
     assert_eq!(split.harness.domain.faults(), 0);

@@ -1,4 +1,4 @@
-//! Filters that choose the queue of a frame before RSS does (section 7.1.2).
+//! Filters that choose a frame's queue before RSS does (section 7.1.2).
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const ON: u32 = 1 << 31;
 const SYN: u8 = 2;
 const ACK: u8 = 16;
 
-/// A device with queues 0 to 15, where RSS hashes everything to queue 15.
+/// A device with queues 0 to 15, with RSS hashing everything to queue 15.
 pub(crate) fn harness() -> (Harness, Vec<RxRing>) {
     harness_with(|builder| builder)
 }
@@ -68,7 +68,7 @@ pub(crate) fn udp(ports: (u16, u16)) -> Vec<u8> {
     frame
 }
 
-/// An IPv4 packet of a protocol that the device does not know.
+/// An IPv4 packet of an unknown protocol.
 fn other() -> Vec<u8> {
     let mut frame = Vec::new();
     let protocol = etherparse::IpNumber::from(89);
@@ -136,7 +136,7 @@ fn packets_with_syn_have_a_queue_of_their_own() {
     assert_eq!(arrives(&harness, &mut rings, &v6()).0, 9);
     assert_eq!(arrives(&harness, &mut rings, &tcp(ACK, (5, 6))).0, 15);
     let mut datagram = udp((5, 6));
-    // Where TCP has its flags.
+    // At the offset of the TCP flags.
     datagram[14 + 20 + 13] = 2;
     assert_eq!(arrives(&harness, &mut rings, &datagram).0, 15);
     harness.write(SYNQF, 9 << 1);
@@ -147,7 +147,7 @@ fn packets_with_syn_have_a_queue_of_their_own() {
 fn tuple(harness: &Harness, n: u32, control: u32, queue: u32) {
     harness.write(SAQF + 4 * n, u32::from_le_bytes(SOURCE));
     harness.write(DAQF + 4 * n, u32::from_le_bytes(DESTINATION));
-    // Ports lie there as they do on the wire: 1000 is 0x03e8, 2000 is 0x07d0.
+    // Ports are in wire order: 1000 is 0x03e8, 2000 is 0x07d0.
     harness.write(SDPQF + 4 * n, 0xd007_e803);
     harness.write(L34TIMIR + 4 * n, queue << 21 | 0x8_0000);
     harness.write(FTQF + 4 * n, ON | control);
@@ -236,7 +236,7 @@ fn ethertype_filters_come_first_then_syn_or_5_tuple_filters() {
     assert_eq!([ETQF, ETQS, SYNQF, FTQF].map(|register| harness.read(register)), [0; 4], "off after a reset");
 }
 
-/// Whether a frame that arrives for queue `q` interrupts although the throttle has just begun; it says so itself.
+/// Whether a frame for queue `q` interrupts although the throttle has just started; prints the result itself.
 fn interrupts_at_once(harness: &Harness, rings: &mut [RxRing], frame: &[u8]) -> bool {
     const EIMS_EX: u32 = 0x00AA0;
     const VECTOR: u32 = 3;

@@ -1,5 +1,5 @@
-//! Whatever a driver writes, the device neither panics nor hangs, and a reset brings it back. That it cannot reach beyond
-//! its domain is the domain's own doing (ixy-dma checks every access); here it is seen that this is a counted fault.
+//! Whatever a driver writes, the device neither panics nor hangs, and a reset brings it back. The domain keeps it
+//! inside (ixy-dma checks every access); these tests check that an access outside is a counted fault.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -22,18 +22,18 @@ const FDIRCTRL: u32 = 0x0EE00;
 const FDIRHASH: u32 = 0x0EE28;
 const FDIRCMD: u32 = 0x0EE2C;
 
-/// One thing that a driver, or the world, can do.
+/// One action of a driver, or of its surroundings.
 #[derive(Debug, Clone)]
 enum Act {
     Write(u32, u32),
-    /// A register that matters, of any queue among the first few.
+    /// Writes a relevant register, of one of the first few queues.
     Queue(u32, u32, u32),
     Descriptor(bool, u32, u64, u64),
     Arrive(Vec<u8>),
     Poll,
     Read(u32),
     Fault(usize, bool),
-    /// What the driver of a virtual function writes.
+    /// A write by the driver of a virtual function.
     Function(u32, u32),
     FunctionMastering(bool),
 }
@@ -72,7 +72,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// A frame for the MAC itself: a pause, more often than not.
+/// A frame for the MAC itself, mostly a pause.
 fn mac_control(rest: [u8; 4]) -> Vec<u8> {
     let mut frame = vec![0x01, 0x80, 0xc2, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x88, 0x08, 0];
     frame.extend_from_slice(&[rest[0].leading_zeros() as u8 + 1, rest[1], rest[2]]);
@@ -94,7 +94,7 @@ proptest! {
                 Act::Queue(register, q, value) => harness.write(register + 0x40 * q, value),
                 Act::Descriptor(transmit, n, low, high) => {
                     let (ring, buffers) = if transmit { (&tx.ring, &tx.buffers) } else { (&rx.ring, &rx.buffers) };
-                    // Half of the addresses are inside the buffers, the others anywhere.
+                    // Half of the addresses lie inside the buffers, the others anywhere.
                     let inside = buffers.iova().0 + low % (32 * 2048 - 16_384);
                     let low = if low & 1 == 0 { inside } else { low >> 20 };
                     ring.words()[n as usize * 2].store(low.to_le(), Ordering::Relaxed);
@@ -115,7 +115,7 @@ proptest! {
             }
         }
         prop_assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
-        // Whatever state that left, a reset makes it a working device again.
+        // Whatever the state, a reset makes the device work again.
         drop(function);
         harness.nic.faults().clear();
         harness.far(|far| far.arriving.clear());
@@ -130,14 +130,14 @@ proptest! {
     }
 }
 
-/// A frame that asks for segmentation and makes sense, but for one bit in one of its descriptors' words.
+/// A valid frame that asks for segmentation, except for one wrong bit in a word of its descriptors.
 #[derive(Debug, Clone)]
 struct Segmented {
     ipv4: bool,
     tcp: bool,
     payload: u64,
     mss: u64,
-    /// Which of the six words of context and two data descriptors, and which bit.
+    /// The wrong bit: which of the six words of context and two data descriptors, and which bit in it.
     wrong: Option<(usize, u32)>,
     room: usize,
 }

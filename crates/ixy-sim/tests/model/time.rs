@@ -26,13 +26,13 @@ const ENABLED: u32 = 1 << 4;
 const VALID: u32 = 1;
 /// The descriptor asks for a stamp.
 const STAMP: u64 = 1 << 19;
-/// The frame of the receive descriptor was stamped.
+/// The receive descriptor's frame was stamped.
 const TS: u64 = 1 << 16;
 
-/// What a driver adds each cycle of 6.4 ns, so that the clock counts nanoseconds in its bits from 21 on.
+/// The increment for each cycle of 6.4 ns: the clock then counts nanoseconds in its bits from 21 on.
 const INCREMENT: u32 = 0x6666_6666 >> 7;
 
-/// A clock in nanoseconds that moves only when it is told to.
+/// A clock in nanoseconds that the test advances.
 #[derive(Clone)]
 struct Clock(Arc<AtomicU64>);
 
@@ -182,7 +182,7 @@ fn over_udp(port: u16, message: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Whether a frame that arrives is stamped, as its descriptor says and as the register does.
+/// Whether an arriving frame is stamped, by its descriptor and by the register.
 fn stamped(harness: &Harness, ring: &mut RxRing, frame: &[u8]) -> bool {
     harness.arrives(frame);
     harness.poll();
@@ -278,7 +278,7 @@ fn a_received_stamp_is_held_with_its_sender_and_number_until_it_is_read() {
     let status = [ring.take(&harness), ring.take(&harness)].map(|taken| taken.unwrap().0[1] & TS);
     assert_eq!(status, [TS, 0], "only the first");
     assert_eq!(harness.read(RXSTMPL), 10);
-    // Bytes 22 to 27 and 30 to 31 of the message, as they come.
+    // Bytes 22 to 27 and 30 to 31 of the message, in order.
     assert_eq!(harness.read(RXSATRL).to_le_bytes(), [122, 123, 124, 125]);
     assert_eq!(harness.read(RXSATRH).to_le_bytes(), [126, 127, 130, 131]);
     harness.write(TSYNCRXCTL, ENABLED | 5 << 1);

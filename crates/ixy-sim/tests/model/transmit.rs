@@ -166,8 +166,8 @@ fn legacy_descriptors_send_checksum_and_tag() {
     assert_eq!(sent[2][16..], own(60, 1)[12..]);
 }
 
-/// What is left when the checksum at `at` is taken away from `bytes` and what stood there before is put back: zero when
-/// the checksum is that of those bytes.
+/// The sum of `bytes` without the checksum at `at` but with the bytes that were there before: zero when the
+/// checksum is right.
 fn ones_complement_sum(bytes: &[u8], before: Option<(usize, [u8; 2])>) -> u16 {
     let mut bytes = bytes.to_vec();
     let mut expected = [0, 0];
@@ -186,7 +186,7 @@ fn context(index: u64, mac: u64, ip: u64, ipv4: bool, l4: u64, vlan: u64) -> (u6
     (ip | mac << 9 | vlan << 16, CONTEXT | u64::from(ipv4) << 10 | l4 << 11 | index << 36)
 }
 
-/// A packet, the same with its checksums as a driver leaves them, its context and its flags.
+/// A packet, the same packet with its checksums as a driver leaves them, its context and its flags.
 type Offloaded = (Vec<u8>, Vec<u8>, (u64, u64), u64);
 
 fn offloaded(ipv4: bool, tcp: bool, index: u64) -> Offloaded {
@@ -343,7 +343,7 @@ fn write_backs_in_groups_come_only_where_rs_asks_for_them() {
 fn a_group_of_write_backs_goes_round_the_ring_and_over_the_parts_of_frames() {
     let (harness, _, mut tx) = Harness::running();
     harness.write(TXDCTL, ENABLE | 3 << 16);
-    // Frames of two descriptors each, of which the last asks for a report.
+    // Frames of two descriptors each; the last one asks for a report.
     for n in 0..40_u8 {
         tx.data(&harness, &own(60, n)[..30], IFCS);
         let last = tx.data(&harness, &own(60, n)[30..], EOP | RS);

@@ -1,4 +1,4 @@
-//! Clients that ask for what they must not have: each gets the right error number, and the server goes on.
+//! Clients with forbidden requests: each receives the right error number, and the server goes on.
 
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -14,7 +14,7 @@ use rustix::fs::ftruncate;
 
 use crate::harness::*;
 
-/// Whether frames still go through, after a reset as a driver does it.
+/// Whether frames still pass, after a reset as a driver does it.
 fn works(port: &Port) {
     let file = memory(LEN, true);
     port.client.reset().unwrap();
@@ -133,7 +133,7 @@ fn descriptors_that_point_to_nowhere_are_faults_and_counted() {
     works(&port);
 }
 
-/// A server at a path, which ends when this is dropped.
+/// A server at a path, which stops when this is dropped.
 struct AtPath(PathBuf, Stop, Option<std::thread::JoinHandle<()>>);
 
 impl AtPath {

@@ -50,16 +50,16 @@ pub(crate) const IO: u16 = 1;
 pub(crate) const MEMORY: u16 = 2;
 pub(crate) const MASTER: u16 = 4;
 
-/// Where the memory of [`Port::with_memory`] is, and how long.
+/// Address and length of the memory of [`Port::with_memory`].
 pub(crate) const IOVA: u64 = 0x1234_0000;
 pub(crate) const LEN: u64 = 0x10000;
-/// In it: the rings of 8 descriptors and the buffers.
+/// Offsets in it: the rings of 8 descriptors and the buffers.
 pub(crate) const RX_RING: u64 = 0;
 pub(crate) const TX_RING: u64 = 0x1000;
 pub(crate) const RX_BUFFERS: u64 = 0x2000;
 pub(crate) const TX_BUFFER: u64 = 0x8000;
 
-/// A served device whose wire sends everything back, and its client.
+/// A served device with a wire that returns every frame, and its client.
 pub(crate) struct Port {
     pub(crate) client: Client,
     pub(crate) nic: Arc<Nic82599>,
@@ -88,7 +88,7 @@ impl Port {
         (port, file)
     }
 
-    /// The connection ends, and another client connects.
+    /// Ends the connection and connects another client.
     pub(crate) fn reconnect(&mut self) {
         self.stop.stop();
         self.thread.take().unwrap().join().unwrap();
@@ -107,7 +107,7 @@ impl Port {
     }
 
     pub(crate) fn write(&self, region: u32, at: u64, bytes: &[u8]) -> Result<(), ixy_vfio_user::Error> {
-        // SAFETY: ARMED-ONLY: what the tests let the device reach are files, which they access by system calls.
+        // SAFETY: ARMED-ONLY: the device reaches only files, which the tests access by system calls.
         unsafe { self.client.write(region, at, bytes) }
     }
 
@@ -150,7 +150,7 @@ impl Port {
         assert_ne!(self.get(LINKS) & 1 << 30, 0, "the link is up");
     }
 
-    /// Lets it work until there is nothing to do.
+    /// Polls until there is no work.
     pub(crate) fn poll(&self) {
         for _ in 0..100 {
             if self.nic.poll() == 0 {
@@ -170,7 +170,7 @@ impl Drop for Port {
     }
 }
 
-/// A device whose wire sends everything back.
+/// A device with a wire that returns every frame.
 pub(crate) fn device(limits: ServerLimits) -> serve::Port {
     let wire = "loopback".parse::<WireSpec>().unwrap().connect(&Cables::default()).unwrap();
     serve::Port::new(wire, Settings { limits, ..Settings::default() }).unwrap()
@@ -184,7 +184,7 @@ fn connect(port: &Arc<serve::Port>) -> (JoinHandle<()>, Stop, Client) {
     (thread, stop, Client::over(ours, LONG).unwrap())
 }
 
-/// A memfd that is sealed, or not.
+/// A memfd, sealed or not.
 pub(crate) fn memory(len: u64, sealed: bool) -> OwnedFd {
     let fd = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
     ftruncate(&fd, len).unwrap();
@@ -205,33 +205,34 @@ pub(crate) fn store(file: &OwnedFd, at: u64, bytes: &[u8]) {
     assert_eq!(rustix::io::pwrite(file, bytes, at).unwrap(), bytes.len());
 }
 
-/// Puts receive descriptor `n` in the file: its buffer is `n` times 2 KB into the buffers at `base`.
+/// Writes receive descriptor `n` to the file: its buffer is `n` times 2 KB into the buffers at `base`.
 pub(crate) fn arm_receive(file: &OwnedFd, base: u64, n: u64) {
     let buffer = base.wrapping_add(RX_BUFFERS + 0x800 * n);
     store(file, RX_RING + 16 * n, &buffer.to_le_bytes());
     store(file, RX_RING + 16 * n + 8, &[0; 8]);
 }
 
-/// Puts transmit descriptor `n` in the file: an advanced one, of a whole frame of `len` bytes at `at`, with status.
+/// Writes transmit descriptor `n` to the file: an advanced one, of a whole frame of `len` bytes at `at`, with
+/// status.
 pub(crate) fn arm_transmit(file: &OwnedFd, at: u64, n: u64, len: u64) {
     let data = len | 3 << 20 | 1 << 24 | 1 << 25 | 1 << 27 | 1 << 29 | len << 46;
     store(file, TX_RING + 16 * n, &at.to_le_bytes());
     store(file, TX_RING + 16 * n + 8, &data.to_le_bytes());
 }
 
-/// Whether receive descriptor `n` was written back, and the length in it.
+/// The length in receive descriptor `n`, if it was written back.
 pub(crate) fn received(file: &OwnedFd, n: u64) -> Option<u64> {
     let word = load(file, RX_RING + 16 * n + 8);
     (word & 1 != 0).then_some(word >> 32 & 0xffff)
 }
 
-/// What an eventfd was signalled since the last time.
+/// Number of signals of an eventfd since the last call.
 pub(crate) fn signals(event: &OwnedFd) -> u64 {
     let mut count = [0; 8];
     rustix::io::read(event, &mut count).map_or(0, |_| u64::from_ne_bytes(count))
 }
 
-/// What a refusal says.
+/// The error number of a refusal.
 pub(crate) fn errno<T: std::fmt::Debug>(result: Result<T, ixy_vfio_user::Error>) -> Errno {
     match result {
         Err(ixy_vfio_user::Error::Refused { errno, .. }) => errno,

@@ -9,7 +9,7 @@ const MULTIPLE_MSIX: u32 = 1 << 4;
 const MSI_CONTROL: u64 = 0x52;
 const MSI_MASK: u64 = 0x60;
 
-/// A port that may send messages and lets all causes of queues through.
+/// A port that may send messages, with all queue causes unmasked.
 fn port() -> Port {
     let port = Port::new();
     port.command(MEMORY | MASTER);

@@ -1,4 +1,4 @@
-//! A software 82599 that a server has, as a client sees it: over a socket, with files for memory. Tests poll the device
+//! A served software 82599, as a client sees it: over a socket, with files for memory. Tests poll the device
 //! themselves unless they say otherwise.
 //!
 //! Offsets and bits are written out here and not taken from the crate: a wrong one there would agree with itself.

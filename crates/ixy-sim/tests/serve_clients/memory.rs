@@ -1,4 +1,4 @@
-//! DMA: frames into and out of the client's memory, and none where it is not allowed.
+//! DMA: frames into and out of the client's memory, and none outside of the allowed parts.
 
 use ixy_sim::PollThread;
 use std::os::fd::AsFd;
@@ -8,7 +8,7 @@ use ixy_vfio_user::message::pci;
 
 use crate::harness::*;
 
-/// Sends a frame of `len` bytes with descriptor `n` and lets it come back.
+/// Sends a frame of `len` bytes with descriptor `n` and receives it back.
 fn send(port: &Port, file: &std::os::fd::OwnedFd, n: u64, len: usize) {
     let frame: Vec<u8> = (0..len).map(|at| at as u8 ^ 0xff).collect();
     store(file, TX_BUFFER, &frame);
@@ -41,7 +41,7 @@ fn a_doorbell_wakes_the_thread_that_polls() {
     thread.add(&port.nic);
     port.start(IOVA);
     for n in 0..5 {
-        // It sleeps by then, for up to 100 ms.
+        // The thread sleeps by then, for up to 100 ms.
         std::thread::sleep(std::time::Duration::from_millis(20));
         let start = Instant::now();
         send(&port, &file, n, 64);
@@ -103,7 +103,7 @@ fn what_may_be_read_is_not_written() {
     assert_eq!(port.read32(pci::CONFIG, 0), 0x10fb_8086, "the server goes on");
 }
 
-/// A semaphore that reading takes, which no reset of the device gives back.
+/// A semaphore that a read takes and no reset of the device releases.
 const SWSM: u64 = 0x10140;
 
 #[test]

@@ -8,7 +8,7 @@ use super::{WireKind, WireSpec};
 use crate::model::{SfpModule, UnknownModule};
 use crate::wire::{Faults, Flood, InterfaceAddress, TapSpec, WireError};
 
-/// The options, as messages list them.
+/// The options, as error messages list them.
 const KNOWN: &str = "flood (the default), size=BYTES, flows=N, loopback, cable=NAME, socket=PATH, rx=FILE, \
                      tx=FILE, tap=NAME, up, mtu=BYTES, addr=ADDRESS/PREFIX, netns=NAME, mac=ADDRESS, module=KIND, \
                      link=up|down, pause=on|off, loss=P, dup=P, corrupt=P, delay=TIME, \
@@ -76,11 +76,11 @@ impl fmt::Display for WireSpec {
     }
 }
 
-/// The options that were read so far.
+/// The options read so far.
 #[derive(Default)]
 struct Given {
     spec: WireSpec,
-    /// The options that occurred, under their one spelling.
+    /// The options that occurred, in their one spelling.
     seen: Vec<&'static str>,
     size: Option<usize>,
     flows: Option<u32>,
@@ -89,7 +89,7 @@ struct Given {
     tap: TapSpec,
 }
 
-/// The options that choose a wire; all but rx and tx exclude each other.
+/// The options that choose a wire; they exclude each other, except rx and tx.
 const KINDS: [&str; 7] = ["flood", "loopback", "cable", "socket", "tap", "rx", "tx"];
 
 impl Given {
@@ -255,7 +255,7 @@ impl Given {
     }
 }
 
-/// Cuts at single commas; two in a row are one of the option's text.
+/// Splits at single commas; a doubled comma is part of the text.
 fn split(text: &str) -> Vec<String> {
     let mut options = vec![String::new()];
     let mut rest = text.chars().peekable();
@@ -288,7 +288,7 @@ fn parse_delay(text: &str) -> Option<Duration> {
     (0.0..=10e9).contains(&delay).then(|| Duration::from_nanos(delay as u64))
 }
 
-/// Microseconds with as many decimals as it takes.
+/// Microseconds with as many decimals as needed.
 fn microseconds(time: Duration) -> String {
     let text = format!("{}.{:03}", time.as_micros(), time.subsec_nanos() % 1000);
     text.trim_end_matches('0').trim_end_matches('.').into()

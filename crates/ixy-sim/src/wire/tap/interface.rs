@@ -16,10 +16,10 @@ use rustix::{
 
 use super::InterfaceAddress;
 
-/// Bytes that the system keeps an interface's name in, with the zero at its end (`IFNAMSIZ`).
+/// Size of the field for an interface's name, with the terminating zero (`IFNAMSIZ`).
 const NAME_BYTES: usize = 16;
 
-/// `struct ifreq` (linux/if.h): a name, and what a request says about it.
+/// `struct ifreq` (linux/if.h): a name, and the data of a request.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Request {
@@ -48,17 +48,17 @@ const SET_NETMASK: Opcode = 0x891c;
 const SET_MTU: Opcode = 0x8922;
 const GET_INDEX: Opcode = 0x8933;
 
-/// `IFF_TAP`, frames from Ethernet's header on, and `IFF_NO_PI`, nothing in front of them.
+/// `IFF_TAP`: frames start with the Ethernet header. `IFF_NO_PI`: nothing precedes them.
 const TAP: u16 = 0x0002 | 0x1000;
 /// `IFF_UP`.
 const UP: u16 = 1;
 
-/// The name of an interface, as a request has it.
+/// The name of an interface, in the form of a request.
 #[derive(Clone, Copy)]
 pub(super) struct Name([u8; NAME_BYTES]);
 
 impl Name {
-    /// `None`: no interface can have this name.
+    /// `None` when no interface can have this name.
     pub(super) fn new(name: &str) -> Option<Self> {
         let bytes = name.as_bytes();
         let usable = !bytes.is_empty()
@@ -77,7 +77,8 @@ impl Name {
     }
 }
 
-/// Makes `device`, which is `/dev/net/tun`, the other end of the TAP interface `name`. The interface is made if needed.
+/// Makes `device`, which is `/dev/net/tun`, the other end of the TAP interface `name`. Creates the interface if
+/// needed.
 pub(super) fn attach(device: &OwnedFd, name: Name) -> Result<(), Errno> {
     call::<SET_INTERFACE>(device, name.request(&TAP.to_ne_bytes())).map(drop)
 }
@@ -88,10 +89,10 @@ pub(super) fn set_carrier(device: &OwnedFd, up: bool) -> Result<(), Errno> {
     unsafe { ioctl(device, Setter::<SET_CARRIER, std::ffi::c_int>::new(up.into())) }
 }
 
-/// An interface that can be set up.
+/// An interface to be set up.
 pub(super) struct Interface {
     name: Name,
-    /// Any socket: it says which network namespace is meant.
+    /// Any socket: it selects the network namespace.
     socket: OwnedFd,
 }
 
@@ -109,7 +110,7 @@ impl Interface {
         self.set::<SET_FLAGS>(&(u16::from_ne_bytes([low, high]) | UP).to_ne_bytes())
     }
 
-    /// An IPv4 address replaces the one that was there; an IPv6 address is added.
+    /// An IPv4 address replaces the current one; an IPv6 address is added.
     pub(super) fn set_address(&self, address: InterfaceAddress) -> Result<(), Errno> {
         match address.ip {
             IpAddr::V4(ip) => {
@@ -139,7 +140,7 @@ impl Interface {
     }
 }
 
-/// Makes one of the requests above that take a `struct ifreq`, and returns the system's answer.
+/// Makes one of the requests above that take a `struct ifreq`, and returns the answer.
 fn call<const OPCODE: Opcode>(file: impl AsFd, mut request: Request) -> Result<Request, Errno> {
     const {
         assert!(matches!(
@@ -165,8 +166,8 @@ fn socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
     socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
 }
 
-/// Calls `act` in the network namespace that `namespace` stands for. A thread of its own goes there, so that no other
-/// thread is moved.
+/// Calls `act` in the network namespace `namespace`, on a new thread, so that no other thread changes its
+/// namespace.
 pub(super) fn within<T: Send>(namespace: &File, act: impl FnOnce() -> T + Send) -> Result<T, Errno> {
     thread::scope(|scope| {
         let inside = move || {
