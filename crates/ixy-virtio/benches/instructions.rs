@@ -1,8 +1,8 @@
-//! What the driver costs for each packet, for `scripts/instructions` to count under callgrind: forwarding on the software
-//! device of the tests, with split rings and with packed ones, both as modern devices have them. Only what happens inside of
-//! [`forward_split`] and [`forward_packed`] is counted; the device is polled outside.
+//! The instructions that the driver executes for each packet, for `scripts/instructions` to count under callgrind.
+//! It forwards on the software device of the tests, with split rings and with packed ones, both with the features
+//! of a modern device. Only [`forward_split`] and [`forward_packed`] are counted; the device is polled outside.
 //!
-//! Run by itself it counts nothing, and prints how many packets passed.
+//! Run by itself it counts nothing, and prints the number of packets forwarded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, dead_code)] // a benchmark, which prints what it did
 
 use std::hint::black_box;
@@ -22,7 +22,7 @@ mod harness;
 const BATCH: usize = 32;
 const ROUNDS: usize = 1_000;
 
-/// One turn of a forwarder: what came in goes out, with a byte of it changed.
+/// One turn of a forwarder: sends the received packets, with a byte of each changed.
 #[inline(always)]
 fn forward(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) -> usize {
     rx.receive(batch);

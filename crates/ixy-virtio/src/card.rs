@@ -1,4 +1,4 @@
-//! What the device and its queues share: the registers, failures, and the reset at the end.
+//! The part that the device and its queues share: the registers, failures, and the reset at the end.
 
 use std::any::Any;
 use std::fmt;
@@ -45,7 +45,7 @@ pub(crate) struct Card<B: Bus> {
     memory: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
-/// What the queues of a pair count. On cache lines of its own, as each queue has its thread.
+/// Counters of a queue pair. They are on different cache lines, since each queue has its own thread.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Counters {
@@ -53,7 +53,7 @@ pub(crate) struct Counters {
     pub(crate) tx: Line,
 }
 
-/// What one queue counts.
+/// Counters of one queue.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Line {
@@ -63,7 +63,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Adds to what one thread alone counts.
+    /// Adds to a counter that a single thread writes.
     pub(crate) fn add(counter: &AtomicU64, count: u64) {
         counter.store(counter.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
@@ -118,7 +118,7 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// Warns when the device's network has frames that are longer than a buffer.
+    /// Warns when the device's network has frames longer than a buffer.
     pub(crate) fn warn_of_long_frames(&self) {
         const LONGEST: u16 = DATA_SIZE - 18;
         let offered = Features::from_bits_retain(self.transport.offered());
@@ -175,7 +175,7 @@ impl<B: Bus> Card<B> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
     }
 
-    /// What all queues counted.
+    /// The sum over all queues.
     pub(crate) fn stats(&self) -> DeviceStats {
         let sum = |counter: fn(&Counters) -> &AtomicU64| {
             self.counters.iter().map(|counters| counter(counters).load(Ordering::Relaxed)).sum()
@@ -190,7 +190,7 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// What each pair of queues counted.
+    /// The counters of each queue pair.
     pub(crate) fn queue_stats(&self) -> Vec<QueueStats> {
         let of_pair = |Counters { rx, tx }: &Counters| {
             let [rx_packets, rx_bytes, tx_packets, tx_bytes] =

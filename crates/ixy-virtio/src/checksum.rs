@@ -4,7 +4,7 @@ use ixy_core::Checksum;
 use ixy_regs::virtio::net::{Header, HeaderFlags};
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Decodes what the header of a received frame says about its checksum.
+/// Decodes the checksum state in the header of a received frame.
 pub(crate) fn received(header: &[u8]) -> Checksum {
     // The shorter header of a legacy device lacks the last field.
     let mut bytes = [0; size_of::<Header>()];

@@ -1,22 +1,21 @@
-//! How a device is to be opened: [`Config`].
+//! The configuration with which a device is opened: [`Config`].
 
 use ixy_core::{Batch, Cache, Interrupts};
 
 use crate::error::Error;
 
-/// How many queues and descriptors a device is opened with, and what it receives.
+/// The number of queues and descriptors of a device, and which frames it receives.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Pairs of a receive and a transmit queue, 1 to 64. More than one takes a device that offers `MQ` and
-    /// `CTRL_VQ`; it then spreads frames over them as it likes, usually by their flow.
+    /// Pairs of a receive and a transmit queue, 1 to 64. More than one needs a device that offers `MQ` and
+    /// `CTRL_VQ`. The device then spreads frames over the queues as it likes, usually by flow.
     pub queues: u16,
-    /// Buffers posted to each receive queue: a power of two from 64 to 4,096. A device with smaller rings
-    /// gets fewer, as many as they hold. A legacy device chooses the size of its rings itself.
+    /// Buffers posted to each receive queue: a power of two from 64 to 4,096. A device with smaller rings gets as
+    /// many as they hold. A legacy device chooses the size of its rings itself.
     pub rx_ring: u16,
     /// Frames that each transmit queue holds, with the same limits as `rx_ring`.
     pub tx_ring: u16,
-    /// Whether frames to any address are received, as a forwarder needs it, or only those to the device's
-    /// own.
+    /// Whether to receive frames to any address, as a forwarder needs, or only those to the device's own.
     pub promiscuous: bool,
     /// Whether an IOMMU translates the device's addresses. The device then has to offer `ACCESS_PLATFORM`;
     /// one without it would use the addresses as physical ones, and is refused.
@@ -47,7 +46,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks the numbers.
+    /// Checks the numbers of queues and descriptors.
     ///
     /// # Errors
     /// [`Error::Queues`] and [`Error::RingSize`].
@@ -63,7 +62,7 @@ impl Config {
         Ok(())
     }
 
-    /// How many buffers a pool needs for one such device: to fill its rings and its caches, and for a batch.
+    /// The number of buffers that a pool needs for one such device: for its rings, its caches and a batch.
     pub fn buffers(&self) -> usize {
         let rings = usize::from(self.rx_ring) + usize::from(self.tx_ring);
         usize::from(self.queues) * (rings + 2 * Cache::CAPACITY + Batch::CAPACITY)

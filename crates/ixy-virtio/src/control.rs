@@ -23,7 +23,7 @@ const LONGEST: usize = 8;
 /// The byte in the place of the answer before the device writes it: no valid answer.
 const NO_ANSWER: u8 = 0xFF;
 
-/// The control queue. One command is under way at a time.
+/// The control queue. One command is in flight at a time.
 pub(crate) struct Control<B: Bus> {
     /// `None` only while it is being dropped.
     queue: Option<Running<B>>,
@@ -38,7 +38,7 @@ impl<B: Bus> Control<B> {
         Plan::for_control(card, number, 2 * LONGEST)
     }
 
-    /// Sets it up as planned, in `memory`.
+    /// Sets up the queue as planned, in `memory`.
     pub(crate) fn start(
         card: &Arc<Card<B>>,
         plan: &Plan,

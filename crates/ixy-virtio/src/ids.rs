@@ -4,7 +4,7 @@
 pub const VENDOR: u16 = 0x1AF4;
 /// A network device that has the legacy interface, and may have the modern one, too.
 pub const TRANSITIONAL: u16 = 0x1000;
-/// A network device that has the modern interface only: 0x1040 and the number of its kind.
+/// A network device that has the modern interface only: 0x1040 plus the virtio device type.
 pub const MODERN: u16 = 0x1041;
 
 /// The names and ids, for messages.

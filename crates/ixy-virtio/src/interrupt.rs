@@ -1,8 +1,7 @@
-//! Receiving by interrupt: [`InterruptingRxQueue`], and the vector that a queue has (sections 4.1.5.1.2 and
-//! 4.1.5.3).
+//! Receiving by interrupt: [`InterruptingRxQueue`], and the vector of a queue (sections 4.1.5.1.2 and 4.1.5.3).
 //!
-//! A word in each ring says whether the queue interrupts: see `arm` in `ring/split.rs` and `ring/packed.rs`.
-//! This file is about the place where the interrupt arrives.
+//! A word in each ring enables the queue's interrupt: see `arm` in `ring/split.rs` and `ring/packed.rs`. This file
+//! handles the place where the interrupt arrives.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -44,8 +43,7 @@ impl Vector {
     /// The vector of receive queue `pair`, which the device knows as queue `number` and messages as `name`;
     /// `None` when it is polled. The device gets the vector before the queue is enabled (section 4.1.5.1.3).
     ///
-    /// Other queues, and changes of the configuration, have no vector since the device was reset (section
-    /// 4.1.5.1.2.1).
+    /// The reset has left other queues, and configuration changes, without a vector (section 4.1.5.1.2.1).
     pub(crate) fn of_queue<B: Bus>(
         card: &Card<B>,
         pair: u16,
@@ -62,10 +60,10 @@ impl Vector {
                 Some(Cause { shared })
             }
         };
-        // It is less than the number of pairs, and so no number that says that there is none.
+        // The number is less than the number of pairs, so it cannot be the number for "no vector".
         if cause.is_none() && !card.transport.set_vector(number, vector as u16) {
             card.check_present()?;
-            // With fewer vectors than the bus has there are more queues to one (section 4.1.5.1.2).
+            // With fewer vectors than that, several queues share one (section 4.1.5.1.2).
             vector = 0;
             if !card.transport.set_vector(number, 0) {
                 let (device, queue, vectors) = (card.name.clone(), name.to_owned(), vectors.len());

@@ -1,4 +1,4 @@
-//! Where the registers of a modern device are: [`Layout`] (section 4.1.4).
+//! The places of a modern device's registers: [`Layout`] (section 4.1.4).
 
 use crate::error::Error;
 use ixy_regs::virtio::capability::{Capability, ConfigType, LAST_BAR, NotifyCapability};
@@ -8,20 +8,20 @@ use ixy_regs::virtio::capability::{Capability, ConfigType, LAST_BAR, NotifyCapab
 pub struct Region {
     /// The number of the BAR, 0 to 5.
     pub bar: u8,
-    /// Where it starts in the BAR, in bytes.
+    /// Its offset in the BAR, in bytes.
     pub offset: u32,
-    /// How long it is, in bytes.
+    /// Its length in bytes.
     pub len: u32,
 }
 
-/// Where the structures of a modern device are.
+/// The places of a modern device's structures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// The common configuration.
     pub common: Region,
     /// Notifications.
     pub notify: Region,
-    /// What a queue's notification offset is multiplied with.
+    /// The multiplier of a queue's notification offset.
     pub notify_multiplier: u32,
     /// The interrupt status.
     pub isr: Region,
@@ -30,9 +30,9 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Finds the structures in the bytes of a device's vendor capabilities, in the order of its list.
-    /// `usable` says whether a BAR can be used: of several structures of a kind the first that can is taken,
-    /// as the specification wants it.
+    /// Finds the structures in the bytes of a device's vendor capabilities, in the order of its list. `usable`
+    /// decides whether a BAR can be used: the first usable structure of each kind is taken, as the specification
+    /// requires.
     ///
     /// # Errors
     /// [`Error::NoStructure`].
@@ -45,7 +45,7 @@ impl Layout {
                     offset: capability.offset.get(),
                     len: capability.length.get(),
                 };
-                // Values above 5 are reserved, and such a capability is to be passed over.
+                // Values above 5 are reserved; such a capability is skipped.
                 let fits = region.bar <= LAST_BAR && region.offset.checked_add(region.len).is_some();
                 (capability.config_type() == Some(kind) && fits && usable(region.bar))
                     .then_some((region, bytes))
@@ -77,7 +77,7 @@ mod tests {
         bytes
     }
 
-    /// As QEMU has them.
+    /// The structures as in QEMU.
     fn usual() -> Vec<Vec<u8>> {
         vec![
             capability(5, 0, 0, 0, Some(0)),

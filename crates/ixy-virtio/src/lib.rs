@@ -44,10 +44,10 @@
 //! }
 //! ```
 //!
-//! Read it in this order: `device.rs` (open, in the steps of section 3.1.1), `transport.rs` (the two
-//! interfaces), `features.rs`, `queue.rs` (how a ring gets its size), `ring.rs` with `ring/split.rs` (section
-//! 2.7) and `ring/packed.rs` (section 2.8), `rx.rs`, `tx.rs`, `control.rs` (the control queue),
-//! `interrupt.rs`, `card.rs` (failures, and the reset at the end).
+//! Read it in this order: `device.rs` (open, in the steps of section 3.1.1), `transport.rs` (the two interfaces),
+//! `features.rs`, `queue.rs` (the size of a ring), `ring.rs` with `ring/split.rs` (section 2.7) and
+//! `ring/packed.rs` (section 2.8), `rx.rs`, `tx.rs`, `control.rs` (the control queue), `interrupt.rs`, `card.rs`
+//! (failures, and the reset at the end).
 //!
 //! # Interrupts
 //! A device that is opened with [vectors](Config::interrupts) has receive queues with an
@@ -56,16 +56,16 @@
 //! Otherwise all share the interrupt pin. A change of the link raises the pin, too, and then wakes a thread
 //! for nothing. Virtio cannot throttle interrupts, so a limit has no effect.
 //!
-//! # What a device may do wrong
+//! # Misbehaving devices
 //! It may be gone, hang, be reset, or write nonsense into its rings. None of this causes a panic, an endless
 //! wait, or a wrong access. Opening ends with an error in bounded time. A queue with a broken ring no longer
 //! receives or sends, and [`stats`](ixy_core::Device::stats) reports why. A frame with an impossible length
 //! is dropped and counted.
 //!
-//! # Its unsafe code
-//! It writes registers that start the device or hold addresses, and puts chains into rings. Each use argues
-//! with ARMED-ONLY: the device gets only addresses of memory that the driver owns, and keeps until the device
-//! has been reset.
+//! # Unsafe code
+//! The driver writes registers that start the device or hold addresses, and puts chains into rings. Each use
+//! argues with ARMED-ONLY: the device gets only addresses of memory that the driver owns, and keeps until the
+//! device has been reset.
 
 mod card;
 mod checksum;

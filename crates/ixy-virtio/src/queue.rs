@@ -27,7 +27,7 @@ pub(crate) struct Plan {
     extra: usize,
 }
 
-/// A ring whose address the device has, and its doorbell.
+/// A running ring and its doorbell. The device has the ring's address.
 pub(crate) struct Running<B> {
     pub(crate) doorbell: Doorbell<B>,
     pub(crate) ring: Ring,
@@ -55,7 +55,7 @@ impl Plan {
 
     /// The control queue, with `bytes` for a command and its answer.
     pub(crate) fn for_control<B: Bus>(card: &Card<B>, number: u16, bytes: usize) -> Result<Self, Error> {
-        // Where headers have descriptors of their own, class and command have one, too.
+        // If headers have their own descriptors, class and command also have one.
         let links = if card.header_with_data() { 2 } else { 3 };
         let plan = Self::new(card, number, "control queue".into(), links, 8)?;
         Ok(Self { extra: bytes, ..plan })
@@ -100,28 +100,28 @@ impl Plan {
         Ok(Self { number, name, shape, extra: 0 })
     }
 
-    /// Bytes of the pieces of memory that it needs.
+    /// The sizes in bytes of the queue's pieces of memory.
     fn lengths(&self) -> impl Iterator<Item = usize> {
         let extra = (self.extra > 0).then_some(self.extra);
         std::iter::once(self.shape.bytes()).chain(extra)
     }
 
-    /// Memory of `domain` for all of `plans`, in the pieces that [`start`](Self::start) takes, in the plans'
-    /// order.
+    /// Allocates memory from `domain` for all of `plans`: the pieces that [`start`](Self::start) takes, in the
+    /// order of the plans.
     pub(crate) fn memory<'a>(
         plans: impl Iterator<Item = &'a Self>,
         domain: &Arc<dyn DmaDomain>,
     ) -> Result<std::vec::IntoIter<DmaSlice>, ixy_dma::Error> {
         let lengths: Vec<usize> = plans.flat_map(Self::lengths).collect();
         let total: usize = lengths.iter().map(|len| len.next_multiple_of(PAGE)).sum();
-        // A piece that does not fit into the rest of a page of 2 MiB goes to the next.
+        // A piece that does not fit into the rest of a 2 MiB page goes to the next page.
         let largest = lengths.iter().max().map_or(0, |len| len.next_multiple_of(PAGE));
         let total = total + total / (2 << 20) * largest;
         Ok(Arc::clone(domain).allocate(total)?.cut(&lengths, PAGE)?.into_iter())
     }
 
-    /// Sections 4.1.4.3 and 4.1.5.1.3: makes an empty ring in its pieces of `memory`, and gives the device
-    /// its address.
+    /// Sections 4.1.4.3 and 4.1.5.1.3: creates an empty ring in its pieces of `memory`, and writes its address to
+    /// the device.
     pub(crate) fn start<B: Bus>(
         &self,
         card: &Card<B>,
@@ -138,8 +138,8 @@ impl Plan {
         let areas = ring.areas();
         let doorbell = card.transport.doorbell(number)?;
         tracing::debug!(device, queue, size = shape.size, packed = shape.packed, "set up, section 4.1.5.1.3");
-        // SAFETY: ARMED-ONLY: the ring is empty memory of that size. Whoever has it hands it to the card,
-        // which keeps it until the device has been reset; until DRIVER_OK the device does not look at it.
+        // SAFETY: ARMED-ONLY: the ring is empty memory of that size. Its owner hands it to the card, which keeps
+        // it until the device has been reset; until DRIVER_OK the device does not access it.
         if !unsafe { card.transport.start_queue(number, shape.size, areas) } {
             return Err(Error::RingTooHigh { device, queue, address: areas.descriptors.0 });
         }

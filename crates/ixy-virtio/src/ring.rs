@@ -1,8 +1,8 @@
-//! Virtqueues, through which driver and device exchange buffers. [`Ring`] is either of the two kinds.
+//! Virtqueues, through which driver and device exchange buffers. [`Ring`] is a split or a packed one.
 //!
-//! The driver makes chains of descriptors available, each in a slot of its own, and the device reports each
-//! as used, in any order. The driver keeps its state in memory that the device does not reach ([`slots`]). It
-//! never reads back what it wrote, and checks what the device wrote before it uses it.
+//! The driver makes chains of descriptors available, each in a slot of its own, and the device reports each as
+//! used, in any order. The driver keeps its state in memory that the device does not reach ([`slots`]). It never
+//! reads back its own writes, and checks the device's before it uses them.
 
 mod packed;
 mod slots;
@@ -32,8 +32,8 @@ pub(crate) struct Used {
     pub(crate) len: Option<u32>,
 }
 
-/// How the device broke a ring. The ring cannot be used any more, because nobody knows which buffers the
-/// device still has.
+/// The way in which the device broke a ring. The ring cannot be used any more, since the driver no longer knows
+/// which buffers the device has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RingFault {
     /// The used index is further ahead than there are buffers in flight.
@@ -62,14 +62,14 @@ pub enum RingFault {
     },
 }
 
-/// How a ring is used, as negotiated.
+/// The negotiated use of a ring.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     /// Descriptors in the ring: a power of two for a split ring.
     pub(crate) size: u16,
     /// Descriptors in each chain, at least 1.
     pub(crate) links: u16,
-    /// The most chains that are wanted at a time.
+    /// The most chains wanted in flight.
     pub(crate) chains: u16,
     pub(crate) packed: bool,
     pub(crate) event_idx: bool,
@@ -79,14 +79,14 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Bytes of memory that the ring takes.
+    /// Size of the ring's memory in bytes.
     pub(crate) fn bytes(&self) -> usize {
         if self.packed { packed::bytes(self.size) } else { split::layout(self).total }
     }
 }
 
-/// The device's addresses of the three parts of a ring: descriptors, what the driver writes, what the device
-/// writes.
+/// The device's addresses of the three parts of a ring: descriptors, the part that the driver writes, the part
+/// that the device writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Areas {
     pub(crate) descriptors: Iova,
@@ -123,7 +123,7 @@ impl Ring {
         }
     }
 
-    /// How many chains fit in the ring.
+    /// The number of chains that fit in the ring.
     pub(crate) fn slots(&self) -> usize {
         match self {
             Self::Split(ring) => ring.slots.len(),
@@ -131,7 +131,7 @@ impl Ring {
         }
     }
 
-    /// How many more chains fit now.
+    /// The number of chains that still fit now.
     #[inline(always)]
     pub(crate) fn free(&self) -> usize {
         match self {
@@ -140,7 +140,7 @@ impl Ring {
         }
     }
 
-    /// How many chains are in flight.
+    /// The number of chains in flight.
     #[inline(always)]
     pub(crate) fn in_flight(&self) -> usize {
         match self {
@@ -158,9 +158,9 @@ impl Ring {
         }
     }
 
-    /// Writes the descriptors of a chain, and returns the slot that it has; `None` when none is free. It has
-    /// as many parts as the ring has links, what the device reads before what it writes. The device may see
-    /// it at once, and has to only after [`publish`](Self::publish).
+    /// Writes the descriptors of a chain, and returns its slot; `None` when none is free. The chain has as many
+    /// parts as the ring has links, first those that the device reads. The device may see it at once; it is
+    /// certain to after [`publish`](Self::publish).
     ///
     /// # Safety
     /// ARMED-ONLY: the parts are memory that belongs to the ring's owner, reached by the device, until the
@@ -183,11 +183,11 @@ impl Ring {
         }
     }
 
-    /// Asks the device for an interrupt when it uses a chain from now on. It may raise none for chains that
-    /// it used before or meanwhile, so check for [`used`](Self::used) chains once more before you sleep.
+    /// Asks the device for an interrupt when it uses a chain from now on. It may raise none for chains that it
+    /// used before or meanwhile, so check for [`used`](Self::used) chains once more before going to sleep.
     ///
     /// # Errors
-    /// As [`used`](Self::used).
+    /// Those of [`used`](Self::used).
     pub(crate) fn arm(&mut self) -> Result<(), RingFault> {
         match self {
             Self::Split(ring) => ring.arm(),
@@ -198,7 +198,7 @@ impl Ring {
         }
     }
 
-    /// Asks the device not to interrupt any more. One interrupt may still be on its way.
+    /// Asks the device for no more interrupts. One interrupt may still be in flight.
     pub(crate) fn disarm(&mut self) {
         match self {
             Self::Split(ring) => ring.disarm(),

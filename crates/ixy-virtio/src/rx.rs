@@ -27,16 +27,16 @@ pub struct VirtioRxQueue<B: Bus> {
     mergeable: bool,
     /// Whether frames may arrive without a checksum.
     checksums: bool,
-    /// Buffers still to come of a frame that is dropped.
+    /// The number of buffers still to come of a dropped frame.
     skip: u16,
-    /// Whether the device broke the ring, so that the queue receives nothing any more.
+    /// Whether the device broke the ring. The queue then receives nothing more.
     broken: bool,
-    /// The interrupt, until it is taken.
+    /// The interrupt, until the application takes it.
     vector: Option<Vector>,
     card: Arc<Card<B>>,
 }
 
-/// The memory that the device reaches: the ring, and the buffers in it.
+/// The memory that the device reaches: the ring and its buffers.
 struct Filled<B> {
     running: Running<B>,
     /// OWNED-BUFFER: the packet at `n` belongs to slot `n` of the ring. It has none exactly when the slot is
@@ -155,8 +155,8 @@ impl<B: Bus> VirtioRxQueue<B> {
         ring.publish()
     }
 
-    /// Receives packets. For each it calls `look` with its place in the batch and its checksum; `look`
-    /// returns whether the packet is kept.
+    /// Receives packets. `look` is called for each with its index in the batch and its checksum state, and returns
+    /// whether to keep it.
     #[inline(always)]
     fn receive_into(
         &mut self,
@@ -208,7 +208,7 @@ impl<B: Bus> VirtioRxQueue<B> {
         received as usize
     }
 
-    /// Checks what the device reports about a used buffer, and turns its packet into the received frame.
+    /// Checks the device's report of a used buffer, and turns its packet into the received frame.
     #[inline(always)]
     fn examine(&mut self, used: Used, packet: &mut Packet) -> Found {
         if self.skip > 0 {
@@ -269,19 +269,19 @@ impl<B: Bus> VirtioRxQueue<B> {
     }
 }
 
-/// Where the number of buffers is in a header that has it.
+/// The offset of the number of buffers in a header that has it.
 const NUM_BUFFERS: usize = net::Header::LEGACY_SIZE;
 
 /// The length of an Ethernet header: no frame is shorter.
 const SHORTEST: usize = 14;
 
-/// What a used buffer holds.
+/// The content of a used buffer.
 enum Found {
     /// A frame.
     Frame(Checksum),
-    /// A frame that cannot be handed on.
+    /// A frame that cannot be delivered.
     Bad,
-    /// More of a frame that cannot be handed on.
+    /// A further buffer of a frame that cannot be delivered.
     Rest,
 }
 
@@ -309,16 +309,15 @@ impl<B: Bus> RxQueue for VirtioRxQueue<B> {
         })
     }
 
-    /// Without any buffer the device has no place for a frame; the next receive posts new ones and notifies
-    /// the device.
+    /// Without buffers the device has no place for a frame; the next receive posts new ones and notifies the
+    /// device.
     fn is_starved(&self) -> bool {
         !self.broken && self.ring.as_ref().is_some_and(|filled| filled.running.ring.in_flight() == 0)
     }
 }
 
 impl<B: Bus> Drop for VirtioRxQueue<B> {
-    /// A queue cannot be stopped alone: `Card` takes over its memory and frees it once the device has
-    /// stopped.
+    /// A queue cannot be stopped by itself: `Card` takes over its memory and frees it once the device has stopped.
     fn drop(&mut self) {
         if let Some(filled) = self.ring.take() {
             let Filled { running, packets, cache } = filled;

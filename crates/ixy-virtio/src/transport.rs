@@ -1,4 +1,4 @@
-//! How the driver talks to a device: [`Transport`], the legacy or the modern interface of virtio over PCI
+//! The access to a device's registers: [`Transport`], the legacy or the modern interface of virtio over PCI
 //! (section 4.1).
 
 use std::time::{Duration, Instant};
@@ -142,7 +142,7 @@ impl<B: Bus> Transport<B> {
         matches!(self.interface, Interface::Modern { .. })
     }
 
-    /// What the device offers.
+    /// The features that the device offers.
     pub(crate) fn offered(&self) -> u64 {
         match &self.interface {
             Interface::Legacy { registers, .. } => registers.device_features().get().into(),
@@ -180,7 +180,7 @@ impl<B: Bus> Transport<B> {
     /// Sets the device status.
     ///
     /// # Safety
-    /// ARMED-ONLY: with DRIVER_OK the device reaches the rings whose addresses it has.
+    /// ARMED-ONLY: after DRIVER_OK the device reaches the rings at the addresses it was given.
     pub(crate) unsafe fn set_status(&self, status: u8) {
         match &self.interface {
             // SAFETY: ARMED-ONLY, promised by the caller.
@@ -190,8 +190,8 @@ impl<B: Bus> Transport<B> {
         }
     }
 
-    /// Section 2.4: a device whose status reads zero has finished its reset and reaches no memory. `false`
-    /// when that does not happen in time.
+    /// Resets the device (section 2.4): once its status reads zero, it reaches no memory. `false` when that does
+    /// not happen in time.
     pub(crate) fn reset(&self) -> bool {
         // SAFETY: ARMED-ONLY: a device in reset reaches nothing.
         unsafe { self.set_status(0) };
@@ -263,7 +263,7 @@ impl<B: Bus> Transport<B> {
         }
     }
 
-    /// Reads the interrupt status, which lowers the interrupt pin, and says whether a queue had raised it
+    /// Reads the interrupt status, which lowers the interrupt pin, and returns whether a queue had raised it
     /// (section 4.1.4.5).
     pub(crate) fn take_interrupt(&self) -> bool {
         let status = match &self.interface {
@@ -273,8 +273,8 @@ impl<B: Bus> Transport<B> {
         status.get() != GONE && status.is_set(ISR::QUEUE)
     }
 
-    /// Gives the device the address of queue `n`'s ring, and its size in descriptors. `false` when the
-    /// address does not fit the device's register.
+    /// Writes the address of queue `n`'s ring, and its size in descriptors, to the device. `false` when the
+    /// address does not fit the register.
     ///
     /// # Safety
     /// ARMED-ONLY: there is a ring of that size, which stays until the device has been reset.
@@ -306,9 +306,8 @@ impl<B: Bus> Transport<B> {
         true
     }
 
-    /// Reads the configuration again until it is consistent: a modern device counts its changes (section
-    /// 2.5.1), and that of a legacy device has to read the same twice (section 2.5.4). `None` when it keeps
-    /// changing.
+    /// Reads the configuration until it is consistent: a modern device counts its changes (section 2.5.1), and a
+    /// legacy one has to read the same twice (section 2.5.4). `None` when it keeps changing.
     fn stable<T: PartialEq>(&self, read: impl Fn() -> T) -> Option<T> {
         let Interface::Modern { common, .. } = &self.interface else {
             return (0..TRIES).find_map(|_| Some(read()).filter(|value| *value == read()));
@@ -328,7 +327,7 @@ impl<B: Bus> Transport<B> {
         Error::Window { structure: "device configuration", source: Refused::TooSmall(source) }
     }
 
-    /// The device's address, which it has with the feature `MAC`. `device` is its name, for messages.
+    /// The device's address, for devices with the feature `MAC`. `device` is its name, for messages.
     pub(crate) fn mac(&self, device: &str) -> Result<MacAddress, Error> {
         let config = net::Config::new(self.config.clone()).map_err(Self::window)?;
         let read = || {
@@ -341,7 +340,7 @@ impl<B: Bus> Transport<B> {
         self.stable(read).ok_or_else(|| Self::unstable(device))
     }
 
-    /// Sets the device's address where a legacy device has it (section 5.1.4.3).
+    /// Sets the device's address in its configuration, for legacy devices (section 5.1.4.3).
     pub(crate) fn set_mac(&self, mac: MacAddress) -> Result<(), Error> {
         let config = net::Config::new(self.config.clone()).map_err(Self::window)?;
         for (byte, register) in mac.0.iter().zip(config.mac().iter()) {
@@ -350,13 +349,13 @@ impl<B: Bus> Transport<B> {
         Ok(())
     }
 
-    /// Whether the link is up, as a device with the feature `STATUS` says.
+    /// Whether the link is up, for devices with the feature `STATUS`.
     pub(crate) fn link_is_up(&self) -> bool {
         let config = net::Config::new(self.config.clone());
         config.is_ok_and(|config| config.status().is_set(NET_STATUS::LINK_UP))
     }
 
-    /// The speed of the link in Mbit/s, as a device with the feature `SPEED_DUPLEX` says; 0 when it does not
+    /// The speed of the link in Mbit/s, for devices with the feature `SPEED_DUPLEX`; 0 when the device does not
     /// know.
     pub(crate) fn speed(&self) -> u32 {
         let speed = net::Speed::new(self.config.clone()).ok();
@@ -364,7 +363,7 @@ impl<B: Bus> Transport<B> {
         speed.filter(|&speed| speed <= i32::MAX as u32).unwrap_or(0)
     }
 
-    /// The largest packet in bytes, without the Ethernet header, that a device which offers `MTU` passes on.
+    /// The largest packet in bytes, without the Ethernet header, that a device with the feature `MTU` passes on.
     pub(crate) fn mtu(&self) -> Option<u16> {
         let config = net::Mtu::new(self.config.clone()).ok()?;
         self.stable(|| config.mtu().get())

@@ -21,8 +21,8 @@ const FILLED_UP: u16 = 60;
 
 /// A transmit queue of the device.
 ///
-/// A header of up to 12 bytes goes in front of each frame in its buffer, so the longest packet that can be
-/// sent has 12 bytes less than [`Packet::MAX_LEN`]. A longer one is freed, and not counted as sent.
+/// A header of up to 12 bytes precedes each frame in its buffer, so the longest packet that can be sent is 12
+/// bytes shorter than [`Packet::MAX_LEN`]. A longer one is freed, and not counted as sent.
 pub struct VirtioTxQueue<B: Bus> {
     /// `None` only while it is being dropped.
     ring: Option<InRing<B>>,
@@ -34,7 +34,7 @@ pub struct VirtioTxQueue<B: Bus> {
     checksums: bool,
     /// Whether the application takes sent packets back with `reclaim`.
     reclaims: bool,
-    /// Whether the device broke the ring, so that the queue sends nothing any more.
+    /// Whether the device broke the ring. The queue then sends nothing more.
     broken: bool,
     /// The last pool that was found to be mapped in `domain`.
     pool: Mempool,
@@ -43,7 +43,7 @@ pub struct VirtioTxQueue<B: Bus> {
     card: Arc<Card<B>>,
 }
 
-/// The memory that the device reaches: the ring, and the packets in it.
+/// The memory that the device reaches: the ring and its packets.
 struct InRing<B> {
     running: Running<B>,
     /// OWNED-BUFFER: the packet at `n` belongs to slot `n` of the ring. It has none exactly when the slot is
@@ -74,8 +74,7 @@ impl<B: Bus> VirtioTxQueue<B> {
         Plan::for_frames(card, 2 * pair + 1, format!("transmit queue {pair}"), wanted)
     }
 
-    /// Sets it up as planned, in `memory`, for packets of any pool that devices of `domain` reach, as `pool`
-    /// is.
+    /// Sets up the queue as planned, in `memory`, for packets of any pool in reach of `domain`, such as `pool`.
     pub(crate) fn start(
         card: &Arc<Card<B>>,
         pair: usize,
@@ -103,7 +102,7 @@ impl<B: Bus> VirtioTxQueue<B> {
         })
     }
 
-    /// The next packet that was sent. `None` also when the device broke the ring, which is recorded.
+    /// The next sent packet. `None` also when the device broke the ring, which is recorded.
     #[inline(always)]
     fn sent(&mut self) -> Option<Packet> {
         if self.broken {
@@ -119,7 +118,7 @@ impl<B: Bus> VirtioTxQueue<B> {
         }
     }
 
-    /// Frees the packets that were sent.
+    /// Frees the sent packets.
     #[inline(always)]
     fn clean(&mut self) {
         while let Some(packet) = self.sent() {
@@ -129,7 +128,7 @@ impl<B: Bus> VirtioTxQueue<B> {
         }
     }
 
-    /// Whether the device reaches `packet`. One compare for all but the first of a pool.
+    /// Whether the device reaches `packet`. Takes one compare except for the first packet of a pool.
     #[inline(always)]
     fn reaches(&mut self, packet: &Packet) -> bool {
         if self.pool.owns(packet) {
@@ -182,8 +181,8 @@ impl<B: Bus> VirtioTxQueue<B> {
         taken
     }
 
-    /// Puts a packet into the ring, which has room for it, and returns its length; `None` when it cannot be
-    /// sent and was freed: there is no room for a header in front of it, however it is moved.
+    /// Puts a packet into the ring, which has room for it, and returns its length. `None` when the packet has no
+    /// room for a header in front, even if moved; it was then freed.
     #[inline(always)]
     fn put(&mut self, mut packet: Packet, mut checksum: Checksum) -> Option<usize> {
         if packet.len() < SHORTEST {
@@ -231,7 +230,7 @@ impl<B: Bus> VirtioTxQueue<B> {
     }
 }
 
-/// Pads a frame with zeros, and first moves it to the front if the end of its buffer is too near.
+/// Pads a frame with zeros. Moves it to the front first if the end of its buffer is too near.
 #[cold]
 #[inline(never)]
 fn fill_up(packet: &mut Packet) {
@@ -245,8 +244,8 @@ fn fill_up(packet: &mut Packet) {
     }
 }
 
-/// Moves a frame back in its buffer, until there are `wanted` bytes in front of it; one that leaves no room
-/// for that stays where it is.
+/// Moves a frame back in its buffer until there are `wanted` bytes in front of it. Without enough room it stays
+/// where it is.
 #[cold]
 #[inline(never)]
 fn make_headroom(packet: &mut Packet, wanted: u16) {
@@ -305,8 +304,7 @@ impl<B: Bus> TxQueue for VirtioTxQueue<B> {
 }
 
 impl<B: Bus> Drop for VirtioTxQueue<B> {
-    /// A queue cannot be stopped alone: `Card` takes over its memory and frees it once the device has
-    /// stopped.
+    /// A queue cannot be stopped by itself: `Card` takes over its memory and frees it once the device has stopped.
     fn drop(&mut self) {
         if let Some(ring) = self.ring.take() {
             let InRing { running, packets, cache, .. } = ring;

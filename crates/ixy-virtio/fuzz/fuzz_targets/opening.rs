@@ -1,4 +1,5 @@
-//! Vendor capabilities and registers of any content: opening ends, in an error or not, and leaves nothing behind.
+//! Vendor capabilities and registers of any content: opening ends, with or without an error, and leaves nothing
+//! behind.
 #![no_main]
 
 use std::fs::File;
@@ -12,8 +13,8 @@ use ixy_regs::bus::Bus;
 use ixy_virtio::{Config, Layout, Structures, Transport};
 use libfuzzer_sys::fuzz_target;
 
-/// Registers that read what the fuzzer says, one byte after the other, and then zeros. So that it gets far, the latest byte
-/// written (the status) and powers of two (the sizes of queues) are what is read most easily.
+/// Registers that read the fuzzer's bytes, one after the other, and then zeros. To get far, the values that are
+/// easiest to read are the latest byte written (the status) and powers of two (queue sizes).
 #[derive(Clone)]
 struct Noise {
     bytes: Arc<[u8]>,
@@ -37,7 +38,8 @@ unsafe impl Bus for Noise {
     unsafe fn read8(&self, offset: u32) -> u8 {
         assert!(offset < self.len);
         match (self.status.load(Ordering::Relaxed), self.byte()) {
-            // A device that is gone, or is never done with a reset, is given memory for good: not here, thousands of times.
+            // The driver leaks memory for a device that is gone or never ends a reset; not here, thousands of
+            // times.
             (0, _) => 0,
             (status, 0..128) => status,
             _ => self.byte().min(0xfe),
@@ -55,7 +57,8 @@ unsafe impl Bus for Noise {
     unsafe fn read32(&self, offset: u32) -> u32 {
         assert!(offset.is_multiple_of(4) && offset + 4 <= self.len);
         let value = u32::from_le_bytes([self.byte(), self.byte(), self.byte(), self.byte()]);
-        // A control queue that does not answer is waited for, which is too long here: it is not offered.
+        // The driver waits for a control queue that does not answer. That takes too long here, so the queue is not
+        // offered.
         if matches!(offset, 0 | 4) { value & !(1 << 17) } else { value }
     }
 
@@ -73,7 +76,7 @@ unsafe impl Bus for Noise {
     }
 }
 
-/// Vectors that nothing ever interrupts through.
+/// Vectors without interrupts.
 #[derive(Debug)]
 struct Silent(VectorKind, File);
 
@@ -95,7 +98,7 @@ impl Vectors for Silent {
     }
 }
 
-/// Counts whether it was left on.
+/// Counts whether bus mastering was left on.
 #[derive(Debug, Default)]
 struct Master(Mutex<bool>);
 
@@ -128,7 +131,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 
-    // A wait takes a second, which is long for a fuzzer, so the status reads zero at first: the reset is over.
+    // A wait takes a second, too long for a fuzzer. So the status reads zero at first: the reset is over.
     let mut bytes = vec![0; 2];
     bytes.extend(rest);
     let (bytes, next) = (Arc::from(bytes), Arc::new(AtomicUsize::new(0)));
@@ -146,7 +149,7 @@ fuzz_target!(|data: &[u8]| {
     let domain = Arc::new(SimulatedDomain::default().starting_at(Iova(1 << 33)));
     let pool = Mempool::new(domain.clone(), 512).unwrap();
     let domain: Arc<dyn DmaDomain> = domain;
-    // As if of MSI-X, or of the pin.
+    // Vectors as of MSI-X, or of the pin.
     let kind = if choice & 32 != 0 { VectorKind::MsiX } else { VectorKind::Pin };
     let vectors: Arc<dyn Vectors> =
         Arc::new(Silent(kind, File::options().write(true).open("/dev/null").unwrap()));

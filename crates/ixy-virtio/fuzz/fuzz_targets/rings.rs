@@ -1,5 +1,5 @@
-//! The receive and completion paths of both ring types, with a device that writes what it likes, where it likes, between
-//! any two calls of the driver.
+//! The receive and completion paths of both ring types, with a device that writes anything anywhere between any
+//! two calls of the driver.
 #![no_main]
 #![allow(dead_code, unused_imports)] // of the device, only a part is used
 
@@ -18,7 +18,7 @@ use libfuzzer_sys::fuzz_target;
 
 const BUFFERS: usize = 512;
 
-/// The fuzzer's bytes, zeros behind their end.
+/// The fuzzer's bytes, followed by zeros.
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
@@ -34,7 +34,7 @@ impl Bytes<'_> {
         u32::from(self.u16()) | u32::from(self.u16()) << 16
     }
 
-    /// A number of any size that is often small, as what is nearly right is.
+    /// A number of any size that is often small, since nearly valid values are small.
     fn number(&mut self) -> u64 {
         match self.u8() % 4 {
             0 => self.u8().into(),
@@ -45,7 +45,7 @@ impl Bytes<'_> {
     }
 }
 
-/// Vectors that nobody waits for.
+/// Vectors without a waiting thread.
 #[derive(Debug)]
 struct Silent(VectorKind, File);
 
@@ -128,19 +128,19 @@ fn open(
     device.connect(silent.clone(), kind == VectorKind::MsiX);
     let interrupts = Some(Interrupts { vectors: silent, rate: 0 });
     let config = Config { rx_ring: 64, tx_ring: 64, checksum_offload: true, interrupts, ..Config::default() };
-    // SAFETY: ARMED-ONLY: all are those of one device, which nobody else drives.
+    // SAFETY: ARMED-ONLY: all belong to one device, which nothing else drives.
     let opened = unsafe { config.open("fuzzed", transport.unwrap(), &domain, device.bus_master(), pool) };
     opened.unwrap()
 }
 
-/// What the driver handed out: no buffer twice.
+/// The packets that the driver returned: no buffer occurs twice.
 fn hold(held: &mut Vec<Packet>, batch: &mut Batch) {
     while let Some(mut packet) = batch.pop_front() {
-        // All of it can be read and written.
+        // All of the packet can be read and written.
         packet.iter_mut().for_each(|byte| *byte ^= 1);
         held.push(packet);
     }
-    // Frames of different buffers start further apart than this, and those of one do not.
+    // Frames in different buffers start further from each other than this, frames in one buffer do not.
     let mut places: Vec<usize> = held.iter().map(|packet| packet.as_ptr() as usize).collect();
     places.sort_unstable();
     assert!(places.windows(2).all(|pair| pair[1] - pair[0] > 1024), "a buffer was handed out twice");
@@ -235,7 +235,7 @@ fuzz_target!(|data: &[u8]| {
             }
             _ => match bytes.u8() % 8 {
                 0 => device.set_status(status::NEEDS_RESET),
-                // All ones are those of a device that is gone.
+                // All ones would mean that the device is gone.
                 1 => device.set_status(bytes.u8() & 0xcf),
                 2 => device.reset_itself(),
                 3 => device.fault(|faults| faults.vanished = !faults.vanished),
@@ -244,7 +244,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     drop((held, batch));
-    // Memory of a device that is gone for good is kept, which is no leak to find here.
+    // The driver leaks memory for a device that is gone for good, which is not the kind of leak to find here.
     device.fault(|faults| faults.vanished = false);
     drop((rx, tx, opened));
     assert!(device.is_quiet(), "the device still runs");

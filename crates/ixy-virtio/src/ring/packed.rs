@@ -56,18 +56,18 @@ impl Position {
     }
 }
 
-/// Bytes of a ring of `size` descriptors.
+/// Size in bytes of a ring of `size` descriptors.
 pub(super) fn bytes(size: u16) -> usize {
     driver_event(size) + 2 * LINE
 }
 
-/// The offset of the word that says which interrupts the driver wants. The device's own word follows.
+/// The offset of the word with the driver's interrupt request. The device's own word follows.
 fn driver_event(size: u16) -> usize {
     (usize::from(size) * DESCRIPTOR).next_multiple_of(LINE)
 }
 
 impl Packed {
-    /// The memory is as large as the shape says.
+    /// Creates an empty ring. The memory is as large as the shape says.
     pub(super) fn new(shape: Shape, memory: DmaSlice) -> Self {
         let Shape { size, links, event_idx, in_order, chains, .. } = shape;
         let slots = Slots::new((size / links).min(chains));
@@ -83,7 +83,7 @@ impl Packed {
             seen: Position::START,
             run: None,
         };
-        // Nobody waits for interrupts (section 2.8.10).
+        // No thread waits for interrupts yet (section 2.8.10).
         ring.disarm();
         ring
     }
@@ -102,12 +102,12 @@ impl Packed {
         self.ask(EventFlags::ENABLE, Position { index: 0, wrap: false });
     }
 
-    /// Asks the device not to interrupt any more. One interrupt may still be on its way.
+    /// Asks the device for no more interrupts. One interrupt may still be in flight.
     pub(super) fn disarm(&self) {
         self.ask(EventFlags::DISABLE, Position { index: 0, wrap: false });
     }
 
-    /// Writes when the device should interrupt (section 2.8.14). One store writes place and flags, so that
+    /// Writes when the device should interrupt (section 2.8.14). A single store writes place and flags, so that
     /// the device never sees one without the other.
     fn ask(&self, flags: EventFlags, place: Position) {
         let event = u32::from(flags.0) << 16 | u32::from(place.wrap) << 15 | u32::from(place.index);
@@ -122,7 +122,7 @@ impl Packed {
     #[inline(always)]
     fn next_used(&self) -> Option<u64> {
         let descriptor = &self.memory.words().as_chunks::<2>().0[usize::from(self.seen.index)];
-        // The acquire load orders what is read of the buffers after it.
+        // The acquire load orders later reads of the buffers after it.
         let word = u64::from_le(descriptor[1].load(Ordering::Acquire));
         let flags = DescriptorFlags::from_bits_retain((word >> 48) as u16);
         let (avail, used) = (flags.contains(DescriptorFlags::AVAIL), flags.contains(DescriptorFlags::USED));
@@ -166,7 +166,7 @@ impl Packed {
         if added == 0 {
             return false;
         }
-        // Section 2.8.21.3.1: read what the device wants only after the descriptors are visible to it.
+        // Section 2.8.21.3.1: the read of the device's request must come after the descriptors are visible.
         // Otherwise the device could miss them and ask for a notification between the two.
         fence(Ordering::SeqCst);
         let word = &self.memory.words32()[(driver_event(self.size) + LINE) / 4];
@@ -215,13 +215,12 @@ impl Packed {
     }
 }
 
-/// Whether the driver has still to write `place`, in a ring of `size` descriptors of which it wrote the last
-/// `added`, up to `next`.
+/// Whether the driver still has to write `place`, in a ring of `size` descriptors; it wrote the last `added`, up
+/// to `next`.
 ///
 /// A place among those, or up to one round before them, is written already. QEMU's device leaves such a place
-/// behind when the receiver of its frames was full: it names the place that it has reached, checks once more,
-/// and then sleeps without naming another. It needs a notification; a device that wants none writes
-/// `DISABLE`.
+/// behind when the receiver of its frames was full: it names the place that it has reached, checks once more, and
+/// then sleeps without naming another. It needs a notification; a device that needs none writes `DISABLE`.
 #[inline(always)]
 fn is_ahead(size: u16, next: Position, added: u16, place: Position) -> bool {
     let (size, added) = (u32::from(size), u32::from(added));

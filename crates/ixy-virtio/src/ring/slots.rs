@@ -1,11 +1,11 @@
-//! Which places of a ring are in flight: [`Slots`].
+//! The record of a ring's places that are in flight: [`Slots`].
 
 use super::Used;
 
 /// The places of a ring, each for one chain of descriptors. A place is free, or in flight: with the device.
 ///
-/// Free places are given out in the order in which they became free. So, as long as the device completes in
-/// order, they are given out as 0, 1, 2, ... around and around, which IN_ORDER asks for.
+/// Places are reused in the order in which they became free. So while the device completes in order, the order is
+/// 0, 1, 2, ... around and around, as IN_ORDER requires.
 #[derive(Debug)]
 pub(super) struct Slots {
     /// The numbers of the free places: `free` of them from `first` on, wrapping around.
@@ -22,30 +22,30 @@ impl Slots {
         Self { queue: (0..count).collect(), first: 0, free: count.into(), in_flight }
     }
 
-    /// How many places there are.
+    /// The number of places.
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }
 
-    /// How many of them are free.
+    /// The number of free places.
     #[inline(always)]
     pub(super) fn free(&self) -> usize {
         self.free
     }
 
-    /// How many of them are in flight.
+    /// The number of places in flight.
     #[inline(always)]
     pub(super) fn in_flight(&self) -> usize {
         self.queue.len() - self.free
     }
 
-    /// The free place that has been free for longest.
+    /// The place that has been free the longest.
     #[inline(always)]
     pub(super) fn next(&self) -> Option<u16> {
         (self.free > 0).then(|| self.queue[self.first])
     }
 
-    /// Takes the free place that has been free for longest. It is in flight from now on.
+    /// Takes the place that has been free the longest. It is in flight from now on.
     #[inline(always)]
     pub(super) fn take(&mut self) -> Option<u16> {
         if self.free == 0 {
@@ -61,7 +61,7 @@ impl Slots {
         Some(slot)
     }
 
-    /// Makes place `slot` free again; `false`, and no change, when it is none that is in flight.
+    /// Frees place `slot`; `false`, without a change, when it is not in flight.
     #[inline(always)]
     #[must_use]
     pub(super) fn give_back(&mut self, slot: u16) -> bool {
@@ -78,23 +78,23 @@ impl Slots {
         true
     }
 
-    /// The place that was taken first of those in flight, if they come back in order: where the next one goes
-    /// back to is where it was taken from.
+    /// The first place taken of those in flight, provided that they return in order: the next one returns to where
+    /// it was taken from.
     #[inline(always)]
     fn oldest(&self) -> u16 {
         let end = self.first + self.free;
         self.queue[if end >= self.queue.len() { end - self.queue.len() } else { end }]
     }
 
-    /// How many places were taken before `slot` of those in flight, if they come back in order.
+    /// The number of places in flight that were taken before `slot`, provided that they return in order.
     #[inline(always)]
     pub(super) fn before(&self, slot: u16) -> usize {
         let distance = usize::from(slot) + self.queue.len() - usize::from(self.oldest());
         if distance >= self.queue.len() { distance - self.queue.len() } else { distance }
     }
 
-    /// The oldest of the chains that end with `last`, which the device may report with one entry where the
-    /// order is kept (IN_ORDER, sections 2.7.9 and 2.8.8). `run` keeps `last` until it is its turn.
+    /// The oldest of the chains that end with `last`. With IN_ORDER the device may report them with one entry
+    /// (sections 2.7.9 and 2.8.8). `run` keeps `last` until its turn comes.
     #[inline(always)]
     pub(super) fn next_of_run(&self, last: Used, run: &mut Option<Used>) -> Used {
         let slot = self.oldest();

@@ -1,5 +1,4 @@
-//! The split ring (section 2.7): a table of descriptors, a ring of what is available, and one of what was
-//! used.
+//! The split ring (section 2.7): a table of descriptors, a ring of available chains, and one of used chains.
 
 use std::sync::atomic::{Ordering, fence};
 
@@ -10,12 +9,12 @@ use ixy_regs::virtio::ring::{AVAIL_NO_INTERRUPT, DescriptorFlags, USED_NO_NOTIFY
 use super::slots::Slots;
 use super::{Areas, Part, RingFault, Shape, Used, crossed};
 
-/// Slot `n` always has the descriptors from `n * links` on, so their links never change, and the id that the
+/// Slot `n` always has the descriptors from `n * links` on. So their links never change, and the id that the
 /// device reports gives the slot.
 #[derive(Debug)]
 pub(crate) struct Split {
     memory: DmaSlice,
-    // Places in the memory, in words of the width that each is accessed with.
+    // Offsets in the memory, in words of the width of their accesses.
     avail: usize,
     used: usize,
     elements: usize,
@@ -36,13 +35,14 @@ pub(crate) struct Split {
     run: Option<Used>,
 }
 
-/// Where the parts of a ring of that shape are.
+/// The offsets of the parts of a ring of that shape.
 pub(super) fn layout(shape: &Shape) -> Layout {
     Layout::new(shape.size, shape.align)
 }
 
 impl Split {
-    /// The shape has a size that is a power of two, and the memory is as large as the shape says.
+    /// Creates an empty ring. The shape has a size that is a power of two, and the memory is as large as the shape
+    /// says.
     pub(super) fn new(shape: Shape, memory: DmaSlice) -> Self {
         let Layout { avail, used, .. } = layout(&shape);
         let (avail, used, elements) = (avail / 2, used / 2, used / 4 + 1);
@@ -65,7 +65,7 @@ impl Split {
             reported: 0,
             run: None,
         };
-        // Nobody waits for interrupts (section 2.7.7.1). With EVENT_IDX the flag has to stay clear.
+        // No thread waits for interrupts yet (section 2.7.7.1). With EVENT_IDX the flag has to stay clear.
         if event_idx {
             ring.put_off_interrupts(0);
         } else {
@@ -101,7 +101,7 @@ impl Split {
         }
     }
 
-    /// Asks the device not to interrupt any more. One interrupt may still be on its way.
+    /// Asks the device for no more interrupts. One interrupt may still be in flight.
     pub(super) fn disarm(&mut self) {
         if self.event_idx {
             self.put_off_interrupts(self.reported);
@@ -153,7 +153,7 @@ impl Split {
         let words = self.memory.words16();
         // Section 2.7.13.3: write descriptors and entries before the index.
         words[self.avail + 1].store(new.to_le(), Ordering::Release);
-        // Section 2.7.13.4.1: read what the device wants only after the index is visible to it. Otherwise the
+        // Section 2.7.13.4.1: the read of the device's request must come after the index is visible. Otherwise the
         // device could miss the buffers and ask for a notification between the two.
         fence(Ordering::SeqCst);
         let size = usize::from(self.mask) + 1;
@@ -213,7 +213,7 @@ impl Split {
         Ok(to != self.seen)
     }
 
-    /// Postpones the interrupt to the most distant index: one behind the device's own (section 2.7.10).
+    /// Postpones the interrupt to the most distant index: the one before the device's own (section 2.7.10).
     #[inline(always)]
     fn put_off_interrupts(&self, index: u16) {
         self.interrupt_at(index.wrapping_sub(1));
@@ -226,7 +226,7 @@ impl Split {
         self.memory.words16()[event].store(index.to_le(), Ordering::Relaxed);
     }
 
-    /// The slot of the chain whose first descriptor is `id`.
+    /// The slot of the chain that starts with descriptor `id`.
     #[inline(always)]
     fn slot(&self, id: u32) -> Result<u16, RingFault> {
         let links = u32::from(self.links);

@@ -1,33 +1,33 @@
-//! What the device does wrong when a test tells it to.
+//! The faults that a test can make the device have.
 
-/// Something wrong with what goes back to the driver, once, the next time that something does.
+/// One wrong report to the driver, the next time that chains go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lie {
     /// The id of the first entry.
     Id(u32),
-    /// An id that the driver may use and that is not with the device: the highest that is free.
+    /// A valid id that is not with the device: the highest free one.
     FreeId,
     /// The length of the first entry.
     Length(u32),
-    /// The first chain is given back two times.
+    /// The first chain goes back twice.
     Twice,
-    /// The last one first.
+    /// The last one goes back first.
     Reversed,
-    /// used.idx is ahead by so much more, or so many descriptors are marked as used.
+    /// used.idx is ahead by this many more, or this many descriptors are marked as used.
     Jump(u16),
-    /// The header says so many buffers.
+    /// The header gives this number of buffers.
     Buffers(u16),
 }
 
-/// What a control command is answered with.
+/// The device's answer to a control command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Answer {
     #[default]
     Ok,
     Error,
-    /// A value that the specification does not know.
+    /// A value that is not in the specification.
     Nonsense,
-    /// The chain comes back, and the acknowledgement was not written.
+    /// The chain comes back without the acknowledgement.
     Nothing,
     /// The chain does not come back.
     Never,
@@ -35,20 +35,20 @@ pub(crate) enum Answer {
     WrongId,
 }
 
-/// What stays wrong until a test ends it.
+/// Faults that last until the test ends them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
-    /// All registers read all ones and take no writes, and no memory is reached.
+    /// All registers read all ones and ignore writes, and the device reaches no memory.
     pub(crate) vanished: bool,
-    /// A reset does not begin.
+    /// A reset never starts.
     pub(crate) reset_never_ends: bool,
     /// FEATURES_OK does not stay set.
     pub(crate) features_refused: bool,
-    /// The generation is another one each time it is read.
+    /// The generation differs on each read.
     pub(crate) generation_changes: bool,
-    /// DRIVER_OK makes the device say that it needs a reset.
+    /// DRIVER_OK makes the device ask for a reset.
     pub(crate) needs_reset_at_start: bool,
-    /// Its last requests are never done, as the bus sees it.
+    /// The bus reports requests as pending for ever.
     pub(crate) always_pending: bool,
     /// Bus mastering cannot be switched off.
     pub(crate) master_stays_on: bool,

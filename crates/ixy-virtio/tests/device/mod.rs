@@ -1,8 +1,8 @@
-//! A virtio network device made of software, which a test steps and tells to misbehave.
+//! A software virtio network device that a test polls, and can make misbehave.
 //!
-//! It is the device's side of the virtio specification (1.2), written from its text: offsets, bits and layouts stand
-//! here once more and are not taken from `ixy_regs`, so that what is wrong there does not agree with itself. It
-//! notes what a driver does against the specification ([`Device::violations`]), and counts doorbells.
+//! It is the device's side of the virtio specification (1.2), written from its text. Offsets, bits and layouts are
+//! spelled out here and not taken from `ixy_regs`, so that an error there is noticed. It records the driver's
+//! violations of the specification ([`Device::violations`]), and counts doorbells.
 
 mod faults;
 mod net;
@@ -59,9 +59,9 @@ pub(crate) mod feature {
     pub(crate) const ORDER_PLATFORM: u64 = 1 << 36;
     pub(crate) const SPEED_DUPLEX: u64 = 1 << 63;
 
-    /// What the command queue does for a driver without offloads.
+    /// The features of the command queue that a driver without offloads needs.
     pub(crate) const CONTROL: u64 = CTRL_VQ | CTRL_RX | CTRL_MAC_ADDR;
-    /// What a driver without offloads has a use for.
+    /// The features that a driver without offloads can use.
     pub(crate) const USEFUL: u64 = CSUM
         | GUEST_CSUM
         | MTU
@@ -81,53 +81,53 @@ pub(crate) mod feature {
         | SPEED_DUPLEX;
 }
 
-/// In which order chains go back.
+/// The order in which chains go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     AsMadeAvailable,
     NewestFirst,
-    /// By a generator of numbers with this seed, which is not zero.
+    /// In the order of a random generator with this seed, which is not zero.
     Shuffled(u64),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// What it offers.
+    /// The features that it offers.
     pub(crate) features: u64,
-    /// Queue pairs that it has.
+    /// The number of its queue pairs.
     pub(crate) pairs: u16,
-    /// Queue pairs that it says it has, if that is not the truth.
+    /// The number of queue pairs that it reports, if it lies.
     pub(crate) lies_about_pairs: Option<u16>,
     pub(crate) rx_size: u16,
     pub(crate) tx_size: u16,
     pub(crate) control_size: u16,
-    /// With IN_ORDER this is without effect.
+    /// Ignored with IN_ORDER.
     pub(crate) order: Order,
-    /// With IN_ORDER: one used entry for all chains that go back at a time.
+    /// With IN_ORDER: one used entry for all chains that go back together.
     pub(crate) batches: bool,
-    /// It looks at a queue only after a notification, and asks for the next one when it has taken all there is;
-    /// else it looks each time it is polled, and wants no notification.
+    /// It processes a queue only after a notification, and asks for the next one once it has taken all chains.
+    /// Otherwise it processes each queue on every poll, and wants no notification.
     pub(crate) sleeps: bool,
-    /// Entries that it lets pass before it wants to be woken (EVENT_IDX).
+    /// The number of entries after which it wants a notification (EVENT_IDX).
     pub(crate) distance: u16,
     pub(crate) notify_multiplier: u32,
-    /// How often the status is read until a reset is over.
+    /// The number of status reads until a reset is over.
     pub(crate) reset_reads: u32,
     pub(crate) mtu: u16,
-    /// Bytes of the window of the device configuration.
+    /// Size of the window of the device configuration in bytes.
     pub(crate) config_len: u32,
-    /// It writes over descriptors that it has taken, which a driver must not read again.
+    /// It overwrites descriptors that it has taken, since a driver must not read them again.
     pub(crate) scrambles: bool,
-    /// MSI-X vectors that it has for queues.
+    /// The number of its MSI-X vectors for queues.
     pub(crate) vectors: u16,
-    /// It looks whether an interrupt is wanted only when it is told to: see [`Device::interrupt`].
+    /// It checks whether an interrupt is wanted only when the test says so: see [`Device::interrupt`].
     pub(crate) hesitates: bool,
-    /// It takes so long at most, in turns of an empty loop, from giving back to looking whether an interrupt is wanted.
+    /// The longest delay between giving back and that check, in iterations of an empty loop.
     pub(crate) dawdles: u32,
 }
 
 impl Default for Options {
-    /// A modern device with 256 entries a queue that has no feature it could do without.
+    /// A modern device with 256 entries a queue and only the features it needs.
     fn default() -> Self {
         Self {
             features: feature::VERSION_1 | feature::MAC,
@@ -175,18 +175,18 @@ pub(crate) struct State {
     pub(crate) net: Net,
     queues: Vec<Queue>,
     lies: Vec<(usize, Lie)>,
-    /// Whether it has misled the driver, which may then do what it likes with the rings.
+    /// Whether it has misled the driver, which may then use the rings in any way.
     lied: bool,
     accepted: u64,
     feature_select: u32,
     driver_feature_select: u32,
     status: u8,
-    /// Reads of the status until the reset is over, 0 when there is none.
+    /// The number of status reads until the reset is over, 0 when there is none.
     resetting: u32,
     resets: u64,
     isr: u8,
     lines: Option<Arc<dyn Lines>>,
-    /// Whether MSI-X is on, which the bus decides.
+    /// Whether MSI-X is on, as set by the bus.
     msix: bool,
     /// The MSI-X vector of changes of the configuration.
     config_vector: Option<u16>,
@@ -244,17 +244,17 @@ impl Device {
         DeviceBus { device: Arc::clone(self), window, len }
     }
 
-    /// What the bus sees of it: whether it may reach memory.
+    /// The device as the bus sees it: its switch for DMA.
     pub(crate) fn bus_master(self: &Arc<Self>) -> Arc<dyn BusMaster> {
         Arc::new(Master(Arc::clone(self)))
     }
 
-    /// Lets it work: take what was made available, and give back what is done. Returns how many chains that are.
+    /// Runs the device: takes available chains, and gives finished ones back. Returns the number of chains.
     pub(crate) fn poll(&self) -> usize {
         self.poll_some(usize::MAX)
     }
 
-    /// As `poll`, and at most `limit` chains of each queue go back.
+    /// Like `poll`, but gives back at most `limit` chains of each queue.
     pub(crate) fn poll_some(&self, limit: usize) -> usize {
         let mut state = self.lock();
         let Some(view) = self.view(&state) else { return 0 };
@@ -267,30 +267,30 @@ impl Device {
             .sum()
     }
 
-    /// Memory, as long as it works on it.
+    /// The memory, while the device may reach it.
     fn view(&self, state: &State) -> Option<View<'_>> {
         // SAFETY: OWNED-BUFFER: a device that runs accesses rings by the widths that the specification gives, and
         // buffers that were made available to it and that it did not give back.
         state.is_running().then(|| unsafe { self.domain.view() })
     }
 
-    /// Puts frames on the way to receive queue `n`.
+    /// Queues frames for receive queue `n`.
     pub(crate) fn arrive(&self, n: usize, frames: &[Vec<u8>]) {
         let mut state = self.lock();
         state.net.arriving[n].extend(frames.iter().map(|frame| ([0; 10], frame.clone())));
     }
 
-    /// Puts a frame on the way whose header begins with `header`.
+    /// Queues a frame with a header that begins with `header`.
     pub(crate) fn arrive_with(&self, n: usize, header: [u8; 10], frame: &[u8]) {
         self.lock().net.arriving[n].push_back((header, frame.to_vec()));
     }
 
-    /// Takes what was sent on transmit queue `n`.
+    /// Takes the frames and headers sent on transmit queue `n`.
     pub(crate) fn left(&self, n: usize) -> Vec<Sent> {
         std::mem::take(&mut self.lock().net.left[n])
     }
 
-    /// Takes the frames that were sent on transmit queue `n`.
+    /// Takes the frames sent on transmit queue `n`.
     pub(crate) fn frames(&self, n: usize) -> Vec<Vec<u8>> {
         self.left(n).into_iter().map(|sent| sent.frame).collect()
     }
@@ -300,14 +300,14 @@ impl Device {
         self.lock().net.commands.clone()
     }
 
-    /// Has it do something wrong the next time that chains of queue `n` go back.
+    /// Adds a fault for the next time that chains of queue `n` go back.
     pub(crate) fn lie(&self, n: usize, lie: Lie) {
         let mut state = self.lock();
         state.lied = true;
         state.lies.push((n, lie));
     }
 
-    /// Sets faults that stay.
+    /// Sets lasting faults.
     pub(crate) fn fault(&self, set: impl FnOnce(&mut Faults)) {
         set(&mut self.lock().faults);
     }
@@ -319,7 +319,7 @@ impl Device {
         state.config_changed();
     }
 
-    /// Takes the link away, or gives it back.
+    /// Takes the link down, or brings it up.
     pub(crate) fn set_link(&self, up: bool) {
         let mut state = self.lock();
         state.net.link = up;
@@ -333,7 +333,7 @@ impl Device {
         state.msix = msix;
     }
 
-    /// Looks whether interrupts are wanted that it hesitated to ask for.
+    /// Makes the interrupt checks that were put off.
     pub(crate) fn interrupt(&self) {
         let mut state = self.lock();
         let Some(view) = self.view(&state) else { return };
@@ -352,14 +352,14 @@ impl Device {
         self.lock().status
     }
 
-    /// Resets itself, as a host may while the driver is at it.
+    /// Resets itself, as a host may at any time.
     pub(crate) fn reset_itself(&self) {
         let mut state = self.lock();
         state.lied = true;
         state.reset();
     }
 
-    /// How often it was reset.
+    /// The number of resets.
     pub(crate) fn resets(&self) -> u64 {
         self.lock().resets
     }
@@ -372,19 +372,19 @@ impl Device {
         self.lock().queues[n].doorbells
     }
 
-    /// How often an interrupt was asked for on queue `n`.
+    /// The number of times that an interrupt was wanted for queue `n`.
     pub(crate) fn interrupts(&self, n: usize) -> u64 {
         self.lock().queues[n].interrupts
     }
 
-    /// Where the driver has queue `n`, if the device has that.
+    /// The addresses that the driver gave queue `n`, if the device has it.
     pub(crate) fn areas(&self, n: usize) -> Option<Areas> {
         let state = self.lock();
         let queue = state.queues.get(n)?;
         (queue.enabled && state.status & status::DRIVER_OK != 0).then(|| state.areas(queue))
     }
 
-    /// Stores into memory of a ring, as a hostile device would: 64, 32 or 16 bits at an address of it.
+    /// Writes to memory of a ring, as a hostile device would: 64, 32 or 16 bits at an address of it.
     pub(crate) fn store(&self, at: Iova, bits: u32, value: u64) {
         use std::sync::atomic::Ordering::Release;
         let mut state = self.lock();
@@ -402,7 +402,7 @@ impl Device {
         !self.lock().is_running()
     }
 
-    /// What the driver did that the specification forbids.
+    /// The driver's violations of the specification.
     pub(crate) fn violations(&self) -> Vec<String> {
         self.lock().violations.iter().cloned().collect()
     }
@@ -424,7 +424,7 @@ impl State {
         self.accepted & feature != 0
     }
 
-    /// All but the faults, which are the test's, and the frames, which are the wire's.
+    /// Resets everything but the faults, which belong to the test, and the frames, which belong to the wire.
     fn reset(&mut self) {
         self.status = 0;
         self.resetting = 0;
@@ -451,7 +451,7 @@ impl State {
         std::mem::take(&mut self.isr)
     }
 
-    /// Section 4.1.5.3: the cause is set, and what is told depends on whether MSI-X is on.
+    /// Section 4.1.5.3: sets the cause, and signals it according to whether MSI-X is on.
     fn raise(&mut self, cause: u8, vector: Option<u16>) {
         self.isr |= cause;
         match (&self.lines, vector) {
@@ -479,14 +479,14 @@ impl State {
         }
     }
 
-    /// Queues there are, with the one for commands.
+    /// The number of queues, including the one for commands.
     fn queue_count(&self) -> usize {
         let has = |bit: u64| self.options.features & bit != 0;
         let pairs = if has(feature::MQ) { usize::from(self.options.pairs) } else { 1 };
         2 * pairs + usize::from(has(feature::CTRL_VQ))
     }
 
-    /// The queue for commands comes after all pairs, or after the first one if the driver knows only that.
+    /// The number of the command queue: after all pairs, or after the first one if the driver knows only that.
     fn control(&self) -> Option<usize> {
         let pairs = if self.has(feature::MQ) { usize::from(self.options.pairs) } else { 1 };
         (self.options.features & feature::CTRL_VQ != 0).then_some(2 * pairs)
@@ -635,7 +635,7 @@ impl State {
         }
     }
 
-    /// Takes all that was made available on queue `n`.
+    /// Takes all available chains of queue `n`.
     fn look(&mut self, view: &View<'_>, n: usize) {
         let (sleeps, distance) = (self.options.sleeps, self.options.distance);
         let Some(queue) = self.queues.get_mut(n) else { return };
@@ -648,7 +648,7 @@ impl State {
             self.take_all(view, n, &mut ring);
             ring.suppress(view);
         } else if std::mem::take(&mut queue.awake) {
-            // Asked first and looked at after that, so that nothing is overlooked in between.
+            // Asks for a notification first and checks after that, so that nothing is missed in between.
             while self.take_all(view, n, &mut ring) > 0 {
                 ring.ask(view, distance);
             }
@@ -685,7 +685,7 @@ impl State {
         if self.has(feature::VERSION_1 | feature::MRG_RXBUF) { 12 } else { 10 }
     }
 
-    /// Looks at a chain that was just taken, and sends what is to be sent.
+    /// Processes a chain that was just taken, and sends its frame.
     fn taken(&mut self, n: usize, chain: &Chain) {
         let header_len = self.header_len();
         let any_layout = self.has(feature::VERSION_1 | feature::ANY_LAYOUT);
@@ -730,7 +730,7 @@ impl State {
         (self.random % below as u64) as usize
     }
 
-    /// The chain of queue `n` that is done next.
+    /// The next chain of queue `n` to finish.
     fn pick(&mut self, n: usize) -> Option<Chain> {
         let count = self.queues[n].taken.len();
         let index = match self.options.order {
@@ -764,8 +764,8 @@ impl State {
         let mergeable = self.has(feature::MRG_RXBUF);
         let batches = self.options.batches && self.has(feature::IN_ORDER);
         let mut all = Vec::new();
-        // Where it batches: what goes back with the next entry. One entry stands for several only if all but the last were
-        // filled (section 2.7.9).
+        // With batching: the chains that go back with the next entry. One entry stands for several only if all but
+        // the last were filled (section 2.7.9).
         let mut run: Vec<Used> = Vec::new();
         let mut run_is_full = true;
         let mut count = 0;
@@ -791,7 +791,7 @@ impl State {
                 }
             }
             if room < needed {
-                // It stays with the device, for a shorter frame.
+                // The chain stays with the device, for a shorter frame.
                 chains.into_iter().for_each(|chain| self.queues[n].taken.push_front(chain));
                 self.net.too_long += 1;
                 continue;
@@ -834,7 +834,7 @@ impl State {
         count
     }
 
-    /// What the header says of buffers, when that is a lie.
+    /// The number of buffers for the header, when that is a lie.
     fn buffers(&mut self, n: usize) -> Option<u16> {
         let index = self.lies.iter().position(|lie| lie.0 == n && matches!(lie.1, Lie::Buffers(_)))?;
         match self.lies.remove(index).1 {
@@ -869,7 +869,7 @@ impl State {
         }
     }
 
-    /// Carries out commands.
+    /// Executes commands.
     fn serve(&mut self, view: &View<'_>, n: usize) {
         let Some(mut ring) = self.queues[n].ring.take() else { return };
         self.take_all(view, n, &mut ring);
@@ -905,8 +905,8 @@ impl State {
 #[derive(Debug)]
 struct Master(Arc<Device>);
 
-// SAFETY: QUIET-BEFORE-FREE: `Device::view` gives no memory without bus mastering, and nothing is under way between
-// two calls.
+// SAFETY: QUIET-BEFORE-FREE: `Device::view` gives no memory without bus mastering, and nothing is in progress
+// between two calls.
 unsafe impl BusMaster for Master {
     fn disable(&self) -> Result<(), ixy_dma::Error> {
         let mut state = self.0.lock();

@@ -1,4 +1,4 @@
-//! What makes it a network device (section 5.1): frames with a header, and commands.
+//! The network part of the device (section 5.1): frames with a header, and commands.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use super::faults::Answer;
 pub(crate) const ACK_OK: u8 = 0;
 pub(crate) const ACK_ERROR: u8 = 1;
 
-/// A command, as class and command, with its data (section 5.1.6.5).
+/// A command by class and command, with its data (section 5.1.6.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
     pub(crate) code: (u8, u8),
@@ -21,7 +21,7 @@ pub(crate) const SET_MAC: (u8, u8) = (1, 1);
 pub(crate) const ANNOUNCE_ACK: (u8, u8) = (3, 0);
 pub(crate) const SET_QUEUE_PAIRS: (u8, u8) = (4, 0);
 
-/// A frame that was sent, with the header before it.
+/// A sent frame, with the header before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) header: Vec<u8>,
@@ -35,10 +35,10 @@ pub(crate) struct Net {
     /// Queue pairs in use: one, until the driver asks for more.
     pub(crate) pairs: u16,
     pub(crate) commands: Vec<Command>,
-    /// Frames on the way to each receive queue, each with the first bytes of its header (all but `num_buffers`).
+    /// Frames in flight to each receive queue, each with the first bytes of its header (all but `num_buffers`).
     pub(crate) arriving: Vec<VecDeque<([u8; 10], Vec<u8>)>>,
     pub(crate) left: Vec<Vec<Sent>>,
-    /// Frames that no buffer could hold.
+    /// Frames too long for any buffer.
     pub(crate) too_long: u64,
 }
 
@@ -49,7 +49,7 @@ impl Net {
         Self { mac, link: true, pairs: 1, arriving, left, ..Self::default() }
     }
 
-    /// Carries out a command and returns what to acknowledge it with. An error says that no driver should send this.
+    /// Executes a command and returns its acknowledgement. An error means that no driver should send this.
     pub(crate) fn carry_out(&mut self, bytes: &[u8], answer: Answer) -> Result<u8, String> {
         let &[class, command, ref data @ ..] = bytes else {
             return Err(format!("a command of {} bytes", bytes.len()));
@@ -84,7 +84,7 @@ impl Net {
     }
 }
 
-/// What follows a table of addresses.
+/// The bytes after a table of addresses.
 fn table(data: &[u8]) -> Option<&[u8]> {
     let (count, rest) = data.split_first_chunk::<4>()?;
     rest.get((u32::from_le_bytes(*count) as usize).checked_mul(6)?..)

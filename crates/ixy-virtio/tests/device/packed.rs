@@ -18,14 +18,14 @@ const DESC: u32 = 2;
 
 pub(crate) struct Packed {
     areas: Areas,
-    /// Positions count on where the ring wraps around: the wrap counter is 1 in even rounds.
+    /// Positions keep counting when the ring wraps around: the wrap counter is 1 in even rounds.
     taken: u64,
     given: u64,
-    /// Ids that the device has.
+    /// The ids that the device has.
     held: BTreeSet<u16>,
     pub(crate) suppressed: bool,
     pub(crate) event: Option<u64>,
-    /// Positions for which it was looked whether the driver wants an interrupt.
+    /// The positions for which the interrupt request was checked.
     told: u64,
 }
 
@@ -113,15 +113,15 @@ impl Packed {
         if batched && let Some(&(_, last)) = entries.last() {
             entries = vec![(self.given, last)];
         }
-        // The first last, so that the driver sees all or none.
+        // The first is written last, so that the driver sees all or none.
         for &(position, entry) in entries.iter().rev() {
             self.write(view, position, entry);
         }
         self.given = position;
     }
 
-    /// Section 2.8.10: whether the driver wants an interrupt for what was given back since this was asked last; an error
-    /// says what it wrote there that means nothing.
+    /// Section 2.8.10: whether the driver wants an interrupt for chains given back since the last call; an error
+    /// reports an invalid request.
     pub(crate) fn interrupts(&mut self, view: &View<'_>) -> Result<bool, String> {
         fence(SeqCst);
         let before = std::mem::replace(&mut self.told, self.given);
@@ -144,7 +144,7 @@ impl Packed {
         Ok(wanted && before < self.given)
     }
 
-    /// Writes a used descriptor (section 2.8.4), over the address, too, which says nothing then.
+    /// Writes a used descriptor (section 2.8.4), including the address, which is unused then.
     fn write(&self, view: &View<'_>, position: u64, entry: Used) {
         let mut flags = if self.wrap(position) { AVAIL | USED } else { 0 };
         if entry.len > 0 {
@@ -159,7 +159,7 @@ impl Packed {
         }
     }
 
-    /// Marks `count` descriptors from the next one on as used, with whatever id they hold.
+    /// Marks `count` descriptors from the next one on as used, whatever ids they hold.
     pub(crate) fn mark(&mut self, view: &View<'_>, count: u16) {
         for position in self.given..self.given + u64::from(count) {
             let id = (self.second(view, position) >> 32) as u32;
@@ -171,7 +171,7 @@ impl Packed {
         (0..self.areas.size).rev().find(|id| !self.held.contains(id)).unwrap_or(0)
     }
 
-    /// Flags stay as they are, as the driver tells by them whose turn it is.
+    /// Leaves the flags alone, since they tell the driver whose turn it is.
     pub(crate) fn scramble(&mut self, view: &View<'_>) {
         for position in self.given..self.taken {
             let flags = self.second(view, position) >> 48 << 48;
@@ -184,7 +184,7 @@ impl Packed {
         }
     }
 
-    /// Offset and wrap counter of a position, as event suppression has them (section 2.8.10).
+    /// Offset and wrap counter of a position, in the format of event suppression (section 2.8.10).
     fn off_wrap(&self, position: u64) -> u16 {
         (position % u64::from(self.areas.size)) as u16 | u16::from(self.wrap(position)) << 15
     }

@@ -1,4 +1,4 @@
-//! One queue of the device, of either ring type, and the account of its doorbells.
+//! One queue of the device, of either ring type, with counts of its doorbells.
 
 use std::collections::VecDeque;
 
@@ -7,10 +7,10 @@ use ixy_dma::{Iova, View};
 use super::packed::Packed;
 use super::split::Split;
 
-/// The longest piece of memory that a driver without segmentation has a use for.
+/// The longest piece of memory that a driver without segmentation needs.
 pub(crate) const LONGEST: u32 = 1 << 16;
 
-/// Where the driver put a queue, and what was negotiated for it.
+/// The addresses that the driver gave a queue, and its negotiated features.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Areas {
     pub(crate) descriptors: Iova,
@@ -29,14 +29,14 @@ pub(crate) struct Piece {
     pub(crate) writable: bool,
 }
 
-/// What the driver made available with one id.
+/// The buffers that the driver made available under one id.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
     pub(crate) id: u16,
-    /// Descriptors that it takes in the ring.
+    /// The number of descriptors that it takes in the ring.
     pub(crate) slots: u16,
     pub(crate) pieces: Vec<Piece>,
-    /// What was in its readable pieces when it was taken.
+    /// The content of its readable pieces when it was taken.
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -45,7 +45,7 @@ impl Chain {
         self.pieces.iter().filter(|p| p.writable).map(|p| p.len as usize).sum()
     }
 
-    /// What its readable pieces hold now.
+    /// The current content of its readable pieces.
     pub(crate) fn read(&self, view: &View<'_>) -> Vec<u8> {
         let mut all = Vec::new();
         for piece in self.pieces.iter().filter(|p| !p.writable) {
@@ -56,7 +56,7 @@ impl Chain {
         all
     }
 
-    /// Fills its writable pieces, and returns how much of `bytes` fitted.
+    /// Fills its writable pieces, and returns the number of `bytes` that fit.
     pub(crate) fn write(&self, view: &View<'_>, bytes: &[u8]) -> usize {
         let mut rest = bytes;
         for piece in self.pieces.iter().filter(|p| p.writable) {
@@ -73,7 +73,7 @@ impl Chain {
 pub(crate) struct Used {
     pub(crate) id: u32,
     pub(crate) slots: u16,
-    /// Bytes written into it.
+    /// Bytes written to it.
     pub(crate) len: u32,
 }
 
@@ -87,7 +87,7 @@ impl Ring {
         if packed { Self::Packed(Packed::new(areas)) } else { Self::Split(Split::new(areas)) }
     }
 
-    /// The next chain, `None` when there is none; an error says what the driver did wrong.
+    /// The next chain, `None` when there is none; an error describes a mistake of the driver.
     pub(crate) fn take(&mut self, view: &View<'_>) -> Result<Option<Chain>, String> {
         match self {
             Self::Split(ring) => ring.take(view),
@@ -95,7 +95,7 @@ impl Ring {
         }
     }
 
-    /// Gives chains back: each with an entry of its own, or, where `batched`, all with one for the last.
+    /// Gives chains back: each with its own entry, or, if `batched`, all with one for the last.
     pub(crate) fn give(&mut self, view: &View<'_>, used: &[Used], batched: bool) {
         match self {
             Self::Split(ring) => ring.give(view, used, batched),
@@ -103,7 +103,7 @@ impl Ring {
         }
     }
 
-    /// How many ring entries were ever made available.
+    /// The number of ring entries made available so far.
     pub(crate) fn published(&self, view: &View<'_>) -> Result<u64, String> {
         match self {
             Self::Split(ring) => ring.published(view),
@@ -111,7 +111,7 @@ impl Ring {
         }
     }
 
-    /// Says that no notification is wanted.
+    /// Asks for no notification.
     pub(crate) fn suppress(&mut self, view: &View<'_>) {
         match self {
             Self::Split(ring) => ring.suppress(view),
@@ -119,7 +119,7 @@ impl Ring {
         }
     }
 
-    /// Asks for a notification once the entry `distance` after the next one is made available.
+    /// Asks for a notification when the entry `distance` after the next one is made available.
     pub(crate) fn ask(&mut self, view: &View<'_>, distance: u16) {
         match self {
             Self::Split(ring) => ring.ask(view, distance),
@@ -127,7 +127,7 @@ impl Ring {
         }
     }
 
-    /// Whether the driver has to notify after it made the entries from `old` to before `new` available.
+    /// Whether the driver has to notify after making the entries from `old` to before `new` available.
     pub(crate) fn wants(&self, old: u64, new: u64) -> bool {
         let (suppressed, event) = match self {
             Self::Split(ring) => (ring.suppressed, ring.event),
@@ -136,7 +136,7 @@ impl Ring {
         !suppressed && old < new && event.is_none_or(|event| (old..new).contains(&event))
     }
 
-    /// An id that a driver may use and that the device does not have: the highest.
+    /// A valid id that the device does not have: the highest.
     pub(crate) fn free_id(&self) -> u16 {
         match self {
             Self::Split(ring) => ring.free_id(),
@@ -144,7 +144,7 @@ impl Ring {
         }
     }
 
-    /// Says that `by` more entries were used than there were.
+    /// Reports `by` more used entries than there were.
     pub(crate) fn jump(&mut self, view: &View<'_>, by: u16) {
         match self {
             Self::Split(ring) => ring.jump(view, by),
@@ -152,7 +152,7 @@ impl Ring {
         }
     }
 
-    /// Writes over the descriptors of the chain that was taken last.
+    /// Overwrites the descriptors of the last chain taken.
     pub(crate) fn scramble(&mut self, view: &View<'_>) {
         match self {
             Self::Split(ring) => ring.scramble(view),
@@ -160,7 +160,7 @@ impl Ring {
         }
     }
 
-    /// Whether the driver wants an interrupt for what was given back since this was asked last.
+    /// Whether the driver wants an interrupt for chains given back since the last call.
     pub(crate) fn interrupts(&mut self, view: &View<'_>) -> Result<bool, String> {
         match self {
             Self::Split(ring) => Ok(ring.interrupts(view)),
@@ -172,17 +172,17 @@ impl Ring {
 /// Notifications of a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Doorbells {
-    /// All of them.
+    /// The number of notifications.
     pub(crate) rung: u64,
     /// Those that the device had not asked for, or that announced nothing.
     pub(crate) needless: u64,
-    /// Those that it had asked for and that had not come when it looked.
+    /// Those that the device had asked for and that were missing when it checked.
     pub(crate) missed: u64,
 }
 
 #[derive(Default)]
 pub(crate) struct Queue {
-    /// The size that the device offers, 0 where there is no such queue.
+    /// The size that the device offers; 0 when there is no such queue.
     pub(crate) offered: u16,
     pub(crate) size: u16,
     pub(crate) enabled: bool,
@@ -190,15 +190,15 @@ pub(crate) struct Queue {
     pub(crate) driver: u64,
     pub(crate) device: u64,
     pub(crate) ring: Option<Ring>,
-    /// Chains that the device has and did not give back yet, oldest first.
+    /// Chains that the device has, oldest first.
     pub(crate) taken: VecDeque<Chain>,
     pub(crate) doorbells: Doorbells,
-    /// Entries that were available when the device last looked.
+    /// The available entries at the device's last check.
     pub(crate) seen: u64,
-    /// Whether a device that sleeps was woken.
+    /// Whether a sleeping device was notified.
     pub(crate) awake: bool,
     /// The MSI-X vector, if it has one.
     pub(crate) vector: Option<u16>,
-    /// How often the driver wanted an interrupt of it.
+    /// The number of times that the driver wanted an interrupt.
     pub(crate) interrupts: u64,
 }

@@ -22,7 +22,7 @@ pub(crate) enum Window {
     Config,
 }
 
-/// The door to one window.
+/// The bus to one window.
 #[derive(Clone)]
 pub(crate) struct DeviceBus {
     pub(crate) device: Arc<Device>,
@@ -103,7 +103,7 @@ impl State {
             (14, 2) => self.select.into(),
             (18, 1) => self.read_status(),
             (19, 1) => self.take_isr().into(),
-            // Section 4.1.4.10: these are only there with MSI-X, and what follows is further back then.
+            // Section 4.1.4.10: these exist only with MSI-X, and later registers move back then.
             (20 | 22, 2) if self.msix => self.read_vector(offset == 20),
             (24.., _) if self.msix => self.read_config(offset - 24, width),
             (20.., _) if !self.msix => self.read_config(offset - 20, width),
@@ -135,7 +135,7 @@ impl State {
             (16, 2) => self.doorbell(device, value as usize),
             (18, 1) => self.write_status(device, value as u8, true),
             (20 | 22, 2) if self.msix => return self.write_vector(offset == 20, value as u16),
-            // Without CTRL_MAC_ADDR the address is set here.
+            // Without CTRL_MAC_ADDR this sets the address.
             (24..30, 1) if self.msix => self.net.mac[offset as usize - 24] = value as u8,
             (20..26, 1) if !self.msix => self.net.mac[offset as usize - 20] = value as u8,
             _ => return false,
@@ -181,7 +181,7 @@ impl State {
                 let features = match self.driver_feature_select {
                     0 => before >> 32 << 32 | u64::from(value),
                     1 => before & 0xffff_ffff | u64::from(value) << 32,
-                    // Words that no feature is in.
+                    // Words without features.
                     _ => return value == 0,
                 };
                 let late = self.status & status::FEATURES_OK != 0;
@@ -239,7 +239,7 @@ impl State {
     }
 
     fn write_vector(&mut self, config: bool, value: u16) -> bool {
-        // Without MSI-X there are none. What runs may be interrupting.
+        // Without MSI-X there are none. A running device may be interrupting.
         if !self.msix || self.status & status::DRIVER_OK != 0 {
             return false;
         }
@@ -260,7 +260,7 @@ impl State {
         })
     }
 
-    /// Section 5.1.4. What no offered feature makes valid is not zero.
+    /// Section 5.1.4. Fields without an offered feature are not zero.
     fn config(&self) -> Vec<u8> {
         let has = |bit: u64| self.options.features & bit != 0;
         let mut bytes = vec![0xa5; 24];

@@ -15,11 +15,11 @@ const NO_NOTIFY: u16 = 1;
 
 pub(crate) struct Split {
     areas: Areas,
-    /// Entries of the available ring that were taken.
+    /// The number of entries taken from the available ring.
     taken: u64,
-    /// Entries of the used ring that were written, those that a batch skipped included.
+    /// The number of entries written to the used ring, including those that a batch skipped.
     given: u64,
-    /// Descriptors that the device has, and by their first one the chains that they form.
+    /// The descriptors that the device has, and the chains by their first descriptor.
     held: Vec<bool>,
     chains: BTreeMap<u16, Vec<u16>>,
     /// With IN_ORDER: the descriptor that the next chain starts at.
@@ -27,7 +27,7 @@ pub(crate) struct Split {
     pub(crate) suppressed: bool,
     /// With EVENT_IDX: the entry for which a notification is wanted.
     pub(crate) event: Option<u64>,
-    /// Entries of the used ring for which it was looked whether the driver wants an interrupt.
+    /// The number of used entries for which the interrupt request was checked.
     told: u64,
 }
 
@@ -131,8 +131,8 @@ impl Split {
         store16(view, self.areas.device.offset(2), self.given as u16);
     }
 
-    /// Section 2.7.7.2: whether the driver wants an interrupt for what was given back since this was asked last. With
-    /// EVENT_IDX the flags say nothing.
+    /// Section 2.7.7.2: whether the driver wants an interrupt for chains given back since the last call. With
+    /// EVENT_IDX the flags are ignored.
     pub(crate) fn interrupts(&mut self, view: &View<'_>) -> bool {
         fence(SeqCst);
         let before = std::mem::replace(&mut self.told, self.given);
@@ -145,7 +145,7 @@ impl Split {
         wanted && before < self.given
     }
 
-    /// Descriptors of a chain that goes back are the driver's again.
+    /// The driver owns the descriptors of a returned chain again.
     fn release(&mut self, id: u32) {
         for at in self.chains.remove(&(id as u16)).unwrap_or_default() {
             self.held[usize::from(at)] = false;
@@ -170,7 +170,7 @@ impl Split {
         store16(view, self.areas.driver.offset(entry), u16::MAX);
     }
 
-    /// Moves used.idx on over entries that nobody wrote.
+    /// Advances used.idx over entries that were not written.
     pub(crate) fn jump(&mut self, view: &View<'_>, by: u16) {
         let index = (self.given as u16).wrapping_add(by);
         store16(view, self.areas.device.offset(2), index);
@@ -178,7 +178,7 @@ impl Split {
 
     pub(crate) fn suppress(&mut self, view: &View<'_>) {
         if self.areas.event_idx {
-            // An entry that was available long ago, so that none to come is the one that is asked for.
+            // An entry that was available long ago, so that no future entry matches it.
             let event = (self.taken as u16).wrapping_sub(1);
             store16(view, self.areas.device.offset(4 + 8 * u64::from(self.areas.size)), event);
         } else {

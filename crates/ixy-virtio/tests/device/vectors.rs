@@ -1,15 +1,15 @@
-//! How the device interrupts (sections 4.1.4.5 and 4.1.5.3).
+//! The interrupts of the device (sections 4.1.4.5 and 4.1.5.3).
 
-/// What its interrupts arrive at: the bus.
+/// The receiver of its interrupts: the bus.
 pub(crate) trait Lines: Send + Sync {
     /// A message for an MSI-X vector.
     fn message(&self, vector: u16);
 
-    /// The interrupt pin goes up or down.
+    /// The interrupt pin is asserted or deasserted.
     fn pin(&self, up: bool);
 }
 
-/// Stands for no vector.
+/// Means "no vector".
 pub(crate) const NO_VECTOR: u16 = 0xffff;
 
 /// Bits of the ISR status.

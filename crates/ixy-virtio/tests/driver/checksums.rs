@@ -1,4 +1,4 @@
-//! Checksums that are owed, with the features for them and without.
+//! Frames with incomplete checksums, with and without the features for them.
 
 use ixy_core::{Batch, Checksum, Device, RxQueue, TxQueue};
 use ixy_virtio::Config;
@@ -20,7 +20,7 @@ fn asking() -> Config {
     Config { checksum_offload: true, ..Config::default() }
 }
 
-/// The header of a frame whose checksum from byte 34 on is owed at byte 40.
+/// The header of a frame with an incomplete checksum: it covers byte 34 onwards and goes to byte 40.
 fn owed() -> [u8; 10] {
     let mut header = [0; 10];
     header[0] = NEEDS_CSUM;
@@ -29,7 +29,7 @@ fn owed() -> [u8; 10] {
     header
 }
 
-/// The sum of all words from `start` on, as who receives a frame computes it: all ones when the checksum is right.
+/// The sum of all words from `start` on, as a receiver computes it: all ones when the checksum is right.
 fn sum(frame: &[u8], start: usize) -> u16 {
     let mut sum = 0_u64;
     for pair in frame[start..].chunks(2) {
@@ -41,7 +41,7 @@ fn sum(frame: &[u8], start: usize) -> u16 {
     sum as u16
 }
 
-/// A frame with a pseudo header's sum of zero where the checksum belongs.
+/// A frame with a pseudo header sum of zero in its checksum field.
 fn unfinished(len: usize) -> Vec<u8> {
     let mut bytes = frame(len, 7);
     bytes[40..42].fill(0);
@@ -92,7 +92,7 @@ fn who_asks_is_told_what_is_owed_and_can_pass_it_on() {
     }
 }
 
-/// What does not fit stays in the batch, and what is owed of it with it.
+/// A packet that does not fit stays in the batch, and so does its checksum state.
 #[test]
 fn what_is_owed_stays_with_packets_that_stay() {
     let harness = offered(Interface::Modern);
@@ -126,7 +126,7 @@ fn a_device_that_computes_no_sums_gets_frames_that_are_whole() {
     }
 }
 
-/// Its device cannot know, so a lie is no more than a frame less.
+/// The device cannot know better, so a wrong offset costs just one frame.
 #[test]
 fn a_place_for_the_sum_outside_of_the_frame_drops_the_frame() {
     let harness = offered(Interface::Modern);
@@ -144,7 +144,7 @@ fn a_place_for_the_sum_outside_of_the_frame_drops_the_frame() {
     assert_eq!((stats.rx_dropped, stats.rx_packets), (5, 1));
 }
 
-/// Who is told what is owed need not look whether it can be.
+/// A program need not check the offset of a checksum that it is to complete.
 #[test]
 fn a_place_for_the_sum_outside_of_the_frame_is_told_to_nobody() {
     let harness = offered(Interface::Modern);
@@ -165,7 +165,7 @@ fn nothing_is_agreed_on_and_headers_are_zero_unless_asked_for() {
         let harness = offered(interface);
         let (_device, mut rx, mut tx) = harness.start(&Config::default());
         assert_eq!(harness.device.accepted() & (feature::CSUM | feature::GUEST_CSUM), 0);
-        // A device that sets flags nobody agreed on is not listened to.
+        // The driver ignores flags that were not negotiated.
         harness.device.arrive_with(0, owed(), &unfinished(100));
         assert_eq!(harness.pass(&mut rx, &[]), [unfinished(100)]);
         let mut batch = harness.batch(&[unfinished(100)]);

@@ -1,4 +1,4 @@
-//! Frames come and go whole, once, and in order.
+//! Frames pass whole, once, and in order.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ fn a_forwarder_passes_every_frame_on() {
     }
 }
 
-/// With any count of entries that the ring type allows.
+/// With any number of entries that the ring type allows.
 #[test]
 fn rings_of_any_size_that_the_device_has_are_used() {
     let split: &[u16] = &[1, 2, 4, 64, 128, 32768];
@@ -91,7 +91,7 @@ fn rings_of_any_size_that_the_device_has_are_used() {
     }
 }
 
-/// A legacy device has the size that it has, so that a large ring is used in part.
+/// A legacy device has a fixed size, so a large ring is used in part.
 #[test]
 fn legacy_rings_of_any_size_are_used() {
     for size in [2, 4, 64, 256, 1024, 32768] {
@@ -165,7 +165,7 @@ fn a_device_that_completes_the_newest_first_frees_what_it_has_completed() {
         let all: Vec<_> = (0..150).map(|n| frame(60, n)).collect();
         let mut batch = harness.batch(&all);
         assert_eq!(tx.send(&mut batch), 64);
-        // The oldest stay with the device for long.
+        // The oldest chains stay with the device for long.
         for sent in [10, 10, 10, 10, 10] {
             assert_eq!(harness.device.poll_some(10), 10);
             assert_eq!(tx.send(&mut batch), sent);
@@ -228,7 +228,7 @@ fn a_packet_of_a_pool_out_of_reach_is_not_sent() {
     assert_eq!((tx.send(&mut batch), batch.len(), tx.unreachable()), (0, 1, 1));
     harness.device.poll();
     assert_eq!(harness.device.frames(0), NOTHING);
-    // A second pool in reach is as good as the first.
+    // A second pool in reach works like the first.
     let second = Mempool::new(harness.domain.clone(), 4).unwrap();
     batch.clear();
     let mut packet = second.allocate().unwrap();
@@ -305,7 +305,7 @@ fn frames_of_several_buffers_are_dropped_whole_and_counted() {
     }
 }
 
-/// A buffer takes 2,048 bytes beside the header.
+/// A buffer holds 2,048 bytes beside the header.
 #[test]
 fn a_frame_that_just_fits_into_a_buffer_is_received() {
     for agreement in agreements() {

@@ -1,4 +1,4 @@
-//! The driver and the software device together, and all the ways in which they can agree.
+//! The driver and the software device together, with all combinations of features.
 
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ pub(crate) type Tx = VirtioTxQueue<DeviceBus>;
 /// No frames.
 pub(crate) const NOTHING: [Vec<u8>; 0] = [];
 
-/// Which interface the driver uses.
+/// The interface that the driver uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interface {
     Legacy,
     Modern,
 }
 
-/// A device, memory that it reaches, and a pool in it. When it is dropped it looks whether the device met anything that
-/// a driver must not do, or reached for memory that is not there.
+/// A device, memory that it reaches, and a pool in it. Dropping it checks that the device saw no violation by the
+/// driver, and no access outside of its memory.
 pub(crate) struct Harness {
     pub(crate) device: Arc<Device>,
     pub(crate) pool: Mempool,
@@ -70,11 +70,11 @@ impl Harness {
     pub(crate) fn open(&self, config: &Config) -> Result<Opened, Error> {
         let domain: Arc<dyn DmaDomain> = self.domain.clone();
         let master = self.device.bus_master();
-        // SAFETY: ARMED-ONLY: all are those of one device, which tests open once at a time.
+        // SAFETY: ARMED-ONLY: all belong to one device, which tests open once at a time.
         unsafe { config.open("test", self.transport()?, &domain, master, &self.pool) }
     }
 
-    /// What opening fails with.
+    /// The error with which opening fails.
     pub(crate) fn refusal(&self, config: &Config) -> String {
         self.open(config).expect_err("it opened all the same").to_string()
     }
@@ -94,7 +94,7 @@ impl Harness {
         packet
     }
 
-    /// A batch that holds `frames` and has room for no more.
+    /// A full batch of `frames`.
     pub(crate) fn batch(&self, frames: &[Vec<u8>]) -> Batch {
         let mut batch = Batch::new(frames.len());
         for frame in frames {
@@ -103,7 +103,7 @@ impl Harness {
         batch
     }
 
-    /// Has `frames` arrive, and returns what the driver received of them after a while.
+    /// Lets `frames` arrive, and returns the frames that the driver received.
     pub(crate) fn pass(&self, rx: &mut Rx, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
         self.device.arrive(0, frames);
         let mut received = Vec::new();
@@ -115,7 +115,7 @@ impl Harness {
         received
     }
 
-    /// Sends `frames`, and returns what left the device after a while.
+    /// Sends `frames`, and returns the frames that left the device.
     pub(crate) fn send(&self, tx: &mut Tx, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let mut idle = 0;
         let mut frames = frames.chunks(32);
@@ -133,7 +133,7 @@ impl Harness {
         self.device.frames(0)
     }
 
-    /// Looks whether all buffers are back, and the device at rest. Device, queues and packets are dropped before.
+    /// Checks that all buffers are back and the device is at rest. Drop device, queues and packets before.
     pub(crate) fn all_is_back(&self) {
         assert!(self.device.is_quiet(), "the device may still reach memory that was freed");
         assert_eq!(self.pool.free(), self.pool.buffers(), "buffers are missing, or there are some twice");
@@ -149,7 +149,7 @@ impl Drop for Harness {
     }
 }
 
-/// Adds what can be received now to `received`, and returns how much that is.
+/// Adds the frames that can be received now to `received`, and returns their number.
 pub(crate) fn receive(rx: &mut Rx, received: &mut Vec<Vec<u8>>) -> usize {
     let mut batch = Batch::new(32);
     let count = rx.receive(&mut batch);
@@ -158,7 +158,7 @@ pub(crate) fn receive(rx: &mut Rx, received: &mut Vec<Vec<u8>>) -> usize {
     count
 }
 
-/// A frame of `len` bytes that holds `number`, and whose other bytes depend on it.
+/// A frame of `len` bytes that holds `number`; its other bytes depend on it.
 pub(crate) fn frame(len: usize, number: u32) -> Vec<u8> {
     let mut bytes: Vec<u8> =
         (0..len).map(|i| (i as u32).wrapping_mul(31).wrapping_add(number) as u8).collect();
@@ -169,19 +169,19 @@ pub(crate) fn frame(len: usize, number: u32) -> Vec<u8> {
     bytes
 }
 
-/// Frames of all lengths that there are.
+/// Frames of all possible lengths.
 pub(crate) fn frames(count: u32) -> Vec<Vec<u8>> {
     (0..count).map(|n| frame(60 + n as usize * 7 % 1455, n)).collect()
 }
 
-/// A way in which driver and device can agree.
+/// A combination of interface, ring type and features.
 #[derive(Clone, Debug)]
 pub(crate) struct Agreement {
     pub(crate) interface: Interface,
     pub(crate) options: Options,
 }
 
-/// All the ways that differ in how rings are used.
+/// All combinations that differ in the use of rings.
 pub(crate) fn agreements() -> Vec<Agreement> {
     use feature::{ANY_LAYOUT, EVENT_IDX, IN_ORDER, MAC, MRG_RXBUF, RING_PACKED, VERSION_1};
     let mut all = Vec::new();
@@ -216,7 +216,7 @@ pub(crate) fn agreements() -> Vec<Agreement> {
     all
 }
 
-/// Both ring types, without more than they need.
+/// Both ring types, with the minimum of features.
 pub(crate) fn rings() -> [Agreement; 2] {
     [0, feature::RING_PACKED].map(|ring| {
         let features = feature::VERSION_1 | feature::MAC | ring;

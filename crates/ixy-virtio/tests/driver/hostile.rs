@@ -1,5 +1,5 @@
-//! A device that breaks the rules: the driver names what it did, waits for nothing that does not come, hands on no memory
-//! that is the device's, and gives everything back in the end, or keeps it where the device may still write it.
+//! A device that breaks the rules. The driver names the fault, does not wait for ever, returns no memory that the
+//! device has, and frees all memory at the end, or leaks it if the device may still write it.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ fn small() -> Config {
     Config { rx_ring: 64, tx_ring: 64, ..Config::default() }
 }
 
-/// A broken queue stays broken: it takes and gives nothing, at once, and the device's error names it.
+/// Checks that a broken queue stays broken: it receives and sends nothing, without delay, and the device's error
+/// names it.
 fn is_broken(harness: &Harness, opened: &mut Opened, rx: &mut Rx, tx: &mut Tx, queue: usize, what: &str) {
     let names = ["receive queue 0", "transmit queue 0"];
     let error = opened.stats().expect_err(what).to_string();
@@ -44,7 +45,7 @@ fn two_rings(features: u64) -> impl Iterator<Item = Harness> {
     })
 }
 
-/// What makes a ring unusable, for rings without IN_ORDER.
+/// The faults that make a ring unusable, for rings without IN_ORDER.
 const LIES: [Lie; 9] = [
     Lie::Id(64),
     Lie::Id(255),
@@ -62,11 +63,11 @@ fn lies_about_what_was_received_break_the_queue_and_nothing_else() {
     for lie in LIES {
         for packed in [false, true] {
             for features in [0, feature::EVENT_IDX, feature::IN_ORDER] {
-                // A receive ring is full, so no id of it is free, and no index can be ahead without being wrong.
+                // A receive ring is full: no id of it is free, and any index ahead is wrong.
                 if lie == Lie::FreeId || packed && matches!(lie, Lie::Jump(_)) {
                     continue;
                 }
-                // Entries that nobody wrote look like one for a run.
+                // Entries that were not written look like one entry for a run.
                 if features == feature::IN_ORDER && lie == Lie::Jump(60) {
                     continue;
                 }
@@ -82,7 +83,7 @@ fn lies_about_what_was_received_break_the_queue_and_nothing_else() {
                     "{what}: a frame nobody sent"
                 );
                 is_broken(&harness, &mut device, &mut rx, &mut tx, 0, &what);
-                // The other queue is as good as before.
+                // The other queue still works.
                 assert!(harness.send(&mut tx, &frames(10)) == frames(10), "{what}");
                 drop((rx, tx, device));
                 harness.all_is_back();
@@ -96,7 +97,7 @@ fn lies_about_what_was_sent_break_the_queue_and_nothing_else() {
     for lie in LIES {
         for packed in [false, true] {
             for features in [0, feature::EVENT_IDX, feature::IN_ORDER] {
-                // Marks say that what was sent is done, and no more than that can be seen.
+                // Marks report the sent frames as done; more is not visible.
                 if packed && matches!(lie, Lie::Jump(_)) {
                     continue;
                 }
@@ -118,7 +119,7 @@ fn lies_about_what_was_sent_break_the_queue_and_nothing_else() {
     }
 }
 
-/// What a lie about a length costs is that frame.
+/// A wrong length costs only that frame.
 #[test]
 fn lengths_that_cannot_be_drop_the_frame_and_are_counted() {
     for agreement in agreements() {
@@ -140,7 +141,7 @@ fn lengths_that_cannot_be_drop_the_frame_and_are_counted() {
             let stats = device.stats().unwrap();
             assert_eq!((stats.rx_dropped, stats.rx_packets), (n, n), "{length} bytes, {agreement:?}");
         }
-        // Of a length within the buffer nobody can tell that it is not that of the frame.
+        // A wrong length within the buffer cannot be detected.
         harness.device.lie(0, Lie::Length(header + 50));
         assert_eq!(harness.pass(&mut rx, &[frame(60, 3)]), [frame(60, 3)[..50].to_vec()]);
         drop((rx, tx, device));
@@ -152,12 +153,12 @@ fn lengths_that_cannot_be_drop_the_frame_and_are_counted() {
 fn counts_of_buffers_that_cannot_be_drop_no_more_than_they_say() {
     for harness in two_rings(feature::MRG_RXBUF) {
         let (device, mut rx, tx) = harness.start(&small());
-        // A frame cannot take more buffers than the ring has, which are 64.
+        // A frame cannot take more buffers than the ring's 64.
         for (buffers, also) in [(0, 0), (2, 1), (3, 2), (64, 63), (65, 0), (300, 0), (0xffff, 0)] {
             let before = device.stats().unwrap();
             harness.device.lie(0, Lie::Buffers(buffers));
             assert_eq!(harness.pass(&mut rx, &frames(1)), NOTHING, "{buffers}");
-            // What follows is taken for the rest of that frame.
+            // The following frames count as the rest of that frame.
             assert_eq!(harness.pass(&mut rx, &frames(also)), NOTHING, "{buffers}");
             assert_eq!(harness.pass(&mut rx, &frames(4)), frames(4), "{buffers}");
             let counted = device.stats().unwrap() - before;
@@ -201,7 +202,7 @@ fn a_device_that_breaks_the_order_it_promised_is_noticed() {
     }
 }
 
-/// The newest one first cannot be told from one entry for all of them, and does no harm.
+/// Newest first looks the same as one entry for all of them, and does no harm.
 #[test]
 fn an_entry_for_the_last_of_several_stands_for_all_of_them() {
     for harness in two_rings(feature::IN_ORDER) {
@@ -234,7 +235,7 @@ fn without_the_promise_any_order_is_right() {
     }
 }
 
-/// Descriptors that are marked as used and are not: whatever ids they hold, none is handed on twice.
+/// Descriptors marked as used by mistake: whatever ids they hold, no packet is returned twice.
 #[test]
 fn marks_of_a_packed_ring_that_lie_hand_nothing_on_twice() {
     for features in [0, feature::IN_ORDER, feature::EVENT_IDX] {
@@ -347,7 +348,7 @@ fn a_device_that_vanishes_is_an_error_in_time_and_never_a_hang() {
         assert!(device.wait_for_link(Duration::from_secs(9)).is_err());
         drop((rx, tx, device));
         assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-        // Registers that read ones do not tell that a device has stopped: what it had is never anybody else's again.
+        // Registers that read all ones do not prove that a device has stopped: its memory is never reused.
         assert!(harness.device.is_quiet(), "its bus mastering is off");
         assert!(
             harness.domain.is_mapped(ring),
@@ -357,7 +358,7 @@ fn a_device_that_vanishes_is_an_error_in_time_and_never_a_hang() {
     }
 }
 
-/// A device that says nothing to a reset may still write: what it has is never anybody else's again.
+/// A device that ignores a reset may still write: its memory is never reused.
 #[test]
 fn memory_that_a_device_may_still_write_is_not_freed() {
     for interface in [Interface::Legacy, Interface::Modern] {
@@ -375,7 +376,7 @@ fn memory_that_a_device_may_still_write_is_not_freed() {
     }
 }
 
-/// A reset alone is not believed when the bus says otherwise.
+/// A reset alone does not suffice while the bus reports pending requests.
 #[test]
 fn memory_is_not_freed_while_the_bus_has_requests_of_the_device() {
     let faults: [fn(&mut Faults); 2] =
@@ -395,7 +396,7 @@ fn memory_is_not_freed_while_the_bus_has_requests_of_the_device() {
     }
 }
 
-/// Chains of two descriptors have ids of which every second one names none.
+/// In chains of two descriptors, every second id is invalid.
 #[test]
 fn an_id_in_the_middle_of_a_chain_breaks_the_queue() {
     for queue in [0, 1] {
@@ -476,7 +477,7 @@ fn an_answer_to_another_command_is_an_error() {
     }
 }
 
-/// An index of the available side that the device wrote over, and one of its own that goes back.
+/// The device overwrote an index on the available side, or moved its own index back.
 #[test]
 fn an_index_that_goes_back_is_an_error() {
     for back in [1, 2, 100, 32768] {
@@ -492,7 +493,7 @@ fn an_index_that_goes_back_is_an_error() {
     }
 }
 
-/// What a device writes into memory that is the driver's to write makes no difference to the driver.
+/// The driver ignores changes that the device makes in the driver's part of the memory.
 #[test]
 fn a_device_that_writes_over_all_of_a_ring_frees_nothing_twice() {
     for value in [0, 1, u64::MAX, 0x8080_8080_8080_8080, 0x0001_0001_0001_0001] {

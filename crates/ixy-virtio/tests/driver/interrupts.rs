@@ -1,4 +1,4 @@
-//! A queue interrupts when it was armed, at the vector that it has, and at no other time.
+//! A queue interrupts after it was armed, at its own vector, and at no other time.
 
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ pub(crate) fn config(events: &Arc<Events>, queues: u16) -> Config {
     Config { queues, rx_ring: 64, tx_ring: 64, interrupts: Some(events.interrupts()), ..Config::default() }
 }
 
-/// Opens it with `count` vectors, and takes all of its receive queues.
+/// Opens the device with `count` vectors, and takes all of its receive queues.
 pub(crate) fn open(
     harness: &Harness,
     kind: VectorKind,
@@ -30,7 +30,7 @@ pub(crate) fn open(
     (device, all, events)
 }
 
-/// Opens it with one queue, whose vector is the first.
+/// Opens the device with one queue, which has the first vector.
 pub(crate) fn open_one(harness: &Harness, kind: VectorKind) -> (Opened, Queue, Arc<Events>) {
     let (device, mut queues, events) = open(harness, kind, 1, 1);
     (device, queues.remove(0), events)
@@ -44,24 +44,24 @@ pub(crate) fn disarm(queue: &mut Queue) {
     queue.interrupt().unwrap().disarm();
 }
 
-/// Receives all there is, and returns how much that is.
+/// Receives all frames that are there, and returns their number.
 fn drain(queue: &mut Queue) -> usize {
     let mut batch = Batch::new(256);
     queue.receive(&mut batch)
 }
 
-/// Has frames arrive at queue `n`.
+/// Lets frames arrive at queue `n`.
 fn arrive(device: &Device, n: usize, count: u32) {
     device.arrive(n, &(0..count).map(|number| frame(60, number)).collect::<Vec<_>>());
     device.poll();
 }
 
-/// A frame that is too short to be one.
+/// A frame that is too short.
 pub(crate) fn runt() -> Vec<u8> {
     vec![0; 10]
 }
 
-/// With several queues, whatever the interface.
+/// A device with several queues, for either interface.
 fn multiqueue(interface: Interface, pairs: u16) -> Harness {
     let version = if interface == Interface::Modern { feature::VERSION_1 } else { 0 };
     let features = version | feature::MAC | feature::MQ | feature::CONTROL;
@@ -79,7 +79,7 @@ fn a_queue_says_when_its_ring_has_no_buffers_left() {
             harness.pool.allocate_batch(&mut batch, 64);
             held.push(batch);
         }
-        // Those in the queue's cache, then those in its ring.
+        // First the frames in the queue's cache, then those in its ring.
         loop {
             arrive(&harness.device, 0, 1);
             let mut batch = Batch::new(1);
@@ -140,8 +140,8 @@ fn nothing_interrupts_while_a_device_with_vectors_is_polled() {
     }
 }
 
-/// Rings whose indices wrap around at different places, among them a packed one of an odd size, each with a number of frames
-/// after which they have: what a split ring has with EVENT_IDX are 16 bits.
+/// Rings with indices that wrap around at different places, among them a packed one of an odd size, each with the
+/// number of frames to wrap around. The indices of a split ring have 16 bits with EVENT_IDX.
 fn wrapping() -> Vec<(u32, Agreement)> {
     let mut all = Vec::new();
     for Agreement { options, interface } in rings() {
@@ -192,8 +192,7 @@ fn a_queue_that_was_disarmed_never_interrupts_wherever_the_indices_wrap() {
     }
 }
 
-/// What was there before is found by who looks again, and if that is nothing to hand on, the next frame interrupts all
-/// the same.
+/// The second look finds frames from before. If they are all dropped, the next frame still interrupts.
 #[test]
 fn frames_that_are_dropped_before_a_sleep_leave_the_queue_armed() {
     for agreement in agreements() {
@@ -215,7 +214,7 @@ fn frames_that_are_dropped_before_a_sleep_leave_the_queue_armed() {
     }
 }
 
-/// A device that keeps the order reports several frames at once, and the driver may be in the middle of them.
+/// A device that keeps the order reports several frames at once, and the driver may have delivered a part of them.
 #[test]
 fn a_queue_can_be_armed_while_frames_are_still_to_be_handed_on() {
     for agreement in agreements() {
@@ -223,7 +222,7 @@ fn a_queue_can_be_armed_while_frames_are_still_to_be_handed_on() {
         let (_device, mut rx, events) = open_one(&harness, VectorKind::MsiX);
         for round in 0..40 {
             let (there, taken) = (2 + round % 6, 1 + round % 5);
-            // Frames that fill their buffers are what one entry can stand for.
+            // One entry can stand only for frames that fill their buffers.
             let len = if round % 2 == 0 { usize::from(DATA_SIZE) } else { 60 };
             harness.device.arrive(0, &(0..there).map(|number| frame(len, number)).collect::<Vec<_>>());
             harness.device.poll();
@@ -281,7 +280,7 @@ fn each_receive_queue_has_a_vector_of_its_own_and_nothing_else_has_one() {
 #[test]
 fn queues_share_vectors_where_there_are_too_few() {
     for interface in [Interface::Legacy, Interface::Modern] {
-        // Vectors that the bus has, that the device has, and where the three queues then are.
+        // Vectors of the bus, vectors of the device, and the resulting vectors of three queues.
         for (bus, own, expected) in
             [(2, 64, [0, 1, 0]), (1, 64, [0, 0, 0]), (3, 2, [0, 1, 0]), (3, 1, [0, 0, 0])]
         {
@@ -290,7 +289,7 @@ fn queues_share_vectors_where_there_are_too_few() {
             let (_device, mut queues, events) = open(&harness, VectorKind::MsiX, bus, 3);
             let vectors = harness.device.vectors().0;
             assert_eq!([vectors[0], vectors[2], vectors[4]], expected.map(Some), "{interface:?}");
-            // To disarm one leaves the others of the same vector armed.
+            // Disarming one queue leaves the others on the same vector armed.
             queues.iter_mut().for_each(arm);
             disarm(&mut queues[0]);
             for n in [1, 2, 0] {
@@ -318,7 +317,7 @@ fn a_device_that_has_no_vector_is_named_with_the_way_out() {
     }
 }
 
-/// A legacy device has its configuration further back while MSI-X is on.
+/// With MSI-X, the configuration of a legacy device moves back.
 #[test]
 fn the_configuration_of_a_legacy_device_is_found_with_msi_x_and_without() {
     for kind in [VectorKind::MsiX, VectorKind::Msi, VectorKind::Pin] {
@@ -376,7 +375,8 @@ fn a_queue_of_its_own_type_has_its_interrupt_with_it() {
     assert_eq!(rx.receive_with(&mut Batch::new(8), &mut checksums), 1);
 }
 
-/// The pin stays up until the interrupt status is read, and the kernel masks it until it is told that this was done.
+/// The pin stays asserted until the interrupt status is read. The kernel masks it, and has to be asked to unmask
+/// it.
 #[test]
 fn the_pin_is_lowered_and_unmasked_when_the_queue_is_armed() {
     for agreement in agreements() {
@@ -411,7 +411,7 @@ fn messages_of_one_vector_are_as_the_pin_without_its_mask() {
     }
 }
 
-/// What raised the pin for another queue may be taken back before the kernel has seen it.
+/// Reading the status for one queue can deassert the pin before the kernel has seen it for another.
 #[test]
 fn a_queue_that_lowers_the_pin_passes_on_what_it_was_raised_for() {
     for kind in [VectorKind::Pin, VectorKind::Msi] {
@@ -423,13 +423,13 @@ fn a_queue_that_lowers_the_pin_passes_on_what_it_was_raised_for() {
                 queues.iter_mut().for_each(arm);
                 assert_eq!(queues.iter_mut().map(drain).sum::<usize>(), 0);
                 arrive(&harness.device, 1, 1);
-                // The second queue's thread sleeps now; the other one finds nothing and is about to.
+                // The second queue's thread sleeps now; the first finds nothing and is about to sleep.
                 assert_eq!(drain(&mut queues[0]), 0);
                 arm(&mut queues[0]);
                 events.deliver();
                 assert!(events.take(0) > 0, "{kind:?}, round {round}: the second queue's thread sleeps on");
                 assert_eq!(drain(&mut queues[1]), 1);
-                // Nothing is passed on twice.
+                // No event is passed on twice.
                 queues.iter_mut().for_each(arm);
                 events.deliver();
                 assert_eq!(events.take(0), 0, "{kind:?}, round {round}");
@@ -438,7 +438,7 @@ fn a_queue_that_lowers_the_pin_passes_on_what_it_was_raised_for() {
     }
 }
 
-/// It would wake its own thread for what that thread has received already.
+/// Passing it on would wake its own thread for frames that the thread has received already.
 #[test]
 fn a_queue_that_has_the_pin_alone_passes_nothing_on() {
     let harness = Harness::new(Options::default());
@@ -485,7 +485,7 @@ fn a_pin_that_cannot_be_unmasked_is_an_error_and_the_queue_can_be_polled() {
     assert_eq!((events.take(0), drain(&mut rx)), (1, 1));
 }
 
-/// Vectors that note in what state the device is when they are switched off.
+/// Vectors that record the device's state when they are switched off.
 #[derive(Debug)]
 struct Watched {
     events: Arc<Events>,
@@ -517,8 +517,8 @@ impl Drop for Watched {
     }
 }
 
-/// As long as the device may interrupt there is somebody to hear it; and a legacy device has its configuration where MSI-X
-/// puts it.
+/// The device may interrupt until its reset, so the vectors stay on that long; and MSI-X determines where a legacy
+/// device has its configuration.
 #[test]
 fn vectors_are_switched_off_once_the_device_was_reset() {
     for kind in [VectorKind::MsiX, VectorKind::Pin] {
@@ -583,14 +583,14 @@ fn what_a_device_writes_that_makes_no_sense_is_found_also_by_who_arms() {
     let error = device.stats().unwrap_err().to_string();
     assert!(error.contains("receive queue 0") && error.contains("20001"), "{error}");
     assert_eq!(drain(&mut rx), 0);
-    // Nor is there anything to wait for.
+    // There is nothing to wait for either.
     arm(&mut rx);
     disarm(&mut rx);
     drop((rx, device));
     harness.all_is_back();
 }
 
-/// An index that moves on each time that it is looked at would be looked at for ever.
+/// An index that advances on each read must not keep the driver reading for ever.
 #[test]
 fn arming_ends_whatever_the_device_writes() {
     for Agreement { options, .. } in rings() {

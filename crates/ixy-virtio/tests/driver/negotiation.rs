@@ -1,4 +1,4 @@
-//! What is agreed on with a device, and what that changes.
+//! The features that are negotiated with a device, and their effects.
 
 use ixy_core::{Device, MacAddress};
 use ixy_virtio::Config;
@@ -56,7 +56,7 @@ fn any_one_feature_can_be_missing() {
     }
 }
 
-/// The device itself notes what a driver without offloads has no use for.
+/// The device itself records features that a driver without offloads cannot use.
 #[test]
 fn of_a_device_that_offers_everything_only_what_is_of_use_is_taken() {
     for interface in [Interface::Legacy, Interface::Modern] {
@@ -151,7 +151,7 @@ fn the_link_is_what_the_device_says() {
     assert!(!device.link().up);
 }
 
-/// Some hosts' devices end with the last field that they have.
+/// The devices of some hosts end with their last field.
 #[test]
 fn a_configuration_that_ends_with_what_is_offered_is_enough() {
     for (features, len) in [(0, 0), (feature::MAC, 8), (feature::MAC | feature::STATUS, 8)] {
@@ -256,7 +256,7 @@ fn several_pairs_are_asked_for_by_command() {
     assert_eq!(pairs, [command(SET_QUEUE_PAIRS, &[3, 0])]);
 }
 
-/// The control queue is behind all pairs that the device has with MQ, and behind the first one without.
+/// The control queue follows all pairs that the device has with MQ, and the first one without.
 #[test]
 fn the_control_queue_is_found_whatever_the_pairs() {
     for queues in [1, 2, 5] {
@@ -284,7 +284,7 @@ fn more_pairs_than_there_are_are_refused() {
     harness.all_is_back();
 }
 
-/// The device is reset between two drivers, so that nothing of the first is left.
+/// The device is reset between two drivers, so that nothing remains of the first.
 #[test]
 fn a_device_can_be_opened_again_and_again() {
     for interface in [Interface::Modern, Interface::Legacy] {

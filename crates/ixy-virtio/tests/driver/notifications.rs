@@ -1,4 +1,4 @@
-//! One notification a batch, none that the device does not want, and none missing that it waits for.
+//! One notification for each batch, none that the device does not want, and none missing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -68,7 +68,7 @@ fn nothing_new_is_not_announced() {
     }
 }
 
-/// With EVENT_IDX a device says which entry it wants to be told of.
+/// With EVENT_IDX a device names the entry for which it wants a notification.
 #[test]
 fn a_device_that_wants_to_be_told_later_is_told_then() {
     for Agreement { options, .. } in rings() {
@@ -77,7 +77,7 @@ fn a_device_that_wants_to_be_told_later_is_told_then() {
             let harness =
                 Harness::new(Options { features, tx_size: 64, distance, sleeps: true, ..options.clone() });
             let (_device, _rx, mut tx) = harness.start(&small());
-            // The first entry is announced, as that is what a fresh ring asks for.
+            // The first entry is announced, since a fresh ring asks for that.
             assert_eq!(tx.send(&mut harness.batch(&[frame(60, 0)])), 1);
             harness.device.poll();
             for round in 1..100 {
@@ -90,7 +90,7 @@ fn a_device_that_wants_to_be_told_later_is_told_then() {
                 assert_eq!(tx.pending(), 0);
             }
             assert_eq!(harness.device.doorbells(1), Doorbells { rung: 100, needless: 0, missed: 0 });
-            // All at once passes it, too.
+            // Sending all at once passes the entry, too.
             let all: Vec<_> = (0..=u32::from(distance)).map(|n| frame(60, n)).collect();
             assert_eq!(tx.send(&mut harness.batch(&all)), all.len());
             assert_eq!(harness.device.doorbells(1).rung, 101);
@@ -109,8 +109,8 @@ fn a_driver_that_polls_asks_for_no_interrupts() {
     }
 }
 
-/// Driver and device on a thread each, with a device that goes to sleep as often as it can. A driver that looks whether
-/// it has to notify before its entries are there for the device to see leaves it asleep once in a while.
+/// Driver and device run on a thread each, and the device sleeps whenever it can. A driver that checks for the
+/// notification before its entries are visible would leave it asleep once in a while.
 #[test]
 fn a_device_on_another_thread_is_never_left_asleep() {
     for Agreement { options, .. } in rings() {
@@ -129,7 +129,7 @@ fn a_device_on_another_thread_is_never_left_asleep() {
                 });
                 let mut asleep = false;
                 while Instant::now() < end && !asleep {
-                    // A few, so that the last of them comes when the device is about to go to sleep.
+                    // A few, so that the last one comes when the device is about to sleep.
                     for n in 0..1 + sent % 7 {
                         tx.send(&mut harness.batch(&[frame(60, sent)]));
                         sent += 1;

@@ -1,4 +1,4 @@
-//! Devices that cannot be opened, and how that ends: with what is missing, in time, and with all memory back.
+//! Devices that cannot be opened. The error names the cause, comes in time, and all memory is back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ fn modern(features: u64) -> Options {
     Options { features: feature::VERSION_1 | features, ..Options::default() }
 }
 
-/// What opening fails with, within a limit, and with everything at rest after it.
+/// The error with which opening fails, within a time limit, and with everything at rest after it.
 fn refusal(harness: &Harness, config: &Config) -> String {
     let start = Instant::now();
     let error = harness.refusal(config);
@@ -147,7 +147,7 @@ fn windows_that_are_too_small_are_refused_by_name() {
     for len in [0, 1, 2, 4, 5] {
         let domain: Arc<dyn DmaDomain> = harness.domain.clone();
         let (transport, master) = (build(0x38, len, 1).unwrap(), harness.device.bus_master());
-        // SAFETY: ARMED-ONLY: all are those of one device, which nobody else drives.
+        // SAFETY: ARMED-ONLY: all belong to one device, which nothing else drives.
         let result = unsafe { Config::default().open("test", transport, &domain, master, &harness.pool) };
         let error = result.unwrap_err().to_string();
         assert!(error.contains("notifications"), "{len} bytes: {error}");
@@ -166,7 +166,7 @@ fn doorbells_may_all_be_the_same_one() {
     }
 }
 
-/// Pages of a legacy ring have numbers of 32 bits.
+/// A legacy ring has a page number of 32 bits.
 #[test]
 fn a_legacy_ring_beyond_what_the_device_reaches_is_refused() {
     let mut harness = Harness::legacy(Options { features: 0, ..Options::default() });
@@ -240,7 +240,7 @@ fn pairs_that_the_device_only_claims_to_have_are_refused() {
     }
 }
 
-/// A queue left on by a program that was killed does not reach into memory that others have by now.
+/// A queue left on by a killed program does not write into memory that others own by now.
 #[test]
 fn what_a_killed_program_left_running_does_not_write_into_new_memory() {
     for interface in [Interface::Legacy, Interface::Modern] {

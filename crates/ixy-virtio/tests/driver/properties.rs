@@ -1,4 +1,4 @@
-//! Whatever the agreement and however all take turns: frames pass once, whole and in order, and memory comes back.
+//! For any features and any schedule: frames pass once, whole and in order, and all memory comes back.
 
 use ixy_core::{Batch, Device, RxQueue, TxQueue};
 use ixy_virtio::Config;
@@ -50,7 +50,7 @@ fn options() -> impl Strategy<Value = (Interface, Options)> {
         }
         let size = if modern && packed { any } else { 1 << power.max(1) };
         let interface = if modern { Interface::Modern } else { Interface::Legacy };
-        // One that lets entries pass may wait for ever for the next one.
+        // A device that lets entries pass may wait for the next one for ever.
         let distance = if sleeps { 0 } else { distance };
         let (rx_size, tx_size) = (size, size);
         let options = Options {
@@ -77,7 +77,7 @@ proptest! {
         rings in (6_u32..9, 6_u32..9), jumbo in any::<bool>(),
     ) {
         let mergeable = options.features & feature::MRG_RXBUF != 0;
-        // A ring of few entries never has room for a frame of many.
+        // A ring of few entries never has room for a frame in many buffers.
         let jumbo = jumbo && mergeable && options.rx_size >= 8;
         let harness = Harness::build(options, interface, 4096);
         let config = Config { rx_ring: 1 << rings.0, tx_ring: 1 << rings.1, ..Config::default() };
@@ -86,7 +86,7 @@ proptest! {
         let (mut sent, mut left, mut reclaimed) = (Vec::new(), Vec::new(), Vec::new());
         let mut number = 0;
         let mut batch = Batch::new(64);
-        // After the turns that were drawn, all that is needed to bring everything to its end.
+        // After the random turns: the turns that finish all transfers.
         let drawn = turns.len();
         let end = [Turn::Poll(1000), Turn::Receive(256), Turn::Send(0)].into_iter().cycle();
         let mut idle = 0;

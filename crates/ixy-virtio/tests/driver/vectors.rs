@@ -19,11 +19,11 @@ pub(crate) struct Events {
 #[derive(Debug, Default)]
 struct Pin {
     up: bool,
-    /// The kernel lets it through once, and then no more until it is unmasked.
+    /// The kernel passes the pin on once, then masks it.
     masked: bool,
-    /// The processor that is to see it is busy: it looks when it is told to.
+    /// The processor that handles the pin is busy: it looks only when the test says so.
     late: bool,
-    /// The kernel does not unmask it.
+    /// The kernel refuses to unmask it.
     stuck: bool,
     unmasked: u64,
 }
@@ -38,7 +38,7 @@ impl Events {
         all
     }
 
-    /// As a driver is given them.
+    /// The interrupts as a driver receives them.
     pub(crate) fn interrupts(self: &Arc<Self>) -> Interrupts {
         Interrupts { vectors: self.clone(), rate: 0 }
     }
@@ -51,7 +51,7 @@ impl Events {
         rustix::io::write(&self.events[n], &1_u64.to_ne_bytes()).unwrap();
     }
 
-    /// The pin as the processor sees it now.
+    /// Updates the pin as the processor sees it.
     fn look(&self, pin: &mut Pin) {
         if pin.up && !pin.masked {
             pin.masked = self.kind == VectorKind::Pin;
@@ -59,7 +59,7 @@ impl Events {
         }
     }
 
-    /// How often vector `n` was signalled since this was asked last.
+    /// The number of signals of vector `n` since the last call.
     pub(crate) fn take(&self, n: usize) -> u64 {
         let mut bytes = [0; 8];
         match rustix::io::read(&self.events[n], &mut bytes) {
@@ -68,7 +68,7 @@ impl Events {
         }
     }
 
-    /// Has the processor see the pin only in [`deliver`](Self::deliver).
+    /// Makes the processor see the pin only in [`deliver`](Self::deliver).
     pub(crate) fn be_late(&self) {
         self.pin().late = true;
     }
@@ -77,7 +77,7 @@ impl Events {
         self.look(&mut self.pin());
     }
 
-    /// Has the kernel refuse to unmask the pin, or no longer.
+    /// Sets whether the kernel refuses to unmask the pin.
     pub(crate) fn set_stuck(&self, stuck: bool) {
         self.pin().stuck = stuck;
     }
@@ -90,7 +90,7 @@ impl Events {
         self.pin().masked
     }
 
-    /// How often it was unmasked.
+    /// The number of times that it was unmasked.
     pub(crate) fn unmasked(&self) -> u64 {
         self.pin().unmasked
     }

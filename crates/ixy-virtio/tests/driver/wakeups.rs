@@ -1,6 +1,8 @@
-//! No thread sleeps while a frame waits for it: what driver and device do, in every order, and on a thread each.
+//! No thread sleeps while a frame waits for it: the steps of driver and device in every order, and on a thread
+//! each.
 //!
-//! That a fence is missing is not seen here on x86, where a load overtakes an earlier store only within a few instructions.
+//! On x86 these tests do not notice a missing fence: a load overtakes an earlier store only within a few
+//! instructions.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use crate::harness::{Agreement, Harness, Interface, frame, rings};
 use crate::interrupts::{Queue, arm, disarm, open_one, runt};
 use crate::vectors::Events;
 
-/// All that differs in how a frame is announced.
+/// All combinations that differ in how a frame is announced.
 fn announcements(options: &Options) -> Vec<(Agreement, VectorKind)> {
     let mut all = Vec::new();
     for event in [0, feature::EVENT_IDX] {
@@ -32,11 +34,11 @@ fn announcements(options: &Options) -> Vec<(Agreement, VectorKind)> {
     all
 }
 
-/// A thread that sleeps, one step after the other.
+/// A thread that sleeps, step by step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Thread {
     Polls,
-    /// It found nothing.
+    /// It found no frame.
     IsIdle,
     /// Its queue is armed.
     LooksAgain,
@@ -45,7 +47,7 @@ enum Thread {
 }
 
 impl Thread {
-    /// Its next step; what it received is added to `received`.
+    /// Takes the next step; adds the number of received frames to `received`.
     fn step(self, rx: &mut Queue, events: &Events, received: &mut usize) -> Self {
         let mut look = |found, nothing| {
             let count = rx.receive(&mut Batch::new(32));
@@ -65,7 +67,7 @@ impl Thread {
                 }
                 next
             }
-            // An event that came since it last slept wakes at once.
+            // An event since the last sleep wakes it at once.
             Self::Sleeps if events.take(0) == 0 => Self::Sleeps,
             Self::Sleeps => Self::Woken,
             Self::Woken => {
@@ -77,8 +79,8 @@ impl Thread {
     }
 }
 
-/// What the device does: it gives a frame back, one to hand on or one to drop, or looks whether an interrupt is wanted for what
-/// it gave back.
+/// A step of the device: it gives a frame back, one to deliver or one to drop, or checks whether an interrupt is
+/// wanted for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Act {
     Frame,
@@ -86,8 +88,8 @@ enum Act {
     Look,
 }
 
-/// All orders of the device's steps among the first of the thread's. A step of either is one call here; what happens within
-/// one is for the test with two threads.
+/// All orders of the device's steps among the first of the thread's. Each step is one call here; the test with two
+/// threads covers the interleaving inside of steps.
 #[test]
 fn whatever_the_order_no_thread_sleeps_while_a_frame_waits() {
     use Act::{Frame, Look, Runt};
@@ -123,7 +125,7 @@ fn whatever_the_order_no_thread_sleeps_while_a_frame_waits() {
                     }
                     harness.device.poll();
                 }
-                // It goes on until it sleeps for good.
+                // The thread continues until it sleeps for good.
                 let mut last = thread;
                 for _ in 0..20 {
                     last = thread;
@@ -143,7 +145,7 @@ fn whatever_the_order_no_thread_sleeps_while_a_frame_waits() {
     }
 }
 
-/// Sleeps as a thread of a program does: on the edge of an event.
+/// Sleeps like a thread of a program: on the edge of an event.
 struct Bed(OwnedFd);
 
 impl Bed {
@@ -163,7 +165,7 @@ impl Bed {
     }
 }
 
-/// A generator of numbers.
+/// A random number generator.
 fn random(state: &mut u64) -> u64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -171,8 +173,8 @@ fn random(state: &mut u64) -> u64 {
     *state
 }
 
-/// Single frames arrive at random moments, most of them while the thread is about to sleep: it sleeps whenever it finds
-/// nothing. A wake-up that is lost ends in a sleep that nothing ends, as the device waits for the thread.
+/// Single frames arrive at random moments, mostly while the thread is about to sleep: it sleeps whenever it finds
+/// no frame. A lost wake-up would let it sleep for ever, since the device waits for the thread.
 #[test]
 fn a_thread_that_sleeps_is_woken_for_every_frame() {
     const FRAMES: u64 = 4_000;
@@ -191,7 +193,7 @@ fn a_thread_that_sleeps_is_woken_for_every_frame() {
             scope.spawn(move || {
                 let mut state = 0x1234_5678_9abc_def1;
                 for sent in 0..FRAMES {
-                    // As few as possible are on the way, so that the thread sleeps often.
+                    // As few as possible are in flight, so that the thread sleeps often.
                     let open = 1 + random(&mut state) % 2;
                     while sent >= done.load(Ordering::Acquire) + open && !stop.load(Ordering::Relaxed) {
                         std::hint::spin_loop();
@@ -202,7 +204,7 @@ fn a_thread_that_sleeps_is_woken_for_every_frame() {
                     let bytes =
                         if random(&mut state).is_multiple_of(3) { runt() } else { frame(60, sent as u32) };
                     source.arrive(0, &[bytes]);
-                    // One that found no buffer goes on its way when there is one again.
+                    // A frame without a buffer goes on once there is one.
                     source.poll();
                 }
             });
