@@ -1,6 +1,7 @@
-//! What VFIO gives, shown on an Intel 82574 (QEMU's e1000e) that is bound to vfio-pci: interrupts of each kind, which the card
-//! raises itself, and an IOMMU that stops the card at memory which is no longer mapped. With two cards: memory that both reach,
-//! each in a container of its own. With an 82576 (igb), which can be reset by its configuration space: that it is.
+//! Shows VFIO on an Intel 82574 (QEMU's e1000e) that is bound to vfio-pci: interrupts of each kind, which the card
+//! raises itself, and an IOMMU that stops the card at memory that is no longer mapped. With two cards: memory that
+//! both reach, each in its own container. With an 82576 (igb), which can be reset through its configuration space:
+//! that reset.
 //!
 //!     cargo run --example vfio 0000:03:00.0
 //!     cargo run --example vfio 0000:03:00.0 0000:04:00.0
@@ -26,13 +27,13 @@ mod register {
     pub(super) const ICR: u32 = 0xC0;
     /// Interrupt Cause Set: raises causes.
     pub(super) const ICS: u32 = 0xC8;
-    /// Interrupt Mask Set: lets causes interrupt.
+    /// Interrupt Mask Set: unmasks causes.
     pub(super) const IMS: u32 = 0xD0;
     /// Interrupt Mask Clear.
     pub(super) const IMC: u32 = 0xD8;
-    /// Interrupt Vector Allocation: which vector the causes RXQ0, TXQ0 and OTHER go to.
+    /// Interrupt Vector Allocation: the vectors of the causes RXQ0, TXQ0 and OTHER.
     pub(super) const IVAR: u32 = 0xE4;
-    /// Transmit Control, of which bit 1 is EN.
+    /// Transmit Control; bit 1 is EN.
     pub(super) const TCTL: u32 = 0x400;
     /// The transmit ring: address (64 bits), length, head and tail.
     pub(super) const TDBAL: u32 = 0x3800;
@@ -82,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Shows that what was written before is gone: by another program before the card was taken, and by this one before a reset.
+/// Shows that a reset clears earlier writes: those of another program before the card was taken, and this one's.
 fn reset(device: &Device) -> Result<(), Box<dyn Error>> {
     let bus = device.bus();
     println!("the ring of whoever had the card before: {:#x}", read(bus, TDBAL));
@@ -104,7 +105,7 @@ fn read(bus: &BarBus, register: u32) -> u32 {
     unsafe { bus.read32(register) }
 }
 
-/// How many events came within a while.
+/// The number of events within a while.
 fn events(vector: &OwnedFd) -> u64 {
     let mut count = [0; 8];
     for _ in 0..50 {
@@ -116,7 +117,7 @@ fn events(vector: &OwnedFd) -> u64 {
     0
 }
 
-/// Forgets what came so far. The card may be slow to interrupt once more for a cause that is gone.
+/// Discards earlier events. The card may be slow to interrupt once more for a cause that is gone.
 fn settle(vectors: &[OwnedFd]) {
     sleep(Duration::from_millis(50));
     for vector in vectors {
@@ -124,7 +125,7 @@ fn settle(vectors: &[OwnedFd]) {
     }
 }
 
-/// Has the card raise each vector of a kind, and none once they are switched off.
+/// Makes the card raise each vector of a kind, and none after they are switched off.
 fn interrupts(device: &Device, kind: InterruptKind) -> Result<(), Box<dyn Error>> {
     let bus = device.bus();
     let mut interrupts = device.interrupts_of(kind, 3)?;
@@ -178,7 +179,7 @@ fn interrupts(device: &Device, kind: InterruptKind) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-/// Makes a descriptor in `ring` of a frame, tells the card of it, and returns whether the card was done with it.
+/// Writes a descriptor of a frame to `ring`, announces it, and returns whether the card finished it.
 fn sent(device: &Device, ring: &DmaSlice, frame: &DmaSlice) -> bool {
     const END_OF_PACKET: u64 = 1 << 24;
     const REPORT_STATUS: u64 = 1 << 27;
@@ -198,7 +199,7 @@ fn sent(device: &Device, ring: &DmaSlice, frame: &DmaSlice) -> bool {
     })
 }
 
-/// Has the card fetch a descriptor from a ring that is mapped, and again once it is not.
+/// Makes the card fetch a descriptor from a mapped ring, and again after the ring is unmapped.
 fn stray(device: &Device) -> Result<(), Box<dyn Error>> {
     let domain = Arc::new(device.vfio_domain().ok_or("no VFIO")?);
     let slices = domain.allocate(8192)?.cut(&[4096, 4096], 128)?;
@@ -212,13 +213,13 @@ fn stray(device: &Device) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Has both cards fetch descriptors from memory that was mapped for both, and from memory that was for the first alone.
+/// Makes both cards fetch descriptors from memory mapped for both, and from memory mapped for the first alone.
 fn shared(one: &Device, other: &Device) -> Result<(), Box<dyn Error>> {
     let domain = |device: &Device| device.vfio_domain().map(Arc::new).ok_or("no VFIO");
     let (first, second) = (domain(one)?, domain(other)?);
     println!("{} and {}", first.name(), second.name());
     let own = Arc::clone(&first).allocate(8192)?.cut(&[4096, 4096], 128)?;
-    // What each has of its own is no obstacle.
+    // Memory of one card does not hinder the other.
     let _ring = Arc::clone(&second).allocate(8192)?;
     let mut memory = first.allocate(8192)?;
     let second: Arc<dyn DmaDomain> = second;

@@ -1,4 +1,4 @@
-//! Names of devices: [`Address`], where one is, and [`DeviceId`], what it is.
+//! Names of devices: [`Address`], the place of a device, and [`DeviceId`], its kind.
 
 use std::fmt;
 use std::str::FromStr;
@@ -80,7 +80,7 @@ impl FromStr for Address {
     }
 }
 
-/// What a device is: the numbers of its vendor and of its kind, as in `8086:10fb`.
+/// The kind of a device: the numbers of its vendor and of its type, as in `8086:10fb`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId {
     /// The vendor, for instance 0x8086 for Intel.
@@ -113,7 +113,7 @@ impl FromStr for DeviceId {
     }
 }
 
-/// A number whose text is only hexadecimal digits, with `digits` of them.
+/// Parses a number of hexadecimal digits only, with `digits` of them.
 fn hex(text: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
     let plain = digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
     plain.then(|| u32::from_str_radix(text, 16).ok()).flatten()

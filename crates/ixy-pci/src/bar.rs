@@ -17,14 +17,14 @@ use crate::region::BarFile;
 use crate::sysfs;
 use crate::vfio::Region;
 
-/// What the address of a memory BAR is a multiple of (PCI Local Bus Specification 3.0, 6.2.5.1).
+/// The alignment of a memory BAR's address (PCI Local Bus Specification 3.0, 6.2.5.1).
 const ALIGNMENT: usize = 16;
 
-/// The registers of a device, mapped into memory. Clones share one mapping, which lives until the last of them is
-/// dropped, and so does the lock on the device. An access is one load or store.
+/// The registers of a device, mapped into memory. Clones share one mapping, and with it the lock on the device,
+/// until the last of them is dropped. An access is one load or store.
 ///
-/// Through VFIO a BAR can have parts that the kernel does not let be mapped: those that hold the table of MSI-X, and BARs
-/// smaller than a page. There an access is a system call, as with [`PortBus`].
+/// Through VFIO a BAR can have parts that the kernel does not let programs map: the MSI-X table, and BARs smaller
+/// than a page. There an access is a system call, as with [`PortBus`].
 #[derive(Debug, Clone)]
 pub struct BarBus {
     mmio: Mmio,
@@ -32,12 +32,12 @@ pub struct BarBus {
     holes: Option<Arc<Holes>>,
 }
 
-/// What is not mapped of a BAR.
+/// The unmapped parts of a BAR.
 #[derive(Debug)]
 struct Holes {
-    /// What is.
+    /// The mapped parts.
     mapped: Vec<Range<u64>>,
-    /// The way to the rest.
+    /// The bus to the other parts.
     bus: PortBus,
 }
 
@@ -46,7 +46,7 @@ struct Holes {
 struct Mapping {
     base: NonNull<u8>,
     len: usize,
-    /// Keeps the device locked as long as its registers can be reached.
+    /// Keeps the device locked while its registers can be reached.
     _config: Arc<ConfigSpace>,
 }
 
@@ -67,7 +67,7 @@ impl Drop for Mapping {
 }
 
 impl BarBus {
-    /// Maps a BAR of memory. The device must answer in its memory space.
+    /// Maps a memory BAR. The device must decode its memory space.
     pub(crate) fn map(bar: BarFile, config: Arc<ConfigSpace>) -> Result<Self, Error> {
         if let Some(function) = config.vfio() {
             let region = function.region(bar.number.into())?;
@@ -76,7 +76,7 @@ impl BarBus {
         let BarFile { address, path, start, len, .. } = bar;
         let file = OpenOptions::new().read(true).write(true).open(&path);
         let file = file.map_err(|e| Error::access("open", address, &path, e))?;
-        // The kernel maps whole pages; a small BAR can begin inside of one.
+        // The kernel maps whole pages; a small BAR can begin inside one.
         let inside = (start % rustix::param::page_size() as u64) as usize;
         if !inside.is_multiple_of(ALIGNMENT) {
             return Err(sysfs::bad(&path, &format!("registers at {start:#x}"), "a multiple of 16"));
@@ -93,7 +93,7 @@ impl BarBus {
         Ok(Self { mmio, _mapping: Arc::new(mapping), holes: None })
     }
 
-    /// Maps a region of VFIO's descriptor `file`, as far as it can be.
+    /// Maps the mappable parts of a region of VFIO's descriptor `file`.
     fn map_region(
         bar: BarFile,
         region: Region,
@@ -124,7 +124,7 @@ impl BarBus {
         Ok(Self { mmio, _mapping: Arc::new(mapping), holes })
     }
 
-    /// The way to a register that is not mapped.
+    /// The bus to a register that is not mapped.
     #[inline(always)]
     fn elsewhere(&self, offset: u32, width: u32) -> Option<&PortBus> {
         self.holes.as_ref()?.around(offset, width)
@@ -132,7 +132,7 @@ impl BarBus {
 }
 
 impl Holes {
-    /// The way to what is not wholly in a mapped part.
+    /// The bus to an access that is not wholly in a mapped part.
     #[cold]
     fn around(&self, offset: u32, width: u32) -> Option<&PortBus> {
         let (first, end) = (u64::from(offset), u64::from(offset) + u64::from(width));
@@ -141,8 +141,8 @@ impl Holes {
     }
 }
 
-/// Maps parts of a file that begins at `start`, each at its place in `len` bytes of memory. The rest of those cannot be
-/// accessed.
+/// Maps parts of a file that begins at `start`, each at its place in `len` bytes of memory. The rest of those
+/// bytes is inaccessible.
 fn map_areas(
     file: &File,
     start: u64,
@@ -263,7 +263,7 @@ mod tests {
     /// Where the region begins in its file.
     const START: u64 = 0x10_0000;
 
-    /// A file that stands for a region of 16 KiB and a bit, each word of which holds its offset, mapped in these areas.
+    /// A file in place of a region of 16 KiB and a bit, with each word holding its offset, mapped in these areas.
     fn bus(name: &str, areas: Vec<Range<u64>>) -> (File, BarBus) {
         let root = std::env::temp_dir().join(format!("ixy-pci-bar-{}-{name}", std::process::id()));
         let device = root.join("sys/bus/pci/devices/0000:03:00.0");

@@ -1,4 +1,4 @@
-//! A device that is looked at before it is taken: [`Candidate`].
+//! A device that is examined before it is taken: [`Candidate`].
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::region::{Bar, BarKind};
 use crate::sysfs::{DeviceInfo, Sysfs};
 use crate::vfio::Function;
 
-/// A device, however it is reached: through VFIO when it is bound to `vfio-pci`, and else through sysfs. Its configuration
-/// space can be read, which changes nothing, before a driver says what it needs of it.
+/// A device that is reached through VFIO if it is bound to `vfio-pci`, otherwise through sysfs. Its configuration
+/// space can be read, which changes nothing, before a driver states what it needs.
 ///
-/// Through VFIO the device belongs to this process from here on, as its group was opened, and the kernel has reset it if it
-/// can be reset alone: nothing goes on that was begun before.
+/// Through VFIO the device belongs to this process from here on, since its group was opened. The kernel has reset
+/// it if it can be reset by itself, so nothing continues that was started before.
 ///
 /// ```no_run
 /// use ixy_dma::VfioDomains;
@@ -43,7 +43,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Looks at the device at `address`. Groups of VFIO devices are put into `containers`.
+    /// Examines the device at `address`. Groups of VFIO devices are put into `containers`.
     ///
     /// # Errors
     /// [`Error::NoSuchDevice`]; [`Error::NoIommuGroup`], [`Error::Vfio`], [`Error::VfioRequest`]; [`Error::Io`].
@@ -58,17 +58,17 @@ impl Candidate {
         Ok(Self { sysfs: sysfs.clone(), info, config: Arc::new(config) })
     }
 
-    /// What is known of it.
+    /// The known properties of the device.
     pub fn info(&self) -> &DeviceInfo {
         &self.info
     }
 
-    /// Its configuration space, to be read; of a device that is not reached through VFIO users other than root see 64 bytes.
+    /// Its configuration space, for reading. Without VFIO, users other than root see 64 bytes.
     pub fn config(&self) -> &ConfigSpace {
         &self.config
     }
 
-    /// Takes it for a driver of this name, as [`Device::take`] does.
+    /// Takes the device for a driver of this name, like [`Device::take`].
     ///
     /// # Errors
     /// Those of [`Device::take`].
@@ -86,7 +86,7 @@ impl Candidate {
         Device::take_vfio(sysfs, info, config, driver, ids, needed)
     }
 
-    /// Takes it and maps its registers, as [`Device::open`] does.
+    /// Takes the device and maps its registers, like [`Device::open`].
     ///
     /// # Errors
     /// Those of [`Device::open`].

@@ -5,23 +5,23 @@ use std::collections::HashSet;
 use crate::config::{ConfigSpace, STATUS_CAPABILITIES};
 use crate::error::Error;
 
-/// Where the list of capabilities starts (PCI Local Bus Specification 3.0, 6.7).
+/// The offset of the pointer to the capability list (PCI Local Bus Specification 3.0, 6.7).
 const FIRST: u16 = 0x34;
-/// Capabilities lie behind the header.
+/// The lowest offset of a capability: they lie after the header.
 const LOWEST: u16 = 0x40;
-/// The configuration space that this list is in, in bytes.
+/// Size in bytes of the configuration space with this list.
 const CONVENTIONAL: u16 = 0x100;
-/// The length of a vendor's own capability, from its start.
+/// The offset of the length in a vendor's own capability.
 const VENDOR_LENGTH: u16 = 2;
-/// Where the list of extended capabilities starts (PCI Express Base Specification, 7.9).
+/// The offset of the list of extended capabilities (PCI Express Base Specification, 7.9).
 const FIRST_EXTENDED: u16 = 0x100;
 
 /// An entry of the list of capabilities in the first 256 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capability {
-    /// What it is, one of the constants below or another.
+    /// Its id, one of the constants below or another.
     pub id: u8,
-    /// Where it is in configuration space, in bytes.
+    /// Its offset in configuration space, in bytes.
     pub offset: u16,
 }
 
@@ -32,7 +32,7 @@ impl Capability {
     pub const VITAL_PRODUCT_DATA: u8 = 0x03;
     /// Message signalled interrupts.
     pub const MSI: u8 = 0x05;
-    /// A vendor's own; virtio describes its registers with several of them.
+    /// A vendor's own capability; virtio describes its registers with several of them.
     pub const VENDOR_SPECIFIC: u8 = 0x09;
     /// PCI Express.
     pub const PCI_EXPRESS: u8 = 0x10;
@@ -43,11 +43,11 @@ impl Capability {
 /// An entry of the list of capabilities in the configuration space of PCI Express, from offset 256 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExtendedCapability {
-    /// What it is, one of the constants below or another.
+    /// Its id, one of the constants below or another.
     pub id: u16,
     /// The version of its layout.
     pub version: u8,
-    /// Where it is in configuration space, in bytes.
+    /// Its offset in configuration space, in bytes.
     pub offset: u16,
 }
 
@@ -67,44 +67,42 @@ impl ExtendedCapability {
 /// A vendor's own capability with its contents. A device can have several of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VendorCapability {
-    /// Where it is in configuration space, in bytes.
+    /// Its offset in configuration space, in bytes.
     pub offset: u16,
-    /// All its bytes, from the id on: as many as its length byte says, or fewer where configuration space
-    /// ends before.
+    /// All its bytes, from the id on: the number in its length byte, or fewer if configuration space ends before.
     pub bytes: Vec<u8>,
 }
 
-/// The list of capabilities as far as it could be walked.
+/// The list of capabilities, up to where it is intact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapabilityList {
-    /// Its entries, in their order.
+    /// Its entries, in order.
     pub entries: Vec<Capability>,
-    /// Why the walk ended, if not at the list's end.
+    /// The reason why the walk ended, if that was not the list's end.
     pub broken: Option<BrokenList>,
 }
 
 /// How a list of capabilities is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BrokenList {
-    /// It leads back to where it has been.
+    /// It leads back to an earlier entry.
     #[error("loops (its last pointer leads back to {to:#x})")]
     Loops {
         /// The entry that would come twice.
         to: u16,
     },
-    /// It leads to where no entry can be.
+    /// It leads to a place where no entry can be.
     #[error("leads into the header (its last pointer is {to:#x})")]
     LeadsOutside {
-        /// The offset of the entry that cannot be.
+        /// The offset of the impossible entry.
         to: u16,
     },
 }
 
-/// Both lists end where they should: at a null pointer, and also at one that leads out of their area or back
-/// to where the walk has been, which a warning names. So a walk takes at most one step for each aligned
-/// offset.
+/// Both lists end at a null pointer, and also at one that leads out of their area or back to an earlier entry,
+/// which a warning names. So a walk takes at most one step for each aligned offset.
 impl ConfigSpace {
-    /// The capabilities in the order of the list; none when the status register says that there is no list.
+    /// The capabilities in the order of the list; none when the status register reports no list.
     ///
     /// # Errors
     /// [`Error::ConfigHidden`] without root, [`Error::Gone`], [`Error::Io`].
@@ -116,8 +114,8 @@ impl ConfigSpace {
         Ok(entries)
     }
 
-    /// The capabilities, and whether the list has an end. Use it to explain why a capability is missing:
-    /// [`Error::BrokenCapabilities`] is the message.
+    /// The capabilities, and whether the list is intact. Use it to explain why a capability is missing, with
+    /// [`Error::BrokenCapabilities`].
     ///
     /// # Errors
     /// Those of [`ConfigSpace::capabilities`].
@@ -144,8 +142,7 @@ impl ConfigSpace {
         Ok(list)
     }
 
-    /// The contents of those among `capabilities` that are a vendor's own. The third byte of one is its
-    /// length.
+    /// The contents of the vendor-specific ones among `capabilities`. The third byte of each is its length.
     ///
     /// # Errors
     /// Those of [`ConfigSpace::read8`].
@@ -161,7 +158,7 @@ impl ConfigSpace {
             .collect()
     }
 
-    /// The first capability of an id.
+    /// The first capability with this id.
     ///
     /// # Errors
     /// Those of [`ConfigSpace::capabilities`].
@@ -169,8 +166,8 @@ impl ConfigSpace {
         Ok(self.capabilities()?.into_iter().find(|capability| capability.id == id))
     }
 
-    /// The extended capabilities in the order of the list; none when the device has no configuration space
-    /// for them.
+    /// The extended capabilities in the order of the list; none when the device has no extended configuration
+    /// space.
     ///
     /// # Errors
     /// [`Error::ConfigHidden`] without root, [`Error::Io`].
@@ -186,8 +183,8 @@ impl ConfigSpace {
                 break;
             }
             let header = self.read32(offset)?;
-            // No list at all is an entry of zeros; all ones come from a device that does not decode this
-            // part.
+            // An entry of zeros means that there is no list; a device that does not decode this part reads all
+            // ones.
             if header == 0 || header == u32::MAX {
                 break;
             }

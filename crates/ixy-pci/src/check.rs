@@ -1,4 +1,4 @@
-//! Whether a device can be taken, before anything of it is opened or changed: [`obstacles`].
+//! Checks whether a device can be taken, before anything is opened or changed: [`obstacles`].
 
 use std::io;
 use std::path::Path;
@@ -11,9 +11,8 @@ use crate::kernel_driver::{self, Access, WhenInUse};
 use crate::region::{Bar, BarFile};
 use crate::sysfs::{self, DeviceInfo, Sysfs};
 
-/// What keeps this process from taking a device through sysfs for a driver of this name that needs these
-/// BARs. All of it is found out without opening or changing anything; the list is empty when nothing is in
-/// the way.
+/// The obstacles to taking a device through sysfs for a driver of this name that needs these BARs. The checks open
+/// and change nothing; the list is empty when nothing is in the way.
 pub(crate) fn obstacles(
     sysfs: &Sysfs,
     info: &DeviceInfo,
@@ -29,13 +28,13 @@ pub(crate) fn obstacles(
     found
 }
 
-/// What is wrong with the BARs.
+/// Problems of the BARs.
 pub(crate) fn bars(sysfs: &Sysfs, info: &DeviceInfo, driver: &str, needed: &[Bar]) -> Vec<Error> {
     let wrong = |&bar| BarFile::find(sysfs, info.address, bar, driver).err();
     needed.iter().filter_map(wrong).collect()
 }
 
-/// Refuses a device whose registers read as all ones, or stop the processor on some machines, as it sleeps.
+/// Refuses a sleeping device: its registers read as all ones, or stop the processor on some machines.
 pub(crate) fn asleep(sysfs: &Sysfs, address: Address) -> Result<(), Error> {
     let directory = sysfs.path(address);
     match sysfs::read(&directory.join("power_state"))? {
@@ -46,7 +45,7 @@ pub(crate) fn asleep(sysfs: &Sysfs, address: Address) -> Result<(), Error> {
     }
 }
 
-/// Refuses a device whose files this process may not write.
+/// Refuses a device with files that this process may not write.
 fn files(sysfs: &Sysfs, info: &DeviceInfo, needed: &[Bar], bound: bool) -> Result<(), Error> {
     let directory = sysfs.path(info.address);
     let bars = needed.iter().map(|bar| format!("resource{}", bar.number));
@@ -63,8 +62,8 @@ fn files(sysfs: &Sysfs, info: &DeviceInfo, needed: &[Bar], bound: bool) -> Resul
     Ok(())
 }
 
-/// Whether this process may write a file, which is not opened. That it is on a file system which is mounted
-/// read-only comes before a lack of rights, which would not help.
+/// Checks whether this process may write a file, without opening it. A read-only mount is reported before missing
+/// permission, since permission would not help.
 fn writable(path: &Path) -> Result<(), io::Error> {
     if rustix::fs::statvfs(path)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Err(io::ErrorKind::ReadOnlyFilesystem.into());

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::sysfs::Sysfs;
 use crate::vfio::{CONFIG, Function, Region};
 
-/// Offsets of the header that all devices have (PCI Local Bus Specification 3.0, 6.1).
+/// Offsets in the common header of all devices (PCI Local Bus Specification 3.0, 6.1).
 mod offset {
     pub(super) const VENDOR: u16 = 0x00;
     pub(super) const DEVICE: u16 = 0x02;
@@ -22,28 +22,28 @@ mod offset {
     pub(super) const STATUS: u16 = 0x06;
 }
 
-/// What the kernel shows of a configuration space to a user that is not root.
+/// The part of a configuration space that the kernel shows to users other than root.
 const VISIBLE_TO_ALL: u16 = 64;
 
 /// The largest configuration space, that of PCI Express.
 const LARGEST: u16 = 4096;
 
-/// I/O Space Enable of the command register: the device answers in its BARs of ports.
+/// I/O Space Enable of the command register: the device decodes its I/O port BARs.
 pub(crate) const COMMAND_IO: u16 = 1 << 0;
-/// Memory Space Enable of the command register: the device answers in its memory BARs.
+/// Memory Space Enable of the command register: the device decodes its memory BARs.
 pub(crate) const COMMAND_MEMORY: u16 = 1 << 1;
 /// Bus Master Enable of the command register: the device may start DMA.
 pub(crate) const COMMAND_BUS_MASTER: u16 = 1 << 2;
-/// Interrupt Disable of the command register: the device leaves its interrupt pin alone.
+/// Interrupt Disable of the command register: the device does not assert its interrupt pin.
 pub(crate) const COMMAND_INTERRUPT_DISABLE: u16 = 1 << 10;
 /// Capabilities List of the status register.
 pub(crate) const STATUS_CAPABILITIES: u16 = 1 << 4;
 
-/// The configuration space of a device, through the file `config` that the kernel offers, or through VFIO:
-/// 256 bytes, or 4,096 on PCI Express. Offsets and sizes are in bytes, values are little-endian.
+/// The configuration space of a device, through the kernel's file `config` or through VFIO: 256 bytes, or 4,096 on
+/// PCI Express. Offsets and sizes are in bytes, values are little-endian.
 ///
-/// Through VFIO the kernel keeps some of it to itself: what is written to BARs and to the registers of
-/// interrupt messages does not reach the device.
+/// Through VFIO the kernel keeps parts of it to itself: writes to BARs and to the registers of interrupt messages
+/// do not reach the device.
 #[derive(Debug)]
 pub struct ConfigSpace {
     address: Address,
@@ -54,16 +54,16 @@ pub struct ConfigSpace {
     len: u16,
 }
 
-/// The way to it through VFIO.
+/// The access through VFIO.
 #[derive(Debug)]
 struct Through {
     function: Arc<Function>,
-    /// Where it begins in the device's descriptor.
+    /// Its offset in the device's descriptor.
     start: u64,
 }
 
 impl ConfigSpace {
-    /// Opens it for reading and writing.
+    /// Opens the configuration space for reading and writing.
     ///
     /// # Errors
     /// [`Error::Permission`] without root, [`Error::Io`].
@@ -71,7 +71,7 @@ impl ConfigSpace {
         Self::open_with(sysfs, address, OpenOptions::new().read(true).write(true))
     }
 
-    /// Opens it for reading. Without root, offsets from 64 on give [`Error::ConfigHidden`].
+    /// Opens the configuration space for reading. Without root, offsets from 64 on give [`Error::ConfigHidden`].
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -87,7 +87,7 @@ impl ConfigSpace {
         Ok(Self { address, file, vfio: None, len: u16::try_from(len).unwrap_or(LARGEST), path })
     }
 
-    /// That of a device which is reached through VFIO.
+    /// The configuration space of a device that is reached through VFIO.
     pub(crate) fn open_vfio(sysfs: &Sysfs, address: Address, function: Arc<Function>) -> Result<Self, Error> {
         let Region { start, len, .. } = function.region(CONFIG)?;
         let len = u16::try_from(len.min(LARGEST.into())).unwrap_or(LARGEST);
@@ -100,13 +100,12 @@ impl ConfigSpace {
         self.vfio.as_ref().map(|through| &through.function)
     }
 
-    /// The file to read and to write, and where the configuration space begins in it.
+    /// The file to read and write, and the offset of the configuration space in it.
     fn place(&self) -> (&File, u64) {
         self.vfio.as_ref().map_or((&self.file, 0), |through| (through.function.file(), through.start))
     }
 
-    /// Keeps every other [`ConfigSpace`] from being locked, in this process and in others, until it is
-    /// dropped.
+    /// Locks the device against every other [`ConfigSpace`], in this process and in others, until this is dropped.
     pub(crate) fn lock(&self) -> Result<(), Error> {
         match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(()),
@@ -120,7 +119,7 @@ impl ConfigSpace {
         self.address
     }
 
-    /// Its file, also where VFIO is the way to it.
+    /// Its file in sysfs, also when it is reached through VFIO.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -160,8 +159,8 @@ impl ConfigSpace {
     /// Those of [`ConfigSpace::read8`].
     ///
     /// # Safety
-    /// The write does not let the device reach memory that is not its own to reach (Bus Master Enable,
-    /// ARMED-ONLY), and does not move its BARs while they are mapped (MAPPED-ALIVE).
+    /// The write does not let the device reach memory that is not its own (Bus Master Enable, ARMED-ONLY), and
+    /// does not move its BARs while they are mapped (MAPPED-ALIVE).
     pub unsafe fn write8(&self, offset: u16, value: u8) -> Result<(), Error> {
         // SAFETY: as the caller promises.
         unsafe { self.write(offset, value.to_le_bytes()) }
@@ -191,7 +190,7 @@ impl ConfigSpace {
         unsafe { self.write(offset, value.to_le_bytes()) }
     }
 
-    /// What the device says that it is.
+    /// The vendor and device id of the device.
     ///
     /// # Errors
     /// Those of [`ConfigSpace::read16`], [`Error::Gone`].
@@ -208,10 +207,10 @@ impl ConfigSpace {
         self.present(self.read16(offset::STATUS)?)
     }
 
-    /// Sets or clears bits of the command register, and sees that they stay so.
+    /// Sets or clears bits of the command register, and checks that they stay so.
     ///
     /// # Safety
-    /// ARMED-ONLY: where Bus Master Enable is set, what [`ixy_dma::BusMaster::enable`] asks for holds.
+    /// ARMED-ONLY: if this sets Bus Master Enable, the requirements of [`ixy_dma::BusMaster::enable`] hold.
     pub(crate) unsafe fn set_command(&self, bits: u16, set: bool) -> Result<(), Error> {
         let before = self.present(self.read16(offset::COMMAND)?)?;
         let after = if set { before | bits } else { before & !bits };
@@ -228,7 +227,7 @@ impl ConfigSpace {
         }
     }
 
-    /// A register of which not all bits can be set at once; all ones mean that nobody answers.
+    /// Checks a register whose bits cannot all be set at once; all ones mean that no device answers.
     pub(crate) fn present(&self, value: u16) -> Result<u16, Error> {
         if value == u16::MAX { Err(Error::Gone { address: self.address }) } else { Ok(value) }
     }

@@ -19,34 +19,34 @@ use crate::region::{Bar, BarFile, BarKind};
 use crate::sysfs::{DeviceInfo, Sysfs};
 use crate::vfio::{Function, InterruptKind, Interrupts};
 
-/// Device Status, from the start of the PCI Express capability (PCI Express Base Specification, 7.5.3.5).
+/// Offset of Device Status in the PCI Express capability (PCI Express Base Specification, 7.5.3.5).
 const DEVICE_STATUS: u16 = 0x0A;
-/// Transactions Pending: requests of the device still wait for their completion.
+/// Transactions Pending: requests of the device still wait for their completions.
 const TRANSACTIONS_PENDING: u16 = 1 << 5;
 
-/// What a driver knows of its devices.
+/// A driver's name, the devices that it supports, and the BAR that it needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Supported<'a> {
     /// The name of the driver, for messages.
     pub driver: &'a str,
     /// The devices that it supports. Others are not opened.
     pub ids: &'a [DeviceId],
-    /// The BAR that its registers are in.
+    /// The BAR with its registers.
     pub bar: u8,
-    /// The bytes that its registers take up in that BAR.
+    /// The number of bytes of that BAR that its registers take up.
     pub bar_len: u32,
 }
 
-/// A PCI device in the hands of this process: taken from its kernel driver and locked against other processes
-/// that use this crate, until this value and all buses of it are dropped.
+/// A PCI device that this process drives: taken from its kernel driver, and locked against other processes that
+/// use this crate until this value and all its buses are dropped.
 ///
-/// A driver whose registers are in one BAR of memory uses [`Device::open`]. One that has to look at the
-/// device first, or has registers in several BARs or behind I/O ports, uses [`Device::take`], which gives a
-/// `Device<()>`, and maps what it wants with [`Device::map`] and [`Device::ports`]. Both are ways through
-/// sysfs; a [`Candidate`](crate::Candidate) becomes a `Device` through VFIO as well.
+/// A driver with its registers in one memory BAR uses [`Device::open`]. One that has to examine the device first,
+/// or has registers in several BARs or behind I/O ports, uses [`Device::take`], which returns a `Device<()>`, and
+/// maps BARs with [`Device::map`] and [`Device::ports`]. Both go through sysfs; a [`Candidate`](crate::Candidate)
+/// becomes a `Device` through VFIO as well.
 ///
-/// The lock is an flock(2) of the device's file `config`. It does not reach processes that see the device
-/// through another mount of sysfs, as those in a container of its own network namespace do.
+/// The lock is an flock(2) of the device's file `config`. It does not bind processes that see the device through
+/// another mount of sysfs, such as those in a container with its own network namespace.
 #[derive(Debug)]
 pub struct Device<B = BarBus> {
     info: DeviceInfo,
@@ -55,12 +55,12 @@ pub struct Device<B = BarBus> {
     driver: String,
     config: Arc<ConfigSpace>,
     bus: B,
-    /// Where the PCI Express capability is.
+    /// The offset of the PCI Express capability.
     express: Option<u16>,
 }
 
 impl Device<BarBus> {
-    /// Takes the device at `address`, if it is one that the driver supports, and maps its registers.
+    /// Takes the device at `address`, if the driver supports it, and maps its registers.
     ///
     /// # Errors
     /// Those of [`Device::take`] and [`Device::map`].
@@ -82,12 +82,10 @@ impl Device<BarBus> {
 }
 
 impl Device<()> {
-    /// Takes the device at `address` for a driver of this name, if it is among `ids` and has the BARs that
-    /// are `needed`.
+    /// Takes the device at `address` for a driver of this name, if it is among `ids` and has the `needed` BARs.
     ///
-    /// Everything is checked before anything is changed. Then the device is unbound from its kernel driver,
-    /// and its interrupts are switched off, pin and messages. Whether it may start DMA is left as it was: see
-    /// [`BusMaster`].
+    /// All checks come before any change. Then the device is unbound from its kernel driver, and its interrupts
+    /// are switched off, pin and messages. Bus mastering stays as it was: see [`BusMaster`].
     ///
     /// # Errors
     /// [`Error::NoSuchDevice`], [`Error::NotSupported`]; [`Error::BoundToVfio`], [`Error::DefaultRoute`],
@@ -136,7 +134,8 @@ impl Device<()> {
         Ok(Self { info, sysfs: sysfs.clone(), driver: driver.to_owned(), config, bus: (), express })
     }
 
-    /// The same of a device that is reached through VFIO: no kernel driver and no interrupt is in the way.
+    /// Takes a device that is reached through VFIO: there is no kernel driver to unbind, and no interrupt to
+    /// switch off.
     pub(crate) fn take_vfio(
         sysfs: Sysfs,
         info: DeviceInfo,
@@ -156,7 +155,7 @@ impl Device<()> {
         Ok(Self { info, sysfs, driver: driver.to_owned(), config, bus: (), express })
     }
 
-    /// The device with the registers of its one BAR.
+    /// The device with the registers in its one BAR.
     pub(crate) fn with_bus(self, bar: u8, bar_len: u32) -> Result<Device<BarBus>, Error> {
         let bus = self.map(bar, bar_len)?;
         let Self { info, sysfs, driver, config, bus: (), express } = self;
@@ -164,7 +163,7 @@ impl Device<()> {
     }
 }
 
-/// Refuses a device that is not among those of its driver.
+/// Refuses a device that the driver does not support.
 fn supports(driver: &str, ids: &[DeviceId], info: &DeviceInfo) -> Result<(), Error> {
     if ids.contains(&info.id) {
         return Ok(());
@@ -174,12 +173,11 @@ fn supports(driver: &str, ids: &[DeviceId], info: &DeviceInfo) -> Result<(), Err
 }
 
 impl Sysfs {
-    /// What keeps this process from a device, for a driver of this name that needs these BARs; empty when
-    /// nothing does. Nothing is opened or changed. [`Device::take`] asks the same, and fails with the first
-    /// answer.
+    /// The obstacles to taking a device for a driver of this name that needs these BARs; empty when there are
+    /// none. Nothing is opened or changed. [`Device::take`] makes the same checks, and fails with the first
+    /// obstacle.
     ///
-    /// Of a device that is bound to vfio-pci only the BARs are looked at: [`ixy_dma::vfio::check`] knows the
-    /// rest.
+    /// For a device that is bound to vfio-pci only the BARs are checked: [`ixy_dma::vfio::check`] checks the rest.
     pub fn obstacles(
         &self,
         info: &DeviceInfo,
@@ -195,8 +193,7 @@ impl Sysfs {
 }
 
 impl<B> Device<B> {
-    /// Maps BAR `number`, which must be memory and have `needed` bytes at least. It is mapped as a whole, and
-    /// once more with every call.
+    /// Maps BAR `number`, which must be memory of at least `needed` bytes. Each call maps the whole BAR once more.
     ///
     /// # Errors
     /// [`Error::NoBar`], [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsPorts`];
@@ -210,7 +207,7 @@ impl<B> Device<B> {
         Ok(bus)
     }
 
-    /// Opens BAR `number`, which must be a range of I/O ports and have `needed` of them at least.
+    /// Opens BAR `number`, which must be a range of at least `needed` I/O ports.
     ///
     /// # Errors
     /// [`Error::NoBar`], [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsMemory`];
@@ -224,7 +221,7 @@ impl<B> Device<B> {
         Ok(bus)
     }
 
-    /// Refuses registers that are fewer than sysfs said: VFIO may give access to less.
+    /// Refuses a BAR that is smaller than sysfs reported: VFIO may give access to less.
     fn has(&self, bar: u8, needed: u32, found: u32) -> Result<(), Error> {
         if found >= needed {
             return Ok(());
@@ -237,41 +234,40 @@ impl<B> Device<B> {
         BarFile::find(&self.sysfs, self.address(), needed, &self.driver)
     }
 
-    /// Makes the device answer in its memory or its I/O space, if it does not yet.
+    /// Makes the device decode its memory or I/O space, if it does not yet.
     fn answer_in(&self, space: u16) -> Result<(), Error> {
         // SAFETY: ARMED-ONLY: Bus Master Enable stays as it is, and no BAR moves.
         unsafe { self.config.set_command(space, true) }
     }
 
-    /// Where it is.
+    /// The address of the device.
     pub fn address(&self) -> Address {
         self.info.address
     }
 
-    /// What was known of it when it was opened.
+    /// The known properties of the device when it was opened.
     pub fn info(&self) -> &DeviceInfo {
         &self.info
     }
 
-    /// The NUMA node that it is attached to, where its memory should be; `None` when the machine does not
-    /// say.
+    /// The NUMA node of the device, where its memory should be; `None` when the machine does not report it.
     pub fn numa_node(&self) -> Option<u32> {
         self.info.numa_node
     }
 
-    /// The memory that it reaches, if it is reached through VFIO; new memory comes from its NUMA node.
-    /// Without VFIO it reaches physical memory, or what an IOMMU that the kernel set up lets through.
+    /// The memory that the device reaches through VFIO; new memory comes from its NUMA node. Without VFIO it
+    /// reaches physical memory, or the part that a kernel-configured IOMMU allows.
     pub fn vfio_domain(&self) -> Option<VfioDomain> {
         self.config.vfio().map(|function| function.domain().on_node(self.numa_node()))
     }
 
-    /// Whether an IOMMU stands in front of it that does not let physical addresses through.
+    /// Whether the device is behind an IOMMU that blocks physical addresses.
     pub fn behind_iommu(&self) -> bool {
         self.config.vfio().is_some() || self.info.behind_iommu()
     }
 
-    /// Switches on `wanted` interrupt vectors, or as many as there are, at least one: MSI-X, else MSI, else
-    /// the pin. Messages arrive only while bus mastering is on, as they are writes to memory.
+    /// Switches on `wanted` interrupt vectors, or as many as there are, at least one: MSI-X, else MSI, else the
+    /// pin. Messages arrive only while bus mastering is on, since they are memory writes.
     ///
     /// # Errors
     /// [`Error::NoInterrupts`], for instance when the device is not reached through VFIO;
@@ -280,7 +276,7 @@ impl<B> Device<B> {
         Interrupts::best(self.function()?, wanted)
     }
 
-    /// The same of one kind.
+    /// Like [`interrupts`](Self::interrupts), with vectors of one kind.
     ///
     /// # Errors
     /// Those of [`interrupts`](Self::interrupts).
@@ -293,11 +289,11 @@ impl<B> Device<B> {
         self.config.vfio().ok_or_else(|| Error::NoInterrupts { address: self.address(), why: why() })
     }
 
-    /// Resets the device alone, if it is reached through VFIO and can be reset so (a function level reset, or
-    /// one by its power states): its registers are as after power-on, and what it was doing ends. `false`
-    /// when it was not; its driver has to do with the reset that the device's registers offer.
+    /// Resets the device by itself, if it is reached through VFIO and can be reset so (by a function level reset
+    /// or its power states): its registers are as after power-on, and all its activity ends. `false` when it was
+    /// not reset; its driver then has only the reset in the device's registers.
     ///
-    /// It is not needed before a device is used: the kernel has done the same when the device was taken.
+    /// A reset before use is not needed: the kernel has done the same when the device was taken.
     ///
     /// # Errors
     /// [`Error::VfioRequest`].
@@ -311,7 +307,7 @@ impl<B> Device<B> {
     }
 
     fn pending(&self) -> Result<bool, Error> {
-        // Conventional PCI has no such bit: nothing is known to be pending.
+        // Conventional PCI has no such bit, so it reports nothing as pending.
         let Some(express) = self.express else { return Ok(false) };
         let status = self.config.read16(express + DEVICE_STATUS)?;
         Ok(self.config.present(status)? & TRANSACTIONS_PENDING != 0)
@@ -320,7 +316,7 @@ impl<B> Device<B> {
     /// Switches bus mastering.
     ///
     /// # Safety
-    /// To switch it on, that of [`BusMaster::enable`].
+    /// To switch it on, the requirements of [`BusMaster::enable`].
     unsafe fn master(&self, enabled: bool) -> Result<(), ixy_dma::Error> {
         let what = if enabled { "switch on" } else { "switch off" };
         let address = self.address();
@@ -332,8 +328,8 @@ impl<B> Device<B> {
     }
 }
 
-/// Bus mastering is Bus Master Enable of the command register (PCI Local Bus Specification 3.0, 6.2.2). A
-/// device without a PCI Express capability cannot report pending requests, and is taken to have none.
+/// Bus mastering is Bus Master Enable of the command register (PCI Local Bus Specification 3.0, 6.2.2). A device
+/// without a PCI Express capability cannot report pending requests, and counts as having none.
 // SAFETY: QUIET-BEFORE-FREE: the command register and the device's own status say so, and the lock keeps
 // others away.
 unsafe impl<B: Send + Sync + fmt::Debug> BusMaster for Device<B> {

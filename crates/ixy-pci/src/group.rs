@@ -7,7 +7,7 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::sysfs::{self, Sysfs};
 
-/// The devices that an IOMMU cannot keep apart from one. VFIO gives out all of them or none.
+/// The other devices that an IOMMU cannot isolate from one device. VFIO gives access to all of them or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// Its number.
@@ -19,7 +19,7 @@ pub struct Group {
 /// Another device of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
-    /// Where it is.
+    /// Its address.
     pub address: Address,
     /// The kernel driver that it is bound to.
     pub driver: Option<String>,
@@ -28,14 +28,15 @@ pub struct Neighbour {
 }
 
 impl Neighbour {
-    /// Whether VFIO refuses the group as long as this device has its driver.
+    /// Whether VFIO refuses the group while this device has its driver.
     pub fn is_in_the_way(&self) -> bool {
         !matches!(self.driver.as_deref(), None | Some("vfio-pci" | "pci-stub" | "pcieport"))
     }
 }
 
 impl Sysfs {
-    /// The IOMMU group of a device; `None` where no IOMMU is on. A neighbour that cannot be looked at is left out.
+    /// The IOMMU group of a device; `None` without an active IOMMU. A neighbour that cannot be examined is left
+    /// out.
     ///
     /// # Errors
     /// [`Error::Io`], and [`Error::BadAttribute`] when the link of the group does not end in a number.
@@ -51,7 +52,7 @@ impl Sysfs {
         Ok(Some(Group { number, neighbours: neighbours.collect() }))
     }
 
-    /// The number at the end of what the link `iommu_group` of a device leads to.
+    /// The number at the end of the target of a device's link `iommu_group`.
     pub(crate) fn group_number(&self, address: Address) -> Result<Option<u32>, Error> {
         let link = self.path(address).join("iommu_group");
         match fs::read_link(&link) {

@@ -1,4 +1,4 @@
-//! Looking at the registers of a device without taking it: [`Inspection`].
+//! Reads registers of a device without taking it: [`Inspection`].
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -18,11 +18,11 @@ use crate::sysfs::{self, Sysfs};
 /// Offset of the command register (PCI Local Bus Specification 3.0, 6.1).
 const COMMAND: u16 = 0x04;
 
-/// What the address of a memory BAR is a multiple of (PCI Local Bus Specification 3.0, 6.2.5.1).
+/// The alignment of a memory BAR's address (PCI Local Bus Specification 3.0, 6.2.5.1).
 const ALIGNMENT: usize = 16;
 
-/// The registers in one BAR, for reading only: the file is opened for reading, and the mapping cannot be
-/// written. The device stays with its driver, and nothing of it is changed.
+/// The registers in one BAR, for reading only: file and mapping are read-only. The device stays with its driver,
+/// and is not changed.
 ///
 /// Reading a register can still have an effect: some statistics clear on read, for instance. The register
 /// maps know which registers do (`ixy_regs::map::Access::reading_has_effect`).
@@ -57,8 +57,8 @@ struct Mapping {
 }
 
 impl Inspection {
-    /// Opens a BAR that is as `needed` or larger. The device must answer in it already: it is not woken up,
-    /// and its memory is not switched on.
+    /// Opens a BAR with the kind and at least the size of `needed`. The device must decode it already: it is not
+    /// woken up, and its memory decoding is not switched on.
     ///
     /// # Errors
     /// [`Error::NoBar`], [`Error::BarTooSmall`], [`Error::BarUnassigned`], [`Error::BarIsPorts`] or
@@ -74,7 +74,7 @@ impl Inspection {
         if needed.kind == BarKind::Ports {
             return Ok(Self { registers: Registers::Ports(file), len: bar.len });
         }
-        // The kernel maps whole pages; a small BAR can begin inside of one.
+        // The kernel maps whole pages; a small BAR can begin inside one.
         let inside = (bar.start % rustix::param::page_size() as u64) as usize;
         if !inside.is_multiple_of(ALIGNMENT) {
             return Err(sysfs::bad(path, &format!("registers at {:#x}", bar.start), "a multiple of 16"));
@@ -92,8 +92,8 @@ impl Inspection {
         self.len
     }
 
-    /// Reads the register of 8, 16 or 32 `bits` at `offset` in bytes. Where there is none, since it is
-    /// outside, not aligned or of another width, and where a device does not answer, all ones are read.
+    /// Reads the register of 8, 16 or 32 `bits` at `offset` in bytes. Returns all ones where there is no such
+    /// register (outside, not aligned or of another width), and when the device does not answer.
     pub fn read(&self, offset: u32, bits: u32) -> u32 {
         let bytes = bits / 8;
         let none = u32::MAX.checked_shr(32_u32.saturating_sub(bits)).unwrap_or(0);
@@ -115,7 +115,7 @@ impl Inspection {
                 }
             }
             Registers::Ports(file) => {
-                // In the processor's byte order, which the kernel gives a port in.
+                // The kernel returns a port in the processor's byte order.
                 let mut value = [0; 4];
                 let register = &mut value[..bytes as usize];
                 match file.read_at(register, offset.into()) {
@@ -131,8 +131,8 @@ impl Inspection {
     }
 }
 
-/// Refuses a device whose registers read as all ones, or stop the processor on some machines: it sleeps, or
-/// its BARs of this kind are off.
+/// Refuses a device with registers that read as all ones, or stop the processor on some machines: it sleeps, or
+/// does not decode BARs of this kind.
 fn answers(sysfs: &Sysfs, address: Address, kind: BarKind) -> Result<(), Error> {
     check::asleep(sysfs, address)?;
     let config = ConfigSpace::open_read_only(sysfs, address)?;
@@ -151,7 +151,7 @@ fn answers(sysfs: &Sysfs, address: Address, kind: BarKind) -> Result<(), Error> 
 }
 
 impl Mapping {
-    /// Maps a BAR of `len` bytes that begins `inside` its first page.
+    /// Maps a BAR of `len` bytes that begins at offset `inside` of its first page.
     fn new(file: &File, inside: usize, len: u32) -> Result<Self, Errno> {
         let (whole, flags) = (inside + len as usize, MapFlags::SHARED);
         // SAFETY: a new mapping at an address of the kernel's choice replaces no other memory.

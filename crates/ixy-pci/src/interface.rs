@@ -1,11 +1,11 @@
-//! What is behind a network interface of the kernel: [`InterfaceOwner`].
+//! The owner of a network interface of the kernel: [`InterfaceOwner`].
 
 use std::fs;
 use std::path::Path;
 
 use crate::sysfs::{DeviceInfo, Sysfs};
 
-/// What a network interface belongs to.
+/// The owner of a network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InterfaceOwner {
     /// A PCI device, or a virtio device that is one.
@@ -14,7 +14,7 @@ pub enum InterfaceOwner {
     Bus(String),
     /// A program: it is a TAP interface.
     Tap,
-    /// No device. The text says what it is: a bridge, a VLAN, the loopback interface.
+    /// No device. The text names the kind of interface: a bridge, a VLAN, the loopback interface.
     Nothing(&'static str),
 }
 
@@ -25,7 +25,7 @@ const LONGEST: usize = 15;
 const LOOPBACK: &str = "772";
 
 impl Sysfs {
-    /// What the interface of this name belongs to; `None` where there is no such interface in this network namespace.
+    /// The owner of the interface with this name; `None` when this network namespace has no such interface.
     pub fn interface_owner(&self, name: &str) -> Option<InterfaceOwner> {
         if name.is_empty() || name.len() > LONGEST || name.contains('/') || name == "." || name == ".." {
             return None;
@@ -47,7 +47,7 @@ impl Sysfs {
     }
 }
 
-/// What an interface without a device is.
+/// The kind of an interface without a device.
 fn without_device(directory: &Path) -> InterfaceOwner {
     let text = |name: &str| fs::read_to_string(directory.join(name)).unwrap_or_default();
     if directory.join("tun_flags").exists() {

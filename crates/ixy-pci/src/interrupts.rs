@@ -1,10 +1,10 @@
-//! Keeping a device from interrupting a kernel that has no driver for it.
+//! Keeps a device from interrupting a kernel that has no driver for it.
 
 use crate::capability::Capability;
 use crate::config::{COMMAND_INTERRUPT_DISABLE, ConfigSpace};
 use crate::error::Error;
 
-/// Message Control, from the start of the capabilities of MSI and MSI-X (PCI Local Bus Specification 3.0, 6.8.1.3 and
+/// Offset of Message Control in the capabilities of MSI and MSI-X (PCI Local Bus Specification 3.0, 6.8.1.3 and
 /// 6.8.2.3).
 const MESSAGE_CONTROL: u16 = 0x02;
 /// MSI Enable of MSI's Message Control.
@@ -12,9 +12,9 @@ const MSI_ENABLE: u16 = 1 << 0;
 /// MSI-X Enable of MSI-X's Message Control.
 const MSI_X_ENABLE: u16 = 1 << 15;
 
-/// Switches off all interrupts of a device: the pin, which the kernel would find nobody to serve, and messages, which go
-/// to a processor that awaits none. Where a virtio device has its configuration depends on MSI-X, too (virtio 1.2,
-/// 4.1.4.10).
+/// Switches off all interrupts of a device: the pin, for which the kernel has no handler, and messages, which
+/// would go to a processor that does not expect them. MSI-X also determines the offset of a virtio device's
+/// configuration (virtio 1.2, 4.1.4.10).
 pub(crate) fn switch_off(config: &ConfigSpace, capabilities: &[Capability]) -> Result<(), Error> {
     // The pin first: a device that may not send messages uses it instead.
     // SAFETY: ARMED-ONLY: Bus Master Enable stays as it is, and no BAR moves.

@@ -1,8 +1,8 @@
-//! Taking a device from the kernel driver that it is bound to.
+//! Takes a device from the kernel driver that it is bound to.
 //!
-//! A device can be reached in two ways; [`Access::of`] chooses. Without a kernel driver, its registers are
-//! mapped from sysfs. Bound to `vfio-pci`, it is reached through a descriptor of that driver, with an IOMMU
-//! that confines its DMA; nothing has to be taken from another driver then.
+//! A device can be reached in two ways; [`Access::of`] chooses. Without a kernel driver, its registers are mapped
+//! from sysfs. Bound to `vfio-pci`, it is reached through a descriptor of that driver, with an IOMMU that confines
+//! its DMA; no other driver has to release it then.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -10,7 +10,7 @@ use std::io::Write;
 use crate::error::Error;
 use crate::sysfs::{DeviceInfo, Sysfs};
 
-/// What to do about a device that the kernel uses as a network interface which is up.
+/// The treatment of a device with a network interface that is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenInUse {
     /// Leave it to the kernel, with an error.
@@ -20,7 +20,7 @@ pub enum WhenInUse {
     Take,
 }
 
-/// How a device can be reached.
+/// The way to reach a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Its BARs can be mapped at once: no kernel driver uses the device.
@@ -32,7 +32,7 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    /// The way that leads to a device now.
+    /// The way to reach the device in its current state.
     pub(crate) fn of(device: &DeviceInfo) -> Self {
         match device.driver.as_deref() {
             None | Some("uio_pci_generic" | "igb_uio" | "pci-stub") => Self::Free,
@@ -60,7 +60,7 @@ pub(crate) fn check(device: &DeviceInfo, in_use: WhenInUse) -> Result<Access, Er
     if !interfaces.is_empty() {
         return Err(Error::InterfaceUp { address, interfaces });
     }
-    // Interfaces of other network namespaces are not visible here, and may be up.
+    // Interfaces in other network namespaces are not visible here, and may be up.
     let without = device.is_network() && device.interfaces.is_empty();
     match &device.driver {
         Some(driver) if device.driven && access == Access::Bound && without => {

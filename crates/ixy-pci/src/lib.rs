@@ -3,18 +3,19 @@
 //! The kernel shows each PCI device as a directory of files below `/sys/bus/pci/devices`. This crate uses
 //! these files:
 //!
-//! - `vendor`, `device`, `class`, `driver`, `numa_node` and `net` say what a device is and who uses it:
-//!   [`Sysfs`], [`DeviceInfo`].
-//! - `config` is its configuration space, of which the command register lets a device answer and start DMA,
-//!   and the lists of capabilities say what else it can do: [`ConfigSpace`], [`Capability`],
-//!   [`ExtendedCapability`], and [`VendorCapability`] with what only its maker understands.
-//! - `resource` lists its BARs, the ranges of its registers, each of memory or of I/O ports: [`Bar`]. Their
-//!   files, `resource0` to `resource5`, are mapped into memory, [`BarBus`], or read and written, [`PortBus`]:
-//!   buses as the register maps of `ixy-regs` want them.
+//! - `vendor`, `device`, `class`, `driver`, `numa_node` and `net` describe a device and its users: [`Sysfs`],
+//!   [`DeviceInfo`].
+//! - `config` is its configuration space. The command register enables decoding and DMA, and the capability lists
+//!   describe its other features: [`ConfigSpace`], [`Capability`], [`ExtendedCapability`], and
+//!   [`VendorCapability`] for the maker's own ones.
+//! - `resource` lists its BARs, the ranges of its registers, memory or I/O ports: [`Bar`]. Their files,
+//!   `resource0` to `resource5`, are mapped into memory, [`BarBus`], or read and written, [`PortBus`]: both are
+//!   buses for the register maps of `ixy-regs`.
 //!
-//! A driver opens a [`Device`] with the list of what it supports, [`Supported`]. Opening takes the device
-//! from its kernel driver, but not when a network interface of it is up, locks it against other processes,
-//! switches its interrupts off, and maps its registers. Root may do so, others get an error that says so.
+//! A driver opens a [`Device`] with the list of devices that it supports, [`Supported`]. Opening takes the device
+//! from its kernel driver, unless a network interface of it is up. It also locks the device against other
+//! processes, switches its interrupts off, and maps its registers. This takes root; other users get an error that
+//! says so.
 //!
 //! ```no_run
 //! use ixy_dma::BusMaster;
@@ -38,9 +39,8 @@
 //! # }
 //! ```
 //!
-//! A driver whose registers are elsewhere than in one BAR of memory takes the device first and then opens
-//! what it needs; a virtio device of the old kind has its registers behind ports, and new ones say in
-//! capabilities where theirs are:
+//! A driver with registers elsewhere than in one memory BAR takes the device first and then opens what it needs. A
+//! legacy virtio device has its registers behind ports; modern ones name the places of theirs in capabilities:
 //!
 //! ```no_run
 //! use ixy_pci::{Bar, BarKind, ConfigSpace, Device, DeviceId, Sysfs, WhenInUse};
@@ -62,8 +62,8 @@
 //! # }
 //! ```
 //!
-//! A device that is reached this way can access all memory of the machine: see `PhysicalDomain` of `ixy-dma`.
-//! If there is an IOMMU, it must not translate; a warning says when it does ([`DeviceInfo::behind_iommu`]).
+//! Such a device can access all memory of the machine: see `PhysicalDomain` of `ixy-dma`. If there is an IOMMU, it
+//! must not translate; a warning says when it does ([`DeviceInfo::behind_iommu`]).
 //!
 //! # VFIO
 //! A device that is bound to `vfio-pci` is reached through that driver: a [`Candidate`] becomes a [`Device`]

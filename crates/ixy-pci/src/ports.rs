@@ -15,12 +15,12 @@ use crate::error::Error;
 use crate::region::BarFile;
 use crate::vfio::Region;
 
-/// The registers of a device in a BAR of I/O ports. Clones share one open file, which stays open, and the
-/// device locked, until the last of them is dropped.
+/// The registers of a device in an I/O port BAR. Clones share one open file. It stays open, and the device locked,
+/// until the last of them is dropped.
 ///
-/// The kernel offers such a BAR as a file: to read or to write 1, 2 or 4 bytes of it is one access to a port
-/// of that width (`pci_resource_io` of drivers/pci/pci-sysfs.c), so an access costs a system call. One that
-/// fails, as it does when the device was removed, reads all ones or writes nothing; the first is logged.
+/// The kernel offers such a BAR as a file: reading or writing 1, 2 or 4 bytes is one access to a port of that
+/// width (`pci_resource_io` of drivers/pci/pci-sysfs.c), so each access costs a system call. A failed access, for
+/// instance after the device was removed, reads all ones or writes nothing; the first one is logged.
 #[derive(Debug, Clone)]
 pub struct PortBus {
     ports: Arc<Ports>,
@@ -32,17 +32,17 @@ struct Ports {
     address: Address,
     path: PathBuf,
     file: File,
-    /// Where the registers begin in the file.
+    /// The offset of the registers in the file.
     start: u64,
     len: u32,
     /// Whether an access failed and was logged.
     failed: AtomicBool,
-    /// Keeps the device locked as long as its registers can be reached.
+    /// Keeps the device locked while its registers can be reached.
     _config: Arc<ConfigSpace>,
 }
 
 impl PortBus {
-    /// Opens the file of a BAR of ports. The device must answer in its I/O space.
+    /// Opens the file of an I/O port BAR. The device must decode its I/O space.
     pub(crate) fn open(bar: BarFile, config: Arc<ConfigSpace>) -> Result<Self, Error> {
         if let Some(function) = config.vfio() {
             let region = function.region(bar.number.into())?;
@@ -75,11 +75,11 @@ impl PortBus {
 }
 
 impl Ports {
-    /// Reads one register of `N` bytes, in the processor's byte order, which the kernel gives it in.
+    /// Reads one register of `N` bytes, in the processor's byte order, as the kernel returns it.
     fn read<const N: usize>(&self, offset: u32) -> [u8; N] {
         let mut bytes = [0; N];
         let read = self.file.read_at(&mut bytes, self.start + u64::from(offset));
-        // What the device wrote before it answered is seen by what follows.
+        // Later accesses see what the device wrote before it answered.
         fence(Ordering::SeqCst);
         match read {
             Ok(n) if n == N => bytes,
@@ -92,9 +92,9 @@ impl Ports {
 
     /// Writes one register of `N` bytes, given in the processor's byte order.
     fn write<const N: usize>(&self, offset: u32, bytes: [u8; N]) {
-        // Earlier writes to memory are visible before the device gets this one.
+        // Earlier memory writes become visible before the device receives this one.
         fence(Ordering::SeqCst);
-        // Not `write_all_at`: what remained of a register would be written as a narrower one.
+        // Not `write_all_at`: it would write the rest of a register as a narrower one.
         match self.file.write_at(&bytes, self.start + u64::from(offset)) {
             Ok(n) if n == N => {}
             other => self.log("write", N, offset, other),

@@ -11,11 +11,11 @@ use crate::sysfs::{self, Sysfs};
 mod flag {
     /// IORESOURCE_IO: a range of I/O ports.
     pub(super) const PORTS: u64 = 0x100;
-    /// IORESOURCE_DISABLED and IORESOURCE_UNSET: it has a size, and no address that is its own.
+    /// IORESOURCE_DISABLED and IORESOURCE_UNSET: it has a size, but no address of its own.
     pub(super) const NOWHERE: u64 = 0x1000_0000 | 0x2000_0000;
 }
 
-/// The BARs of a header of type 0; the lines of `resource` that follow are something else.
+/// The number of BARs in a header of type 0; later lines of `resource` are something else.
 const BARS: u8 = 6;
 
 /// A BAR (base address register): a range of a device's registers, as the kernel lists it or as a driver needs it.
@@ -25,7 +25,7 @@ pub struct Bar {
     pub number: u8,
     /// How it is accessed.
     pub kind: BarKind,
-    /// Its size in bytes, or how many of them a driver needs.
+    /// Its size in bytes, or the number of bytes that a driver needs.
     pub len: u64,
 }
 
@@ -38,7 +38,7 @@ pub enum BarKind {
     Ports,
 }
 
-/// One line of the file `resource` that stands for a BAR.
+/// The line of a BAR in the file `resource`.
 #[derive(Debug, Clone, Copy)]
 struct Region {
     start: u64,
@@ -49,7 +49,7 @@ struct Region {
 }
 
 impl Sysfs {
-    /// The BARs that a device has and that have an address, in the order of their numbers.
+    /// The BARs of a device that have an address, in the order of their numbers.
     ///
     /// # Errors
     /// [`Error::BadAttribute`] when the file `resource` is not as the kernel writes it, [`Error::Io`].
@@ -72,13 +72,13 @@ pub(crate) struct BarFile {
     pub(crate) address: Address,
     pub(crate) number: u8,
     pub(crate) path: PathBuf,
-    /// The address of its first byte, as far as it is known.
+    /// The address of its first byte, if known; else 0.
     pub(crate) start: u64,
     pub(crate) len: u32,
 }
 
 impl BarFile {
-    /// Finds the file of a BAR, which is as `needed` or larger. `driver` is for messages.
+    /// Finds the file of a BAR of the kind and at least the size of `needed`. `driver` is for messages.
     pub(crate) fn find(sysfs: &Sysfs, address: Address, needed: Bar, driver: &str) -> Result<Self, Error> {
         let Bar { number: bar, kind, len } = needed;
         let directory = sysfs.path(address);
@@ -103,7 +103,7 @@ impl BarFile {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Error::NoBar { address, bar, path }),
             Err(e) => return Err(Error::access("look at", address, &path, e)),
         };
-        // A mapping that is longer than its file would fault where the file ends.
+        // A mapping longer than its file would fault at the file's end.
         let (start, size) = match listed {
             Ok(Some(region)) => (region.start, region.len.min(file)),
             Ok(None) => (0, file),
@@ -117,27 +117,27 @@ impl BarFile {
     }
 }
 
-/// The file `resource`: line after line start, end and flags of a region.
+/// The file `resource`: each line has start, end and flags of a region.
 struct Regions {
     path: PathBuf,
     text: String,
 }
 
 impl Regions {
-    /// Reads it; `None` without that file.
+    /// Reads the file; `None` when there is none.
     fn read(device: &Path) -> Result<Option<Self>, Error> {
         let path = device.join("resource");
         Ok(sysfs::read(&path)?.map(|text| Self { path, text }))
     }
 
-    /// The region of a BAR; `None` where there is none.
+    /// The region of a BAR; `None` when there is none.
     fn region(&self, number: u8) -> Result<Option<Region>, Error> {
         let Some(line) = self.text.lines().nth(number.into()) else { return Ok(None) };
         let bad = || sysfs::bad(&self.path, line, "start, end and flags of a region");
         let number_of = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
         let numbers: Option<Vec<u64>> = line.split_whitespace().map(number_of).collect();
         let [start, end, flags] = numbers.ok_or_else(bad)?[..] else { return Err(bad()) };
-        // A BAR that is not there has zeros in all three.
+        // A missing BAR has zeros in all three.
         if end == 0 {
             return Ok(None);
         }

@@ -1,18 +1,18 @@
-//! Which network interfaces carry a default route: [`DefaultRoutes`].
+//! The network interfaces that carry a default route: [`DefaultRoutes`].
 
 use std::fs;
 use std::path::Path;
 
-/// The interfaces that default routes of this network namespace lead through.
+/// The interfaces of the default routes in this network namespace.
 #[derive(Debug)]
 pub(crate) struct DefaultRoutes(Vec<String>);
 
 impl DefaultRoutes {
-    /// Reads them from `proc/net` below `root`.
+    /// Reads the routes from `proc/net` below `root`.
     pub(crate) fn read(root: &Path) -> Self {
         let table = |name: &str| fs::read_to_string(root.join("proc/net").join(name)).unwrap_or_default();
         let (old, new) = (table("route"), table("ipv6_route"));
-        // Interface, destination, gateway, flags, use counts, metric, mask; below a line of titles.
+        // Interface, destination, gateway, flags, use counts, metric, mask; the first line has titles.
         let old = old.lines().skip(1).filter_map(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();
             let all = columns.get(1) == Some(&"00000000") && columns.get(7) == Some(&"00000000");
@@ -27,14 +27,14 @@ impl DefaultRoutes {
         Self(old.chain(new).collect())
     }
 
-    /// Whether one leads through an interface, whose directory in sysfs is given, or through one above it.
+    /// Whether a default route leads through an interface, with its directory in sysfs, or through one above it.
     pub(crate) fn lead_through(&self, name: &str, directory: &Path) -> bool {
         let is_routed = |name: &str| self.0.iter().any(|route| route == name);
         is_routed(name) || uppers(directory).iter().any(|upper| is_routed(upper))
     }
 }
 
-/// The interfaces above the one whose directory this is, such as bridges, bonds and VLANs, and those above them.
+/// The interfaces above the one with this directory, such as bridges, bonds and VLANs, and those above them.
 fn uppers(interface: &Path) -> Vec<String> {
     let (mut found, mut next) = (Vec::new(), vec![interface.to_owned()]);
     while let Some(directory) = next.pop() {

@@ -1,4 +1,4 @@
-//! What the kernel shows of its PCI devices in files: [`Sysfs`].
+//! The kernel's files about its PCI devices: [`Sysfs`].
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use crate::address::{Address, DeviceId};
 use crate::error::Error;
 use crate::routes::DefaultRoutes;
 
-/// The tree in which the kernel shows its PCI devices, `/sys/bus/pci`, or a directory that stands for it in tests.
+/// The directory tree of the kernel's PCI devices, `/sys/bus/pci`, or another tree in its place for tests.
 #[derive(Debug, Clone)]
 pub struct Sysfs {
     root: PathBuf,
@@ -16,32 +16,33 @@ pub struct Sysfs {
 }
 
 impl Default for Sysfs {
-    /// That of the machine.
+    /// The tree of this machine.
     fn default() -> Self {
         Self::new("/")
     }
 }
 
-/// What is known of a device without touching it.
+/// The properties of a device that can be found without touching it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceInfo {
-    /// Where it is.
+    /// Its address.
     pub address: Address,
-    /// What it is.
+    /// Its vendor and device id.
     pub id: DeviceId,
-    /// What the maker of the card calls it, if the kernel says.
+    /// The subsystem ids by the maker of the card, if the kernel shows them.
     pub subsystem: Option<DeviceId>,
-    /// Class, subclass and programming interface in 24 bits (0x020000 is an Ethernet controller), if the kernel says.
+    /// Class, subclass and programming interface in 24 bits (0x020000 is an Ethernet controller), if the kernel
+    /// shows them.
     pub class: Option<u32>,
     /// The kernel driver that it is bound to.
     pub driver: Option<String>,
-    /// Whether that driver, or one on the virtio bus behind it, uses the device. virtio-pci alone only passes it on: to
-    /// nobody where virtio_net is missing or refused it.
+    /// Whether that driver, or one on the virtio bus behind it, uses the device. virtio-pci alone does not:
+    /// without virtio_net behind it, the device has no user.
     pub driven: bool,
-    /// The NUMA node that it is attached to, if the machine has several and says so.
+    /// The NUMA node of the device, if the machine has several and reports it.
     pub numa_node: Option<u32>,
-    /// How the IOMMU treats it, if one stands in front of it: `DMA` and `DMA-FQ` translate for the kernel and block all
-    /// else, `identity` lets physical addresses through. See [`DeviceInfo::behind_iommu`].
+    /// The mode of the IOMMU in front of it, if any: `DMA` and `DMA-FQ` translate for the kernel and block all
+    /// else, `identity` passes physical addresses. See [`DeviceInfo::behind_iommu`].
     pub iommu: Option<String>,
     /// Its network interfaces in the network namespace that this tree was mounted from.
     pub interfaces: Vec<Interface>,
@@ -59,8 +60,8 @@ pub struct Interface {
 }
 
 impl DeviceInfo {
-    /// Whether an IOMMU stands in front of the device that does not let physical addresses through, so that memory which
-    /// was not mapped in it cannot be reached.
+    /// Whether the device is behind an IOMMU that blocks physical addresses, so that it reaches only memory mapped
+    /// in the IOMMU.
     pub fn behind_iommu(&self) -> bool {
         matches!(self.iommu.as_deref(), Some("DMA" | "DMA-FQ" | "blocked" | "unmanaged"))
     }
@@ -74,17 +75,17 @@ impl DeviceInfo {
 /// Network controllers, in the upper 8 of the 24 bits of a class.
 const CLASS_NETWORK: u32 = 0x02;
 
-/// IFF_UP of an interface's flags (netdevice(7)).
+/// The flag IFF_UP of an interface (netdevice(7)).
 const IFF_UP: u64 = 1;
 
 impl Sysfs {
-    /// The tree below `root`: devices are looked for in `root/sys/bus/pci/devices`.
+    /// The tree below `root`: devices are in `root/sys/bus/pci/devices`.
     pub fn new(root: impl AsRef<Path>) -> Self {
         let root = root.as_ref();
         Self { root: root.to_owned(), devices: root.join("sys/bus/pci/devices") }
     }
 
-    /// What stands for `/`.
+    /// The directory in place of `/`.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -94,7 +95,7 @@ impl Sysfs {
         self.devices.join(address.to_string())
     }
 
-    /// All devices, in the order of their addresses. A device that vanishes meanwhile is left out.
+    /// All devices, in the order of their addresses. A device that vanishes in the meantime is left out.
     ///
     /// # Errors
     /// [`Error::Io`] when the directory cannot be read, and those of [`Sysfs::device`].
@@ -115,7 +116,7 @@ impl Sysfs {
     /// One device.
     ///
     /// # Errors
-    /// [`Error::NoSuchDevice`]; [`Error::BadAttribute`] when a file of it is not as the kernel writes it.
+    /// [`Error::NoSuchDevice`]; [`Error::BadAttribute`] when a file has an unexpected content.
     pub fn device(&self, address: Address) -> Result<DeviceInfo, Error> {
         let path = self.path(address);
         if !path.is_dir() {
@@ -136,7 +137,7 @@ impl Sysfs {
     }
 }
 
-/// The kernel driver that a device is bound to: the name of what the link `driver` leads to.
+/// The kernel driver that a device is bound to: the name of its link `driver`'s target.
 fn driver(device: &Path) -> Result<Option<String>, Error> {
     let link = device.join("driver");
     match fs::read_link(&link) {
@@ -155,13 +156,13 @@ fn driven(device: &Path) -> Result<bool, Error> {
     passed_on.iter().try_fold(false, |driven, device| Ok(driven || driver(device)?.is_some()))
 }
 
-/// The devices of the virtio bus that a PCI device is passed on as.
+/// The virtio bus devices of a PCI device.
 fn virtio(device: &Path) -> Result<Vec<PathBuf>, Error> {
     let names = names(device)?.into_iter().filter(|name| name.starts_with("virtio"));
     Ok(names.map(|name| device.join(name)).collect())
 }
 
-/// The NUMA node of a device; the kernel writes -1 where it knows none.
+/// The NUMA node of a device; the kernel writes -1 when it does not know.
 fn numa_node(device: &Path) -> Result<Option<u32>, Error> {
     let path = device.join("numa_node");
     let Some(text) = read(&path)? else { return Ok(None) };
@@ -169,7 +170,7 @@ fn numa_node(device: &Path) -> Result<Option<u32>, Error> {
     Ok(u32::try_from(node).ok())
 }
 
-/// The interfaces of a device. Those of virtio belong to a device of the virtio bus below the PCI device.
+/// The interfaces of a device. Those of virtio belong to a device on the virtio bus below the PCI device.
 fn interfaces(device: &Path, root: &Path) -> Result<Vec<Interface>, Error> {
     let mut all = Vec::new();
     let mut routes = None;

@@ -30,23 +30,23 @@ mod number {
     pub(super) const RESET: u32 = 11;
 }
 
-/// A function of a PCI device, through the descriptor that its group gave out. The kernel stops its DMA and resets it, if it can,
-/// with the first descriptor, so that it is as after power-on whatever was done with it before; with the last, it does that
-/// again, and stops its interrupts.
+/// A function of a PCI device, reached through the descriptor from its group. When the first descriptor is opened,
+/// the kernel stops the device's DMA and resets it if possible, so that it is as after power-on. When the last one
+/// is closed, the kernel does the same again, and stops its interrupts.
 #[derive(Debug)]
 pub(crate) struct Function {
     address: Address,
-    // Before the domain that its group is in.
+    // Dropped before the domain that its group is in.
     file: File,
     domain: VfioDomain,
-    /// Whether it can be reset alone.
+    /// Whether it can be reset by itself.
     resets: bool,
-    /// Whether somebody has its interrupts.
+    /// Whether its interrupts are in use.
     interrupts: AtomicBool,
 }
 
 impl Function {
-    /// Gets the device from its group, which is put into one of `containers`.
+    /// Opens the device of its group, which is put into one of `containers`.
     pub(crate) fn open(sysfs: &Sysfs, address: Address, containers: &mut VfioDomains) -> Result<Self, Error> {
         let group = sysfs.group_number(address)?.ok_or(Error::NoIommuGroup { address })?;
         let failed = |source| Error::Vfio { address, source };
@@ -75,7 +75,7 @@ impl Function {
         &self.domain
     }
 
-    /// Resets it. `false` when it cannot be reset without other devices.
+    /// Resets the device. `false` when it cannot be reset without other devices.
     pub(crate) fn reset(&self) -> Result<bool, Error> {
         if !self.resets {
             return Ok(false);
@@ -83,7 +83,7 @@ impl Function {
         // SAFETY: this request takes no argument; a device that was reset reaches no memory.
         match unsafe { request(self.file.as_fd(), number::RESET, ptr::null_mut()) } {
             Ok(_) => Ok(true),
-            // The kernel finds out only now that there is no way.
+            // Only now does the kernel find out that there is no way.
             Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::NOTTY | Errno::INVAL)) => Ok(false),
             Err(source) => Err(Error::VfioRequest { address: self.address, what: "reset", source }),
         }

@@ -21,16 +21,16 @@ use crate::error::Error;
 /// The ways in which a device interrupts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InterruptKind {
-    /// Messages, each with an address of its own: up to 2,048 vectors.
+    /// MSI-X messages, each with its own address: up to 2,048 vectors.
     MsiX,
-    /// Messages with numbers: up to 32 vectors.
+    /// MSI messages, with numbers: up to 32 vectors.
     Msi,
-    /// The interrupt pin: one vector, which is masked with each interrupt.
+    /// The interrupt pin: one vector; the kernel masks it on each interrupt.
     Pin,
 }
 
 impl InterruptKind {
-    /// All, the best first.
+    /// All kinds, the best first.
     const ALL: [Self; 3] = [Self::MsiX, Self::Msi, Self::Pin];
 
     /// Its number among VFIO's kinds of interrupts.
@@ -53,9 +53,9 @@ impl fmt::Display for InterruptKind {
     }
 }
 
-/// The interrupts of a device, which has them on until this is dropped. Each vector is an eventfd(2),
-/// non-blocking and closed on exec: it becomes readable when the device interrupts, and its value counts how
-/// often. Which causes a device has, and which vector they go to, is its driver's.
+/// The interrupts of a device, which stay on until this is dropped. Each vector is an eventfd(2), non-blocking and
+/// closed on exec: it becomes readable when the device interrupts, and its value counts the interrupts. The
+/// device's driver maps its causes to vectors.
 #[derive(Debug)]
 pub struct Interrupts {
     function: Arc<Function>,
@@ -65,13 +65,13 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Switches on `wanted` vectors of the best kind that the device and the system have, or as many as there
-    /// are, at least one.
+    /// Switches on `wanted` vectors of the best kind that device and system have, or as many as there are, at
+    /// least one.
     pub(crate) fn best(function: &Arc<Function>, wanted: usize) -> Result<Self, Error> {
         first(function.address, |kind| Self::of(function, kind, wanted))
     }
 
-    /// The same of one kind.
+    /// Like [`best`](Self::best), for one kind.
     pub(crate) fn of(function: &Arc<Function>, kind: InterruptKind, wanted: usize) -> Result<Self, Error> {
         let address = function.address;
         let none = |why: String| Error::NoInterrupts { address, why };
@@ -83,7 +83,7 @@ impl Interrupts {
         if function.interrupts.swap(true, Ordering::AcqRel) {
             return Err(Error::InterruptsInUse { address });
         }
-        // From here on, to drop it is to switch them off.
+        // From here on, dropping this switches the interrupts off.
         let mut all = Self { function: Arc::clone(function), kind, len: 0, vectors: Vec::new() };
         let vectors = switch_on(wanted.clamp(1, there as usize), |vectors| function.set(kind, vectors));
         all.vectors = vectors.map_err(failed)?;
@@ -100,19 +100,19 @@ impl Interrupts {
         self.kind
     }
 
-    /// How many vectors there are.
+    /// The number of vectors.
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Hands out the eventfds in the order of the vectors, once; none are left after that. The kernel keeps
-    /// what it signals, so one that is closed is only not heard any more.
+    /// signalling an eventfd that was closed here, without effect.
     pub fn take_vectors(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.vectors)
     }
 
-    /// Lets the pin interrupt again, which the kernel masks with each interrupt: to be called once the cause
-    /// is cleared in the device, or it interrupts at once. For messages nothing is to be done.
+    /// Unmasks the pin, which the kernel masks on each interrupt. Call it after clearing the cause in the device,
+    /// or the pin interrupts again at once. Messages need no unmasking.
     ///
     /// # Errors
     /// [`Error::VfioRequest`].
@@ -141,8 +141,8 @@ fn first<T>(address: Address, mut of: impl FnMut(InterruptKind) -> Result<T, Err
     Err(Error::NoInterrupts { address, why: all.join("; ") })
 }
 
-/// Creates `count` events and makes the device signal them. When these are too many, `set` changes nothing
-/// and returns how many vectors the system has left; this number is tried next, down to none.
+/// Creates `count` events and makes the device signal them. If there are too many, `set` changes nothing and
+/// returns the number of vectors that the system has left; that number is tried next, down to none.
 fn switch_on(
     mut count: usize,
     mut set: impl FnMut(&[OwnedFd]) -> io::Result<u32>,
@@ -171,7 +171,7 @@ impl Drop for Interrupts {
 }
 
 impl Function {
-    /// How many vectors of a kind it has that can signal events.
+    /// The number of vectors of a kind that can signal events.
     fn vectors(&self, kind: InterruptKind) -> io::Result<u32> {
         let mut info = vfio_irq_info {
             argsz: size_of::<vfio_irq_info>() as u32,
@@ -193,7 +193,7 @@ impl Function {
         self.irqs(&mut words)
     }
 
-    /// Sets interrupts. The words are those of `struct vfio_irq_set` and of what follows it.
+    /// Sets interrupts. The words are those of `struct vfio_irq_set` and the data after it.
     fn irqs(&self, words: &mut [u32]) -> io::Result<u32> {
         debug_assert_eq!(words[0] as usize, size_of_val(words));
         // SAFETY: this request takes the structure, as long as its first word says, which the two callers'
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn fewer_vectors_are_taken_when_the_system_has_no_more() {
-        // A system that reports how many vectors it has left, or a wrong number.
+        // A system that reports the number of vectors left, or a wrong number.
         for (wanted, left, answer, expected) in [
             (4, 8, 0, 4),
             (4, 4, 0, 4),
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(best(&[InterruptKind::Pin]).unwrap(), InterruptKind::Pin);
         let text = best(&[]).unwrap_err().to_string();
         assert_eq!(text, "0000:03:00.0 cannot interrupt: no MSI-X; no MSI; no INTx; poll it instead");
-        // Any other error is one.
+        // Any other error is returned.
         let mut tried = 0;
         let failed = first::<()>(address, |_| {
             tried += 1;

@@ -1,4 +1,4 @@
-//! The parts of a device that VFIO gives access to: [`Region`].
+//! The parts of a device that VFIO makes accessible: [`Region`].
 
 use std::ops::Range;
 use std::os::fd::AsFd;
@@ -13,26 +13,26 @@ use vfio_bindings::bindings::vfio::{
 use super::{Function, number};
 use crate::error::Error;
 
-/// The number of the configuration space among the regions; those of BARs have the BAR's number.
+/// The region number of the configuration space; a BAR's region has the BAR's number.
 pub(crate) const CONFIG: u32 = VFIO_PCI_CONFIG_REGION_INDEX;
 
-/// What is mapped is a multiple of this, in any case.
+/// The granularity of mappings, on every system.
 const PAGE: u64 = 4096;
 
 /// A region: a part of the device's descriptor that can be read and written, and maybe mapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Region {
-    /// Where it begins in the descriptor.
+    /// Its offset in the descriptor.
     pub(crate) start: u64,
     /// Its length in bytes; zero when there is no such region, or it may not be read and written.
     pub(crate) len: u64,
-    /// The parts that can be mapped, in order, apart from each other, of whole pages: all of it, or all but what the kernel
-    /// keeps for itself, as it may keep the table of MSI-X.
+    /// The parts that can be mapped, in order, disjoint and of whole pages: the whole region, or all but the parts
+    /// that the kernel keeps for itself, such as the MSI-X table.
     pub(crate) areas: Vec<Range<u64>>,
 }
 
 impl Function {
-    /// Asks about a region.
+    /// Asks VFIO about a region.
     pub(crate) fn region(&self, index: u32) -> Result<Region, Error> {
         let mut head = [0; size_of::<vfio_region_info>() / 4];
         head[2] = index;
@@ -71,7 +71,7 @@ impl Region {
     }
 }
 
-/// Those of the areas that are whole pages inside of `len` bytes, sorted; of those that overlap, the first.
+/// The areas that are whole pages inside of `len` bytes, sorted; of overlapping ones, the first.
 fn sound(mut areas: Vec<Range<u64>>, len: u64) -> Vec<Range<u64>> {
     areas.sort_by_key(|area| area.start);
     let mut end = 0;
@@ -113,7 +113,7 @@ mod tests {
         let around_a_table = answer(ALL | 8, 0x4000, Some(&[(0, 0x2000), (0x3000, 0x1000)]));
         assert_eq!(ends(&Region::read(&around_a_table)), [(0, 0x2000), (0x3000, 0x4000)]);
         assert_eq!(Region::read(&answer(ALL | 8, 0x1000, Some(&[]))).areas, [], "the table is all there is");
-        // An answer without that flag has no list, whatever its bytes say.
+        // An answer without that flag has no list, whatever its bytes are.
         assert_eq!(Region::read(&answer(ALL, 0x4000, Some(&[]))).areas.len(), 1);
     }
 

@@ -1,4 +1,4 @@
-//! Devices that are looked at first, and what keeps one that is bound to vfio-pci from being reached.
+//! Devices that are examined first, and the obstacles to reaching one that is bound to vfio-pci.
 
 use std::os::unix::fs::symlink;
 

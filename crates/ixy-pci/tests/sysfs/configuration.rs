@@ -10,8 +10,8 @@ fn open(tree: &Tree) -> ConfigSpace {
     ConfigSpace::open(&tree.sysfs(), address()).unwrap()
 }
 
-/// A device with 4,096 bytes of configuration space and power management, MSI, MSI-X and PCI Express capabilities at
-/// the offsets that an 82599 has them at.
+/// A device with 4,096 bytes of configuration space, and the power management, MSI, MSI-X and PCI Express
+/// capabilities at an 82599's offsets.
 fn express() -> Tree {
     let tree = Tree::with_device();
     fs::File::options().write(true).open(tree.file("config")).unwrap().set_len(4096).unwrap();

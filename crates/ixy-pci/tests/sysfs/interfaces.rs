@@ -1,4 +1,4 @@
-//! What is behind the network interfaces of the kernel.
+//! The owners of the kernel's network interfaces.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! What keeps a device from being taken, all of it at once, and devices that share an IOMMU group.
+//! All obstacles to taking a device at once, and devices that share an IOMMU group.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ fn obstacles(tree: &Tree) -> Vec<Error> {
     tree.sysfs().obstacles(&info, "ixgbe", &NEEDED, WhenInUse::Refuse)
 }
 
-/// What taking the device says.
+/// The error when the device is taken.
 fn refusal(tree: &Tree) -> String {
     let ids = [DeviceId::new(0x8086, 0x10FB)];
     let taken = Device::take(&tree.sysfs(), address(), "ixgbe", &ids, &NEEDED, WhenInUse::Refuse);

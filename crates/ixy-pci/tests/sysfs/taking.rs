@@ -1,4 +1,4 @@
-//! Taking a device that has registers behind I/O ports and in several BARs, as those of virtio do.
+//! Taking a device with registers behind I/O ports and in several BARs, such as a virtio device.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;

@@ -1,4 +1,4 @@
-//! A tree of files that stands for `/`, removed when it is dropped.
+//! A tree of files in place of `/`, removed on drop.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, symlink};
@@ -32,7 +32,7 @@ impl Tree {
         Self { root }
     }
 
-    /// A tree with an 82599 at 0000:03:00.0 that has only the files that opening needs.
+    /// A tree with an 82599 at 0000:03:00.0 that has only the files needed for opening.
     pub(crate) fn with_device() -> Self {
         let tree = Self::new();
         tree.add("0000:03:00.0");
@@ -91,7 +91,7 @@ impl Tree {
         symlink(format!("../../drivers/{driver}"), self.file("driver")).unwrap();
     }
 
-    /// What was written to a driver's file `unbind`.
+    /// The text written to a driver's file `unbind`.
     pub(crate) fn unbound(&self, driver: &str) -> String {
         fs::read_to_string(self.path("sys/bus/pci/drivers").join(driver).join("unbind")).unwrap()
     }
