@@ -4,6 +4,7 @@
 mod card;
 mod decode;
 mod maps;
+mod script;
 mod show;
 mod system;
 
@@ -13,6 +14,7 @@ use clap::Parser;
 use ixy_cli::{Error, Verbosity};
 
 use crate::card::Card;
+use crate::script::Script;
 use crate::system::System;
 
 /// Lists the network cards of this machine, and what is missing before ixy can use each
@@ -37,6 +39,12 @@ struct Args {
     /// Also print registers and fields that are zero (JSON has them always)
     #[arg(long, requires = "registers")]
     zeros: bool,
+    /// Print a script that the commands of this program and messages of others name
+    ///
+    /// `mkdir -p scripts; ixy-info --script bind > scripts/bind; chmod +x scripts/bind` has these commands work without
+    /// the repository of ixy.
+    #[arg(long, value_name = "NAME", exclusive = true)]
+    script: Option<Script>,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -62,6 +70,9 @@ const EXAMPLES: &[&str] = &[
 ];
 
 fn run(args: Args) -> Result<String, Error> {
+    if let Some(script) = args.script {
+        return Ok(script.text().into());
+    }
     let system = System::of_process();
     let Some(address) = &args.address else {
         let cards = Card::all(&system)?;

@@ -3,6 +3,7 @@
 use ixy_cli::Object;
 
 use crate::card::{Card, Driver, Link};
+use crate::script;
 
 /// Cards, one after the other.
 pub(crate) fn cards(cards: &[Card], json: bool) -> String {
@@ -10,7 +11,9 @@ pub(crate) fn cards(cards: &[Card], json: bool) -> String {
         return "There is no network card here. `ixy-fwd sim sim` needs none.\n".into();
     }
     let shown: Vec<String> = cards.iter().map(if json { as_json } else { as_words }).collect();
-    shown.join(if json { "" } else { "\n" })
+    let text = shown.join(if json { "" } else { "\n" });
+    let hint = script::hint(&text).filter(|_| !json).unwrap_or_default();
+    text + &hint
 }
 
 /// A software device, of which nothing has to be looked up.

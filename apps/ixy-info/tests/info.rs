@@ -462,3 +462,31 @@ fn an_interface_in_place_of_an_address_is_answered_with_its_card() {
     tree.write("sys/class/net/tap0/tun_flags", "0x1002\n");
     fails(&tree, &["tap0"], 2, &["TAP interface", "sim:tap=tap0"]);
 }
+
+#[test]
+fn the_scripts_that_commands_name_can_be_had_without_the_repository() {
+    let (tree, elsewhere) = (Tree::with_card(), tempfile::tempdir().unwrap());
+    let run = |line: &str| {
+        let programs = std::path::Path::new(INFO).parent().unwrap().display();
+        let line = format!("PATH={programs}:$PATH; {line}");
+        tree.ended(std::process::Command::new("sh").args(["-c", &line]).current_dir(elsewhere.path()))
+    };
+    let (code, text, err) = run(&format!("ixy-info {CARD}"));
+    assert_eq!((code, err.as_str()), (0, ""));
+    // The command that it prints does what it says, and the hint is not needed any more.
+    let commands = "mkdir -p scripts; ixy-info --script setup-hugepages > scripts/setup-hugepages; \
+                    chmod +x scripts/setup-hugepages";
+    has(&text, &["sudo scripts/setup-hugepages --count 3\n", "ixy's repository", &format!("  {commands}\n")]);
+    assert_eq!(run(commands), (0, String::new(), String::new()));
+    let (code, help, _) = run("scripts/setup-hugepages --help");
+    assert!(code == 0 && help.starts_with("usage: scripts/setup-hugepages"), "{help}");
+    assert!(!run(&format!("ixy-info {CARD}")).1.contains("--script"), "the script is there now");
+    assert!(!run(&format!("ixy-info {CARD} --json")).1.contains("--script"), "JSON has no hint");
+
+    let (code, bind, _) = run("ixy-info --script bind");
+    assert!(code == 0 && bind.starts_with("#!/usr/bin/env bash\n"), "{bind}");
+    let (code, status, err) = run("ixy-info --script bind | bash -s -- status");
+    assert!(code == 0 && status.contains(CARD), "{status}{err}");
+    let (code, _, err) = run("ixy-info --script unbind");
+    assert!(code == 2 && err.contains("setup-hugepages"), "{err}");
+}
