@@ -42,8 +42,8 @@ pub struct Flags {
     pub interval: Duration,
     /// Print the counts of each queue as well
     ///
-    /// They come from the card's own counters for queues and cost the packet loop nothing. An 82599 has them for up to 16
-    /// queues, a virtio device for all, an 82576 for none. JSON and metrics always have them.
+    /// An 82599 has counters for up to 16 queues. A virtio device has none, so its driver counts. An 82576 has them for pools of
+    /// queues only, so its queues are not counted. JSON and metrics always have these counts.
     #[arg(long, help_heading = STATISTICS)]
     pub per_queue: bool,
     /// Serve statistics to Prometheus at http://ADDR/metrics
