@@ -16,14 +16,23 @@ use crate::packet::Packet;
 /// not fit. What is still in it when it is dropped is freed in bulk.
 ///
 /// ```
-/// use ixy_core::{Batch, RxQueue, TxQueue};
+/// use std::sync::Arc;
+/// use ixy_core::{Batch, Mempool};
 ///
-/// /// Forwards what has arrived, if it is IPv4; the rest is dropped.
-/// fn forward(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) {
-///     rx.receive(batch); // adds up to the limit
-///     batch.retain(|packet| packet.get(12..14) == Some(&[0x08, 0x00]));
-///     tx.send(batch); // packets that do not fit stay for the next call
+/// # fn main() -> Result<(), ixy_core::Error> {
+/// # let pool = Mempool::new(Arc::new(ixy_dma::SimulatedDomain::default()), 64)?;
+/// let mut batch = Batch::new(32);
+/// pool.allocate_batch(&mut batch, 32); // or `rx.receive(&mut batch)`, with a receive queue
+/// for (n, packet) in batch.iter_mut().enumerate() {
+///     assert!(packet.set_len(60));
+///     packet[12..14].copy_from_slice(if n < 10 { &[0x08, 0x00] } else { &[0x86, 0xdd] });
 /// }
+/// batch.retain(|packet| packet[12..14] == [0x08, 0x00]); // keeps IPv4 and frees the others
+/// assert_eq!((batch.len(), batch.room(), pool.free()), (10, 22, 54));
+/// batch.clear(); // or `tx.send(&mut batch)`, with a transmit queue
+/// assert_eq!(pool.free(), 64);
+/// # Ok(())
+/// # }
 /// ```
 pub struct Batch {
     // Initialised from `start` to `end`, which is at most CAPACITY.

@@ -16,6 +16,45 @@ use crate::stats::{DeviceStats, QueueStats};
 /// Device and queues can go to different threads, and several threads can share a device for its questions:
 /// how its link is, what it counted. The card is reset and its memory freed when the device and all queues
 /// taken from it are dropped.
+///
+/// ```
+/// use std::time::Duration;
+/// use ixy_core::{Batch, Device, Error};
+/// # use ixy_core::{DeviceStats, LinkState, MacAddress, RxQueue, TxQueue};
+///
+/// /// Waits for a link, receives what has arrived, and says what the card counted.
+/// fn report(card: &mut dyn Device) -> Result<String, Error> {
+///     let link = card.wait_for_link(Duration::from_secs(10), &|| false)?;
+///     if let Some(mut rx) = card.rx_queue(0) {
+///         rx.receive(&mut Batch::new(32)); // the batch is dropped, which frees its packets
+///     }
+///     let stats = card.stats()?;
+///     Ok(format!("{} ({}): link {link}, {} frames", card.address(), card.driver(), stats.rx_packets))
+/// }
+/// #
+/// # /// A card without queues.
+/// # struct Card;
+/// # #[rustfmt::skip]
+/// # impl Device for Card {
+/// #     fn driver(&self) -> &'static str { "none" }
+/// #     fn address(&self) -> &str { "example" }
+/// #     fn queues(&self) -> u16 { 0 }
+/// #     fn rx_queue(&mut self, _: u16) -> Option<Box<dyn RxQueue>> { None }
+/// #     fn tx_queue(&mut self, _: u16) -> Option<Box<dyn TxQueue>> { None }
+/// #     fn mac(&self) -> MacAddress { MacAddress([2, 0, 0, 0, 0, 1]) }
+/// #     fn set_mac(&mut self, _: MacAddress) -> Result<(), Error> { Ok(()) }
+/// #     fn set_promiscuous(&mut self, _: bool) -> Result<(), Error> { Ok(()) }
+/// #     fn set_multicast(&mut self, _: bool) -> Result<(), Error> { Ok(()) }
+/// #     fn link(&self) -> LinkState { LinkState { up: true, speed: 10_000 } }
+/// #     fn wait_for_link(&self, _: Duration, _: &dyn Fn() -> bool) -> Result<LinkState, Error> { Ok(self.link()) }
+/// #     fn stats(&self) -> Result<DeviceStats, Error> { Ok(DeviceStats::default()) }
+/// # }
+/// # let card = &mut Card;
+/// assert_eq!(report(card)?, "example (none): link up at 10000 Mbit/s, 0 frames");
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// `ixy::open` gives a program such a device for an address, and the driver crates show one on their first pages.
 pub trait Device: Send + Sync {
     /// The driver's name, for instance `ixgbe`.
     fn driver(&self) -> &'static str;
@@ -81,7 +120,7 @@ pub trait Device: Send + Sync {
 /// One receive queue, owned by the thread that polls it.
 ///
 /// ```
-/// use ixy_core::{Batch, RxQueue};
+/// use ixy_core::{Batch, Mempool, RxQueue};
 ///
 /// /// Receives what has arrived, and returns how many bytes it is.
 /// fn drain(rx: &mut dyn RxQueue) -> usize {
@@ -91,6 +130,22 @@ pub trait Device: Send + Sync {
 ///     }
 ///     bytes
 /// }
+///
+/// /// A queue for tests of such a function: these packets arrive.
+/// struct Arriving(Batch);
+///
+/// impl RxQueue for Arriving {
+///     fn receive(&mut self, batch: &mut Batch) -> usize {
+///         batch.append(&mut self.0)
+///     }
+/// }
+///
+/// # let pool = Mempool::new(std::sync::Arc::new(ixy_dma::SimulatedDomain::default()), 64)?;
+/// let mut packets = Batch::new(40);
+/// pool.allocate_batch(&mut packets, 40);
+/// packets.iter_mut().for_each(|packet| assert!(packet.set_len(60)));
+/// assert_eq!(drain(&mut Arriving(packets)), 40 * 60);
+/// # Ok::<(), ixy_core::Error>(())
 /// ```
 pub trait RxQueue: Send {
     /// Adds packets that have arrived to `batch`, up to its room, and returns how many. It never waits. With
@@ -132,6 +187,31 @@ pub trait RxQueue: Send {
 ///     let mut batch = Batch::new(1);
 ///     batch.push(packet).is_ok() && tx.send(&mut batch) == 1
 /// }
+///
+/// /// A queue for tests of such a function: it keeps what is sent.
+/// struct Kept(Batch);
+///
+/// impl TxQueue for Kept {
+///     fn send(&mut self, batch: &mut Batch) -> usize {
+///         self.0.append(batch)
+///     }
+///     fn reclaim(&mut self, batch: &mut Batch, count: usize) -> usize {
+///         (0..count).filter_map(|_| batch.push(self.0.pop_front()?).ok()).count()
+///     }
+///     fn pending(&mut self) -> usize {
+///         0
+///     }
+///     fn unreachable(&self) -> u64 {
+///         0
+///     }
+/// }
+///
+/// # let pool = Mempool::new(std::sync::Arc::new(ixy_dma::SimulatedDomain::default()), 64)?;
+/// let mut tx = Kept(Batch::new(1));
+/// assert!(send(&mut tx, &pool, &[0xff; 60]));
+/// assert!(!send(&mut tx, &pool, &[0xff; 60]), "there is room for one frame");
+/// assert_eq!(tx.0[0][..], [0xff; 60]);
+/// # Ok::<(), ixy_core::Error>(())
 /// ```
 ///
 /// [`pending`](Self::pending) says when everything has left the card.

@@ -4,6 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 
 /// An Ethernet address, its bytes in the order in which they are sent.
+///
+/// ```
+/// use ixy_core::MacAddress;
+///
+/// let mac: MacAddress = "02:1b:21:00:00:01".parse()?;
+/// assert_eq!(mac, MacAddress([0x02, 0x1b, 0x21, 0, 0, 1]));
+/// assert!(mac.is_unicast() && MacAddress::BROADCAST.is_multicast());
+/// assert_eq!(mac.to_string(), "02:1b:21:00:00:01");
+/// # Ok::<(), ixy_core::ParseMacError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct MacAddress(pub [u8; 6]);
 

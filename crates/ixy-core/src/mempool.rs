@@ -284,6 +284,19 @@ impl Mempool {
 /// A stock of free buffers that belongs to one queue: it exchanges them with its pool in bulk, so that
 /// allocating and freeing one costs a few instructions. What is in it goes back to the pool when it is
 /// dropped.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use ixy_core::{Cache, Mempool};
+/// # let pool = Mempool::new(Arc::new(ixy_dma::SimulatedDomain::default()), 256)?;
+/// let mut cache = pool.cache();
+/// let packet = cache.allocate().expect("the pool is full of buffers");
+/// assert_eq!(pool.free(), 256 - Cache::BULK, "the cache took several at once");
+/// cache.free(packet);
+/// drop(cache);
+/// assert_eq!(pool.free(), 256);
+/// # Ok::<(), ixy_core::Error>(())
+/// ```
 pub struct Cache {
     handle: Handle,
     len: usize,

@@ -17,6 +17,15 @@ pub const LONGEST_FRAME: u16 = 1522;
 pub const FCS: u16 = 4;
 
 /// Counters of a device since it was opened, 64 bits each.
+///
+/// ```
+/// use ixy_core::DeviceStats;
+///
+/// let before = DeviceStats { rx_packets: 1_000, rx_bytes: 60_000, ..DeviceStats::default() };
+/// let after = DeviceStats { rx_packets: 4_000, rx_bytes: 240_000, ..before };
+/// let between = after - before;
+/// assert_eq!((between.rx_packets, between.rx_bytes), (3_000, 180_000));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeviceStats {
     /// Frames that were received into memory.

@@ -7,6 +7,17 @@ use crate::error::Error;
 use crate::models::{MODELS, Model};
 
 /// How many queues and descriptors a card is opened with, and what it receives.
+///
+/// ```
+/// use ixy_igb::Config;
+///
+/// let config = Config { queues: 4, ..Config::default() };
+/// assert!(config.check().is_ok());
+/// println!("a pool for this card needs {} buffers", config.buffers());
+///
+/// let wrong = Config { rx_ring: 1000, ..config }; // no power of two
+/// assert!(wrong.check().is_err());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Pairs of a receive and a transmit queue, 1 to 16. With more than one, received IP packets are spread

@@ -24,6 +24,26 @@ const RING_ALIGN: usize = 128;
 ///
 /// Queues are taken out with [`take_rx_queue`](Self::take_rx_queue) as their own types, or through
 /// [`Device`] behind a vtable. The card stops when the last of device and queues is dropped.
+///
+/// ```
+/// use std::time::Duration;
+/// use ixy_core::{Batch, Device, RxQueue};
+/// use ixy_regs::bus::Bus;
+/// use ixy_igb::Igb;
+///
+/// /// Receives for as long as packets arrive, and returns how many bytes that were.
+/// fn drain<B: Bus + 'static>(card: &mut Igb<B>) -> Result<u64, Box<dyn std::error::Error>> {
+///     card.wait_for_link(Duration::from_secs(10))?;
+///     let mut rx = card.take_rx_queue(0).ok_or("queue 0 was taken before")?;
+///     let mut batch = Batch::new(32);
+///     while rx.receive(&mut batch) > 0 {
+///         batch.clear(); // frees the packets
+///     }
+///     Ok(card.stats()?.rx_bytes)
+/// }
+/// ```
+///
+/// The first page of this crate shows how it is opened; `examples/echo.rs` runs it on a card made of software.
 pub struct Igb<B: Bus> {
     rx: Vec<Option<IgbRxQueue<B>>>,
     tx: Vec<Option<IgbTxQueue<B>>>,

@@ -6,6 +6,31 @@ use crate::error::Error;
 use crate::models::{MODELS, Model};
 
 /// How many queues and descriptors a card is opened with, and what it receives.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use ixy_core::{Batch, Device, Mempool, RxQueue, TxQueue};
+/// # use ixy_dma::{DmaDomain, SimulatedDomain};
+/// # use ixy_ixgbe::Config;
+/// # use ixy_sim::{Nic82599, SimBus, SimBusMaster, wire};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let memory = Arc::new(SimulatedDomain::default());
+/// # let port = "loopback".parse::<wire::WireSpec>()?.connect(&wire::Cables::default())?;
+/// # let nic = Arc::new(Nic82599::builder(port, memory.clone()).build());
+/// # let domain: Arc<dyn DmaDomain> = memory;
+/// # let (bus, master) = (SimBus::stepping(nic.clone()), Arc::new(SimBusMaster::new(nic.clone())));
+/// // `bus`, `domain` and `master` belong to a software card here.
+/// let config = Config { queues: 2, rx_ring: 1024, ..Config::default() };
+/// let pool = Mempool::new(domain.clone(), config.buffers())?; // enough for its rings
+/// // SAFETY: bus, domain and bus master are those of this one card, which nobody else drives.
+/// let card = unsafe { config.open("example", bus, &domain, master, &pool) }?;
+/// assert_eq!(card.queues(), 2);
+///
+/// let wrong = Config { rx_ring: 1000, ..config }; // no power of two
+/// assert!(wrong.check().is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Pairs of a receive and a transmit queue, 1 to 64. With more than one, received IP packets are spread

@@ -24,6 +24,32 @@ const RING_ALIGN: usize = 128;
 ///
 /// Queues are taken out with [`take_rx_queue`](Self::take_rx_queue) as their own types, or through
 /// [`Device`] behind a vtable. The card stops when the last of device and queues is dropped.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use ixy_core::{Batch, Device, Mempool, RxQueue, TxQueue};
+/// # use ixy_dma::{DmaDomain, SimulatedDomain};
+/// # use ixy_ixgbe::Config;
+/// # use ixy_sim::{Nic82599, SimBus, SimBusMaster, wire};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let memory = Arc::new(SimulatedDomain::default());
+/// # let port = "loopback".parse::<wire::WireSpec>()?.connect(&wire::Cables::default())?;
+/// # let nic = Arc::new(Nic82599::builder(port, memory.clone()).build());
+/// # let domain: Arc<dyn DmaDomain> = memory;
+/// # let (bus, master) = (SimBus::stepping(nic.clone()), Arc::new(SimBusMaster::new(nic.clone())));
+/// # let config = Config::default();
+/// # let pool = Mempool::new(domain.clone(), config.buffers())?;
+/// # // SAFETY: bus, domain and bus master are those of this one card, which nobody else drives.
+/// # let mut card = unsafe { config.open("example", bus, &domain, master, &pool) }?;
+/// // `card` is opened as the first page of this crate shows.
+/// let link = card.wait_for_link(std::time::Duration::from_secs(10))?;
+/// assert_eq!((link.up, link.speed), (true, 10_000));
+/// card.set_promiscuous(false)?; // only frames to `card.mac()`, multicast and broadcast
+/// assert!(card.take_rx_queue(0).is_some() && card.take_rx_queue(0).is_none(), "each queue once");
+/// assert_eq!(card.stats()?.rx_packets, 0);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Ixgbe<B: Bus> {
     rx: Vec<Option<IxgbeRxQueue<B>>>,
     tx: Vec<Option<IxgbeTxQueue<B>>>,

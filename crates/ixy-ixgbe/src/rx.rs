@@ -26,6 +26,32 @@ const TELLING: u64 = GOOD | Status::RXE.bits() as u64 | write_back::LENGTH.place
 const _: () = assert!(DATA_SIZE.is_power_of_two());
 
 /// A receive queue of the card.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use ixy_core::{Batch, Device, Mempool, RxQueue, TxQueue};
+/// # use ixy_dma::{DmaDomain, SimulatedDomain};
+/// # use ixy_ixgbe::Config;
+/// # use ixy_sim::{Nic82599, SimBus, SimBusMaster, wire};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let memory = Arc::new(SimulatedDomain::default());
+/// # let port = "flood".parse::<wire::WireSpec>()?.connect(&wire::Cables::default())?;
+/// # let nic = Arc::new(Nic82599::builder(port, memory.clone()).build());
+/// # let domain: Arc<dyn DmaDomain> = memory;
+/// # let (bus, master) = (SimBus::stepping(nic.clone()), Arc::new(SimBusMaster::new(nic.clone())));
+/// # let config = Config::default();
+/// # let pool = Mempool::new(domain.clone(), config.buffers())?;
+/// # // SAFETY: bus, domain and bus master are those of this one card, which nobody else drives.
+/// # let mut card = unsafe { config.open("example", bus, &domain, master, &pool) }?;
+/// // A software card that is flooded with frames.
+/// let mut rx = card.take_rx_queue(0).ok_or("the card has no queue")?;
+/// let mut batch = Batch::new(32);
+/// nic.poll(); // the card receives: a real one does it by itself
+/// assert_eq!(rx.receive(&mut batch), 32);
+/// assert!(batch.iter().all(|packet| packet.len() == 60));
+/// # Ok(())
+/// # }
+/// ```
 pub struct IxgbeRxQueue<B: Bus> {
     regs: ixgbe::RxQueue<B>,
     /// `None` only while it is being dropped.

@@ -23,6 +23,33 @@ const SHORTEST: usize = 17;
 const WHOLE: Command = Command::EOP.union(Command::IFCS);
 
 /// A transmit queue of the card.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use ixy_core::{Batch, Device, Mempool, RxQueue, TxQueue};
+/// # use ixy_dma::{DmaDomain, SimulatedDomain};
+/// # use ixy_ixgbe::Config;
+/// # use ixy_sim::{Nic82599, SimBus, SimBusMaster, wire};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let memory = Arc::new(SimulatedDomain::default());
+/// # let port = "flood".parse::<wire::WireSpec>()?.connect(&wire::Cables::default())?;
+/// # let nic = Arc::new(Nic82599::builder(port, memory.clone()).build());
+/// # let domain: Arc<dyn DmaDomain> = memory;
+/// # let (bus, master) = (SimBus::stepping(nic.clone()), Arc::new(SimBusMaster::new(nic.clone())));
+/// # let config = Config::default();
+/// # let pool = Mempool::new(domain.clone(), config.buffers())?;
+/// # // SAFETY: bus, domain and bus master are those of this one card, which nobody else drives.
+/// # let mut card = unsafe { config.open("example", bus, &domain, master, &pool) }?;
+/// let mut tx = card.take_tx_queue(0).ok_or("the card has no queue")?;
+/// let mut batch = Batch::new(32);
+/// batch.push(pool.packet_from(&[0xff; 60]).ok_or("no buffer is free")?).map_err(|_| "the batch is full")?;
+/// assert_eq!(tx.send(&mut batch), 1);
+/// nic.poll(); // the card sends: a real one does it by itself
+/// assert_eq!(tx.pending(), 0);
+/// assert_eq!(card.stats()?.tx_packets, 1);
+/// # Ok(())
+/// # }
+/// ```
 pub struct IxgbeTxQueue<B: Bus> {
     regs: ixgbe::TxQueue<B>,
     /// `None` only while it is being dropped.

@@ -9,6 +9,14 @@ use std::path::Path;
 pub const MAX_RECORD: u32 = 262_144;
 
 /// A format of captures.
+///
+/// ```
+/// use std::path::Path;
+/// use ixy_pcap::Format;
+///
+/// assert_eq!(Format::of(Path::new("out.pcapng.gz")), Format::Pcapng);
+/// assert_eq!(Format::of(Path::new("out")), Format::Pcap);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// The classic format, which every tool reads.

@@ -18,6 +18,25 @@ const HEADER: usize = 14;
 /// | comes from an interface that is no Ethernet one | left out, counted |
 ///
 /// [`account`](Self::account) says it in words.
+///
+/// ```
+/// use ixy_pcap::{Frames, Writer};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("in.pcap");
+/// let mut writer = Writer::create(&path, 0)?;
+/// writer.write(0, &[0xff; 60])?;
+/// writer.write(0, &[0xff; 5])?; // less than an Ethernet header
+/// writer.finish()?;
+///
+/// let (mut frames, mut lengths) = (Frames::open(&path)?, Vec::new());
+/// while frames.advance()? {
+///     lengths.extend(frames.record().map(|record| record.data.len()));
+/// }
+/// assert_eq!(lengths, [60]);
+/// assert_eq!(frames.account().len(), 1, "a line about the record that was left out");
+/// # Ok::<(), ixy_pcap::PcapError>(())
+/// ```
 pub struct Frames {
     reader: Reader<Box<dyn Read + Send>>,
     /// Records of earlier passes.

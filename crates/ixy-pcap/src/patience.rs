@@ -23,6 +23,15 @@ const AT_ONCE: usize = 4096;
 ///
 /// Opening a named pipe waits for its other end, reading from a pipe for data, and writing into one for room. Nothing but the
 /// other end ends these waits, unless the program says when to give up.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use ixy_pcap::GiveUp;
+///
+/// let deadline = Instant::now() + Duration::from_secs(10);
+/// let give_up = GiveUp::when(move || Instant::now() >= deadline);
+/// assert!(!give_up.now()); // `Reader::open_unless` and `Writer::create_as` ask every 20 ms while they wait
+/// ```
 #[derive(Clone, Default)]
 pub struct GiveUp(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
 

@@ -35,6 +35,28 @@ pub struct OtherLinks {
 ///
 /// It reads forwards only, so the source may be a pipe; opening it waits for no packet. After an error it stays at its
 /// end: the frames before the error are all there is.
+///
+/// ```
+/// use ixy_pcap::{Reader, Writer};
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("in.pcap");
+/// # let mut writer = Writer::create(&path, 0)?;
+/// # writer.write(0, &[0xff; 60])?;
+/// # writer.write(1, &[0xfe; 100])?;
+/// # writer.finish()?;
+/// let mut reader = Reader::open(&path)?; // a file with two frames
+/// let mut bytes = 0;
+/// while let Some(record) = reader.next_record()? {
+///     bytes += record.data.len();
+/// }
+/// assert_eq!((bytes, reader.records()), (160, 2));
+///
+/// // What is in memory can be read as well; `name` stands for it in messages.
+/// let error = Reader::new(&b"no capture"[..], "name").err().map(|error| error.to_string());
+/// assert!(error.is_some_and(|text| text.contains("name")));
+/// # Ok::<(), ixy_pcap::PcapError>(())
+/// ```
 pub struct Reader<R> {
     source: Source<R>,
     format: Layout,

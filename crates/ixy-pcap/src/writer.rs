@@ -29,6 +29,21 @@ const BUFFER: usize = 256 * 1024;
 ///
 /// A file whose name ends in `.gz` is packed: each buffer becomes a gzip member of its own, so that a recorder that is
 /// killed, or whose disk is full, leaves a file that unpacks up to the last buffer.
+///
+/// ```
+/// use ixy_pcap::Writer;
+///
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("out.pcap");
+/// let mut writer = Writer::create(&path, 64)?; // keeps 64 bytes of each frame; 0 keeps all
+/// let now = 1_700_000_000_000_000_000; // nanoseconds since 1970
+/// writer.write(now, &[0xff; 1000])?;
+/// writer.write(now + 1_000, &[0xfe; 60])?;
+/// assert_eq!(writer.records(), 2);
+/// let length = writer.finish()?; // the header of the file, and two records with a header each
+/// assert_eq!(length, 24 + (16 + 64) + (16 + 60));
+/// # Ok::<(), ixy_pcap::PcapError>(())
+/// ```
 pub struct Writer {
     file: File,
     path: PathBuf,

@@ -38,6 +38,43 @@ const MOST: u32 = 64;
 /// No call waits longer than the patience it was made with, for anything. After an error that leaves the
 /// connection in an unknown state the device is lost: all later calls fail at once with [`Error::Lost`]. A
 /// request that the server refused ([`Error::Refused`]) changes nothing.
+///
+/// ```
+/// # use std::os::unix::net::UnixStream;
+/// # use std::time::Duration;
+/// # use ixy_vfio_user::client::{Client, VfioUserBus};
+/// # use ixy_vfio_user::message::Errno;
+/// # use ixy_vfio_user::server::{Device, Layout, Region, Server, ServerLimits, Stop};
+/// # struct Scratch([u8; 16]);
+/// # impl Device for Scratch {
+/// #     fn read(&mut self, _region: u32, offset: u64, into: &mut [u8]) -> Result<(), Errno> {
+/// #         into.copy_from_slice(&self.0[offset as usize..][..into.len()]);
+/// #         Ok(())
+/// #     }
+/// #     fn write(&mut self, _region: u32, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
+/// #         self.0[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+/// #         Ok(())
+/// #     }
+/// #     fn reset(&mut self) -> Result<(), Errno> {
+/// #         self.0 = [0; 16];
+/// #         Ok(())
+/// #     }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let layout = Layout { regions: vec![Region::new(16)], irqs: Vec::new(), resettable: true };
+/// # let server = Server::new(layout, ServerLimits::default())?;
+/// # let (stop, (ours, theirs)) = (Stop::new()?, UnixStream::pair()?);
+/// # std::thread::spawn(move || server.serve_one(theirs, &mut Scratch([7; 16]), &stop));
+/// # let socket = ours;
+/// let client = Client::over(socket, Duration::from_secs(10))?; // `Client::connect` takes a path
+/// let mut bytes = [0; 4];
+/// client.read(0, 12, &mut bytes)?; // region 0, from offset 12 on
+/// assert_eq!(bytes, [7; 4]);
+/// assert!(client.read(0, 13, &mut bytes).is_err(), "it ends behind the region, so the server refuses it");
+/// assert!(client.lost().is_none(), "and the device is still there");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Client(Arc<Inner>);
 

@@ -57,6 +57,18 @@ impl Default for MemoryLimits {
 ///
 /// All accesses are checked: against what is mapped, and against its permissions. One that is not allowed has
 /// no effect, and is counted.
+///
+/// ```
+/// use ixy_dma::Iova;
+/// use ixy_vfio_user::server::{Layout, Server, ServerLimits};
+///
+/// let server = Server::new(Layout::default(), ServerLimits::default())?;
+/// let memory = server.memory(); // a device keeps a clone of this `Arc`
+/// let mut descriptor = [0; 16];
+/// assert!(!memory.view().read(Iova(0x1000), &mut descriptor), "no client has mapped memory");
+/// assert_eq!((memory.faults(), memory.last_fault()), (1, Some(Iova(0x1000))));
+/// # Ok::<(), ixy_vfio_user::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct GuestMemory {
     windows: RwLock<Vec<Window>>,

@@ -186,6 +186,51 @@ impl AsFd for Stop {
 /// Whatever a client sends is answered, with an error number where it cannot be done; after a message that
 /// nobody can know the end of, a stall inside a message or a refused version the connection is closed, and
 /// the next client is taken.
+///
+/// ```
+/// use ixy_vfio_user::client::Client;
+/// use ixy_vfio_user::message::Errno;
+/// use ixy_vfio_user::server::{Device, Layout, Listener, Region, Server, ServerLimits, Stop};
+///
+/// /// A device with a register that counts how often it is read.
+/// struct Reads(u32);
+///
+/// impl Device for Reads {
+///     fn read(&mut self, _region: u32, _offset: u64, into: &mut [u8]) -> Result<(), Errno> {
+///         self.0 += 1;
+///         into.copy_from_slice(self.0.to_le_bytes().get(..into.len()).ok_or(Errno::INVAL)?);
+///         Ok(())
+///     }
+///     fn write(&mut self, _region: u32, _offset: u64, _bytes: &[u8]) -> Result<(), Errno> {
+///         Err(Errno::INVAL)
+///     }
+///     fn reset(&mut self) -> Result<(), Errno> {
+///         self.0 = 0;
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let layout = Layout { regions: vec![Region::new(4)], irqs: Vec::new(), resettable: true };
+/// let (server, stop) = (Server::new(layout, ServerLimits::default())?, Stop::new()?);
+/// let path = std::env::temp_dir().join(format!("ixy-reads-{}", std::process::id()));
+/// let listener = Listener::bind(&path)?;
+/// std::thread::scope(|scope| {
+///     let serving = scope.spawn(|| server.serve(&listener, &mut Reads(0), &stop));
+///     let result = Client::connect(&path).and_then(|client| {
+///         let mut bytes = [0; 4];
+///         client.read(0, 0, &mut bytes)?;
+///         client.read(0, 0, &mut bytes)?;
+///         assert_eq!(u32::from_le_bytes(bytes), 2);
+///         Ok(())
+///     });
+///     stop.stop(); // from another thread, as `serve` takes one client after the other
+///     assert!(serving.join().is_ok_and(|served| served.is_ok()));
+///     result
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Server {
     layout: Layout,

@@ -5,6 +5,17 @@ use ixy_core::{Batch, Cache, Interrupts};
 use crate::error::Error;
 
 /// The number of queues and descriptors of a device, and which frames it receives.
+///
+/// ```
+/// use ixy_virtio::Config;
+///
+/// let config = Config { queues: 2, ..Config::default() };
+/// assert!(config.check().is_ok());
+/// println!("a pool for this device needs {} buffers", config.buffers());
+///
+/// let wrong = Config { rx_ring: 1000, ..config }; // no power of two
+/// assert!(wrong.check().is_err());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Pairs of a receive and a transmit queue, 1 to 64. More than one needs a device that offers `MQ` and

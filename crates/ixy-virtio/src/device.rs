@@ -27,6 +27,26 @@ use crate::tx::VirtioTxQueue;
 ///
 /// Queues are taken out with [`take_rx_queue`](Self::take_rx_queue) as their own types, or through
 /// [`Device`] behind a vtable. The device is reset when the last of it and its queues is dropped.
+///
+/// ```
+/// use std::time::Duration;
+/// use ixy_core::{Batch, Device, RxQueue};
+/// use ixy_regs::bus::Bus;
+/// use ixy_virtio::VirtioNet;
+///
+/// /// Receives for as long as packets arrive, and returns how many bytes that were.
+/// fn drain<B: Bus + 'static>(device: &mut VirtioNet<B>) -> Result<u64, Box<dyn std::error::Error>> {
+///     device.wait_for_link(Duration::from_secs(10))?;
+///     let mut rx = device.take_rx_queue(0).ok_or("queue 0 was taken before")?;
+///     let mut batch = Batch::new(32);
+///     while rx.receive(&mut batch) > 0 {
+///         batch.clear(); // frees the packets
+///     }
+///     Ok(device.stats()?.rx_bytes)
+/// }
+/// ```
+///
+/// The first page of this crate shows how it is opened; `examples/rings.rs` runs it on a device made of software.
 pub struct VirtioNet<B: Bus> {
     rx: Vec<Option<VirtioRxQueue<B>>>,
     tx: Vec<Option<VirtioTxQueue<B>>>,

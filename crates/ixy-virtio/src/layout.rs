@@ -15,6 +15,27 @@ pub struct Region {
 }
 
 /// The places of a modern device's structures.
+///
+/// ```
+/// use ixy_virtio::Layout;
+///
+/// /// A capability of a vendor (9) that names a structure: its kind, its BAR, and its place there.
+/// fn capability(kind: u8, offset: u32, len: u32, multiplier: &[u8]) -> Vec<u8> {
+///     let head = [9, 0, 16 + multiplier.len() as u8, kind, 4, 0, 0, 0];
+///     [&head[..], &offset.to_le_bytes(), &len.to_le_bytes(), multiplier].concat()
+/// }
+///
+/// // As QEMU's device has them; `ixy_pci` reads them from configuration space.
+/// let capabilities = [
+///     capability(1, 0x0000, 0x1000, &[]),          // common configuration
+///     capability(3, 0x1000, 0x1000, &[]),          // interrupt status
+///     capability(4, 0x2000, 0x1000, &[]),          // the device's own configuration
+///     capability(2, 0x3000, 0x1000, &[4, 0, 0, 0]), // notifications
+/// ];
+/// let layout = Layout::find(&capabilities, |bar| bar == 4)?;
+/// assert_eq!((layout.notify.offset, layout.notify_multiplier), (0x3000, 4));
+/// # Ok::<(), ixy_virtio::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// The common configuration.

@@ -17,6 +17,43 @@ use crate::message::{Area, RegionInfo, RegionReply};
 /// through messages: a read waits for the device, and a write is posted, as on a PCI bus, so that a doorbell costs one system
 /// call. In a region with areas that are mapped, writes by message wait, too, or a later store to an area would overtake
 /// them. When the device is lost, reads give all ones, and writes do nothing; [`Client::lost`] says why.
+///
+/// ```
+/// # use std::os::unix::net::UnixStream;
+/// # use std::time::Duration;
+/// # use ixy_vfio_user::client::{Client, VfioUserBus};
+/// # use ixy_vfio_user::message::Errno;
+/// # use ixy_vfio_user::server::{Device, Layout, Region, Server, ServerLimits, Stop};
+/// # struct Scratch([u8; 16]);
+/// # impl Device for Scratch {
+/// #     fn read(&mut self, _region: u32, offset: u64, into: &mut [u8]) -> Result<(), Errno> {
+/// #         into.copy_from_slice(&self.0[offset as usize..][..into.len()]);
+/// #         Ok(())
+/// #     }
+/// #     fn write(&mut self, _region: u32, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
+/// #         self.0[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+/// #         Ok(())
+/// #     }
+/// #     fn reset(&mut self) -> Result<(), Errno> {
+/// #         self.0 = [0; 16];
+/// #         Ok(())
+/// #     }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let layout = Layout { regions: vec![Region::new(16)], irqs: Vec::new(), resettable: true };
+/// # let server = Server::new(layout, ServerLimits::default())?;
+/// # let (stop, (ours, theirs)) = (Stop::new()?, UnixStream::pair()?);
+/// # std::thread::spawn(move || server.serve_one(theirs, &mut Scratch([7; 16]), &stop));
+/// # let client = Client::over(ours, Duration::from_secs(10))?;
+/// use ixy_regs::bus::Bus;
+///
+/// let bus = VfioUserBus::new(&client, 0)?; // registers for a driver
+/// assert_eq!(bus.len(), 16);
+/// // SAFETY: BUS-WINDOW: the offset is inside of the window.
+/// assert_eq!(unsafe { bus.read32(8) }, 0x0707_0707);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct VfioUserBus {
     client: Client,

@@ -24,6 +24,17 @@ const LOCK: Duration = Duration::from_secs(2);
 /// at no moment. An existing file at the path is left alone, unless it is a socket of the same user on which
 /// nobody listens. The directory is locked (`flock`) meanwhile, so that one of two servers that start at the
 /// same time is refused.
+///
+/// ```
+/// use ixy_vfio_user::server::Listener;
+///
+/// let path = std::env::temp_dir().join(format!("ixy-listener-{}", std::process::id()));
+/// let listener = Listener::bind(&path)?;
+/// assert!(Listener::bind(&path).is_err(), "one server at a time");
+/// drop(listener);
+/// assert!(!path.exists());
+/// # Ok::<(), ixy_vfio_user::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
