@@ -1,7 +1,7 @@
-//! What the driver costs for each packet, for `scripts/instructions` to count under callgrind: forwarding on the software
-//! device of the tests. Only what happens inside of [`forward_igb`] is counted; the device is polled outside.
+//! The instructions that the driver executes for each packet, for `scripts/instructions` to count under callgrind.
+//! It forwards on the software device of the tests. Only [`forward_igb`] is counted; the device is polled outside.
 //!
-//! Run by itself it counts nothing, and prints how many packets passed.
+//! Run by itself it counts nothing, and prints the number of packets forwarded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, dead_code)] // a benchmark, which prints what it did
 
 use ixy_core::{Batch, RxQueue, TxQueue};
@@ -19,7 +19,7 @@ mod harness;
 const BATCH: usize = 32;
 const ROUNDS: usize = 1_000;
 
-/// One turn of a forwarder: what came in goes out, with a byte of it changed.
+/// One turn of a forwarder: sends the received packets, with a byte of each changed.
 #[inline(never)]
 fn forward_igb(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) -> usize {
     rx.receive(batch);

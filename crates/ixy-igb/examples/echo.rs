@@ -1,10 +1,11 @@
-//! Receives frames with the 82576's driver and sends each back to where it came from, on the software card of this crate's tests.
+//! Receives frames with the 82576's driver and sends each one back, on the software card of this crate's tests.
 //!
 //! ```text
 //! cargo run -p ixy-igb --example echo
 //! ```
 //!
-//! With a real card its registers are an `ixy_regs::bus::Mmio`, its memory is a domain of `ixy-dma`, and nothing polls it.
+//! With a real card the registers are an `ixy_regs::bus::Mmio`, the memory is a domain of `ixy-dma`, and no thread
+//! polls it.
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 use std::error::Error;
@@ -26,7 +27,7 @@ use ixy_igb::Config;
 #[path = "../tests/device/mod.rs"]
 mod device;
 
-/// Frames that arrive.
+/// Number of frames that arrive.
 const COUNT: u32 = 1000;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -34,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let nic = device::Device::new(device::Options::default(), &memory);
     let (domain, config): (Arc<dyn DmaDomain>, _) = (memory, Config::default());
     let pool = Mempool::new(domain.clone(), config.buffers())?;
-    // SAFETY: bus, domain and bus master are those of this one card, which nobody else drives.
+    // SAFETY: bus, domain and bus master belong to this one card, which nothing else drives.
     let mut card = unsafe { config.open("example", nic.bus(), &domain, nic.bus_master(), &pool) }?;
     println!("{} has a link that is {}", card.mac(), card.wait_for_link(Duration::from_secs(10))?);
     let queues = (card.take_rx_queue(0), card.take_tx_queue(0));

@@ -1,4 +1,4 @@
-//! What the device and its queues share: the registers, waits on them, reset, and the stop at the end.
+//! The part that the device and its queues share: the registers, waits on them, reset, and the stop at the end.
 
 use std::any::Any;
 use std::fmt;
@@ -21,9 +21,9 @@ const POLL: Duration = Duration::from_micros(20);
 const MASTER_DISABLE: Duration = Duration::from_millis(80);
 /// Longest time that a reset takes.
 const RESET: Duration = Duration::from_millis(100);
-/// How long software waits before it checks whether a reset is over (section 4.2.1.6.1).
+/// The pause before software checks whether a reset is over (section 4.2.1.6.1).
 const BEFORE_LOOKING: Duration = Duration::from_millis(1);
-/// Longest time from a reset until the EEPROM is read, where there is one.
+/// Longest time from a reset until the EEPROM is read, if there is one.
 const EEPROM: Duration = Duration::from_millis(10);
 /// The time that reception and transmission get to finish once they are disabled.
 const GATES_CLOSED: Duration = Duration::from_millis(10);
@@ -40,7 +40,7 @@ pub(crate) struct Card<B: Bus> {
     pub(crate) bus_master: Arc<dyn BusMaster>,
     /// Frames that receive queues dropped.
     pub(crate) dropped: AtomicU64,
-    /// The bytes of these frames, where the card gave a length.
+    /// The bytes of these frames, if the card gave a length.
     pub(crate) dropped_bytes: AtomicU64,
     memory: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -53,6 +53,9 @@ impl<B: Bus> fmt::Debug for Card<B> {
             .finish_non_exhaustive()
     }
 }
+
+/// Where the notes describe the PHY and its semaphores, whose sections of the datasheet are not known.
+pub(crate) const LINK: &str = "datasheet-notes/82576.md, Link";
 
 /// What the driver waits for; the error message of a time-out names it.
 pub(crate) struct Wait {
@@ -131,7 +134,7 @@ impl<B: Bus> Card<B> {
         let bus = self.regs.bus();
         for n in 0..igb::QUEUES {
             if let (Some(rx), Some(tx)) = (RxQueue::new(bus.clone(), n), TxQueue::new(bus.clone(), n)) {
-                // SAFETY: ARMED-ONLY: a card whose queues are off reaches less.
+                // SAFETY: ARMED-ONLY: a card without enabled queues reaches less.
                 unsafe {
                     rx.rxdctl().modify_dma(RXDCTL::ENABLE::CLEAR);
                     tx.txdctl().modify_dma(TXDCTL::ENABLE::CLEAR);
@@ -140,12 +143,17 @@ impl<B: Bus> Card<B> {
         }
     }
 
-    /// Master disable: the card makes no new requests, and the driver waits for pending ones. `false` when
-    /// these do not end.
+    /// Master disable: the card makes no new requests, and the driver waits for pending ones. `false` when these
+    /// do not end.
     fn disable_master(&self) -> bool {
         // While a reset has not ended, this write does not start another.
         self.regs.ctrl().modify(CTRL::GIO_DIS::SET + CTRL::RST::CLEAR);
-        let wait = Wait { register: "STATUS", wanted: "GIO clear", section: "8", limit: MASTER_DISABLE };
+        let wait = Wait {
+            register: "STATUS",
+            wanted: "GIO clear",
+            section: "datasheet-notes/82576.md, step 3",
+            limit: MASTER_DISABLE,
+        };
         let status = || self.regs.status().get();
         self.wait(&wait, status, |status| !STATUS::GIO.is_set(status)).is_ok()
     }
@@ -162,8 +170,8 @@ impl<B: Bus> Card<B> {
         std::thread::sleep(GATES_CLOSED);
     }
 
-    /// Stops and resets the card. Everything but EEPROM and PCI configuration is as at power-on afterwards,
-    /// and no queue is enabled.
+    /// Stops and resets the card. Afterwards everything but the EEPROM and the PCI configuration is as at
+    /// power-on, and no queue is enabled.
     pub(crate) fn reset(&self) -> Result<(), Error> {
         self.disable_queues();
         if !self.disable_master() {
@@ -182,9 +190,14 @@ impl<B: Bus> Card<B> {
         let ctrl = self.regs.ctrl();
         ctrl.modify(CTRL::RST::SET);
         std::thread::sleep(BEFORE_LOOKING);
-        let wait = Wait { register: "CTRL", wanted: "RST clear", section: "4.2.1.6.1", limit: RESET };
+        let wait = Wait { register: "CTRL", wanted: "RST clear", section: "section 4.2.1.6.1", limit: RESET };
         self.wait(&wait, || ctrl.get(), |ctrl| !CTRL::RST.is_set(ctrl))?;
-        let wait = Wait { register: "EEC", wanted: "ARD set", section: "8", limit: EEPROM };
+        let wait = Wait {
+            register: "EEC",
+            wanted: "ARD set",
+            section: "datasheet-notes/82576.md, step 5",
+            limit: EEPROM,
+        };
         if self.wait(&wait, || self.regs.eec().get(), |eec| EEC::ARD.is_set(eec)).is_err() {
             self.check_present()?;
             // Cards without an EEPROM exist; that is no error.

@@ -17,7 +17,7 @@ use crate::stats::Counters;
 use crate::tx::{IgbTxQueue, PIECES};
 use crate::{filters, init, interrupts, link};
 
-/// What ring addresses are multiples of.
+/// The alignment of ring addresses.
 const RING_ALIGN: usize = 128;
 
 /// An open 82576 behind a bus of type `B`.
@@ -147,8 +147,8 @@ impl<B: Bus + 'static> Igb<B> {
         self.tx.get_mut(usize::from(n))?.take()
     }
 
-    /// Waits until the link is up, at most `limit`, and sets it up again every nine seconds; returns what it
-    /// is then. A link that stays down is no error.
+    /// Waits until the link is up, at most `limit`, and sets it up again every nine seconds. Returns the link's
+    /// state then; a link that stays down is no error.
     ///
     /// # Errors
     /// The device is lost.

@@ -1,8 +1,8 @@
-//! What can go wrong with the card.
+//! The errors of the card's driver.
 
 use std::time::Duration;
 
-/// Why the card could not be opened, or did not follow a command.
+/// The reason why the card could not be opened, or did not follow a command.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// A register did not reach the value that the datasheet promises.
     #[error(
-        "{device}: {register} did not become {wanted} within {limit:?} (section {section}, it reads {found:#010x}): check that nothing else drives the card, then power-cycle it"
+        "{device}: {register} did not become {wanted} within {limit:?} ({section}; it reads {found:#010x}): check that nothing else drives the card, then power-cycle it"
     )]
     Timeout {
         /// The device.
@@ -67,7 +67,7 @@ pub enum Error {
         register: &'static str,
         /// The value that the driver waited for.
         wanted: &'static str,
-        /// The datasheet's section, or its chapter.
+        /// The datasheet's section, or the place in `datasheet-notes` if the section is not known.
         section: &'static str,
         /// How long the driver waited.
         limit: Duration,

@@ -1,4 +1,4 @@
-//! Which frames the card takes: its own address, groups, or all of them.
+//! The frames that the card accepts: to its own address, to groups, or all.
 
 use ixy_core::MacAddress;
 use ixy_regs::bus::Bus;
@@ -33,14 +33,14 @@ pub(crate) fn set_mac<B: Bus>(card: &Card<B>, mac: MacAddress) -> Result<(), Err
     Ok(())
 }
 
-/// Unicast and multicast frames to anybody, or only what the filters let through.
+/// Accepts all unicast and multicast frames, or only those that pass the filters.
 pub(crate) fn set_promiscuous<B: Bus>(card: &Card<B>, on: bool) {
     let filters = if on { RCTL::UPE::SET + RCTL::MPE::SET } else { RCTL::UPE::CLEAR + RCTL::MPE::CLEAR };
     // SAFETY: ARMED-ONLY: the gate stays as it is, and what passes it goes to rings that are armed.
     unsafe { card.regs.rctl().modify_dma(filters) };
 }
 
-/// All multicast frames, or none.
+/// Accepts all multicast frames, or none.
 pub(crate) fn set_multicast<B: Bus>(card: &Card<B>, on: bool) {
     // SAFETY: ARMED-ONLY, as above.
     unsafe { card.regs.rctl().modify_dma(if on { RCTL::MPE::SET } else { RCTL::MPE::CLEAR }) };

@@ -36,8 +36,8 @@ pub(crate) fn reset<B: Bus>(card: &Card<B>) -> Result<MacAddress, Error> {
     Ok(filters::read_mac(card))
 }
 
-/// Clears filters that are undefined after power-on, or that a reset leaves as the last user had them: they
-/// could accept frames, or send some to queues that are disabled.
+/// Clears filters that are undefined after power-on, or that a reset keeps from the last user: they could accept
+/// frames, or send some to disabled queues.
 pub(crate) fn clear_tables<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     let regs = &card.regs;
     let rest = Rest::new(regs.bus().clone());

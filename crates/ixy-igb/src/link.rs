@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::phy::{self, Register, control};
 use crate::semaphore;
 
-/// How long a link may take before it is set up again: negotiation itself takes up to 4.5 seconds.
+/// The time after which a missing link is set up again: negotiation itself takes up to 4.5 seconds.
 const RETRY: Duration = Duration::from_secs(9);
 const POLL: Duration = Duration::from_millis(1);
 
@@ -23,7 +23,7 @@ const ADVERTISED: u16 = 0x01e1;
 /// 1,000 Mbit/s in full duplex (IEEE 802.3, section 40.5.1.1).
 const ADVERTISED_1000: u16 = 1 << 9;
 
-/// Has the MAC follow its PHY, and the PHY negotiate.
+/// Makes the MAC follow its PHY, and the PHY negotiate.
 pub(crate) fn init<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     tracing::debug!(device = %card.name, "link initialisation, by autonegotiation");
     let mode = card.regs.ctrl_ext().extract();
@@ -61,7 +61,7 @@ fn negotiate<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     phy::write(card, Register::Control, control | AUTONEGOTIATION | RESTART)
 }
 
-/// The link as it is now.
+/// The current state of the link.
 pub(crate) fn state<B: Bus>(card: &Card<B>) -> LinkState {
     let status = card.regs.status().extract();
     if status.get() == u32::MAX || !status.is_set(STATUS::LU) {
@@ -75,7 +75,7 @@ pub(crate) fn state<B: Bus>(card: &Card<B>) -> LinkState {
     LinkState { up: true, speed }
 }
 
-/// Waits for the link until `limit` is over or `stop` says so, and sets it up again now and then.
+/// Waits for the link until `limit` is over or `stop` returns true, and sets it up again now and then.
 pub(crate) fn wait<B: Bus>(
     card: &Card<B>,
     limit: Duration,

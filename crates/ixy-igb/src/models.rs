@@ -10,7 +10,7 @@ pub const INTEL: u16 = 0x8086;
 pub struct Model {
     /// PCI device id; the vendor is [`INTEL`].
     pub device: u16,
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
 }
 
@@ -18,7 +18,7 @@ const fn model(device: u16, name: &'static str) -> Model {
     Model { device, name }
 }
 
-/// All devices that this driver knows: those whose link is made by the internal PHY, over copper.
+/// All devices that this driver supports: those with copper ports, on the internal PHY.
 pub const MODELS: &[Model] = &[
     model(0x10c9, "82576"),
     model(0x10e8, "82576 quad port"),
@@ -32,13 +32,13 @@ pub const NAMES: &str = "the Intel 82576 with copper ports (8086:10c9, 10e8, 152
 /// The model with these PCI ids.
 ///
 /// # Errors
-/// [`Error::NotOurs`], which says what it is where that helps.
+/// [`Error::NotOurs`], which names the device where that helps.
 pub fn find(vendor: u16, device: u16) -> Result<&'static Model, Error> {
     let known = MODELS.iter().find(|model| vendor == INTEL && model.device == device);
     known.ok_or(Error::NotOurs { vendor, device })
 }
 
-/// What to say of a device that one might expect to be driven.
+/// A hint for a device that a user might expect to be supported.
 pub(crate) fn hint(device: u16) -> &'static str {
     match device {
         0x10e6 => {

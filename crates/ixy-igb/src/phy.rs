@@ -5,10 +5,10 @@ use std::time::Duration;
 use ixy_regs::bus::Bus;
 use ixy_regs::igb::fields::MDIC;
 
-use crate::card::{Card, Wait};
+use crate::card::{Card, LINK, Wait};
 use crate::error::Error;
 
-/// Where the internal PHY answers.
+/// The address of the internal PHY.
 const ADDRESS: u32 = 1;
 /// Longest time that an access takes.
 const ACCESS: Duration = Duration::from_millis(100);
@@ -18,9 +18,9 @@ const ACCESS: Duration = Duration::from_millis(100);
 pub(crate) enum Register {
     /// Control.
     Control = 0,
-    /// What autonegotiation offers at 10 and 100 Mbit/s.
+    /// The offer of autonegotiation at 10 and 100 Mbit/s.
     Advertisement = 4,
-    /// What it offers at 1,000 Mbit/s.
+    /// The offer at 1,000 Mbit/s.
     Control1000 = 9,
 }
 
@@ -28,7 +28,7 @@ pub(crate) enum Register {
 pub(crate) mod control {
     /// Autonegotiation starts anew; clears itself.
     pub(crate) const RESTART: u16 = 1 << 9;
-    /// Cut off from the MAC.
+    /// Isolates the PHY from the MAC.
     pub(crate) const ISOLATE: u16 = 1 << 10;
     pub(crate) const POWER_DOWN: u16 = 1 << 11;
     pub(crate) const AUTONEGOTIATION: u16 = 1 << 12;
@@ -50,7 +50,7 @@ fn access<B: Bus>(card: &Card<B>, register: Register, command: u32) -> Result<u3
     let mdic = card.regs.mdic();
     let number = MDIC::REGADD.val(register as u32) + MDIC::PHYADD.val(ADDRESS);
     mdic.set(number.modify(command));
-    let wait = Wait { register: "MDIC", wanted: "R set", section: "8", limit: ACCESS };
+    let wait = Wait { register: "MDIC", wanted: "R set", section: LINK, limit: ACCESS };
     let found = card.wait(&wait, || mdic.get(), |found| MDIC::R.is_set(found))?;
     if MDIC::E.is_set(found) {
         card.check_present()?;

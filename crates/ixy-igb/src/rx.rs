@@ -15,7 +15,7 @@ use crate::card::{Card, Wait};
 use crate::error::Error;
 use crate::interrupts::QueueInterrupt;
 
-/// Longest time until RXDCTL.ENABLE follows what was written (section 8.10.10).
+/// Longest time until RXDCTL.ENABLE follows a write (section 8.10.10).
 const ENABLE: Duration = Duration::from_millis(50);
 
 /// A descriptor holds a complete frame without an error that fits its buffer exactly if
@@ -106,7 +106,8 @@ impl<B: Bus> IgbRxQueue<B> {
                     + RXDCTL::ENABLE::SET,
             );
         }
-        let wait = Wait { register: "RXDCTL", wanted: "ENABLE set", section: "8.10.10", limit: ENABLE };
+        let wait =
+            Wait { register: "RXDCTL", wanted: "ENABLE set", section: "section 8.10.10", limit: ENABLE };
         card.wait(&wait, || regs.rxdctl().get(), |rxdctl| RXDCTL::ENABLE.is_set(rxdctl))?;
         // The card ignores this write before the queue is enabled.
         // SAFETY: ARMED-ONLY: all descriptors were armed above. One stays back, as head and tail being equal
@@ -139,8 +140,8 @@ impl<B: Bus> IgbRxQueue<B> {
         true
     }
 
-    /// Collects received frames until the batch is full or a bad one follows. Returns how many, and whether
-    /// the one behind them was dropped.
+    /// Collects received frames until the batch is full or a bad one follows. Returns their number, and whether
+    /// the frame after them was dropped.
     #[inline(always)]
     fn take(&mut self, batch: &mut Batch) -> (usize, bool) {
         let Some(Ring { descriptors, buffers }) = &mut self.ring else { return (0, false) };
@@ -176,8 +177,8 @@ impl<B: Bus> IgbRxQueue<B> {
         (received, dropped)
     }
 
-    /// Continues behind a bad frame that was the first of the pass. Frames behind it raise no new interrupt,
-    /// so a caller that gets none would sleep over them. It looks at no more descriptors than the ring has.
+    /// Continues after a bad frame that was the first of the pass. Frames after it raise no new interrupt, so a
+    /// thread that sleeps after an empty pass would miss them. It looks at no more descriptors than the ring has.
     #[cold]
     #[inline(never)]
     fn look_behind(&mut self, batch: &mut Batch) -> usize {
@@ -244,7 +245,8 @@ impl<B: Bus> Drop for IgbRxQueue<B> {
         }
         // SAFETY: ARMED-ONLY: a queue that is disabled reaches less.
         unsafe { self.regs.rxdctl().modify_dma(RXDCTL::ENABLE::CLEAR) };
-        let wait = Wait { register: "RXDCTL", wanted: "ENABLE clear", section: "8.10.10", limit: ENABLE };
+        let wait =
+            Wait { register: "RXDCTL", wanted: "ENABLE clear", section: "section 8.10.10", limit: ENABLE };
         let rxdctl = || self.regs.rxdctl().get();
         if let Err(error) = self.card.wait(&wait, rxdctl, |rxdctl| !RXDCTL::ENABLE.is_set(rxdctl)) {
             tracing::warn!(%error, "a receive queue did not stop");

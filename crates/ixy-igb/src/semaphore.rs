@@ -1,18 +1,18 @@
-//! What software, firmware and the card's other port share: the PHY, behind semaphores.
+//! Resources that software, firmware and the card's other port share: the PHY, guarded by semaphores.
 
 use std::time::Duration;
 
 use ixy_regs::bus::Bus;
 use ixy_regs::igb::fields::{STATUS, SWSM};
 
-use crate::card::{Card, Wait};
+use crate::card::{Card, LINK, Wait};
 use crate::error::Error;
 
 /// The bit of port 0's PHY in SW_FW_SYNC; that of port 1 is one higher.
 const PHY: u32 = 1;
 /// The firmware's bits of SW_FW_SYNC are this much higher than software's.
 const FIRMWARE: u32 = 16;
-/// Longest time that another holder keeps a semaphore; then it has died with it.
+/// Longest time that another owner keeps a semaphore; after it, the owner counts as dead.
 const HOLD: Duration = Duration::from_secs(1);
 const SHORT: Duration = Duration::from_millis(100);
 /// The pause between two attempts.
@@ -27,7 +27,7 @@ pub(crate) fn with_phy<B: Bus, R>(
     let port = card.regs.status().read(STATUS::LAN_ID) & 1;
     let ours = 1 << (PHY + port);
     let taken_by = ours | ours << FIRMWARE;
-    let wait = Wait { register: "SW_FW_SYNC", wanted: "free", section: "8", limit: HOLD };
+    let wait = Wait { register: "SW_FW_SYNC", wanted: "free", section: LINK, limit: HOLD };
     // `claim` tests and takes in one step, and returns zero on success.
     let claimed = card.wait(&wait, || claim(card, ours, taken_by), |others| others == 0);
     if let Err(error) = claimed {
@@ -62,13 +62,13 @@ fn claim<B: Bus>(card: &Card<B>, ours: u32, taken_by: u32) -> u32 {
 /// SWESMBI against the firmware.
 fn inner<B: Bus, R>(card: &Card<B>, action: impl FnOnce() -> R) -> Result<R, Error> {
     let swsm = card.regs.swsm();
-    let wait = Wait { register: "SWSM", wanted: "SMBI clear", section: "8", limit: SHORT };
+    let wait = Wait { register: "SWSM", wanted: "SMBI clear", section: LINK, limit: SHORT };
     if let Err(error) = card.wait(&wait, || swsm.test_and_set().get(), |value| !SWSM::SMBI.is_set(value)) {
         card.check_present()?;
         // No holder keeps it this long, so the holder is dead. Treat it as ours.
         tracing::debug!(%error, "taking over SMBI");
     }
-    let wait = Wait { register: "SWSM", wanted: "SWESMBI set", section: "8", limit: SHORT };
+    let wait = Wait { register: "SWSM", wanted: "SWESMBI set", section: LINK, limit: SHORT };
     let ask = || {
         swsm.write(SWSM::SMBI::SET + SWSM::SWESMBI::SET);
         swsm.test_and_set().get()

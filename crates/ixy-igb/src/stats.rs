@@ -26,7 +26,7 @@ impl Counters {
         Self { total: DeviceStats::default(), queues }
     }
 
-    /// Adds what the card counted since the last call.
+    /// Adds the card's counts since the last call.
     pub(crate) fn update<B: Bus>(&mut self, card: &Card<B>) -> Result<DeviceStats, Error> {
         card.check_present()?;
         let taken = self.take(card);
@@ -50,7 +50,7 @@ impl Counters {
         })
     }
 
-    /// Clears what was counted before the card was opened.
+    /// Clears the counts from before the card was opened.
     pub(crate) fn clear<B: Bus>(&mut self, card: &Card<B>) {
         let _before = self.take(card);
         self.total = DeviceStats::default();

@@ -14,7 +14,7 @@ use ixy_regs::igb::fields::TXDCTL;
 use crate::card::{Card, Wait};
 use crate::error::Error;
 
-/// Longest time until TXDCTL.ENABLE follows what was written (section 8.12.13).
+/// Longest time until TXDCTL.ENABLE follows a write (section 8.12.13).
 const ENABLE: Duration = Duration::from_millis(50);
 /// The shortest frame that the card takes; it pads to 60 bytes itself (TCTL.PSP).
 const SHORTEST: usize = 17;
@@ -101,7 +101,8 @@ impl<B: Bus> IgbTxQueue<B> {
                     + TXDCTL::ENABLE::SET,
             );
         }
-        let wait = Wait { register: "TXDCTL", wanted: "ENABLE set", section: "8.12.13", limit: ENABLE };
+        let wait =
+            Wait { register: "TXDCTL", wanted: "ENABLE set", section: "section 8.12.13", limit: ENABLE };
         card.wait(&wait, || regs.txdctl().get(), |txdctl| TXDCTL::ENABLE.is_set(txdctl))?;
         Ok(queue)
     }
@@ -233,7 +234,8 @@ impl<B: Bus> Drop for IgbTxQueue<B> {
         }
         // SAFETY: ARMED-ONLY: a queue that is disabled reaches less.
         unsafe { self.regs.txdctl().modify_dma(TXDCTL::ENABLE::CLEAR) };
-        let wait = Wait { register: "TXDCTL", wanted: "ENABLE clear", section: "8.12.13", limit: ENABLE };
+        let wait =
+            Wait { register: "TXDCTL", wanted: "ENABLE clear", section: "section 8.12.13", limit: ENABLE };
         let txdctl = || self.regs.txdctl().get();
         if let Err(error) = self.card.wait(&wait, txdctl, |txdctl| !TXDCTL::ENABLE.is_set(txdctl)) {
             tracing::warn!(%error, "a transmit queue did not stop");

@@ -1,4 +1,4 @@
-//! Causes, masks, and what becomes of them at the other end: an eventfd for each vector, as VFIO has it.
+//! Interrupt causes, masks, and the eventfds of the vectors, as VFIO has them.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,9 +18,9 @@ pub(super) struct Interrupts {
     pub(super) eicr: u32,
     pub(super) eims: u32,
     pub(super) eiac: u32,
-    /// The bits that were causes and let through when this was looked at last.
+    /// The unmasked causes at the last check.
     active: u32,
-    /// Whether the throttle holds everything back.
+    /// Whether the throttle holds all interrupts back.
     held: bool,
     lines: Option<Arc<Events>>,
 }
@@ -36,7 +36,7 @@ impl State {
         let all = &mut self.interrupts;
         let icr = all.icr;
         let nsicr = self.registers[offset::GPIE as usize / 4] & 1 != 0;
-        // Without NSICR it clears only when an interrupt was raised, or nothing is let through.
+        // Without NSICR it clears only when an interrupt was raised, or no cause is unmasked.
         if nsicr || all.ims == 0 || icr & all.ims != 0 {
             all.icr = 0;
         }
@@ -57,7 +57,7 @@ impl State {
         self.interrupt();
     }
 
-    /// Sends what is to be sent.
+    /// Sends the pending interrupts.
     pub(super) fn interrupt(&mut self) {
         let msix = self.at(offset::GPIE) & 1 << 4 != 0;
         let all = &mut self.interrupts;
@@ -73,7 +73,7 @@ impl State {
         match lines.kind {
             VectorKind::MsiX if msix => {
                 (0..25).filter(|n| new >> n & 1 != 0).for_each(|n| lines.signal(n));
-                // Messages clear what EIAC has.
+                // Messages clear the causes in EIAC.
                 let clear = new & all.eiac;
                 all.eicr &= !clear;
                 all.active &= !clear;
@@ -114,7 +114,7 @@ impl Events {
         rustix::io::write(&self.events[n], &1_u64.to_ne_bytes()).unwrap();
     }
 
-    /// The pin goes up or down. The kernel lets it through once, and then no more until it is unmasked.
+    /// Asserts or deasserts the pin. The kernel passes it on once, then masks it until it is asked to unmask it.
     fn raise(&self, up: bool) {
         let mut pin = self.pin.lock().unwrap_or_else(PoisonError::into_inner);
         pin.up = up;
@@ -124,7 +124,7 @@ impl Events {
         }
     }
 
-    /// How often vector `n` was signalled since this was asked last.
+    /// The number of signals of vector `n` since the last call.
     pub(crate) fn take(&self, n: usize) -> u64 {
         let mut bytes = [0; 8];
         rustix::io::read(&self.events[n], &mut bytes).map_or(0, |_| u64::from_ne_bytes(bytes))
@@ -155,14 +155,14 @@ impl Vectors for Events {
 }
 
 impl Device {
-    /// Has the throttle hold interrupts back, or lets them go.
+    /// Makes the throttle hold interrupts back, or pass them.
     pub(crate) fn hold_interrupts(&self, held: bool) {
         let mut state = self.lock();
         state.interrupts.held = held;
         state.interrupt();
     }
 
-    /// What is let through: EIMS and IMS.
+    /// The unmasked causes: EIMS and IMS.
     pub(crate) fn masks(&self) -> (u32, u32) {
         let state = self.lock();
         (state.interrupts.eims, state.interrupts.ims)

@@ -1,9 +1,9 @@
-//! An 82576 made of software, which a test steps and tells to misbehave.
+//! A software 82576 that a test polls, and can make misbehave.
 //!
-//! It is the device's side of `datasheet-notes/82576.md` and `82576-registers.md`, written from their text: offsets and bits
-//! stand here once more and are not taken from `ixy_regs`, so that what is wrong there does not agree with itself. Where QEMU's
-//! device and the notes differ, it is as the notes say hardware is, or strict in both ways. It notes what a driver does that it
-//! must not ([`Device::violations`]).
+//! It is the device's side of `datasheet-notes/82576.md` and `82576-registers.md`, written from their text.
+//! Offsets and bits are spelled out here and not taken from `ixy_regs`, so that an error there is noticed. Where
+//! QEMU's device and the notes differ, it follows the notes on hardware, or is strict in both ways. It records
+//! forbidden actions of the driver ([`Device::violations`]).
 
 mod interrupts;
 mod phy;
@@ -24,31 +24,31 @@ use interrupts::Interrupts;
 use phy::Phy;
 use rings::Counters;
 
-/// Bytes of the registers in BAR 0.
+/// Size of the registers in BAR 0 in bytes.
 pub(crate) const WINDOW: u32 = 0x20000;
 pub(crate) const QUEUES: usize = 16;
 
-/// What it is like.
+/// The properties of the device.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) mac: [u8; 6],
     /// Whether it has an EEPROM.
     pub(crate) eeprom: bool,
-    /// Reads of CTRL until a reset is over.
+    /// Number of reads of CTRL until a reset is over.
     pub(crate) reset_reads: u32,
-    /// Reads of STATUS until its requests are done, once it may start none.
+    /// Number of reads of STATUS until its requests are done, after master disable.
     pub(crate) master_reads: u32,
-    /// Reads of a queue's control register until it is on.
+    /// Number of reads of a queue's control register until it is enabled.
     pub(crate) enable_reads: u32,
-    /// What GCR has of completion timeouts after a reset, but for CMPL_TMOUT_RESEND, which is set.
+    /// The completion time-out bits of GCR after a reset, except CMPL_TMOUT_RESEND, which is set.
     pub(crate) completions: u32,
-    /// Frames that its own buffer holds.
+    /// Number of frames that its own buffer holds.
     pub(crate) buffer: usize,
-    /// Which port it is.
+    /// The number of its port.
     pub(crate) port: u32,
-    /// The other end of its cable, in Mbit/s; 0 is none.
+    /// The other end of its cable, in Mbit/s; 0 if there is none.
     pub(crate) partner: u32,
-    /// Reads of STATUS that autonegotiation takes.
+    /// Number of reads of STATUS that autonegotiation takes.
     pub(crate) negotiation: u32,
 }
 
@@ -83,13 +83,13 @@ impl std::fmt::Debug for Device {
 pub(crate) struct State {
     pub(crate) options: Options,
     pub(crate) phy: Phy,
-    /// The registers that are memory.
+    /// The registers without side effects.
     registers: Vec<u32>,
-    /// Bits that read as ones, and bits that read as zeros, whatever they are.
+    /// Bits that always read as ones, and bits that always read as zeros.
     stuck: BTreeMap<u32, (u32, u32)>,
     /// Whether it reads all ones and does nothing.
     pub(crate) vanished: bool,
-    /// Requests that never end.
+    /// Its requests never end.
     pub(crate) never_quiet: bool,
     /// Whether bus mastering cannot be switched off.
     pub(crate) bus_is_stuck: bool,
@@ -144,12 +144,12 @@ impl Device {
         DeviceBus { device: Arc::clone(self), len: WINDOW }
     }
 
-    /// What the bus sees of it: whether it may reach memory.
+    /// The device as the bus sees it: its switch for DMA.
     pub(crate) fn bus_master(self: &Arc<Self>) -> Arc<dyn BusMaster> {
         Arc::new(Master(Arc::clone(self)))
     }
 
-    /// Lets it work on all that is there.
+    /// Runs the device until it has no work.
     pub(crate) fn poll(&self) {
         let mut state = self.lock();
         if state.vanished {
@@ -170,17 +170,17 @@ impl Device {
         unsafe { self.domain.view() }
     }
 
-    /// Puts frames, without their check sequence, on the wire to it.
+    /// Puts frames, without check sequence, on the wire to the device.
     pub(crate) fn arrive(&self, frames: impl IntoIterator<Item = Vec<u8>>) {
         self.lock().arriving.extend(frames);
     }
 
-    /// Takes the frames that transmit queue `n` has sent.
+    /// Takes the frames sent by transmit queue `n`.
     pub(crate) fn sent(&self, n: usize) -> Vec<Vec<u8>> {
         self.lock().left.remove(&n).unwrap_or_default()
     }
 
-    /// Has it do something wrong with the next descriptor that it fills.
+    /// Adds a fault for the next descriptor that it fills.
     pub(crate) fn lie(&self, lie: Lie) {
         self.lock().lies.push_back(lie);
     }
@@ -190,7 +190,7 @@ impl Device {
         self.lock().stuck.insert(offset, (ones, zeros));
     }
 
-    /// The value of a register, without an effect.
+    /// The value of a register, without side effects.
     pub(crate) fn register(&self, offset: u32) -> u32 {
         self.lock().at(offset)
     }
@@ -200,7 +200,7 @@ impl Device {
         *self.lock().at_mut(offset) = value;
     }
 
-    /// Whether it cannot reach memory, neither now nor by anything but a new start.
+    /// Whether it cannot reach memory, and cannot before a new start.
     pub(crate) fn is_quiet(&self) -> bool {
         let state = self.lock();
         !state.bus_master && state.at(offset::RCTL) & 2 == 0 && state.at(offset::TCTL) & 2 == 0
@@ -210,7 +210,7 @@ impl Device {
         self.lock().resets
     }
 
-    /// What was done to it that must not be done.
+    /// The forbidden actions of the driver.
     pub(crate) fn violations(&self) -> Vec<String> {
         self.lock().violations.iter().cloned().collect()
     }
@@ -218,7 +218,7 @@ impl Device {
 
 impl State {
     fn violation(&mut self, what: impl Into<String>) {
-        // A few of them are enough.
+        // The first ones are enough.
         if self.violations.len() < 20 {
             self.violations.insert(what.into());
         }
@@ -233,7 +233,7 @@ impl State {
     }
 }
 
-/// The door to its registers.
+/// The bus to its registers.
 #[derive(Clone)]
 pub(crate) struct DeviceBus {
     device: Arc<Device>,
@@ -276,7 +276,8 @@ unsafe impl Bus for DeviceBus {
 #[derive(Debug)]
 struct Master(Arc<Device>);
 
-// SAFETY: QUIET-BEFORE-FREE: the device looks at `bus_master` before it reaches memory, and is at nothing between two calls.
+// SAFETY: QUIET-BEFORE-FREE: the device checks `bus_master` before it reaches memory, and nothing is in progress
+// between two calls.
 unsafe impl BusMaster for Master {
     fn disable(&self) -> Result<(), ixy_dma::Error> {
         let mut state = self.0.lock();

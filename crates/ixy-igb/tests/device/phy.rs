@@ -13,19 +13,19 @@ pub(crate) struct Phy {
     pub(crate) dead: bool,
     /// Attempts for which the firmware keeps its semaphore.
     pub(crate) firmware_turns: u32,
-    /// How often it was accessed.
+    /// Number of accesses.
     pub(crate) accesses: u32,
-    /// How often autonegotiation was started.
+    /// Number of times that autonegotiation was started.
     pub(crate) restarts: u32,
-    /// Looks until it is done.
+    /// Number of looks until negotiation is done.
     negotiating: u32,
-    /// What came of it.
+    /// The result of negotiation.
     speed: u32,
     outcome: u32,
 }
 
 impl Default for Phy {
-    /// As at power-on, without a link.
+    /// The state at power-on, without a link.
     fn default() -> Self {
         let mut registers = [0; 32];
         registers[0] = 0x1140;
@@ -45,7 +45,7 @@ impl Default for Phy {
 }
 
 impl Phy {
-    /// The link's speed; 0 when there is none. Time passes by looking.
+    /// The link's speed; 0 when there is none. Each look lets time pass.
     pub(crate) fn look(&mut self) -> u32 {
         if self.negotiating > 0 {
             self.negotiating -= 1;
@@ -56,7 +56,7 @@ impl Phy {
         self.speed
     }
 
-    /// Takes the cable away, or puts it back with the partner as it was.
+    /// Pulls the cable, or plugs it in again with the same partner.
     pub(crate) fn unplug(&mut self) {
         self.speed = 0;
     }
@@ -95,7 +95,7 @@ impl State {
         }
         phy.restarts += 1;
         phy.speed = 0;
-        // Powered down, isolated or in loopback it has no link.
+        // Without power, isolated or in loopback it has no link.
         phy.outcome = match partner {
             _ if !negotiates || value & 0x4c00 != 0 => 0,
             1000 if phy.registers[9] & 0x0200 != 0 => 1000,

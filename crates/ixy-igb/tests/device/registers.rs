@@ -1,8 +1,8 @@
-//! Registers that do something when they are accessed, and the reset.
+//! Registers with side effects, and the reset.
 
 use super::{QUEUES, State, WINDOW};
 
-/// Offsets of registers that tests look at.
+/// Offsets of the registers in tests.
 pub(crate) mod offset {
     pub(crate) const CTRL: u32 = 0x0;
     pub(crate) const STATUS: u32 = 0x8;
@@ -98,7 +98,7 @@ impl State {
     pub(super) fn reset(&mut self) {
         let counted = std::mem::take(&mut self.registers);
         self.registers = vec![0; WINDOW as usize / 4];
-        // What a reset leaves as it was.
+        // The registers that a reset keeps.
         let kept = [MTA..MTA + 0x200, VFTA..VFTA + 0x200, UTA..UTA + 0x200, ETQF..ETQF + 32, FTQF..FTQF + 32];
         for at in kept
             .into_iter()
@@ -109,7 +109,7 @@ impl State {
         {
             *self.at_mut(at) = counted.get(at as usize / 4).copied().unwrap_or_default();
         }
-        // Whose it is stays so, too.
+        // Ownership is kept, too.
         *self.at_mut(CTRL_EXT) = counted.get(CTRL_EXT as usize / 4).copied().unwrap_or_default() & 1 << 28;
         if self.options.eeprom {
             let [a, b, c, d, e, f] = self.options.mac;
@@ -117,7 +117,7 @@ impl State {
             *self.at_mut(RAH) = u32::from_le_bytes([e, f, 0, 0]) | 1 << 31;
             *self.at_mut(EEC) = 1 << 9 | 1 << 8;
         }
-        // Completion timeouts repeat requests.
+        // Requests are repeated after a completion time-out.
         *self.at_mut(GCR) = 1 << 16 | self.options.completions;
         for n in 0..QUEUES {
             // WTHRESH is 1, and queue 0 is on.
@@ -136,7 +136,7 @@ impl State {
         self.at(gate) & GATE != 0 && self.at(control) & ENABLE != 0
     }
 
-    /// Whether it is in a reset that ends.
+    /// Whether a reset is in progress that will end.
     fn is_resetting(&self) -> bool {
         self.resetting > 0 && !self.stuck.contains_key(&CTRL)
     }
@@ -169,7 +169,7 @@ impl State {
                 self.violation(format!("{at:#x} is read, which is for writing"));
                 0
             }
-            // Reading takes the semaphore against other software.
+            // A read takes the semaphore against other software.
             SWSM => {
                 let value = self.at(SWSM);
                 *self.at_mut(SWSM) |= 1;
@@ -308,7 +308,7 @@ impl State {
 
     fn write_swsm(&mut self, value: u32) {
         let mut value = value;
-        // The firmware has the other one until it gives it back.
+        // The firmware owns the other semaphore until it releases it.
         if value & 2 != 0 && self.phy.firmware_turns > 0 {
             self.phy.firmware_turns -= 1;
             value &= !2;

@@ -20,17 +20,17 @@ const GOTCH: u32 = 0x4094;
 const ROC: u32 = 0x40ac;
 
 const FCS: u64 = 4;
-/// The most that RQDPC counts.
+/// The highest count of RQDPC.
 const RQDPC_MAX: u32 = 0xfff;
 
-/// What it does wrong with a receive descriptor.
+/// The fault in a receive descriptor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lie {
-    /// It fills the descriptor as it should.
+    /// Fills the descriptor correctly.
     No,
-    /// These bits are in the second word, too.
+    /// Sets these bits in the second word, too.
     With(u64),
-    /// The second word has these bits in place of its own.
+    /// Replaces the second word by these bits.
     Word(u64),
 }
 
@@ -44,23 +44,23 @@ impl Counters {
 
     pub(super) fn take(&mut self, at: u32) -> u32 {
         match at {
-            // All 64 bits are kept with the low half.
+            // Reading the low half keeps all 64 bits.
             GORCL | GOTCL => self.0.get(&at).copied().unwrap_or_default() as u32,
             GORCH | GOTCH => (self.0.remove(&(at - 4)).unwrap_or_default() >> 32) as u32,
-            // The others stay at their highest value.
+            // The others saturate.
             _ => self.0.remove(&at).unwrap_or_default().min(u32::MAX.into()) as u32,
         }
     }
 }
 
-/// A ring as its registers have it.
+/// A ring as its registers describe it.
 struct Ring {
     base: u64,
     len: u32,
 }
 
 impl State {
-    /// Counts frames as if they had arrived: with a wrong check sequence, good ones of so many bytes with it, and bytes sent.
+    /// Counts frames as if they had arrived: damaged ones, good ones with their bytes, and bytes sent.
     pub(crate) fn count(&mut self, damaged: u64, good: u64, bytes: u64, sent_bytes: u64) {
         for (counter, count) in [(CRCERRS, damaged), (GPRC, good), (GORCL, bytes), (GOTCL, sent_bytes)] {
             self.counters.add(counter, count);
@@ -79,7 +79,7 @@ impl State {
         (len > 0).then_some(Ring { base, len })
     }
 
-    /// Takes frames from the wire, and gives them to the queues as far as there is room.
+    /// Takes frames from the wire, and passes them to the queues while there is room.
     pub(super) fn receive(&mut self, view: &View<'_>, bus_master: bool) {
         while let Some(frame) = self.arriving.pop_front() {
             if self.at(offset::RCTL) & 2 == 0 || !self.accepts(&frame) {
@@ -105,7 +105,7 @@ impl State {
         }
     }
 
-    /// Whether the filters let it in: RCTL's UPE, MPE, LPE and BAM, and its own addresses.
+    /// Whether the filters accept the frame: RCTL's UPE, MPE, LPE and BAM, and its own addresses.
     fn accepts(&mut self, frame: &[u8]) -> bool {
         let rctl = self.at(offset::RCTL);
         let longest = if rctl & 1 << 5 == 0 { 1522 } else { self.at(offset::RLPML) as usize & 0x3fff };
@@ -129,7 +129,7 @@ impl State {
         own || rctl & 1 << 3 != 0
     }
 
-    /// The queue of a frame: by the hash of what MRQC names, where there is one.
+    /// The queue of a frame: by the hash that MRQC selects, if any.
     fn queue_of(&self, frame: &[u8]) -> usize {
         let mrqc = self.at(offset::MRQC);
         if mrqc & 7 != 2 || self.at(offset::RXCSUM) & 1 << 13 == 0 || frame[12..14] != [8, 0] {
@@ -149,7 +149,7 @@ impl State {
         (self.at(offset::RETA + (entry & !3)) >> (8 * (entry & 3)) & 0xf) as usize
     }
 
-    /// Puts a frame into the ring of its queue. `false`: it has to wait.
+    /// Writes a frame to the ring of its queue. `false` when it has to wait.
     fn give(&mut self, view: &View<'_>, frame: &[u8]) -> bool {
         let n = self.queue_of(frame);
         if !self.is_on(0, n) {
@@ -166,7 +166,7 @@ impl State {
         if self.at(offset::RCTL) & 1 << 26 == 0 {
             data.extend([0xfc; 4]);
         }
-        // The check sequence is stripped, else four bytes that stand for it arrive, too.
+        // The check sequence is stripped; otherwise four bytes in its place arrive, too.
         let needed = data.len().div_ceil(size) as u32;
         let free = (self.at(rx(n, TAIL)) + ring.len - self.heads[0][n]) % ring.len;
         if free < needed {
@@ -207,7 +207,7 @@ impl State {
         self.heads[0][n] = (self.heads[0][n] + 1) % ring.len;
     }
 
-    /// Sends what is between head and tail.
+    /// Sends the frames between head and tail.
     pub(super) fn transmit(&mut self, view: &View<'_>, n: usize) {
         if !self.is_on(1, n) {
             return;
@@ -224,7 +224,7 @@ impl State {
             let address = u64::from_le(first.load(Ordering::Acquire));
             let word = u64::from_le(second.load(Ordering::Acquire));
             let len = (word & 0xffff) as usize;
-            // DTYP 3, DEXT, IFCS; EOP and RS as they come; nothing else.
+            // DTYP 3, DEXT, IFCS; EOP and RS are free; nothing else is set.
             if word & 0x3fff_f7ff_0000 & !(1 << 24 | 1 << 27) != 3 << 20 | 1 << 29 | 1 << 25 {
                 self.violation(format!("a transmit descriptor has the second word {word:#018x}"));
             }
@@ -267,7 +267,7 @@ impl State {
     }
 }
 
-/// Microsoft's hash for receive side scaling: of each bit that is set, the 32 bits of the key that begin there.
+/// Microsoft's hash for receive side scaling: for each set bit of the input, the 32 key bits from its position on.
 fn toeplitz(key: &[u8], input: &[u8]) -> u32 {
     let bit = |bytes: &[u8], n: usize| bytes[n / 8] >> (7 - n % 8) & 1;
     let mut hash = 0;

@@ -1,4 +1,4 @@
-//! The end: nothing is freed that the device may still reach.
+//! The end: no memory is freed that the device may still reach.
 
 use ixy_core::TxQueue as _;
 use ixy_igb::Config;
@@ -45,7 +45,7 @@ fn memory_is_kept_while_requests_are_under_way() {
     harness.device.lock().never_quiet = true;
     let free = harness.pool.free();
     drop(opened);
-    // Only the caches of the queues may be back, of which the rings are part, so nothing is.
+    // Only the buffers in the queues' caches, which belong to the rings' memory, may be back; so none is.
     assert!(harness.pool.free() <= free + 512 && harness.pool.free() < harness.pool.buffers());
 }
 

@@ -1,4 +1,4 @@
-//! Frames as they should be.
+//! Frames pass whole, once, and in order.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn small() -> Config {
     Config { rx_ring: 64, tx_ring: 64, ..Config::default() }
 }
 
-/// All lengths that the card takes without long packets.
+/// All lengths that the card accepts without long packets.
 fn mixed(number: u32) -> usize {
     60 + number as usize * 97 % 1455
 }
@@ -76,7 +76,7 @@ fn received_frames_are_sent_without_a_copy() {
 fn every_length_is_sent_wherever_its_buffer_lies() {
     let harness = Harness::new(Options::default());
     let (card, rx, mut tx) = harness.start(&small());
-    // All buffers of the pool come round, so some lie in two pages.
+    // All buffers of the pool are used in turn, so some span two pages.
     let all = frames(2 * DATA_SIZE as u32, |number| 60 + number as usize % (DATA_SIZE as usize - 59));
     assert!(harness.send(&mut tx, &all) == all);
     drop((card, rx, tx));
@@ -86,7 +86,7 @@ fn every_length_is_sent_wherever_its_buffer_lies() {
 fn frames_that_are_too_short_for_the_card_are_filled_up_with_zeros() {
     let harness = Harness::new(Options::default());
     let (_card, _rx, mut tx) = harness.start(&small());
-    // What was in the buffer before is not sent.
+    // The earlier content of the buffer is not sent.
     drop(harness.batch(&vec![vec![0xee; 2000]; 64]));
     for len in [1, 14, 16, 17, 59] {
         let mut expected = vec![0xaa; len];
@@ -117,13 +117,13 @@ fn sent_packets_are_given_back_to_who_asks_for_them() {
     tx.send(&mut batch);
     assert_eq!(tx.reclaim(&mut batch, 10), 0, "nothing was sent yet");
     harness.device.poll();
-    // A part of a batch, the rest of it, and nothing.
+    // Reclaims a part of a batch, the rest of it, and nothing.
     assert_eq!(
         [tx.reclaim(&mut batch, 10), tx.reclaim(&mut batch, 100), tx.reclaim(&mut batch, 1)],
         [10, 20, 0]
     );
     assert!(batch.iter().map(|packet| packet.to_vec()).eq(frames(30, |_| 60)));
-    // They are kept until their place is needed.
+    // They stay until their place is needed.
     tx.send(&mut batch);
     harness.device.poll();
     let free = harness.pool.free();
@@ -186,7 +186,7 @@ fn a_pool_without_buffers_loses_no_frame_that_waits() {
     harness.device.arrive(frames(200, |_| 60));
     harness.device.poll();
     let mut batch = Batch::new(32);
-    // What the queue's cache still has, and then nothing.
+    // First the buffers in the queue's cache, then none.
     while rx.receive(&mut batch) > 0 {
         hoard.extend(std::iter::from_fn(|| batch.pop_front()));
     }
@@ -224,7 +224,7 @@ fn queues_go_to_threads_of_their_own() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the pattern of sending, receiving and the device's turns, every frame arrives once and in order.
+    /// For any order of sending, receiving and polling the device, every frame arrives once and in order.
     #[test]
     fn nothing_is_lost_or_twice(steps in proptest::collection::vec((0_u8..5, 1_usize..40), 1..60)) {
         let harness = Harness::new(Options { buffer: 10_000, ..Options::default() });

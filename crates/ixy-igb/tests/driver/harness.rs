@@ -12,8 +12,8 @@ pub(crate) type Card = Igb<DeviceBus>;
 pub(crate) type Rx = IgbRxQueue<DeviceBus>;
 pub(crate) type Tx = IgbTxQueue<DeviceBus>;
 
-/// A device, memory that it reaches, and a pool in it. When it is dropped it looks whether the device met anything that
-/// a driver must not do, or reached for memory that is not there.
+/// A device, memory that it reaches, and a pool in it. Dropping it checks that the device saw no violation by the
+/// driver, and no access outside of its memory.
 pub(crate) struct Harness {
     pub(crate) device: Arc<Device>,
     pub(crate) pool: Mempool,
@@ -29,16 +29,16 @@ impl Harness {
 
     pub(crate) fn open(&self, config: &Config) -> Result<Card, Error> {
         let domain: Arc<dyn DmaDomain> = self.domain.clone();
-        // SAFETY: ARMED-ONLY: all are those of one device, which tests open once at a time.
+        // SAFETY: ARMED-ONLY: all belong to one device, which tests open once at a time.
         unsafe { config.open("test", self.device.bus(), &domain, self.device.bus_master(), &self.pool) }
     }
 
-    /// What opening fails with.
+    /// The error with which opening fails.
     pub(crate) fn refusal(&self, config: &Config) -> String {
         self.open(config).expect_err("it opened all the same").to_string()
     }
 
-    /// Opens it and takes its first queues.
+    /// Opens the device and takes its first queues.
     pub(crate) fn start(&self, config: &Config) -> (Card, Rx, Tx) {
         let mut card = self.open(config).unwrap();
         let (rx, tx) = (card.take_rx_queue(0).unwrap(), card.take_tx_queue(0).unwrap());
@@ -62,17 +62,17 @@ impl Harness {
         batch
     }
 
-    /// Has `frames` arrive, and returns what the driver received of them.
+    /// Lets `frames` arrive, and returns the frames that the driver received.
     pub(crate) fn pass(&self, rx: &mut impl RxQueue, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
         self.device.arrive(frames.to_vec());
         self.received(rx)
     }
 
-    /// What the driver receives until there is nothing more.
+    /// Receives until nothing more comes.
     pub(crate) fn received(&self, rx: &mut impl RxQueue) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         let mut idle = 0;
-        // A queue that is told to wait may find more the next time.
+        // A queue that has to wait may find more on the next pass.
         while idle < 10 {
             self.device.poll();
             let mut batch = Batch::new(32);
@@ -82,7 +82,7 @@ impl Harness {
         all
     }
 
-    /// Sends `frames` on queue 0, and returns what left the device.
+    /// Sends `frames` on queue 0, and returns the frames that left the device.
     pub(crate) fn send(&self, tx: &mut Tx, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
         for frames in frames.chunks(32) {
             let mut batch = self.batch(frames);
@@ -96,7 +96,7 @@ impl Harness {
         self.device.sent(0)
     }
 
-    /// Looks whether all buffers are back, and the device at rest. Device, queues and packets are dropped before.
+    /// Checks that all buffers are back and the device is at rest. Drop device, queues and packets before.
     pub(crate) fn all_is_back(&self) {
         assert!(self.device.is_quiet(), "the device may still reach memory that was freed");
         assert_eq!(self.pool.free(), self.pool.buffers(), "buffers are missing, or there are some twice");
@@ -112,7 +112,7 @@ impl Drop for Harness {
     }
 }
 
-/// A frame to nobody in particular, of so many bytes, all made of its number.
+/// A frame to an arbitrary address, of `len` bytes, all derived from its number.
 pub(crate) fn frame(number: u32, len: usize) -> Vec<u8> {
     let mut frame = vec![0x02, 0, 0, 0, 0, 0x99, 0x02, 0, 0, 0, 0, 0x98, 0x88, 0xb5];
     frame.extend(number.to_be_bytes());
@@ -124,7 +124,7 @@ pub(crate) fn frames(count: u32, len: impl Fn(u32) -> usize) -> Vec<Vec<u8>> {
     (0..count).map(|number| frame(number, len(number))).collect()
 }
 
-/// An IPv4 frame of TCP (6), UDP (17) or another protocol, between these addresses and ports.
+/// An IPv4 frame of TCP (6), UDP (17) or another protocol, with these addresses and ports.
 pub(crate) fn ipv4(protocol: u8, from: ([u8; 4], u16), to: ([u8; 4], u16)) -> Vec<u8> {
     let mut frame = vec![0x02, 0, 0, 0, 0, 0x99, 0x02, 0, 0, 0, 0, 0x98, 8, 0];
     frame.extend([0x45, 0, 0, 46, 0, 0, 0, 0, 64, protocol, 0, 0]);

@@ -1,4 +1,4 @@
-//! A device that says what is not so.
+//! A device that lies.
 
 use ixy_core::{Batch, DATA_SIZE, Device as _, RxQueue as _, TxQueue as _};
 use ixy_igb::Config;
@@ -46,13 +46,14 @@ fn any_number_of_bad_frames_leaves_the_ring_full_of_free_descriptors() {
 fn good_frames_behind_bad_ones_are_received_at_once() {
     let harness = Harness::new(Options::default());
     let (card, mut rx, _tx) = harness.start(&Config { rx_ring: 64, ..Config::default() });
-    // As many as the ring holds.
+    // Up to the capacity of the ring.
     for bad in [1, 2, 30, 62] {
         (0..bad).for_each(|_| harness.device.lie(Lie::With(1 << 31)));
         harness.device.arrive(frames(63, |_| 60));
         harness.device.poll();
         let mut batch = Batch::new(64);
-        // Whoever is told that there is nothing goes to sleep, and nothing wakes it for what is there.
+        // A thread that receives nothing would go to sleep, and no interrupt comes for frames that are there
+        // already.
         assert_eq!(rx.receive(&mut batch), 63 - bad, "behind {bad}");
         assert_eq!(batch[0].to_vec(), frame(bad as u32, 60));
     }
@@ -92,7 +93,7 @@ fn byte_counters_that_are_full_again_and_again_stay_full() {
 fn checksums_that_the_card_finds_wrong_are_none_of_its_business() {
     let harness = Harness::new(Options::default());
     let (_card, mut rx, _tx) = harness.start(&Config::default());
-    // L4E and IPE, and the flags that say that something was looked at.
+    // L4E and IPE, and the flags for the checks made.
     harness.device.lie(Lie::With(1 << 29 | 1 << 30 | 0x70));
     assert_eq!(harness.pass(&mut rx, &frames(1, |_| 100)), frames(1, |_| 100));
 }
@@ -149,7 +150,7 @@ fn a_card_that_never_sends_keeps_its_packets() {
     harness.device.poll();
     assert_eq!((tx.pending(), tx.reclaim(&mut batch, 40)), (40, 0));
     drop((card, rx, tx, batch));
-    // Bus mastering could be switched off, so nothing was kept.
+    // Bus mastering could be switched off, so no memory was leaked.
     assert_eq!(harness.pool.free(), harness.pool.buffers());
 }
 
@@ -185,7 +186,8 @@ fn a_card_that_vanishes_between_two_registers_counts_nothing() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the device writes into descriptors, no packet is longer than its buffer, and every buffer comes back.
+    /// Whatever the device writes to descriptors, no packet is longer than its buffer, and every buffer comes
+    /// back.
     #[test]
     fn any_descriptors_are_survived(
         words in proptest::collection::vec(

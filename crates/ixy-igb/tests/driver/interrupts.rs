@@ -8,7 +8,7 @@ use ixy_igb::Config;
 use crate::device::{Events, Options, offset};
 use crate::harness::{Card, Harness, Rx, frames, ipv4};
 
-/// A device with so many queues and vectors, whose throttle is set to `rate`.
+/// A device with this many queues and vectors, and a throttle of `rate`.
 fn open(queues: u16, kind: VectorKind, vectors: usize, rate: u32) -> (Harness, Arc<Events>, Card, Vec<Rx>) {
     let harness = Harness::new(Options::default());
     let events = Events::new(&harness.device, kind, vectors);
@@ -19,12 +19,12 @@ fn open(queues: u16, kind: VectorKind, vectors: usize, rate: u32) -> (Harness, A
     (harness, events, card, rx)
 }
 
-/// A frame that goes to queue 1 of 2, by its hash of 0xafc7327f.
+/// A frame for queue 1 of 2, by its hash of 0xafc7327f.
 fn for_the_second() -> Vec<u8> {
     ipv4(6, ([38, 27, 205, 30], 48228), ([209, 142, 163, 6], 2217))
 }
 
-/// The same for the first, without a hash.
+/// A frame for queue 0, without a hash.
 fn for_the_first() -> Vec<u8> {
     frames(1, |_| 60).remove(0)
 }
@@ -71,7 +71,7 @@ fn a_queue_says_when_frames_wait_for_buffers() {
         harness.pool.allocate_batch(&mut batch, 64);
         held.push(batch);
     }
-    // The queue has some in its cache.
+    // The queue has some frames in its cache.
     loop {
         harness.device.arrive(frames(1, |_| 60));
         harness.device.poll();
@@ -140,7 +140,7 @@ fn all_queues_find_their_vectors() {
     let (harness, _events, _card, mut rx) = open(16, VectorKind::MsiX, 10, 0);
     for n in 0..16_u32 {
         let ivar = harness.device.register(offset::IVAR + 4 * (n % 8)) >> if n < 8 { 0 } else { 16 } & 0xffff;
-        // The transmit queues' half is not valid.
+        // The half of the transmit queues is not valid.
         assert_eq!(ivar & 0xffff, 0x80 | (n % 10), "{n}");
     }
     assert_eq!(harness.device.register(offset::IVAR_MISC), 0);
@@ -157,7 +157,7 @@ fn all_queues_find_their_vectors() {
 fn a_queue_that_shares_its_vector_takes_nothing_from_the_other() {
     for kind in KINDS {
         let (harness, events, _card, mut rx) = open(2, kind, 1, 0);
-        // The second waits for a frame whose interrupt is held back while the first goes to wait, too.
+        // The second queue waits for a frame with its interrupt held back, while the first starts to wait, too.
         arm(&mut rx[1]);
         harness.device.hold_interrupts(true);
         harness.device.arrive([for_the_second()]);
@@ -165,7 +165,7 @@ fn a_queue_that_shares_its_vector_takes_nothing_from_the_other() {
         arm(&mut rx[0]);
         harness.device.hold_interrupts(false);
         assert_ne!(events.take(0), 0, "{kind:?}: the second is told");
-        // The first is awake again, and the second still waits.
+        // The first queue is awake again, and the second still waits.
         disarm(&mut rx[0]);
         harness.received(&mut rx[1]);
         arm(&mut rx[1]);
@@ -188,7 +188,7 @@ fn every_frame_of_queues_that_share_a_vector_interrupts_while_both_wait() {
         let (n, frame) = if round % 3 == 0 { (0, for_the_first()) } else { (1, for_the_second()) };
         harness.device.arrive([frame]);
         harness.device.poll();
-        // The other queue is armed all the time, so arming takes nothing back: the message does (EIAC).
+        // The other queue stays armed, so arming does not clear the cause: the message does (EIAC).
         assert_eq!(events.take(0), 1, "round {round}");
         assert_eq!(rx[n].receive(&mut Batch::new(8)), 1);
         arm(&mut rx[n]);
@@ -264,7 +264,7 @@ fn what_another_user_let_interrupt_does_no_more() {
 
 #[test]
 fn a_vector_that_is_not_there_is_an_error() {
-    /// Vectors of which none is to be had.
+    /// Vectors that cannot be set up.
     #[derive(Debug)]
     struct None;
 

@@ -1,4 +1,4 @@
-//! The driver on an 82576 made of software, which the tests step themselves, so that every run is the same.
+//! The driver on a software 82576, which the tests poll themselves, so that every run is the same.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // test code
 
 #[path = "../device/mod.rs"]

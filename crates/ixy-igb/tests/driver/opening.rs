@@ -1,4 +1,4 @@
-//! From whatever the device was to one that receives and sends.
+//! Opening: from any state of the device to one that receives and sends.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn an_opened_card_has_its_address_a_link_and_queues() {
         card.take_rx_queue(0).is_some() && card.take_rx_queue(0).is_none() && card.take_rx_queue(1).is_none()
     );
     assert!(card.take_tx_queue(0).is_some() && card.take_tx_queue(0).is_none());
-    // DRV_LOAD and RO_DIS are set, and what an IOMMU rejects is not asked for again.
+    // DRV_LOAD and RO_DIS are set, and requests that an IOMMU rejects are not repeated.
     assert_eq!(harness.device.register(offset::CTRL_EXT), 1 << 28 | 1 << 17);
     assert_eq!(harness.device.register(offset::GCR) & 1 << 16, 0);
     assert_eq!(harness.device.register(offset::RFCTL) & 1 << 16, 1 << 16);
@@ -36,7 +36,7 @@ fn an_opened_card_has_its_address_a_link_and_queues() {
 
 #[test]
 fn completions_get_the_time_that_pci_express_recommends() {
-    // CMPL_TMOUT and CAP_VER2: what is set already, or elsewhere, is left as it is.
+    // CMPL_TMOUT and CAP_VER2: a time-out that is set already, or set elsewhere, is kept.
     for (found, left) in [(0, 1 << 12), (1 << 18, 1 << 18), (3 << 12, 3 << 12)] {
         let harness = Harness::new(Options { completions: found, ..Options::default() });
         let _card = harness.open(&Config::default()).unwrap();
@@ -98,7 +98,7 @@ fn the_phy_is_left_alone_when_the_firmware_wants_it_so() {
 fn semaphores_are_given_back_on_either_port() {
     for port in [0, 1] {
         let harness = Harness::new(Options { port, ..Options::default() });
-        // The other port's is taken, which is nobody's business here.
+        // The semaphore of the other port is taken, which does not matter here.
         harness.device.poke(offset::SW_FW_SYNC, 1 << (2 - port));
         let card = harness.open(&Config::default()).unwrap();
         assert!(card.wait_for_link(SECOND).unwrap().up);
@@ -148,8 +148,8 @@ fn a_card_without_an_eeprom_opens() {
 fn what_another_user_left_running_reaches_nothing() {
     let harness = Harness::new(Options::default());
     let device = &harness.device;
-    // Bus mastering, the gates, queues with rings that are nowhere, interrupts.
-    // SAFETY: ARMED-ONLY: the device is software, whose accesses to memory that is not there are counted.
+    // Bus mastering, the gates, queues with rings outside of memory, interrupts. SAFETY: ARMED-ONLY: the device is
+    // software, and counts accesses outside of memory.
     unsafe { device.bus_master().enable().unwrap() };
     for (gate, first) in [(offset::RCTL, offset::rx(0, 0)), (offset::TCTL, offset::tx(0, 0))] {
         for n in [0, 3, 15] {
@@ -210,7 +210,7 @@ fn a_window_that_is_too_small_is_refused() {
     let mut bus = harness.device.bus();
     bus.len = 0x1000;
     let domain: Arc<dyn DmaDomain> = harness.domain.clone();
-    // SAFETY: ARMED-ONLY: all are those of one device.
+    // SAFETY: ARMED-ONLY: all belong to one device.
     let opened =
         unsafe { Config::default().open("test", bus, &domain, harness.device.bus_master(), &harness.pool) };
     assert!(matches!(opened, Err(Error::Window { .. })));
@@ -231,7 +231,7 @@ fn registers_that_are_stuck_are_named() {
         harness.device.stick(at, ones, zeros);
         let text = harness.refusal(&Config::default());
         assert!(words.iter().all(|word| text.contains(word)) && text.starts_with("test: "), "{text}");
-        // Accesses while a reset does not end are what this is about.
+        // This test is about accesses during a reset that does not end.
         harness.all_is_back();
     }
 }

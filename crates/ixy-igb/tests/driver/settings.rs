@@ -88,7 +88,7 @@ fn flows_go_to_the_queue_of_their_hash() {
                 );
             }
         }
-        // What has no hash.
+        // Frames without a hash.
         assert_eq!(harness.pass(&mut rx[0], &frames(3, |_| 60)).len(), 3);
     }
 }
@@ -104,7 +104,7 @@ fn one_queue_has_all_flows() {
 #[test]
 fn frames_and_bytes_are_counted_without_the_check_sequence() {
     let harness = Harness::new(Options::default());
-    // What was counted before is none of ours.
+    // Earlier counts are not reported.
     harness.device.lock().count(3, 5, 5000, 77);
     let (card, mut rx, mut tx) = harness.start(&Config::default());
     assert_eq!(card.stats().unwrap(), DeviceStats::default());
@@ -135,7 +135,7 @@ fn one_queue_that_is_full_lets_frames_wait_and_then_misses_them() {
     let harness = Harness::new(Options { buffer: 50, ..Options::default() });
     let (card, mut rx, _tx) = harness.start(&Config { rx_ring: 64, ..Config::default() });
     let received = harness.pass(&mut rx, &frames(200, |_| 60));
-    // Those in the ring, and in the card's buffer.
+    // Those in the ring, and those in the card's buffer.
     assert_eq!(received, frames(63 + 50, |_| 60));
     let stats = card.stats().unwrap();
     assert_eq!((stats.rx_packets, stats.rx_missed), (113, 87));
@@ -146,7 +146,7 @@ fn of_several_queues_a_full_one_drops_and_does_not_hold_up_the_others() {
     let harness = Harness::new(Options { buffer: 50, ..Options::default() });
     let mut card = harness.open(&Config { queues: 4, rx_ring: 64, ..Config::default() }).unwrap();
     let mut rx: Vec<_> = (0..4).map(|n| card.take_rx_queue(n).unwrap()).collect();
-    // 0x5ccc178 % 128 = 0x78 = 120, so this flow is queue 0's; frames without a hash are so, too.
+    // 0x5ccc178 % 128 = 0x78 = 120, so this flow goes to queue 0, and so do frames without a hash.
     harness.device.arrive(frames(1000, |_| 60));
     let other = ipv4(6, ([199, 92, 111, 2], 14230), ([65, 69, 140, 83], 4739));
     assert_eq!(harness.pass(&mut rx[0xea % 128 % 4], std::slice::from_ref(&other)), [other]);
