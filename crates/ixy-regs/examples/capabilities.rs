@@ -1,10 +1,10 @@
-//! Prints where a virtio device has its structures, from its PCI configuration space.
+//! Prints the places of a virtio device's structures, from its PCI configuration space.
 //!
 //! ```text
 //! sudo capabilities /sys/bus/pci/devices/0000:00:03.0/config
 //! ```
 //!
-//! Without root the kernel gives the first 64 bytes only, and capabilities are behind them.
+//! Without root the kernel shows the first 64 bytes only; capabilities lie after them.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,13 +12,13 @@ use std::{env, fs};
 
 use ixy_regs::virtio::capability::{Capability, ConfigType, LAST_BAR, NotifyCapability, VENDOR_CAPABILITY};
 
-/// Where the configuration space says that there are capabilities, and where it says where the first is.
+/// Offset of the bit for a capability list, and of the pointer to its first entry.
 const STATUS: usize = 0x06;
 const HAS_CAPABILITIES: u8 = 1 << 4;
 const FIRST: usize = 0x34;
 
-/// The vendor capabilities of a configuration space, each with all bytes behind its start, in the order of the list. A list
-/// that loops or leads outside ends.
+/// The vendor capabilities of a configuration space, each with all bytes from its start on, in the order of the
+/// list. The walk ends where a list loops or leads outside.
 fn vendor_capabilities(space: &[u8]) -> Vec<&[u8]> {
     let mut found = Vec::new();
     let listed = space.get(STATUS).is_some_and(|status| status & HAS_CAPABILITIES != 0);
@@ -36,7 +36,7 @@ fn vendor_capabilities(space: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// One line about a capability; nothing when it is none of virtio, or to be ignored.
+/// One line about a capability; nothing for one that is not virtio's, or has to be ignored.
 fn describe(bytes: &[u8]) -> Option<String> {
     let capability = Capability::read(bytes)?;
     let kind = capability.config_type().filter(|&kind| kind != ConfigType::Vendor)?;

@@ -1,4 +1,4 @@
-//! Prints every register of an 82599 for a person: name, offset, value, fields.
+//! Prints every register of an 82599 in readable form: name, offset, value, fields.
 //!
 //! It reads a file that holds the device's register window: a dump of BAR 0, or the `resource0` file of a device in sysfs.
 //!
@@ -20,30 +20,30 @@ use rustix::mm::{MapFlags, ProtFlags};
 
 /// Prints every register of an 82599 with its fields.
 ///
-/// Registers whose reading changes the device (statistics clear, interrupt causes clear, the semaphore is taken) are
-/// left out unless --with-effects is given. Neighbouring elements of an array that are equal stand in one line. Fields that
-/// are zero are not printed.
+/// Registers with a read side effect (statistics clear, interrupt causes clear, the semaphore is taken) are left
+/// out unless --with-effects is given. Equal neighbours in an array share one line. Fields that are zero are not
+/// printed.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  decode bar0.bin\n  decode bar0.bin --only RXDCTL --only TXDCTL\n  \
     decode /sys/bus/pci/devices/0000:03:00.0/resource0        (needs root)")]
 struct Arguments {
     /// A dump of BAR 0, or the resource0 file of a device in sysfs.
     file: PathBuf,
-    /// Also read registers whose reading has an effect. A driver that runs on the device loses counts and interrupts.
+    /// Also read registers with a read side effect. A driver that runs on the device loses counts and interrupts.
     #[arg(long)]
     with_effects: bool,
-    /// Only registers whose name contains this text, whatever its case. May be repeated.
+    /// Only registers whose name contains this text, ignoring case. May be repeated.
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
 }
 
-/// Something that holds the registers' values.
+/// A source of register values.
 trait Window {
     /// Reads 32 bits at `offset`, which is aligned and inside the register map.
     fn read(&self, offset: u32) -> u32;
 }
 
-/// A dump in memory. What lies behind its end reads as all ones, as on a bus.
+/// A dump in memory. Bytes after its end read as all ones, as on a bus.
 struct Dump(Vec<u8>);
 
 impl Window for Dump {
@@ -86,7 +86,7 @@ impl Window for Mapped {
     }
 }
 
-/// The type of file system that sysfs is (`SYSFS_MAGIC` of the kernel).
+/// The file system type of sysfs (`SYSFS_MAGIC` of the kernel).
 const SYSFS: rustix::fs::FsWord = 0x6265_6572;
 
 fn open(path: &Path) -> Result<Box<dyn Window>, String> {
@@ -184,7 +184,7 @@ fn main() -> ExitCode {
     };
     match print(&*window, &arguments, &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads our output has seen enough.
+        // The reader of our output has closed it.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: cannot write: {error}");
@@ -201,7 +201,7 @@ mod tests {
     use std::cell::RefCell;
     use std::collections::HashMap;
 
-    /// Registers in memory that remember which of them were read.
+    /// Registers in memory that record reads.
     #[derive(Default)]
     struct Memory {
         values: HashMap<u32, u32>,

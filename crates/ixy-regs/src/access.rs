@@ -1,5 +1,4 @@
-//! What may be done with a register, as types: [`Reg`] has the methods that its access kind allows, and no
-//! others.
+//! The allowed accesses to a register, as types: [`Reg`] has exactly the methods that its access kind permits.
 
 use core::marker::PhantomData;
 
@@ -15,7 +14,7 @@ pub mod kind {
     /// Read only.
     #[derive(Debug, Clone, Copy)]
     pub enum RO {}
-    /// Write only: what reading gives is not defined.
+    /// Write only: a read returns an undefined value.
     #[derive(Debug, Clone, Copy)]
     pub enum WO {}
     /// Read and write, without side effects of the access itself.
@@ -33,7 +32,7 @@ pub mod kind {
     /// Writing ones sets those bits, zeros are ignored (EICS, EIMS). Reading has no effect.
     #[derive(Debug, Clone, Copy)]
     pub enum W1S {}
-    /// Writing ones clears those bits (EIMC). What reading gives is not defined.
+    /// Writing ones clears those bits (EIMC). A read returns an undefined value.
     #[derive(Debug, Clone, Copy)]
     pub enum W1C {}
     /// Reading sets a bit: a semaphore (SWSM.SMBI).
@@ -46,27 +45,27 @@ pub mod kind {
 
 use kind::{Dma, RC, RC_RW, RC_W1C, RO, RS, RW, W1C, W1S, WO};
 
-/// Kinds that can be read without an effect.
+/// Kinds that can be read without a side effect.
 pub trait Readable {}
 impl Readable for RO {}
 impl Readable for RW {}
 impl Readable for W1S {}
 impl<A: Readable> Readable for Dma<A> {}
 
-/// Kinds that any value can be written to, in safe code.
+/// Kinds to which safe code can write any value.
 pub trait Writable {}
 impl Writable for RW {}
 impl Writable for WO {}
 impl Writable for RS {}
 impl Writable for RC_RW {}
 
-/// Kinds that reading clears.
+/// Kinds that a read clears.
 pub trait ReadClears {}
 impl ReadClears for RC {}
 impl ReadClears for RC_W1C {}
 impl ReadClears for RC_RW {}
 
-/// Kinds where writing ones clears bits.
+/// Kinds in which writing ones clears bits.
 pub trait WriteClears {}
 impl WriteClears for RC_W1C {}
 impl WriteClears for W1C {}
@@ -113,9 +112,9 @@ width!(u8, 1, read8, write8);
 width!(u16, 2, read16, write16);
 width!(u32, 4, read32, write32);
 
-/// One register of a device: `T` wide, with the fields of `L`, accessed as kind `A` allows.
+/// One register of a device: `T` wide, with the fields of `L`, accessed as kind `A` permits.
 ///
-/// It is made by the accessors that [`registers!`](crate::registers) writes, and costs nothing.
+/// The accessors that [`registers!`](crate::registers) generates create it; it costs nothing.
 #[derive(Debug)]
 pub struct Reg<'a, B, T, L, A> {
     bus: &'a B,
@@ -193,8 +192,7 @@ impl<B: Bus, T: Width, L: RegisterLongName, A: Writable> Reg<'_, B, T, L, A> {
     /// Writes the whole register.
     #[inline(always)]
     pub fn set(self, value: T) {
-        // SAFETY: the map marks registers through which a device reaches memory as `dma`; this is none of
-        // them.
+        // SAFETY: the map marks registers through which a device reaches memory as `dma`; this is not one of them.
         unsafe { self.store(value) }
     }
 
@@ -272,7 +270,7 @@ impl<B: Bus, T: Width, L: RegisterLongName> Reg<'_, B, T, L, W1S> {
 }
 
 impl<B: Bus, T: Width, L: RegisterLongName> Reg<'_, B, T, L, RS> {
-    /// Reads the register, whose semaphore bit the device then sets: a reader that gets 0 owns the semaphore.
+    /// Reads the register, and the device then sets its semaphore bit: a reader that gets 0 owns the semaphore.
     #[inline(always)]
     pub fn test_and_set(self) -> LocalRegisterCopy<T, L> {
         LocalRegisterCopy::new(self.load())

@@ -1,4 +1,4 @@
-//! The one door to a device: [`Bus`], and memory-mapped access through it, [`Mmio`].
+//! Access to a device: [`Bus`], and memory-mapped access through it, [`Mmio`].
 
 use core::ptr::NonNull;
 #[cfg(not(any(target_arch = "aarch64", target_arch = "riscv64")))]
@@ -6,9 +6,9 @@ use core::sync::atomic::{Ordering, fence};
 
 /// A window of device registers, reached by volatile memory access, port I/O, a simulator or a socket.
 ///
-/// Accesses cannot fail: a device that is gone reads all ones, and its driver notices that where it looks for it.
-/// Writes are ordered after all earlier memory accesses of the calling thread, and reads before all its later ones, so
-/// that a doorbell never overtakes the descriptors that it announces.
+/// Accesses cannot fail: a device that is gone reads all ones, and its driver has to check for that. Writes are
+/// ordered after all earlier memory accesses of the calling thread, and reads before all its later ones, so that a
+/// doorbell never overtakes the descriptors that it announces.
 ///
 /// # Safety
 /// BUS-WINDOW relies on it: [`len`](Self::len) never changes, and a clone reaches the same window and has the same
@@ -59,9 +59,10 @@ pub unsafe trait Bus: Clone + Send + Sync {
 
 /// Registers mapped into memory: a base address and a length.
 ///
-/// On x86 the processor keeps the order that [`Bus`] asks for, and only the compiler is held back. On AArch64 and RISC-V
-/// there is a barrier that includes devices before each write and after each read; tests have run on x86 only. On other architectures there are Rust's fences, which promise an order among
-/// processors only: look up what a device needs there before this is used.
+/// On x86 the processor keeps the order that [`Bus`] requires, and only the compiler has to be held back. On
+/// AArch64 and RISC-V there is a barrier for devices before each write and after each read; tests have run on x86
+/// only. On other architectures there are only Rust's fences, which order accesses among processors: find out what
+/// a device needs there before you use this.
 #[derive(Clone, Copy, Debug)]
 pub struct Mmio {
     base: NonNull<u8>,
@@ -85,7 +86,7 @@ impl Mmio {
     }
 }
 
-/// Orders what follows after a read of the device.
+/// Orders later accesses after a read of the device.
 #[inline(always)]
 fn after_read() {
     #[cfg(target_arch = "aarch64")]
@@ -102,7 +103,7 @@ fn after_read() {
     fence(Ordering::Acquire);
 }
 
-/// Orders what came before, reads of a buffer that is given back among them, before a write to the device.
+/// Orders earlier accesses, including reads of a buffer that is posted again, before a write to the device.
 #[inline(always)]
 fn before_write() {
     #[cfg(target_arch = "aarch64")]
@@ -119,7 +120,7 @@ fn before_write() {
     fence(Ordering::Release);
 }
 
-/// One volatile load of `T` at an offset in the window, with the order that [`Bus`] asks for.
+/// One volatile load of `T` at an offset in the window, in the order that [`Bus`] requires.
 macro_rules! load {
     ($self:ident, $offset:ident, $T:ty) => {{
         // SAFETY: BUS-WINDOW, promised by the caller, and MAPPED-ALIVE, promised to `Mmio::new`.
@@ -129,7 +130,7 @@ macro_rules! load {
     }};
 }
 
-/// One volatile store, with the order that [`Bus`] asks for.
+/// One volatile store, in the order that [`Bus`] requires.
 macro_rules! store {
     ($self:ident, $offset:ident, $value:ident, $T:ty) => {{
         before_write();

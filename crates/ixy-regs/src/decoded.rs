@@ -1,4 +1,4 @@
-//! A register's value in words: [`Decoded`], [`FieldValue`].
+//! A register's value in readable form: [`Decoded`], [`FieldValue`].
 
 use core::fmt::{self, Write};
 
@@ -7,7 +7,7 @@ use tock_registers::debug::{FieldValueEnumSeq, RegisterDebugInfo};
 use crate::access::Width;
 use crate::map::{FieldInfo, Register};
 
-/// A register together with a value that it holds, made by [`Register::decode`]. It displays the value's fields.
+/// A register with a value of it, made by [`Register::decode`]. It displays the value's fields.
 ///
 /// `{}` prints the fields that are not zero, `{:#}` all of them. A value that the datasheet names is followed by its name.
 ///
@@ -26,7 +26,7 @@ pub struct Decoded {
 }
 
 impl Register {
-    /// `value`, which this register holds, to be printed field by field.
+    /// Decodes `value` of this register, to be printed field by field.
     pub const fn decode(&'static self, value: u32) -> Decoded {
         Decoded { register: self, value }
     }
@@ -58,7 +58,7 @@ impl fmt::Display for Decoded {
 /// A field and its value. It displays as `LINK_SPEED=0x3(SPEED_10G)`.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldValue {
-    /// Where the field is, and what it is called.
+    /// The field's place and name.
     pub info: FieldInfo,
     /// The field's value, shifted down to bit 0.
     pub value: u32,
@@ -90,7 +90,7 @@ where
     result
 }
 
-/// Puts parentheses around a name, and drops a number, which is what tock-registers gives for a value without a name.
+/// Puts parentheses around a name, and drops a number, which tock-registers prints for a value without a name.
 struct Names<'a, 'b> {
     to: &'a mut fmt::Formatter<'b>,
     opened: bool,

@@ -1,9 +1,9 @@
 //! Descriptors of rings as data: sizes and fields, and the macros that declare formats.
 //!
-//! The formats themselves stand with their devices: [`ixgbe::descriptors`](crate::ixgbe::descriptors),
+//! The formats themselves are in the modules of their devices: [`ixgbe::descriptors`](crate::ixgbe::descriptors),
 //! [`igb::descriptors`](crate::igb::descriptors).
 
-/// Bytes of a descriptor, of any kind and format.
+/// Size of a descriptor in bytes, of any kind and format.
 pub const SIZE: usize = 16;
 
 /// A field of a descriptor: `width` bits of one of its two words, the lowest of them at bit `shift`.
@@ -83,7 +83,7 @@ macro_rules! format {
         const _: () = assert!(size_of::<$Name>() == crate::descriptor::SIZE);
 
         impl $Name {
-            /// The descriptor that these two words are.
+            /// The descriptor with these two words.
             pub const fn from_words(words: [u64; 2]) -> Self {
                 zerocopy::transmute!([
                     zerocopy::little_endian::U64::new(words[0]),

@@ -1,17 +1,17 @@
 //! The Intel 82576 Gigabit Ethernet controller (driver name igb).
 //!
-//! | module | what is in it |
+//! | module | content |
 //! |---|---|
 //! | [`registers`] | the registers that drivers use: [`Registers`], and per queue [`RxQueue`] and [`TxQueue`] |
 //! | [`rest`] | the rest of the map: [`Rest`] |
-//! | [`fields`], [`rest_fields`] | what the bits of these registers mean |
-//! | [`descriptors`] | what driver and device write into rings |
+//! | [`fields`], [`rest_fields`] | the fields of these registers |
+//! | [`descriptors`] | the ring entries that driver and device write |
 //!
-//! All offsets are relative to BAR 0, of which the map takes [`WINDOW`] bytes. Section numbers are those of the datasheet
-//! (Intel document 320961); where a register's own section could not be verified, its chapter stands instead, and `8`
-//! where that could not be either. `datasheet-notes/82576-registers.md` in the repository has the same map as prose and
-//! tables, which a test compares with this code, and `datasheet-notes/82576.md` what differs from the 82599: many names
-//! are the same, and some of their bits are not.
+//! All offsets are relative to BAR 0, of which the map takes [`WINDOW`] bytes. Section numbers are those of the
+//! datasheet (Intel document 320961); a register whose own section could not be verified has its chapter instead,
+//! or just `8` if not even that was known. `datasheet-notes/82576-registers.md` in the repository has the same map
+//! as prose and tables, which a test compares with this code, and `datasheet-notes/82576.md` lists the differences
+//! from the 82599: many names are the same, but some of their bits are not.
 //!
 //! Tables for decoders and models: [`all`] yields every register of the map, and [`find`] one by its name, also in
 //! constants:
@@ -41,7 +41,7 @@ pub use rest::Rest;
 use crate::bus::Mmio;
 use crate::map::Register;
 
-/// Bytes of BAR 0 that the register map takes.
+/// Size of the register map in BAR 0 in bytes.
 pub const WINDOW: u32 = Registers::<Mmio>::SIZE;
 
 /// The number of receive queues, and of transmit queues.

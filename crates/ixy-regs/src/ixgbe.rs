@@ -1,12 +1,12 @@
 //! The Intel 82599 10 Gbit/s Ethernet controller and its relatives X540 and X550.
 //!
-//! | module | what is in it |
+//! | module | content |
 //! |---|---|
 //! | [`registers`] | the registers that drivers use: [`Registers`], and per queue [`RxQueue`] and [`TxQueue`] |
 //! | [`rest`] | the rest of the map: [`Rest`] |
-//! | [`vf`] | what a virtual function sees: a map of its own |
-//! | [`fields`], [`rest_fields`] | what the bits of these registers mean |
-//! | [`descriptors`] | what driver and device write into rings |
+//! | [`vf`] | the separate map of a virtual function |
+//! | [`fields`], [`rest_fields`] | the fields of these registers |
+//! | [`descriptors`] | the ring entries that driver and device write |
 //!
 //! All offsets are relative to BAR 0, of which the map takes [`WINDOW`] bytes. Names are the datasheet's (Intel document
 //! 331520), and section numbers are of that document; `datasheet-notes/82599-registers.md` in the repository has the same
@@ -41,7 +41,7 @@ pub use rest::Rest;
 use crate::bus::Mmio;
 use crate::map::Register;
 
-/// Bytes of BAR 0 that the register map takes.
+/// Size of the register map in BAR 0 in bytes.
 pub const WINDOW: u32 = Registers::<Mmio>::SIZE;
 
 /// The number of receive queues, and of transmit queues.

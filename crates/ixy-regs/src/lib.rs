@@ -1,24 +1,25 @@
 //! Typed register maps and descriptor layouts of network cards.
 //!
-//! A driver talks to a card by reading and writing registers, small numbered places in a window of addresses. What each of
-//! them does is in a datasheet of a thousand pages, and a wrong access may compile, run, and overwrite memory. Here every
-//! register of a card is declared once, in one line, with its offset, width, fields and access rights; from that line come
-//! an accessor whose type permits what the datasheet permits, and a row of a table for tools.
+//! A driver talks to a card by reading and writing registers, small numbered places in a window of addresses. A
+//! datasheet of a thousand pages describes their effects, and a wrong access may compile, run, and overwrite
+//! memory. Here every register of a card is declared once, in one line, with its offset, width, fields and access
+//! rights. From that line come an accessor with a type that permits only what the datasheet permits, and a table
+//! row for tools.
 //!
 //! # How it works
 //!
-//! - [`bus::Bus`] is the one door to a device. [`bus::Mmio`] is registers mapped into memory; a simulator or a socket can
-//!   stand behind the same trait, and a driver does not notice.
+//! - [`bus::Bus`] is the access to a device. [`bus::Mmio`] is registers mapped into memory; a simulator or a
+//!   socket can implement the same trait, and a driver does not notice.
 //! - [`registers!`] turns declarations into a map, such as [`ixgbe::Registers`]. The window's size is checked once, when the
 //!   map is made, and each offset at compile time, so an access costs one load or store.
-//! - [`access`] has what may be done with a register of each kind: a read-only one has no `set`, a statistic that clears
-//!   when it is read has `take` instead of `get`, and a register through which the device reaches memory is written by
-//!   unsafe methods only.
+//! - [`access`] defines the allowed accesses of each kind of register: a read-only one has no `set`, a statistic
+//!   that clears when it is read has `take` instead of `get`, and a register through which the device reaches
+//!   memory has unsafe write methods only.
 //! - [`map::Register::decode`] prints a value field by field, with the datasheet's names: `LINK_SPEED=0x3(SPEED_10G)`.
 //! - [`window::Window`] is a part of a bus as a bus of its own, for devices with several structures in one BAR.
 //! - [`ixgbe`] is the map of the Intel 82599, with its descriptors.
-//! - [`igb`] is the map of the Intel 82576, with its descriptors. It is a map of its own: many registers have the names of
-//!   the 82599's, and other offsets or bits.
+//! - [`igb`] is the map of the Intel 82576, with its descriptors. Many of its registers have the names of the
+//!   82599's, but other offsets or bits.
 //! - [`virtio`] has the maps of virtio network devices, legacy and modern, their feature bits and rings.
 //!
 //! # Example
@@ -46,23 +47,23 @@
 //! Virtio devices have their registers in structures anywhere in a BAR; each gets a [`window::Window`]. The page of
 //! [`virtio`] shows that.
 //!
-//! # What does not compile
+//! # Accesses that do not compile
 //!
-//! Writing what is read only:
+//! Writing a read-only register:
 //!
 //! ```compile_fail
 //! # use ixy_regs::{bus::Bus, ixgbe::*};
 //! fn wrong<B: Bus>(regs: Registers<B>) { regs.links().set(0) }
 //! ```
 //!
-//! Reading what is write only:
+//! Reading a write-only register:
 //!
 //! ```compile_fail
 //! # use ixy_regs::{bus::Bus, ixgbe::*};
 //! fn wrong<B: Bus>(regs: Registers<B>) -> u32 { regs.corectl().get() }
 //! ```
 //!
-//! Reading a statistic as if that left it alone:
+//! Reading a statistic without taking it:
 //!
 //! ```compile_fail
 //! # use ixy_regs::{bus::Bus, ixgbe::*};
@@ -76,7 +77,7 @@
 //! fn wrong<B: Bus>(queue: RxQueue<B>) { queue.rdt().set_dma(7) }
 //! ```
 //!
-//! Telling a virtio device in safe code that there are buffers:
+//! Notifying a virtio device of new buffers in safe code:
 //!
 //! ```compile_fail
 //! # use ixy_regs::{bus::Bus, virtio::modern::*};
@@ -90,7 +91,7 @@
 //! fn wrong<B: Bus>(regs: Registers<B>) -> u32 { regs.ctrl().read(FCTRL::BAM) }
 //! ```
 //!
-//! And what does:
+//! And one that does:
 //!
 //! ```
 //! # use ixy_regs::{bus::Bus, ixgbe::*};

@@ -8,7 +8,7 @@ use tock_registers::debug::RegisterDebugInfo;
 use crate::access::Width;
 use crate::decoded::write_name_of;
 
-/// What an access to a register does; the kinds of [`access::kind`](crate::access::kind) as values.
+/// The effect of an access to a register; the kinds of [`access::kind`](crate::access::kind) as values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(non_camel_case_types)] // the datasheets' own names
 pub enum Access {
@@ -33,17 +33,17 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether reading changes the device, or gives nothing that is defined.
+    /// Whether a read changes the device, or returns an undefined value.
     pub const fn reading_has_effect(self) -> bool {
         matches!(self, Self::RC | Self::RC_W1C | Self::RC_RW | Self::RS)
     }
 
-    /// Whether reading gives a defined value.
+    /// Whether a read returns a defined value.
     pub const fn is_readable(self) -> bool {
         !matches!(self, Self::WO | Self::W1C)
     }
 
-    /// The name that the datasheet notes use.
+    /// The name in the datasheet notes.
     pub const fn name(self) -> &'static str {
         match self {
             Self::RO => "RO",
@@ -59,14 +59,14 @@ impl Access {
     }
 }
 
-/// Evenly spaced registers: `count` of them, `stride` bytes apart, the first at `base`.
+/// Evenly spaced registers: `count` of them with a distance of `stride` bytes, the first at `base`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// Offset of the first in bytes.
     pub base: u32,
     /// Distance of neighbours in bytes.
     pub stride: u32,
-    /// How many there are, at least 1.
+    /// Number of registers, at least 1.
     pub count: u32,
 }
 
@@ -112,7 +112,7 @@ impl Span {
         None
     }
 
-    /// Which register is at `offset` when `spans` are taken as one array; the inverse of
+    /// The number of the register at `offset` when `spans` are taken as one array; the inverse of
     /// [`locate`](Self::locate).
     pub fn index_of(spans: &[Self], offset: u32) -> Option<u32> {
         let mut before = 0;
@@ -184,21 +184,21 @@ pub struct Register {
     pub name: &'static str,
     /// The datasheet's section.
     pub section: &'static str,
-    /// Where it is; more than one register or span when it is an array.
+    /// Its place; more than one register or span when it is an array.
     pub spans: &'static [Span],
     /// Other addresses of the same register (or of the array's first elements).
     pub aliases: &'static [Span],
     /// Width in bits.
     pub bits: u32,
-    /// What an access does.
+    /// The effect of an access.
     pub access: Access,
-    /// Whether writing it can make the device reach memory.
+    /// Whether a write can make the device reach memory.
     pub dma: bool,
     field: fn(usize) -> Option<FieldInfo>,
 }
 
 impl Register {
-    /// A row, as [`registers!`](crate::registers) writes it. `field` gives the n-th field.
+    /// A row of a table, as [`registers!`](crate::registers) generates it. `field` returns the n-th field.
     #[allow(clippy::too_many_arguments)] // one argument a column
     pub const fn new(
         name: &'static str,
@@ -219,12 +219,12 @@ impl Register {
         (0..).map_while(field)
     }
 
-    /// The number of registers in it: 1, or an array's length.
+    /// The number of its elements: 1, or an array's length.
     pub const fn len(&self) -> u32 {
         Span::total(self.spans)
     }
 
-    /// Which element of the register is at `offset` in bytes (of the alias, too), or `None` when none is.
+    /// The element of the register at `offset` in bytes (of the alias, too), or `None` when there is none.
     pub fn index_of(&self, offset: u32) -> Option<u32> {
         Span::index_of(self.spans, offset).or_else(|| Span::index_of(self.aliases, offset))
     }
@@ -241,7 +241,7 @@ where
     Some(FieldInfo { name, shift, width: mask.count_ones(), n, write_name: write_name_of::<T, L> })
 }
 
-/// What a register without declared fields has for them.
+/// The field function of a register without declared fields.
 pub fn no_field(_: usize) -> Option<FieldInfo> {
     None
 }
@@ -249,9 +249,9 @@ pub fn no_field(_: usize) -> Option<FieldInfo> {
 /// A bus window that is too small for a register map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowTooSmall {
-    /// Bytes that the map takes.
+    /// Size of the map in bytes.
     pub needed: u32,
-    /// Bytes that the window has.
+    /// Size of the window in bytes.
     pub found: u32,
 }
 
@@ -315,7 +315,7 @@ impl core::error::Error for WindowTooSmall {}
 /// With `unsafe`, the author of the map promises that a register of this width and kind is at each offset,
 /// and that each register which can make the device reach memory is marked `dma`.
 ///
-/// # What does not compile
+/// # Declarations that do not compile
 /// An offset outside the window, or one that is not a multiple of the register's width:
 ///
 /// ```compile_fail
@@ -346,7 +346,7 @@ impl core::error::Error for WindowTooSmall {}
 /// }
 /// ```
 ///
-/// A map that nobody vouches for:
+/// A map without the author's promise:
 ///
 /// ```compile_fail
 /// ixy_regs::registers! {
@@ -357,7 +357,7 @@ impl core::error::Error for WindowTooSmall {}
 /// ```
 #[macro_export]
 macro_rules! registers {
-    // A whole map: absolute offsets, in a window of a size that is checked once.
+    // A whole map: absolute offsets, in a window with a size that is checked once.
     (
         $(#[$meta:meta])*
         pub unsafe struct $Map:ident, $size:literal;
@@ -374,7 +374,7 @@ macro_rules! registers {
         }
 
         impl<B: $crate::bus::Bus> $Map<B> {
-            /// Bytes of the window that the map takes.
+            /// Size of the map in bytes.
             pub const SIZE: u32 = $size;
 
             /// The map as a table, one row a register.
@@ -448,7 +448,7 @@ macro_rules! registers {
         };
     };
 
-    // A block of registers that is there once a queue: offsets relative to the queue's own base.
+    // A block of registers that each queue has: offsets relative to the queue's own base.
     (
         $(#[$meta:meta])*
         pub unsafe block $Map:ident, $bbase:literal + $bstride:literal * $bcount:literal
@@ -466,7 +466,7 @@ macro_rules! registers {
         }
 
         impl<B: $crate::bus::Bus> $Map<B> {
-            /// How many such blocks the device has.
+            /// The number of such blocks in the device.
             pub const COUNT: u32 = $bcount $(+ $bcount2)?;
 
             const BANKS: [$crate::map::Span; $crate::registers!(@banks $($bcount2)?)] = [

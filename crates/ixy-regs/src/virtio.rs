@@ -1,21 +1,22 @@
-//! Virtio: devices that a hypervisor makes up, and network devices among them, over PCI.
+//! Virtio: devices that a hypervisor implements, in particular network devices, over PCI.
 //!
-//! | module | what is in it |
+//! | module | content |
 //! |---|---|
-//! | [`legacy`] | the registers in a port BAR, as devices before version 1.0 have them |
-//! | [`modern`] | the structures that version 1.0 has instead: common configuration, notification, interrupt status |
-//! | [`capability`] | where in which BAR these structures are, as the PCI configuration space says |
+//! | [`legacy`] | the registers in a port BAR of devices before version 1.0 |
+//! | [`modern`] | the structures of version 1.0 in their place: common configuration, notification, interrupt status |
+//! | [`capability`] | the places of these structures, from the PCI configuration space |
 //! | [`net`] | the network device: its configuration, the header before every frame, the commands of its control queue |
 //! | [`features`] | the feature bits that device and driver agree on |
-//! | [`ring`] | the two kinds of rings: how they lie in memory, and their descriptors |
-//! | [`fields`] | what the bits of the registers mean |
+//! | [`ring`] | the two kinds of rings: their layout in memory, and their descriptors |
+//! | [`fields`] | the fields of the registers |
 //!
-//! Names and section numbers are those of the OASIS specification *Virtual I/O Device (VIRTIO) Version 1.2* (names of
-//! registers in capitals, without the prefixes of constants); `datasheet-notes/virtio.md` in the repository tells
-//! how such a device works, and `virtio-registers.md` beside it has the same as tables, which a test compares with this code.
+//! Names and section numbers are those of the OASIS specification *Virtual I/O Device (VIRTIO) Version 1.2* (names
+//! of registers in capitals, without the prefixes of constants); `datasheet-notes/virtio.md` in the repository
+//! explains how such a device works, and `virtio-registers.md` beside it has the registers as tables, which a test
+//! compares with this code.
 //!
-//! Fields in memory are little-endian. Through the legacy interface they have the processor's own order, which is the same
-//! on every processor that this is meant for; on a big-endian one legacy devices are not described by this module.
+//! Fields in memory are little-endian. The legacy interface uses the processor's own order, which is little-endian
+//! on all processors that this crate is for; big-endian legacy devices are not supported.
 //!
 //! ```
 //! use ixy_regs::bus::Bus;
@@ -43,7 +44,7 @@
 use crate::bus::Mmio;
 use crate::map::Register;
 
-/// Declares a structure in memory, each field with its offset, which is checked; and a table of them for tools.
+/// Declares a structure in memory, each field with its offset, which is checked, and a table of them for tools.
 macro_rules! structure {
     (
         $(#[$meta:meta])*
@@ -77,7 +78,7 @@ macro_rules! structure {
     };
 }
 
-/// Declares numbers that mean something in one place, and a table of them for tools.
+/// Declares named numbers, and a table of them for tools.
 macro_rules! constants {
     ( $(#[$meta:meta])* $module:ident : $T:ident { $( $(#[$doc:meta])* $NAME:ident = $value:literal; )* } ) => {
         $(#[$meta])*
@@ -106,7 +107,7 @@ pub use fields::*;
 /// it (sections 2.7.2 and 4.1.5.1.3.1).
 pub const LEGACY_PAGE: u32 = 4096;
 
-/// The MSI-X vector that stands for none (section 4.1.5.1.2).
+/// The MSI-X vector number for "no vector" (section 4.1.5.1.2).
 pub const NO_VECTOR: u16 = 0xFFFF;
 
 /// A field of a structure in memory.

@@ -30,11 +30,11 @@ pub struct Window<B> {
 }
 
 impl<B: Bus> Window<B> {
-    /// The `len` bytes of `bus` from `offset` on.
+    /// Creates a window of the `len` bytes of `bus` from `offset` on.
     ///
     /// # Errors
-    /// They do not lie inside `bus`; or their offset is not aligned as the widest register that they could hold would have
-    /// to be. A window of 4 bytes or more starts at a multiple of 4, one of 2 or 3 bytes at an even offset.
+    /// The bytes do not lie inside `bus`, or their offset is not aligned for the widest register that they can
+    /// hold. A window of 4 bytes or more starts at a multiple of 4, one of 2 or 3 bytes at an even offset.
     pub fn new(bus: B, offset: u32, len: u32) -> Result<Self, Refused> {
         let found = bus.len();
         if offset.checked_add(len).is_none_or(|end| end > found) {
@@ -51,32 +51,32 @@ impl<B: Bus> Window<B> {
         Ok(Self { bus, offset, len })
     }
 
-    /// Where it starts in the other bus, in bytes.
+    /// The offset in the other bus, in bytes.
     pub const fn offset(&self) -> u32 {
         self.offset
     }
 }
 
-/// Why there is no such window.
+/// The reason why a window cannot be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// It is not inside the other bus.
     Outside {
-        /// Where it would start in bytes.
+        /// The offset in bytes.
         offset: u32,
-        /// How many bytes it would have.
+        /// The size of the window in bytes.
         len: u32,
-        /// How many bytes the other bus has.
+        /// The size of the other bus in bytes.
         found: u32,
     },
     /// Its registers would not be aligned.
     Misaligned {
-        /// Where it would start in bytes.
+        /// The offset in bytes.
         offset: u32,
-        /// What that has to be a multiple of.
+        /// The alignment that it needs.
         alignment: u32,
     },
-    /// It is smaller than the register map that is wanted of it.
+    /// It is smaller than the register map that it is meant for.
     TooSmall(crate::map::WindowTooSmall),
 }
 

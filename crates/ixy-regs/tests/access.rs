@@ -1,4 +1,4 @@
-//! What each kind of access does on the bus.
+//! The accesses on the bus for each kind of register.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
@@ -18,7 +18,7 @@ enum Seen {
     Write(u32, u32),
 }
 
-/// A window of registers that remember what was written to them, and every access.
+/// A window of registers that records values written, and every access.
 #[derive(Clone)]
 struct Recorder {
     len: u32,
@@ -35,7 +35,7 @@ impl Recorder {
         self.values.lock().unwrap().insert(offset, value);
     }
 
-    /// What was seen since the last call.
+    /// The accesses since the last call.
     fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }

@@ -1,4 +1,4 @@
-//! Register accesses cost one instruction: the machine code of a release build is looked at.
+//! Register accesses cost one instruction: these tests look at the machine code of a release build.
 
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
@@ -56,7 +56,7 @@ fn a_fixed_register_and_a_doorbell_are_one_load_or_store_each() {
     if cfg!(not(target_arch = "x86_64")) {
         let test = "a_fixed_register_and_a_doorbell_are_one_load_or_store_each";
         let line = format!("SKIPPED: {test}: it reads assembly of x86_64 only\n");
-        // Not through a macro, whose output the test runner keeps to itself.
+        // Not through a macro, since the test runner captures its output.
         std::io::stderr().write_all(line.as_bytes()).unwrap();
         return;
     }

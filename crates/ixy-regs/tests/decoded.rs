@@ -1,4 +1,4 @@
-//! How a register's value reads in words.
+//! A register's value in readable form.
 
 #![allow(clippy::unwrap_used)] // tests
 

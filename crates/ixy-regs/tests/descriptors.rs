@@ -1,4 +1,4 @@
-//! Descriptors as words and as structs say the same.
+//! Descriptors as words and as structs agree.
 
 use ixy_regs::ixgbe::descriptors::receive::{self, PacketType, RssType, Status};
 use ixy_regs::ixgbe::descriptors::transmit::{self, Command, Context, Layer4};
@@ -49,7 +49,7 @@ fn a_context_descriptor_has_the_words_that_the_datasheet_draws() {
 
 #[test]
 fn a_received_packet_is_described_by_its_write_back() {
-    // 1,514 bytes of UDP over IPv4, hash 0xdeadbeef, VLAN 5, both checksums looked at, the layer 4 one wrong.
+    // 1,514 bytes of UDP over IPv4, hash 0xdeadbeef, VLAN 5, both checksums checked, the layer 4 one wrong.
     let words = [0xdead_beef_0000_0217, 0x0005_05ea_4000_0063];
     let descriptor = receive::AdvancedWriteBack::from_words(words);
     assert_eq!((descriptor.length.get(), descriptor.vlan.get()), (1_514, 5));

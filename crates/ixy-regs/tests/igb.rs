@@ -1,4 +1,4 @@
-//! What the 82576's map must be as a whole, and its descriptors as words and as structs.
+//! The 82576's map as a whole, and its descriptors as words and as structs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
@@ -64,7 +64,8 @@ fn a_register_is_found_by_name_and_by_each_of_its_offsets() {
     assert!(igb::find("NOSUCH").is_none());
     assert!(igb::find("CTR").is_none());
     assert!(igb::at(0x1fffc).is_none());
-    // Queue 3 by its old address and by its own, an address filter of the second bank, and the old place of ICR.
+    // Queue 3 by its old address and by its new one, an address filter of the second bank, and the old address of
+    // ICR.
     assert_eq!(igb::at(0x02b28).map(|(register, n)| (register.name, n)), Some(("RXDCTL", 3)));
     assert_eq!(igb::at(0x0e3e8).map(|(register, n)| (register.name, n)), Some(("TXDCTL", 15)));
     assert_eq!(igb::at(0x05518).map(|(register, n)| (register.name, n)), Some(("RAL", 23)));
@@ -127,7 +128,7 @@ fn a_context_descriptor_has_the_words_that_the_datasheet_draws() {
 
 #[test]
 fn a_received_packet_is_described_by_its_write_back() {
-    // 1,514 bytes of UDP over IPv4, hash 0xdeadbeef, VLAN 5, both checksums looked at, the layer 4 one wrong.
+    // 1,514 bytes of UDP over IPv4, hash 0xdeadbeef, VLAN 5, both checksums checked, the layer 4 one wrong.
     let words = [0xdead_beef_0000_0217, 0x0005_05ea_2000_0063];
     let descriptor = receive::AdvancedWriteBack::from_words(words);
     assert_eq!((descriptor.length.get(), descriptor.vlan.get()), (1_514, 5));
@@ -159,7 +160,8 @@ fn every_register_that_stock_drivers_touch_is_in_the_map() {
     assert!(missing.is_empty(), "not where drivers have them: {missing:x?}");
 }
 
-/// The registers that Intel's driver for Linux (5.18.7) touches, but for those of later devices: first offset, name.
+/// The registers that Intel's driver for Linux (5.18.7) accesses, except those of later devices: first offset,
+/// name.
 #[rustfmt::skip]
 const TOUCHED: &[(u32, &str)] = &[
     (0x00000, "CTRL"),

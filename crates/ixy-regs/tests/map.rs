@@ -1,4 +1,4 @@
-//! What the 82599's map must be as a whole: complete, without overlaps, consistent in itself.
+//! The 82599's map as a whole: complete, without overlaps, consistent.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
@@ -96,7 +96,7 @@ fn every_register_that_stock_drivers_touch_is_in_the_map() {
     assert!(missing.is_empty(), "not where drivers have them: {missing:x?}");
 }
 
-/// The registers that Linux (6.1 to 7.3) and DPDK (24.11) were seen to touch: first offset, last offset, name.
+/// The registers that Linux (6.1 to 7.3) and DPDK (24.11) were seen to access: first offset, last offset, name.
 #[rustfmt::skip]
 const TOUCHED: &[(u32, u32, &str)] = &[
     (0x00000, 0x00000, "CTRL"),

@@ -1,5 +1,5 @@
-//! Virtio's registers go over the bus in their width, windows stay inside their bus, and structures in memory lie as the
-//! specification says.
+//! Virtio's registers are accessed in their width, windows stay inside their bus, and structures in memory match
+//! the specification.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
@@ -16,14 +16,14 @@ use ixy_regs::virtio::{DUPLEX, ISR, MAPS, NET_STATUS, STATUS, legacy, modern};
 use ixy_regs::window::{Refused, Window};
 use zerocopy::IntoBytes;
 
-/// An access as the device sees it: width in bits, offset, and what was written.
+/// An access as the device sees it: width in bits, offset, and the value written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Seen {
     Read(u32, u32),
     Write(u32, u32, u32),
 }
 
-/// Bytes behind a bus that checks every access, and remembers it.
+/// Memory as a bus that checks every access, and records it.
 #[derive(Clone)]
 struct Recorder {
     bytes: Arc<Mutex<Vec<u8>>>,
@@ -37,7 +37,7 @@ impl Recorder {
         Self { bytes: Arc::new(Mutex::new(bytes)), seen: Arc::default() }
     }
 
-    /// What was seen since the last call.
+    /// The accesses since the last call.
     fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
@@ -181,7 +181,7 @@ fn the_network_configuration_is_read_byte_by_byte_and_only_as_far_as_the_window_
         Seen::Read(32, 20),
     ]);
     assert_eq!(bus.take(), seen);
-    // One byte less than a map takes is too little, and what takes less is still there.
+    // One byte less than a map's size is too little, and smaller maps still fit.
     for len in [7, 8, 9, 10, 11, 12, 16, 17, 23, 24] {
         let window = Window::new(bus.clone(), 0, len).unwrap();
         let there = [
@@ -264,7 +264,7 @@ fn a_window_that_does_not_fit_is_refused_with_what_was_asked_for() {
     assert_eq!(error, Refused::TooSmall(WindowTooSmall { needed: 0x38, found: 0x37 }));
 }
 
-/// The maps that lie in one structure, and the structure's length in bytes.
+/// The maps in each structure, and the structure's length in bytes.
 const STRUCTURES: [(&[&str], u32); 5] = [
     (&["legacy::Registers"], 20),
     (&["legacy::Msix"], 4),
@@ -336,7 +336,7 @@ fn split_rings_of_all_sizes_lie_as_the_specification_s_formulas_say() {
             assert_eq!(layout.avail_event(), layout.used + 4 + 8 * n);
             assert!(layout.used >= layout.avail + 6 + 2 * n && layout.total >= layout.used + 6 + 8 * n);
             assert!(layout.avail.is_multiple_of(2) && layout.used.is_multiple_of(4));
-            // Section 2.7.2, with the alignment that is meant: both halves are rounded up.
+            // Section 2.7.2, with the intended alignment: both halves are rounded up.
             assert_eq!(layout.used, up(16 * n + 2 * (3 + n), align), "{n} descriptors, aligned to {align}");
             assert_eq!(layout.total, layout.used + up(2 * 3 + 8 * n, align), "{n} descriptors, {align}");
         }
@@ -406,7 +406,7 @@ fn a_capability_is_read_only_when_all_of_it_is_there() {
     assert_eq!(capability.config_type(), Some(ConfigType::Notify));
     let notify = NotifyCapability::read(&bytes).unwrap();
     assert_eq!((notify.cap, notify.notify_off_multiplier.get()), (capability, 4));
-    // Too few bytes, by what there are or by what it says of itself.
+    // Too few bytes, either in total or by its own length field.
     for len in 0..20 {
         assert_eq!(Capability::read(&bytes[..len]).is_some(), len >= 16, "{len} bytes");
         assert!(NotifyCapability::read(&bytes[..len]).is_none(), "{len} bytes");
@@ -415,10 +415,10 @@ fn a_capability_is_read_only_when_all_of_it_is_there() {
         assert!(NotifyCapability::read(&bytes).is_none(), "cap_len {len}");
         bytes[2] = 0x14;
     }
-    // Larger than it has to be is accepted (section 4.1.4.1).
+    // A larger length than needed is accepted (section 4.1.4.1).
     bytes[2] = 0x40;
     assert!(NotifyCapability::read(&bytes).is_some());
-    // Of a type that is none, or another.
+    // An invalid type, or another one.
     for (cfg_type, wanted) in
         [(0, None), (6, None), (7, None), (10, None), (255, None), (1, Some(ConfigType::Common))]
     {
@@ -441,12 +441,12 @@ fn features_are_two_words_and_keep_unknown_bits() {
 
 #[test]
 fn a_feature_is_usable_only_with_what_it_requires() {
-    // Nothing is lost of a set that is complete.
+    // A complete set stays complete.
     assert_eq!(Features::all().usable(), Features::all());
     for &(feature, required) in REQUIREMENTS {
         assert!(!(Features::all() - required).usable().contains(feature), "{feature:?} without {required:?}");
     }
-    // What requires something that requires something.
+    // A requirement that itself has a requirement.
     let offered = Features::MAC | Features::HOST_ECN | Features::HOST_TSO4 | Features::RSC_EXT | Features::MQ;
     assert_eq!(offered.usable(), Features::MAC);
     let offered = Features::GUEST_ECN | Features::GUEST_TSO6 | Features::GUEST_CSUM;

@@ -10,7 +10,7 @@ use std::process::Command;
 
 mod project;
 
-/// The compiler whose messages the `.stderr` files hold.
+/// The compiler that wrote the messages in the `.stderr` files.
 const COMPILER: &str = "rustc 1.95.";
 
 /// Each file in `compile_fail/` makes one mistake. The `.stderr` file beside it has the message that refuses it.
@@ -24,7 +24,7 @@ fn each_wrong_access_is_refused_by_the_compiler_with_the_expected_message() {
         // Documentation tests in `lib.rs` show with every compiler that they are refused at all.
         let test = "each_wrong_access_is_refused_by_the_compiler_with_the_expected_message";
         let line = format!("SKIPPED: {test}: the messages are those of {COMPILER}, this is {version:?}\n");
-        // Not through a macro, whose output the test runner keeps to itself.
+        // Not through a macro, since the test runner captures its output.
         std::io::stderr().write_all(line.as_bytes()).unwrap();
         return;
     }
@@ -37,7 +37,7 @@ fn each_wrong_access_is_refused_by_the_compiler_with_the_expected_message() {
         let source = format!("tests/compile_fail/{name}");
         let said = match project::build("wrong-access", &source, "lib", &[]) {
             Ok(_) => "it compiles\n".into(),
-            // The last line is cargo's, that it could not compile the crate.
+            // The last line is cargo's own: it could not compile the crate.
             Err(said) => {
                 said.split_inclusive('\n').filter(|line| !line.starts_with("error: ")).collect::<String>()
             }

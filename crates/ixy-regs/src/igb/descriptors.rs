@@ -1,8 +1,7 @@
 //! Descriptors: the entries of receive and transmit rings, 16 bytes each (advanced formats).
 //!
-//! A descriptor has two formats that take the same place: the driver writes one (the read format, as the
-//! device reads it), the device overwrites it with the other (the write-back format). Both are given here in
-//! two ways:
+//! A descriptor has two formats in the same place: the driver writes one (the read format, which the device
+//! reads), the device overwrites it with the other (the write-back format). Both are given here in two ways:
 //!
 //! - as the two 64-bit words that a driver loads and stores atomically: the fields of [`receive`] and
 //!   [`transmit`] are [`Bits`], and `const fn`s build whole descriptors;
@@ -11,7 +10,7 @@
 //! Words are values, not memory: in memory a word is little-endian, so `u64::to_le` goes before a store and
 //! `u64::from_le` after a load.
 //!
-//! They look like the 82599's and are not the same: the error bits of received packets lie one place lower.
+//! They resemble the 82599's but differ: the error bits of received packets are one place lower.
 //!
 //! ```
 //! use ixy_regs::igb::descriptors::{receive, transmit};

@@ -48,7 +48,7 @@ register_bitfields! { u32,
         RFCE OFFSET(27) NUMBITS(1) [],
         /// Pause frames are sent.
         TFCE OFFSET(28) NUMBITS(1) [],
-        /// VLAN tags are stripped from what is received, and VLE inserts them into what is sent.
+        /// VLAN tags are stripped from received frames, and VLE inserts them into sent ones.
         VME OFFSET(30) NUMBITS(1) [],
         /// Resets the PHY while set.
         PHY_RST OFFSET(31) NUMBITS(1) [],
@@ -95,7 +95,7 @@ register_bitfields! { u32,
         SDLPE OFFSET(18) NUMBITS(1) [],
         /// The PHY may power down.
         PHYPDEN OFFSET(20) NUMBITS(1) [],
-        /// What the port is connected through.
+        /// The medium of the port.
         LINK_MODE OFFSET(22) NUMBITS(2) [
             COPPER = 0,
             KX = 1,
@@ -114,13 +114,13 @@ register_bitfields! { u32,
 
     /// Reads or writes one register of the PHY.
     pub MDIC [
-        /// What is written, or what was read.
+        /// The value to write, or the value read.
         DATA OFFSET(0) NUMBITS(16) [],
         /// Number of the PHY's register.
         REGADD OFFSET(16) NUMBITS(5) [],
         /// Address of the PHY: 1 for the internal one.
         PHYADD OFFSET(21) NUMBITS(5) [],
-        /// What is done.
+        /// The operation.
         OP OFFSET(26) NUMBITS(2) [
             WRITE = 1,
             READ = 2,
@@ -139,7 +139,7 @@ register_bitfields! { u32,
     pub CONNSW [
         /// Energy on the medium not in use is looked for.
         AUTOSENSE_EN OFFSET(0) NUMBITS(1) [],
-        /// What was found is left to software.
+        /// The medium that was found is reported to software only.
         AUTOSENSE_CONF OFFSET(1) NUMBITS(1) [],
         /// Energy comes from the SerDes' signal detect, else from the PHY.
         ENRGSRC OFFSET(2) NUMBITS(1) [],
@@ -159,27 +159,27 @@ register_bitfields! { u32,
         VET_EXT OFFSET(16) NUMBITS(16) [],
     ],
 
-    /// What the four LEDs show.
+    /// The functions of the four LEDs.
     pub LEDCTL [
-        /// What LED 0 shows.
+        /// Function of LED 0.
         LED0_MODE OFFSET(0) NUMBITS(4) [],
         /// LED 0 is inverted.
         LED0_IVRT OFFSET(6) NUMBITS(1) [],
         /// LED 0 blinks.
         LED0_BLINK OFFSET(7) NUMBITS(1) [],
-        /// What LED 1 shows.
+        /// Function of LED 1.
         LED1_MODE OFFSET(8) NUMBITS(4) [],
         /// LED 1 is inverted.
         LED1_IVRT OFFSET(14) NUMBITS(1) [],
         /// LED 1 blinks.
         LED1_BLINK OFFSET(15) NUMBITS(1) [],
-        /// What LED 2 shows.
+        /// Function of LED 2.
         LED2_MODE OFFSET(16) NUMBITS(4) [],
         /// LED 2 is inverted.
         LED2_IVRT OFFSET(22) NUMBITS(1) [],
         /// LED 2 blinks.
         LED2_BLINK OFFSET(23) NUMBITS(1) [],
-        /// What LED 3 shows.
+        /// Function of LED 3.
         LED3_MODE OFFSET(24) NUMBITS(4) [],
         /// LED 3 is inverted.
         LED3_IVRT OFFSET(30) NUMBITS(1) [],
@@ -221,7 +221,7 @@ register_bitfields! { u32,
         GNT OFFSET(7) NUMBITS(1) [],
         /// An EEPROM is there.
         PRES OFFSET(8) NUMBITS(1) [],
-        /// The EEPROM was read after reset: the registers hold what it says.
+        /// The EEPROM was read after reset: the registers hold its values.
         ARD OFFSET(9) NUMBITS(1) [],
         /// Addresses are 16 bits, else 8.
         ADDR_SIZE OFFSET(10) NUMBITS(1) [],
@@ -237,7 +237,7 @@ register_bitfields! { u32,
         DONE OFFSET(1) NUMBITS(1) [],
         /// Address in words of 16 bits.
         ADDR OFFSET(2) NUMBITS(14) [],
-        /// What was read.
+        /// The word read.
         DATA OFFSET(16) NUMBITS(16) [],
     ],
 
@@ -413,7 +413,7 @@ register_bitfields! { u32,
         INT_ALLOC_TCP OFFSET(0) NUMBITS(5) [],
         /// That vector is valid.
         INT_ALLOC_TCP_VAL OFFSET(7) NUMBITS(1) [],
-        /// Vector of what ICR says.
+        /// Vector of the causes in ICR.
         INT_ALLOC_OTHER OFFSET(8) NUMBITS(5) [],
         /// That vector is valid.
         INT_ALLOC_OTHER_VAL OFFSET(15) NUMBITS(1) [],
@@ -479,7 +479,7 @@ register_bitfields! { u32,
         SECRC OFFSET(26) NUMBITS(1) [],
     ],
 
-    /// Receive checksums, and what the hash field of descriptors is.
+    /// Receive checksums, and the meaning of the hash field in descriptors.
     pub RXCSUM [
         /// Where the packet checksum starts.
         PCSS OFFSET(0) NUMBITS(8) [],
@@ -517,7 +517,7 @@ register_bitfields! { u32,
     pub RAH [
         /// Bytes 4 and 5 of the address.
         RAH OFFSET(0) NUMBITS(16) [],
-        /// What it is compared with.
+        /// The address that it is compared with.
         ASEL OFFSET(16) NUMBITS(2) [
             DESTINATION = 0,
             SOURCE = 1,
@@ -528,9 +528,9 @@ register_bitfields! { u32,
         AV OFFSET(31) NUMBITS(1) [],
     ],
 
-    /// Receive side scaling: on, and what is hashed.
+    /// Receive side scaling: switch, and input of the hash.
     pub MRQC [
-        /// What chooses the queue.
+        /// How the queue is chosen.
         MRQE OFFSET(0) NUMBITS(3) [
             NONE = 0,
             RSS = 2,
@@ -607,7 +607,7 @@ register_bitfields! { u32,
         IPGR2 OFFSET(20) NUMBITS(10) [],
     ],
 
-    /// Transmit DMA: checks of what the rings hold.
+    /// Transmit DMA: checks of ring contents.
     pub DTXCTL [
         /// 802.3 frames with length get their length updated in segmentation.
         ENABLE_8023LL OFFSET(2) NUMBITS(1) [],
@@ -658,7 +658,7 @@ register_bitfields! { u32,
         RPL_EN OFFSET(30) NUMBITS(1) [],
     ],
 
-    /// What a pool accepts, and what is stripped.
+    /// Frames that a pool accepts, and stripping.
     pub VMOLR [
         /// Longest packet.
         RLPML OFFSET(0) NUMBITS(14) [],
@@ -682,7 +682,7 @@ register_bitfields! { u32,
         STRCRC OFFSET(31) NUMBITS(1) [],
     ],
 
-    /// What is stripped from replicated packets.
+    /// Stripping from replicated packets.
     pub RPLOLR [
         /// VLAN tags are stripped.
         STRVLAN OFFSET(30) NUMBITS(1) [],
@@ -702,13 +702,13 @@ register_bitfields! { u32,
         VFTE OFFSET(0) NUMBITS(8) [],
     ],
 
-    /// Internal switch, and checks of what pools send.
+    /// Internal switch, and checks of frames sent by pools.
     pub DTXSWC [
         /// Pools whose source addresses are checked.
         MACAS OFFSET(0) NUMBITS(8) [],
         /// Pools whose VLAN tags are checked.
         VLANAS OFFSET(8) NUMBITS(8) [],
-        /// Pools whose packets may come back to them.
+        /// Pools that may receive their own packets.
         LLE OFFSET(16) NUMBITS(8) [],
         /// Packets between pools are switched inside.
         LOOPBACK_EN OFFSET(31) NUMBITS(1) [],
@@ -803,7 +803,7 @@ register_bitfields! { u32,
     pub RXDCTL [
         /// Descriptors are prefetched when fewer are left.
         PTHRESH OFFSET(0) NUMBITS(5) [],
-        /// And when at least so many are in memory.
+        /// And when at least this many are in memory.
         HTHRESH OFFSET(8) NUMBITS(5) [],
         /// Descriptors are written back when this many are done.
         WTHRESH OFFSET(16) NUMBITS(5) [],
@@ -855,7 +855,7 @@ register_bitfields! { u32,
     pub TXDCTL [
         /// Descriptors are prefetched when fewer are left.
         PTHRESH OFFSET(0) NUMBITS(5) [],
-        /// And when at least so many are in memory.
+        /// And when at least this many are in memory.
         HTHRESH OFFSET(8) NUMBITS(5) [],
         /// Descriptors are written back when this many are done; must be 0 with head write-back.
         WTHRESH OFFSET(16) NUMBITS(5) [],

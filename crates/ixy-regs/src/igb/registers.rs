@@ -1,7 +1,8 @@
 //! The 82576's registers that drivers of this project use, by topic.
 //!
-//! [`Registers`] has what exists once (or as an array), [`RxQueue`] and [`TxQueue`] what exists once a queue. What every
-//! register means is in `datasheet-notes/82576-registers.md`; the fields are in [`fields`](super::fields).
+//! [`Registers`] has the registers that exist once (or as an array), [`RxQueue`] and [`TxQueue`] those of each
+//! queue. `datasheet-notes/82576-registers.md` describes every register; the fields are in
+//! [`fields`](super::fields).
 
 use crate::igb::fields::*;
 use crate::registers;
@@ -176,8 +177,8 @@ registers! {
 registers! {
     /// The registers of one receive queue.
     ///
-    /// All of them but the count of drops are marked `dma`. [`rxctl`](Self::rxctl) holds no address: relaxed ordering
-    /// would let a descriptor be reported as done before the device has finished writing to its buffer.
+    /// All of them except the count of drops are marked `dma`. [`rxctl`](Self::rxctl) holds no address: relaxed
+    /// ordering would let a descriptor be reported as done before the device has finished writing to its buffer.
     pub unsafe block RxQueue, 0x0C000 + 0x40 * 16;
 
     0x00 RDBAL "8.10" alias 0x02800 + 0x100 * 4 => rdbal: u32, RW dma;

@@ -1,8 +1,8 @@
 //! The rest of the 82576's register map: registers that this project's drivers do not use, for decoders and
 //! other drivers.
 //!
-//! MACsec, IPsec, what lets software reach internal memories, and registers of virtual functions that only
-//! one public source has are left out.
+//! Left out are MACsec, IPsec, software access to internal memories, and registers of virtual functions with a
+//! single public source.
 
 use crate::igb::rest_fields::*;
 use crate::registers;

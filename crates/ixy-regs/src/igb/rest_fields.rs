@@ -8,7 +8,7 @@ use tock_registers::register_bitfields;
 register_bitfields! { u32,
     /// Access to an SFP module or an SGMII PHY by its two wires.
     pub I2CCMD [
-        /// What is written, or what was read, bytes swapped.
+        /// The value to write, or the value read, with bytes swapped.
         DATA OFFSET(0) NUMBITS(16) [],
         /// Register.
         REGADD OFFSET(16) NUMBITS(8) [],
@@ -78,7 +78,7 @@ register_bitfields! { u32,
         CTRL_BP OFFSET(19) NUMBITS(1) [],
     ],
 
-    /// 5-tuple filters: protocol, what is compared, queue.
+    /// 5-tuple filters: protocol, fields to compare, queue.
     pub FTQF [
         /// IP protocol.
         PROTOCOL OFFSET(0) NUMBITS(8) [],

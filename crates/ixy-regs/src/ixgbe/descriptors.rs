@@ -1,8 +1,7 @@
 //! Descriptors: the entries of receive and transmit rings, 16 bytes each.
 //!
-//! A descriptor has two formats that take the same place: the driver writes one (the read format, as the
-//! device reads it), the device overwrites it with the other (the write-back format). Both are given here in
-//! two ways:
+//! A descriptor has two formats in the same place: the driver writes one (the read format, which the device
+//! reads), the device overwrites it with the other (the write-back format). Both are given here in two ways:
 //!
 //! - as the two 64-bit words that a driver loads and stores atomically: the fields of [`receive`] and
 //!   [`transmit`] are [`Bits`], and `const fn`s build whole descriptors;

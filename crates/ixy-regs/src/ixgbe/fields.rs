@@ -116,19 +116,19 @@ register_bitfields! { u32,
 
     /// The two wires to the SFP+ module, driven and read bit by bit by software.
     pub I2CCTL [
-        /// What the clock wire carries.
+        /// Level of the clock wire.
         CLK_IN OFFSET(0) NUMBITS(1) [],
         /// Whether the clock wire is released (1) or pulled low (0).
         CLK_OUT OFFSET(1) NUMBITS(1) [],
-        /// What the data wire carries.
+        /// Level of the data wire.
         DATA_IN OFFSET(2) NUMBITS(1) [],
         /// Whether the data wire is released (1) or pulled low (0).
         DATA_OUT OFFSET(3) NUMBITS(1) [],
     ],
 
-    /// What the four LEDs show; identifying a port by blinking writes here.
+    /// The functions of the four LEDs; identifying a port by blinking writes here.
     pub LEDCTL [
-        /// What LED 0 shows.
+        /// Function of LED 0.
         LED0_MODE OFFSET(0) NUMBITS(4) [
             LINK_UP = 0,
             LINK_10G = 1,
@@ -146,19 +146,19 @@ register_bitfields! { u32,
         LED0_IVRT OFFSET(6) NUMBITS(1) [],
         /// LED 0 blinks.
         LED0_BLINK OFFSET(7) NUMBITS(1) [],
-        /// What LED 1 shows, as for LED 0.
+        /// Function of LED 1, as for LED 0.
         LED1_MODE OFFSET(8) NUMBITS(4) [],
         /// LED 1 is inverted.
         LED1_IVRT OFFSET(14) NUMBITS(1) [],
         /// LED 1 blinks.
         LED1_BLINK OFFSET(15) NUMBITS(1) [],
-        /// What LED 2 shows, as for LED 0.
+        /// Function of LED 2, as for LED 0.
         LED2_MODE OFFSET(16) NUMBITS(4) [],
         /// LED 2 is inverted.
         LED2_IVRT OFFSET(22) NUMBITS(1) [],
         /// LED 2 blinks.
         LED2_BLINK OFFSET(23) NUMBITS(1) [],
-        /// What LED 3 shows, as for LED 0.
+        /// Function of LED 3, as for LED 0.
         LED3_MODE OFFSET(24) NUMBITS(4) [],
         /// LED 3 is inverted.
         LED3_IVRT OFFSET(30) NUMBITS(1) [],
@@ -347,7 +347,7 @@ register_bitfields! { u32,
         FW_FLASH_SM OFFSET(9) NUMBITS(1) [],
     ],
 
-    /// PCIe control: virtualization mode, and flushing what a stuck transmitter holds.
+    /// PCIe control: virtualization mode, and flushing a stuck transmitter.
     pub GCR_EXT [
         /// Number of virtual functions.
         VT_MODE OFFSET(0) NUMBITS(2) [
@@ -368,7 +368,7 @@ register_bitfields! { u32,
         RTXQ OFFSET(0) NUMBITS(16) [],
         /// A flow director event.
         FLOW_DIR OFFSET(16) NUMBITS(1) [],
-        /// A packet was missed for want of packet buffer.
+        /// A packet was missed for lack of packet buffer space.
         RX_MISS OFFSET(17) NUMBITS(1) [],
         /// A PCIe error (PICAUSE).
         PCI_EXCEPTION OFFSET(18) NUMBITS(1) [],
@@ -492,7 +492,7 @@ register_bitfields! { u32,
         VFE OFFSET(30) NUMBITS(1) [],
     ],
 
-    /// Multicast control: hash filter on or off, which address bits it takes.
+    /// Multicast control: hash filter switch, and the address bits that it uses.
     pub MCSTCTRL [
         /// Bits of the destination address that index MTA.
         MO OFFSET(0) NUMBITS(2) [
@@ -559,7 +559,7 @@ register_bitfields! { u32,
         AV OFFSET(31) NUMBITS(1) [],
     ],
 
-    /// Multiple receive queues: RSS, DCB, virtualization, and what is hashed.
+    /// Multiple receive queues: RSS, DCB, virtualization, and the input of the hash.
     pub MRQC [
         /// Mode.
         MRQE OFFSET(0) NUMBITS(4) [
@@ -641,7 +641,7 @@ register_bitfields! { u32,
         FILTER_EN OFFSET(31) NUMBITS(1) [],
     ],
 
-    /// What an EtherType filter does.
+    /// The action of an EtherType filter.
     pub ETQS [
         /// Queue.
         RX_QUEUE OFFSET(16) NUMBITS(7) [],
@@ -678,7 +678,7 @@ register_bitfields! { u32,
         VME OFFSET(30) NUMBITS(1) [],
     ],
 
-    /// Buffer size, descriptor format, what happens when no descriptor is free.
+    /// Buffer size, descriptor format, treatment of frames without a free descriptor.
     pub SRRCTL [
         /// Size of packet buffers in KB, 1 to 16.
         BSIZEPACKET OFFSET(0) NUMBITS(5) [],
@@ -803,7 +803,7 @@ register_bitfields! { u32,
         WTHRESH OFFSET(16) NUMBITS(7) [],
         /// The queue is on; reads back 1 once it is.
         ENABLE OFFSET(25) NUMBITS(1) [],
-        /// Writes back what is pending; clears itself.
+        /// Flushes pending write-backs; clears itself.
         SWFLSH OFFSET(26) NUMBITS(1) [],
     ],
 
@@ -821,7 +821,7 @@ register_bitfields! { u32,
         SIZE OFFSET(10) NUMBITS(10) [],
     ],
 
-    /// Traffic class of what management sends.
+    /// Traffic class of management frames.
     pub MNGTXMAP [
         /// Traffic class.
         MAP OFFSET(0) NUMBITS(3) [],
@@ -1014,7 +1014,7 @@ register_bitfields! { u32,
         JUMBOEN OFFSET(2) NUMBITS(1) [],
         /// Short frames are padded to 64 bytes.
         TXPADEN OFFSET(10) NUMBITS(1) [],
-        /// Loopback: what is sent is received.
+        /// Loopback: sent frames are received.
         LPBK OFFSET(15) NUMBITS(1) [],
         /// MDIO clock speed.
         MDCSPD OFFSET(16) NUMBITS(1) [],
@@ -1050,7 +1050,7 @@ register_bitfields! { u32,
         ],
         /// Starts the operation; clears itself when it is done.
         MDICMD OFFSET(30) NUMBITS(1) [],
-        /// Another operation may start while one is under way.
+        /// Another operation may start while one is in progress.
         MDIINPROGEN OFFSET(31) NUMBITS(1) [],
     ],
 
@@ -1318,7 +1318,7 @@ register_bitfields! { u32,
         LBE OFFSET(0) NUMBITS(1) [],
     ],
 
-    /// What a pool accepts (VMOLR in drivers).
+    /// Frames that a pool accepts (VMOLR in drivers).
     pub PFVML2FLT [
         /// Untagged packets.
         AUPE OFFSET(24) NUMBITS(1) [],

@@ -1,7 +1,7 @@
 //! The 82599's registers that drivers of this project use, in the datasheet's order.
 //!
-//! [`Registers`] has what exists once (or as an array), [`RxQueue`] and [`TxQueue`] what exists once a queue. What every
-//! register means, and its reset value, is in `datasheet-notes/82599-registers.md`; the fields are in
+//! [`Registers`] has the registers that exist once (or as an array), [`RxQueue`] and [`TxQueue`] those of each
+//! queue. `datasheet-notes/82599-registers.md` describes every register with its reset value; the fields are in
 //! [`fields`](super::fields).
 
 use crate::ixgbe::fields::*;

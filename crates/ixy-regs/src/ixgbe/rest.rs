@@ -1,5 +1,5 @@
-//! The rest of the 82599's register map: what our drivers do not touch, but a software model, a register decoder and
-//! later work (virtualization, flow director, time stamps) need. In the datasheet's order.
+//! The rest of the 82599's register map: our drivers do not use it, but a software model, a register decoder and
+//! later work (virtualization, flow director, time stamps) do. In the datasheet's order.
 
 use crate::ixgbe::rest_fields::*;
 use crate::registers;

@@ -117,7 +117,7 @@ register_bitfields! { u32,
         FCOP OFFSET(16) NUMBITS(16) [],
     ],
 
-    /// Which traffic classes the peer lets send.
+    /// Traffic classes in which the peer allows sending.
     pub TFCS [
         /// One bit a traffic class: sending is allowed.
         TC_XON OFFSET(0) NUMBITS(8) [],
@@ -165,7 +165,7 @@ register_bitfields! { u32,
         GIO_COUNT_START OFFSET(31) NUMBITS(1) [],
     ],
 
-    /// What the PCIe event counters count.
+    /// Events that the PCIe counters count.
     pub GSCL_2 [
         /// Event of counter 0.
         EVENT_0 OFFSET(0) NUMBITS(8) [],
@@ -235,7 +235,7 @@ register_bitfields! { u32,
         BMEF OFFSET(4) NUMBITS(1) [],
     ],
 
-    /// What a 5-tuple filter does: its receive queue and whether it interrupts at once.
+    /// The action of a 5-tuple filter: its receive queue and whether it interrupts at once.
     pub L34TIMIR [
         /// The packet's size is not looked at.
         SIZE_BP OFFSET(12) NUMBITS(1) [],
@@ -267,7 +267,7 @@ register_bitfields! { u32,
         DST_PORT OFFSET(16) NUMBITS(16) [],
     ],
 
-    /// 5-tuple filter: protocol, what is compared, priority; the queue is in L34TIMIR.
+    /// 5-tuple filter: protocol, fields to compare, priority; the queue is in L34TIMIR.
     pub FTQF [
         /// Protocol.
         PROTOCOL OFFSET(0) NUMBITS(2) [
@@ -755,7 +755,7 @@ register_bitfields! { u32,
         AN_ERROR OFFSET(20) NUMBITS(1) [],
     ],
 
-    /// 1 Gbit/s PCS: what is advertised.
+    /// 1 Gbit/s PCS: advertised abilities.
     pub PCS1GANA [
         /// Full duplex.
         FDC OFFSET(5) NUMBITS(1) [],
@@ -767,7 +767,7 @@ register_bitfields! { u32,
         NEXTP OFFSET(15) NUMBITS(1) [],
     ],
 
-    /// 1 Gbit/s PCS: what the peer advertises.
+    /// 1 Gbit/s PCS: abilities that the peer advertises.
     pub PCS1GANLP [
         /// Full duplex.
         LPFD OFFSET(5) NUMBITS(1) [],
@@ -1269,7 +1269,7 @@ register_bitfields! { u32,
         VFACK OFFSET(16) NUMBITS(16) [],
     ],
 
-    /// Checks of what pools send.
+    /// Checks of frames sent by pools.
     pub PFVFSPOOF [
         /// Source MAC addresses are checked.
         MACAS OFFSET(0) NUMBITS(8) [],

@@ -1,13 +1,12 @@
-//! The 82599's virtual functions: the registers that one of them has in its own BAR 0.
+//! The 82599's virtual functions: the registers of a function's own BAR 0.
 //!
-//! A virtual function is a part of the card that a virtual machine may have for itself: a pool of queues,
-//! three interrupt vectors, and a mailbox through which it asks the driver of the card (the physical
-//! function) for everything else, such as an address. [`Registers`] has what exists once, [`RxQueue`] and
-//! [`TxQueue`] what exists once a queue. How many of the eight queues there are depends on the number of
-//! pools (GCR_EXT.VT_MODE of the physical function): 2, 4 or 8.
+//! A virtual function is a part of the card that a virtual machine may own: a pool of queues, three interrupt
+//! vectors, and a mailbox through which it asks the driver of the card (the physical function) for everything
+//! else, such as an address. [`Registers`] has the registers that exist once, [`RxQueue`] and [`TxQueue`] those of
+//! each queue. The number of pools (GCR_EXT.VT_MODE of the physical function) decides how many of the eight queues
+//! exist: 2, 4 or 8.
 //!
-//! What every register means is in `datasheet-notes/82599-vf-registers.md`; a test compares it with this
-//! code.
+//! `datasheet-notes/82599-vf-registers.md` describes every register; a test compares it with this code.
 //!
 //! ```
 //! use ixy_regs::ixgbe::vf;
@@ -29,10 +28,10 @@ use crate::ixgbe::rest_fields::RXMEMWRAP;
 use crate::map::Register;
 use crate::registers;
 
-/// Bytes of a virtual function's BAR 0.
+/// Size of a virtual function's BAR 0 in bytes.
 pub const WINDOW: u32 = Registers::<Mmio>::SIZE;
 
-/// The most queues of each direction that a virtual function has.
+/// Largest number of queues of each direction in a virtual function.
 pub const QUEUES: u32 = 8;
 
 register_bitfields! { u32,
@@ -42,7 +41,7 @@ register_bitfields! { u32,
         RST OFFSET(26) NUMBITS(1) [],
     ],
 
-    /// Status of the device, as a virtual function may know it.
+    /// Status of the device, in the part that a virtual function may see.
     pub VFSTATUS [
         /// The port.
         LAN_ID OFFSET(2) NUMBITS(2) [],
@@ -108,7 +107,7 @@ register_bitfields! { u32,
 }
 
 registers! {
-    /// The registers of a virtual function, but for those of a queue.
+    /// The registers of a virtual function, except those of queues.
     pub unsafe struct Registers, 0x4000;
 
     0x00000 VFCTRL "8.3" => vfctrl: u32 VFCTRL, WO;

@@ -1,7 +1,7 @@
-//! PCI capabilities that say where a device's structures are (section 4.1.4).
+//! PCI capabilities with the places of a device's structures (section 4.1.4).
 //!
-//! Each is a vendor capability in the configuration space, and names BAR, offset and length of one structure. What a
-//! device says here is not to be trusted: `Window` checks it against the BAR.
+//! Each is a vendor capability in the configuration space, and names BAR, offset and length of one structure.
+//! These values are not trusted: `Window` checks them against the BAR.
 //!
 //! ```
 //! use ixy_regs::virtio::capability::{Capability, ConfigType, NotifyCapability};
@@ -20,44 +20,44 @@ use zerocopy::little_endian::U32;
 /// The PCI capability id of vendor capabilities.
 pub const VENDOR_CAPABILITY: u8 = 0x09;
 
-/// The highest number of a BAR: a capability that names a higher one is to be ignored.
+/// The highest number of a BAR: ignore a capability that names a higher one.
 pub const LAST_BAR: u8 = 5;
 
 structure! {
-    /// Where a structure is (section 4.1.4; specification: `struct virtio_pci_cap`).
+    /// The place of a structure (section 4.1.4; specification: `struct virtio_pci_cap`).
     Capability, 16 {
         /// The capability's id, [`VENDOR_CAPABILITY`].
         0 cap_vndr: u8,
-        /// Where the next capability is in the configuration space, or 0.
+        /// The offset of the next capability in the configuration space, or 0.
         1 cap_next: u8,
-        /// Bytes of the capability, including what follows these fields.
+        /// Size of the capability in bytes, including the data after these fields.
         2 cap_len: u8,
-        /// Which structure it is, see [`ConfigType`].
+        /// The structure's type, see [`ConfigType`].
         3 cfg_type: u8,
         /// The BAR that the structure is in, 0 to [`LAST_BAR`].
         4 bar: u8,
-        /// Tells several structures of one type apart.
+        /// Distinguishes several structures of one type.
         5 id: u8,
         /// Unused.
         6 padding: [u8; 2],
-        /// Where the structure starts in the BAR, in bytes.
+        /// The offset of the structure in the BAR, in bytes.
         8 offset: U32,
-        /// Bytes of the structure.
+        /// The size of the structure in bytes.
         12 length: U32,
     }
 }
 
 structure! {
-    /// Where the notification structure is (section 4.1.4.4; specification: `struct virtio_pci_notify_cap`).
+    /// The place of the notification structure (section 4.1.4.4; specification: `struct virtio_pci_notify_cap`).
     NotifyCapability, 20 {
-        /// Where.
+        /// Its place.
         0 cap: Capability,
         /// Bytes between doorbells: a queue's QUEUE_NOTIFY_OFF times this is the offset of its doorbell in the structure.
         16 notify_off_multiplier: U32,
     }
 }
 
-/// The types of structures that there are.
+/// The types of structures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConfigType {
     /// The common configuration, [`CommonConfig`](super::modern::CommonConfig).
@@ -68,11 +68,11 @@ pub enum ConfigType {
     Isr = 3,
     /// The device's own configuration, such as [`net::Config`](super::net::Config).
     Device = 4,
-    /// Access to the others through the configuration space.
+    /// Access to the other structures through the configuration space.
     Pci = 5,
     /// Memory that device and driver share.
     SharedMemory = 8,
-    /// Data of the device's vendor, whose capability has other fields than these.
+    /// Data of the device's vendor; this capability has other fields.
     Vendor = 9,
 }
 
@@ -83,14 +83,14 @@ impl ConfigType {
 }
 
 impl Capability {
-    /// The capability whose bytes these are, or `None` when there are fewer than it takes, by `cap_len` too, or when it is
-    /// no vendor capability. More bytes may follow.
+    /// Reads a capability from its bytes. `None` when there are too few, also by `cap_len`, or when it is not a
+    /// vendor capability. More bytes may follow.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (capability, _) = Self::read_from_prefix(bytes).ok()?;
         capability.has(size_of::<Self>()).then_some(capability)
     }
 
-    /// What structure it is about; `None` when it is of a type that is reserved, and thus to be ignored.
+    /// The type of the structure; `None` when the type is reserved, and the capability has to be ignored.
     pub fn config_type(&self) -> Option<ConfigType> {
         ConfigType::ALL.into_iter().find(|&known| known as u8 == self.cfg_type)
     }
@@ -101,7 +101,7 @@ impl Capability {
 }
 
 impl NotifyCapability {
-    /// The capability whose bytes these are, as [`Capability::read`].
+    /// Reads a capability from its bytes, like [`Capability::read`].
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (capability, _) = Self::read_from_prefix(bytes).ok()?;
         let is_notify = capability.cap.config_type() == Some(ConfigType::Notify);

@@ -1,31 +1,31 @@
 //! Feature bits: the device offers a set of [`Features`], the driver accepts a part of it (section 2.2).
 
 bitflags::bitflags! {
-    /// A set of features: those of every device, and those of network devices.
+    /// A set of features, of all devices and of network devices.
     ///
-    /// Bits 0 to 23 and 50 to 63 are the network device's (section 5.1.3), without `VIRTIO_NET_F_`; the others every
-    /// device's (chapter 6), without `VIRTIO_F_`.
+    /// Bits 0 to 23 and 50 to 63 belong to the network device (section 5.1.3), without `VIRTIO_NET_F_`; the others
+    /// to every device (chapter 6), without `VIRTIO_F_`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct Features: u64 {
-        /// The device completes checksums of frames that it is given without.
+        /// The device completes the checksums of frames to send.
         const CSUM = 1 << 0;
-        /// The driver takes frames without checksum.
+        /// The driver accepts frames with incomplete checksums.
         const GUEST_CSUM = 1 << 1;
         /// The driver can change offloads while it runs.
         const CTRL_GUEST_OFFLOADS = 1 << 2;
-        /// The device says the largest packet (MTU).
+        /// The device reports the largest packet (MTU).
         const MTU = 1 << 3;
-        /// The device says its MAC address.
+        /// The device reports its MAC address.
         const MAC = 1 << 5;
-        /// Legacy: the device segments whatever it is given.
+        /// Legacy: the device segments all kinds of frames.
         const GSO = 1 << 6;
-        /// The driver takes TCP over IPv4 that is not segmented.
+        /// The driver accepts unsegmented TCP over IPv4.
         const GUEST_TSO4 = 1 << 7;
-        /// The driver takes TCP over IPv6 that is not segmented.
+        /// The driver accepts unsegmented TCP over IPv6.
         const GUEST_TSO6 = 1 << 8;
-        /// The driver takes TCP with ECN that is not segmented.
+        /// The driver accepts unsegmented TCP with ECN.
         const GUEST_ECN = 1 << 9;
-        /// The driver takes UDP that is not fragmented.
+        /// The driver accepts unfragmented UDP.
         const GUEST_UFO = 1 << 10;
         /// The device segments TCP over IPv4.
         const HOST_TSO4 = 1 << 11;
@@ -35,49 +35,49 @@ bitflags::bitflags! {
         const HOST_ECN = 1 << 13;
         /// The device fragments UDP.
         const HOST_UFO = 1 << 14;
-        /// A received frame may span several buffers, and the header says how many.
+        /// A received frame may span several buffers, and the header gives their number.
         const MRG_RXBUF = 1 << 15;
-        /// The device says whether there is a link.
+        /// The device reports whether there is a link.
         const STATUS = 1 << 16;
         /// There is a control queue.
         const CTRL_VQ = 1 << 17;
         /// Promiscuous mode and address filters are set through it.
         const CTRL_RX = 1 << 18;
-        /// So is the filter of VLANs.
+        /// VLAN filters are set through it, too.
         const CTRL_VLAN = 1 << 19;
-        /// So are the other receive modes.
+        /// The other receive modes are set through it, too.
         const CTRL_RX_EXTRA = 1 << 20;
-        /// The driver announces itself when it is asked to.
+        /// The driver announces itself when asked to.
         const GUEST_ANNOUNCE = 1 << 21;
         /// There are several pairs of queues, and the device chooses among them.
         const MQ = 1 << 22;
         /// The MAC address is set through the control queue.
         const CTRL_MAC_ADDR = 1 << 23;
-        /// Legacy: the device notifies when it runs out of buffers, also where notifications are off.
+        /// Legacy: the device notifies when it runs out of buffers, even with notifications off.
         const NOTIFY_ON_EMPTY = 1 << 24;
-        /// Legacy: header and frame may lie in descriptors as the driver likes.
+        /// Legacy: the driver may divide header and frame among descriptors freely.
         const ANY_LAYOUT = 1 << 27;
         /// A descriptor can name a table of descriptors.
         const INDIRECT_DESC = 1 << 28;
-        /// Notifications are asked for by index.
+        /// Notifications are requested by index.
         const EVENT_IDX = 1 << 29;
-        /// The device follows version 1 of the specification: it is no legacy device.
+        /// The device follows version 1 of the specification, so it is not a legacy device.
         const VERSION_1 = 1 << 32;
-        /// The device reaches memory as the platform lets it: through an IOMMU, where there is one.
+        /// The device reaches memory by the platform's rules: through an IOMMU, if there is one.
         const ACCESS_PLATFORM = 1 << 33;
         /// Rings are packed.
         const RING_PACKED = 1 << 34;
         /// Buffers are used in the order in which they were made available.
         const IN_ORDER = 1 << 35;
-        /// Memory accesses are to be ordered as for hardware.
+        /// Memory accesses need the order that hardware needs.
         const ORDER_PLATFORM = 1 << 36;
         /// The device has virtual functions (SR-IOV).
         const SR_IOV = 1 << 37;
-        /// A notification says also how far the ring is.
+        /// A notification also contains the position in the ring.
         const NOTIFICATION_DATA = 1 << 38;
-        /// A notification names the queue as the device asks for.
+        /// A notification names the queue in the way the device asks for.
         const NOTIF_CONFIG_DATA = 1 << 39;
-        /// A queue can be reset alone.
+        /// A queue can be reset by itself.
         const RING_RESET = 1 << 40;
         /// There are administration queues (version 1.3).
         const ADMIN_VQ = 1 << 41;
@@ -89,15 +89,15 @@ bitflags::bitflags! {
         const VQ_NOTF_COAL = 1 << 52;
         /// Notifications are coalesced (version 1.3).
         const NOTF_COAL = 1 << 53;
-        /// The driver takes UDP over IPv4 that is not segmented (version 1.3).
+        /// The driver accepts unsegmented UDP over IPv4 (version 1.3).
         const GUEST_USO4 = 1 << 54;
-        /// The driver takes UDP over IPv6 that is not segmented (version 1.3).
+        /// The driver accepts unsegmented UDP over IPv6 (version 1.3).
         const GUEST_USO6 = 1 << 55;
         /// The device segments UDP.
         const HOST_USO = 1 << 56;
         /// The header of a received frame has a hash.
         const HASH_REPORT = 1 << 57;
-        /// The driver says the exact length of headers.
+        /// The driver gives the exact length of headers.
         const GUEST_HDRLEN = 1 << 59;
         /// The device distributes frames by a hash that the driver sets up.
         const RSS = 1 << 60;
@@ -105,13 +105,13 @@ bitflags::bitflags! {
         const RSC_EXT = 1 << 61;
         /// The device stands in for another with the same MAC address.
         const STANDBY = 1 << 62;
-        /// The device says speed and duplex.
+        /// The device reports speed and duplex.
         const SPEED_DUPLEX = 1 << 63;
     }
 }
 
-/// What a feature requires: it may be accepted only with at least one of those beside it, in each row that it has
-/// (section 5.1.3.1). Rows stand behind those of what they require.
+/// The requirements of features: a feature may be accepted only with at least one of the features beside it, in
+/// each of its rows (section 5.1.3.1). The rows of a feature come after those of its requirements.
 pub const REQUIREMENTS: &[(Features, Features)] = &[
     (Features::GUEST_TSO4, Features::GUEST_CSUM),
     (Features::GUEST_TSO6, Features::GUEST_CSUM),
@@ -138,7 +138,7 @@ pub const REQUIREMENTS: &[(Features, Features)] = &[
 ];
 
 impl Features {
-    /// The set whose bits 0 to 31 are the first word, and 32 to 63 the second, unknown ones included.
+    /// The set with bits 0 to 31 in the first word, and 32 to 63 in the second; unknown bits are kept.
     #[inline]
     pub const fn from_words(words: [u32; 2]) -> Self {
         Self::from_bits_retain(words[0] as u64 | (words[1] as u64) << 32)
@@ -150,10 +150,10 @@ impl Features {
         [self.bits() as u32, (self.bits() >> 32) as u32]
     }
 
-    /// The set without features that require one that is not in it. A device that offers MQ without a control queue, say,
-    /// offers no MQ.
+    /// The set without features that lack a requirement. For example, a device that offers MQ without a control
+    /// queue has no usable MQ.
     pub const fn usable(mut self) -> Self {
-        // A feature is looked at after what it requires.
+        // The rows of a feature's requirements come before its own.
         let mut row = 0;
         while row < REQUIREMENTS.len() {
             let (feature, required) = REQUIREMENTS[row];

@@ -7,18 +7,19 @@
 use crate::registers;
 use crate::virtio::fields::{ISR, STATUS};
 
-/// Where the device's own configuration is in BAR 0 while MSI-X is off, in bytes.
+/// The offset of the device's own configuration in BAR 0 while MSI-X is off, in bytes.
 pub const DEVICE_CONFIG: u32 = 20;
 
-/// Where the device's own configuration is in BAR 0 while MSI-X is on, in bytes.
+/// The offset of the device's own configuration in BAR 0 while MSI-X is on, in bytes.
 pub const DEVICE_CONFIG_WITH_MSIX: u32 = 24;
 
 registers! {
-    /// What every legacy device has.
+    /// The registers of every legacy device.
     ///
-    /// [`queue_address`](Self::queue_address) takes the ring's address in pages ([`LEGACY_PAGE`](super::LEGACY_PAGE)), and
-    /// 0 for none. [`device_status`](Self::device_status) is marked `dma` as the gate of all queues, and since what was
-    /// negotiated before it says how the device reads them.
+    /// [`queue_address`](Self::queue_address) takes the ring's address in pages
+    /// ([`LEGACY_PAGE`](super::LEGACY_PAGE)), or 0 for no ring. [`device_status`](Self::device_status) is marked
+    /// `dma` because it enables all queues, and because the features negotiated before it decide how the device
+    /// reads them.
     pub unsafe struct Registers, 20;
 
     0 DEVICE_FEATURES "4.1.4.10" => device_features: u32, RO;
@@ -32,8 +33,8 @@ registers! {
 }
 
 registers! {
-    /// What follows them while MSI-X is on. [`NO_VECTOR`](super::NO_VECTOR) stands for none, also when the device could
-    /// not do what was asked.
+    /// The registers after them while MSI-X is on. [`NO_VECTOR`](super::NO_VECTOR) means no vector, also when the
+    /// device could not do what was asked.
     pub unsafe struct Msix, 4;
 
     0 CONFIG_MSIX_VECTOR "4.1.4.10" => config_msix_vector: u16, RW;

@@ -9,8 +9,8 @@ registers! {
     /// The common configuration (section 4.1.4.3). Registers from [`queue_size`](Self::queue_size) on are those of the
     /// queue that [`queue_select`](Self::queue_select) chose.
     ///
-    /// Two registers marked `dma` hold no address: [`device_status`](Self::device_status) is the gate of all queues, and
-    /// [`queue_size`](Self::queue_size) says how far behind its addresses the device reads and writes.
+    /// Two registers marked `dma` hold no address: [`device_status`](Self::device_status) enables all queues, and
+    /// [`queue_size`](Self::queue_size) limits how far after its addresses the device reads and writes.
     pub unsafe struct CommonConfig, 0x38;
 
     0x00 DEVICE_FEATURE_SELECT "4.1.4.3" => device_feature_select: u32, RW;
@@ -35,16 +35,16 @@ registers! {
 }
 
 registers! {
-    /// What the common configuration has behind [`CommonConfig`] with NOTIF_CONFIG_DATA (section 4.1.4.3). The window
-    /// starts where that of [`CommonConfig`] does.
+    /// The part of the common configuration after [`CommonConfig`] with NOTIF_CONFIG_DATA (section 4.1.4.3). The
+    /// window starts where that of [`CommonConfig`] does.
     pub unsafe struct NotifyData, 0x3A;
 
     0x38 QUEUE_NOTIFY_DATA "4.1.4.3" => queue_notify_data: u16, RO;
 }
 
 registers! {
-    /// What the common configuration has behind [`NotifyData`] with RING_RESET (section 4.1.4.3). The window starts where
-    /// that of [`CommonConfig`] does.
+    /// The part of the common configuration after [`NotifyData`] with RING_RESET (section 4.1.4.3). The window
+    /// starts where that of [`CommonConfig`] does.
     pub unsafe struct QueueReset, 0x3C;
 
     0x3A QUEUE_RESET "4.1.4.3" => queue_reset: u16, RW;
@@ -64,7 +64,7 @@ pub struct Notify<B> {
 }
 
 impl<B: Bus> Notify<B> {
-    /// The doorbell that is `offset` bytes into the notification structure `bus`: the queue's QUEUE_NOTIFY_OFF times the
+    /// The doorbell at `offset` in the notification structure `bus`: the queue's QUEUE_NOTIFY_OFF times the
     /// structure's multiplier.
     ///
     /// # Errors
@@ -73,9 +73,9 @@ impl<B: Bus> Notify<B> {
         Ok(Self { window: Window::new(bus, offset, 2)? })
     }
 
-    /// Tells the device that the queue of that number has new buffers (section 4.1.5.2).
+    /// Notifies the device that queue `queue` has new buffers (section 4.1.5.2).
     ///
-    /// With NOTIF_CONFIG_DATA the number is what QUEUE_NOTIFY_DATA says. With NOTIFICATION_DATA this is not the way.
+    /// With NOTIF_CONFIG_DATA the number is QUEUE_NOTIFY_DATA. With NOTIFICATION_DATA this method does not work.
     ///
     /// # Safety
     /// ARMED-ONLY: what the queue makes available to the device is memory that its driver has given to it.

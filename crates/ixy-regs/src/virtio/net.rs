@@ -1,10 +1,11 @@
 //! The network device (section 5.1): its configuration, and the header before every frame.
 //!
-//! The fields of the device configuration exist only with certain features, and the last ones are missing where a device
-//! has none of these. So there is a map for each group; all of them start where the configuration starts.
+//! The fields of the device configuration exist only with certain features, and the last ones are missing in a
+//! device without any of these. So there is a map for each group; all of them start where the configuration
+//! starts.
 //!
-//! Queues 0, 2, 4 ... receive, 1, 3, 5 ... send, and the one behind the last pair is the control queue, with [`control`]
-//! commands.
+//! Queues 0, 2, 4 ... receive, 1, 3, 5 ... send, and the one after the last pair is the control queue, with
+//! [`control`] commands.
 
 pub mod control;
 
@@ -15,8 +16,8 @@ use crate::virtio::features::Features;
 use crate::virtio::fields::{DUPLEX, NET_STATUS};
 
 registers! {
-    /// The MAC address, which counts with MAC, and the link's state, which counts with STATUS. Writing the address is for
-    /// legacy devices, from the first byte to the last; others ignore it.
+    /// The MAC address, valid with MAC, and the link's state, valid with STATUS. Only legacy devices take writes
+    /// to the address, from the first byte to the last; others ignore them.
     pub unsafe struct Config, 8;
 
     0 + 1 * 6 MAC "5.1.4" => mac: u8, RW;
@@ -24,7 +25,7 @@ registers! {
 }
 
 registers! {
-    /// How many pairs of queues there are, with MQ or RSS.
+    /// The number of queue pairs, with MQ or RSS.
     pub unsafe struct Multiqueue, 10;
 
     8 MAX_VIRTQUEUE_PAIRS "5.1.4" => max_virtqueue_pairs: u16, RO;
@@ -38,7 +39,7 @@ registers! {
 }
 
 registers! {
-    /// Speed in Mbit/s, not known above 0x7FFF_FFFF, and duplex, with SPEED_DUPLEX.
+    /// Speed in Mbit/s, unknown above 0x7FFF_FFFF, and duplex, with SPEED_DUPLEX.
     pub unsafe struct Speed, 17;
 
     12 SPEED "5.1.4" => speed: u32, RO;
@@ -55,24 +56,24 @@ registers! {
 }
 
 structure! {
-    /// What stands before every frame, in both directions (section 5.1.6; specification: `struct virtio_net_hdr`).
+    /// The header before every frame, in both directions (section 5.1.6; specification: `struct virtio_net_hdr`).
     ///
-    /// All zeros is right for a frame that is complete as it is; with MRG_RXBUF the device writes `num_buffers`. How much
-    /// of it there is depends on what was negotiated, see [`Header::size`].
+    /// All zeros is right for a complete frame; with MRG_RXBUF the device writes `num_buffers`. Its length depends
+    /// on the negotiated features, see [`Header::size`].
     Header, 12 {
         /// See [`HeaderFlags`].
         0 flags: u8,
-        /// How the frame is to be segmented, see [`gso`].
+        /// The kind of segmentation, see [`gso`].
         1 gso_type: u8,
         /// Bytes of all headers, as a hint for segmentation.
         2 hdr_len: U16,
         /// Bytes of payload in each segment.
         4 gso_size: U16,
-        /// Where the checksum begins, in bytes from the start of the frame.
+        /// The start of the checksum's input, in bytes from the start of the frame.
         6 csum_start: U16,
-        /// Where its result goes, in bytes from there.
+        /// The place of the checksum, in bytes from `csum_start`.
         8 csum_offset: U16,
-        /// How many buffers a received frame takes.
+        /// The number of buffers of a received frame.
         10 num_buffers: U16,
     }
 }
@@ -80,11 +81,11 @@ structure! {
 structure! {
     /// The header with HASH_REPORT (section 5.1.6).
     HashHeader, 20 {
-        /// What there always is.
+        /// The common part of all headers.
         0 header: Header,
         /// The frame's hash.
         12 hash_value: U32,
-        /// What it was computed over; 0 for nothing.
+        /// The input of the hash; 0 for no hash.
         16 hash_report: U16,
         /// Unused.
         18 padding_reserved: U16,
@@ -92,13 +93,13 @@ structure! {
 }
 
 impl Header {
-    /// Bytes of the header where neither VERSION_1 nor MRG_RXBUF is negotiated: it ends before `num_buffers`.
+    /// Size of the header without VERSION_1 and MRG_RXBUF: it ends before `num_buffers`.
     pub const LEGACY_SIZE: usize = core::mem::offset_of!(Self, num_buffers);
 
-    /// Bytes of the header where VERSION_1 or MRG_RXBUF is negotiated.
+    /// Size of the header with VERSION_1 or MRG_RXBUF.
     pub const SIZE: usize = size_of::<Self>();
 
-    /// Bytes of the header where `features` are negotiated (sections 5.1.6 and 5.1.6.1).
+    /// Size of the header with the negotiated `features` (sections 5.1.6 and 5.1.6.1).
     pub const fn size(features: Features) -> usize {
         if features.contains(Features::HASH_REPORT) {
             size_of::<HashHeader>()
@@ -114,7 +115,7 @@ bitflags::bitflags! {
     /// The header's `flags` (section 5.1.6).
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct HeaderFlags: u8 {
-        /// The checksum is still to be computed, as `csum_start` and `csum_offset` say.
+        /// The checksum is incomplete; `csum_start` and `csum_offset` give its places.
         const NEEDS_CSUM = 1 << 0;
         /// The device has checked the checksum, and it is right.
         const DATA_VALID = 1 << 1;
@@ -126,7 +127,7 @@ bitflags::bitflags! {
 constants! {
     /// The header's `gso_type` (section 5.1.6).
     gso: u8 {
-        /// The frame is not to be segmented.
+        /// The frame is not segmented.
         NONE = 0;
         /// TCP over IPv4.
         TCPV4 = 1;

@@ -1,4 +1,4 @@
-//! Rings (virtqueues): how driver and device exchange buffers.
+//! Rings (virtqueues), through which driver and device exchange buffers.
 //!
 //! There are two kinds: [`split`] (section 2.7) and, where RING_PACKED is negotiated, [`packed`] (section 2.8). Both have
 //! descriptors of 16 bytes, each of them a piece of memory; a chain of descriptors is a buffer. Descriptors are given here
@@ -21,7 +21,7 @@ bitflags::bitflags! {
     /// The flags of a descriptor. A split ring has the first three (section 2.7.5), a packed one all (section 2.8).
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct DescriptorFlags: u16 {
-        /// The buffer goes on in another descriptor.
+        /// The buffer continues in another descriptor.
         const NEXT = 1 << 0;
         /// The device writes this piece; otherwise it reads it.
         const WRITE = 1 << 1;

@@ -1,4 +1,4 @@
-//! What a driver does with registers, as functions whose machine code `tests/codegen.rs` looks at.
+//! Register accesses of drivers, as functions whose machine code `tests/codegen.rs` inspects.
 
 use ixy_regs::bus::Mmio;
 use ixy_regs::ixgbe::{CTRL, LINKS, Registers, RxQueue};

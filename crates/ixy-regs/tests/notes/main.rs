@@ -1,4 +1,4 @@
-//! The datasheet notes and the code say the same, both ways.
+//! The datasheet notes and the code agree, both ways.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
@@ -39,7 +39,7 @@ fn facts_of(register: &Register) -> Facts {
     ])
 }
 
-/// What is wrong between notes and code; empty when they agree.
+/// The differences between notes and code; empty when they agree.
 fn differences(markdown: &str, code: impl Iterator<Item = &'static Register>) -> String {
     let mut report = String::new();
     let mut notes = BTreeMap::new();
@@ -116,7 +116,7 @@ fn a_typo_in_the_82576_s_tables_is_reported_with_what_was_expected() {
     check(&notes, igb::all, &typos);
 }
 
-/// Asserts that each typo, planted in the notes, gives a report that says what is expected.
+/// Checks that each typo, planted in the notes, gives a report with the expected text.
 fn check<I>(notes: &str, code: fn() -> I, typos: &[(&str, &str, &str)])
 where
     I: Iterator<Item = &'static Register>,
@@ -147,7 +147,8 @@ fn every_section_stands_under_the_heading_that_it_belongs_to() {
         let section = table.heading.split(' ').next().unwrap();
         for row in &table.rows {
             let (name, found) = (&row[1], &row[5]);
-            // A register whose own section is not known has an enclosing one. The TCP timer stands with general control.
+            // A register without a known section of its own has an enclosing one. The TCP timer is in the section
+            // on general control.
             let inside =
                 found.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
             let encloses = section.starts_with(found.as_str());

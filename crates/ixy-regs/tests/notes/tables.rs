@@ -1,4 +1,4 @@
-//! The tables of a page, and registers as such tables have them.
+//! The tables of a page, and registers in the form of such tables.
 
 use std::path::Path;
 
@@ -12,9 +12,9 @@ pub(crate) const REGISTER_COLUMNS: [&str; 8] =
 /// A table of a page.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    /// The heading that it stands under.
+    /// The heading above it.
     pub(crate) heading: String,
-    /// What of the heading is code.
+    /// The code in the heading.
     pub(crate) code: String,
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Vec<String>>,
@@ -64,7 +64,8 @@ pub(crate) fn access(register: &Register) -> String {
     format!("{}{}", register.access.name(), if register.dma { " dma" } else { "" })
 }
 
-/// The offset column, in so many hexadecimal digits: `base + stride*n, n < bound` for each span, then the aliases.
+/// The offset column, in `digits` hexadecimal digits: `base + stride*n, n < bound` for each span, then the
+/// aliases.
 pub(crate) fn offsets(register: &Register, digits: usize) -> String {
     let is_array = register.len() > 1;
     let mut parts = Vec::new();

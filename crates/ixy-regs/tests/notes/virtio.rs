@@ -14,13 +14,13 @@ use crate::tables::{REGISTER_COLUMNS, Table, access, fields, offsets, page, tabl
 
 const PAGE: &str = "virtio-registers.md";
 
-/// What a table is to say in its first columns; the others are for readers.
+/// The expected first columns of a table; the others are for readers.
 struct Expected {
     columns: &'static [&'static str],
     rows: Vec<Vec<String>>,
 }
 
-/// All tables that the code stands for.
+/// All tables that the code expects.
 fn expected() -> BTreeMap<&'static str, Expected> {
     let mut all = BTreeMap::new();
     for (name, registers) in virtio::MAPS {
@@ -115,7 +115,7 @@ fn requirements(feature: u64) -> String {
     let required = REQUIREMENTS.iter().filter(|(of, _)| of.bits() == feature);
     let required = required.map(|(_, any)| any.iter_names().map(|(name, _)| name).collect::<Vec<_>>()).map(
         |mut names| {
-            // RSS before HASH_REPORT, as the specification has them; other alternatives come in the order of their bits.
+            // RSS before HASH_REPORT, as in the specification; other alternatives are in the order of their bits.
             if names == ["HASH_REPORT", "RSS"] {
                 names.reverse();
             }
@@ -125,7 +125,7 @@ fn requirements(feature: u64) -> String {
     required.collect::<Vec<_>>().join("; ")
 }
 
-/// What is wrong between notes and code; empty when they agree.
+/// The differences between notes and code; empty when they agree.
 fn differences(markdown: &str) -> String {
     let mut report = String::new();
     let mut expected = expected();

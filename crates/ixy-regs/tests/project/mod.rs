@@ -18,7 +18,7 @@ pub(crate) fn build(name: &str, source: &str, kind: &str, flags: &[&str]) -> Res
         here.join(source),
     );
     prepare(&project, &manifest, &here.join("../../Cargo.lock")).map_err(|error| error.to_string())?;
-    // One for all such crates, so that their dependencies are built once.
+    // One directory for all such crates, so that their dependencies are built once.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("target");
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args([
@@ -50,7 +50,7 @@ fn prepare(project: &Path, manifest: &str, lock: &Path) -> io::Result<()> {
     if fs::read_to_string(&path).ok().as_deref() != Some(manifest) {
         fs::write(path, manifest)?;
     }
-    // The workspace's versions, which are there already, so that this works without network.
+    // The workspace's versions are downloaded already, so this works without a network.
     if lock.exists() {
         fs::copy(lock, project.join("Cargo.lock"))?;
     }

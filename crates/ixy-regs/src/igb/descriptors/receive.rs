@@ -1,14 +1,14 @@
 //! Receive descriptors (section 7.1.5).
 //!
-//! The driver writes the addresses of an empty buffer ([`read()`], format [`AdvancedRead`]); the device fills the buffer
-//! and writes back length, status and hash ([`write_back`], format [`AdvancedWriteBack`]). Bit 0 of the second word is the
-//! hinge: the driver writes it as 0, and the device as 1 (DD). SRRCTL.DESCTYPE must choose an advanced format for that;
-//! after reset it chooses the legacy one, which this project does not use.
+//! The driver writes the addresses of an empty buffer ([`read()`], format [`AdvancedRead`]); the device fills the
+//! buffer and writes back length, status and hash ([`write_back`], format [`AdvancedWriteBack`]). Bit 0 of the
+//! second word tells the formats from each other: the driver writes 0, and the device 1 (DD). SRRCTL.DESCTYPE must
+//! choose an advanced format for that; after reset it chooses the legacy one, which this project does not use.
 
 use zerocopy::little_endian::{U16, U32, U64};
 
 layout! {
-    /// Advanced read format: what the driver writes (section 7.1.5).
+    /// Advanced read format, written by the driver (section 7.1.5).
     read {
         /// IOVA of the packet buffer.
         PACKET_ADDRESS 0 63:0;
@@ -18,11 +18,11 @@ layout! {
 }
 
 layout! {
-    /// Advanced write-back format: what the device writes (section 7.1.5.2).
+    /// Advanced write-back format, written by the device (section 7.1.5.2).
     write_back {
-        /// What HASH was computed over, see [`RssType`](super::RssType).
+        /// The input of HASH, see [`RssType`](super::RssType).
         RSS_TYPE 0 3:0;
-        /// What the packet is, see [`PacketType`](super::PacketType).
+        /// The protocols of the packet, see [`PacketType`](super::PacketType).
         PACKET_TYPE 0 15:4;
         /// Bytes in the header buffer.
         HEADER_LENGTH 0 30:21;
@@ -55,11 +55,11 @@ bitflags::bitflags! {
         const EOP = 1 << 1;
         /// A VLAN tag was found.
         const VP = 1 << 3;
-        /// The UDP checksum was looked at.
+        /// The UDP checksum was checked.
         const UDPCS = 1 << 4;
-        /// The TCP or UDP checksum was looked at: L4E is meaningful.
+        /// The TCP or UDP checksum was checked: L4E is valid.
         const L4CS = 1 << 5;
-        /// The IPv4 checksum was looked at: IPE is meaningful.
+        /// The IPv4 checksum was checked: IPE is valid.
         const IPCS = 1 << 6;
         /// The packet passed a filter that is not exact.
         const PIF = 1 << 7;
@@ -134,7 +134,7 @@ impl PacketType {
     }
 }
 
-/// What the hash was computed over (section 7.1.5.2).
+/// The input of the hash (section 7.1.5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum RssType {

@@ -1,8 +1,9 @@
 //! Transmit descriptors (section 7.2.2).
 //!
-//! A frame is one or more advanced data descriptors ([`data`]), the last of them with EOP. Where a frame wants offloads
-//! (checksums, VLAN tags, segmentation), a [`context`] descriptor before it says where its headers are; the device keeps
-//! two such contexts per queue. What asked for a report (RS) is written back with DD set.
+//! A frame is one or more advanced data descriptors ([`data`]), the last of them with EOP. For offloads
+//! (checksums, VLAN tags, segmentation), a [`context`] descriptor before it gives the places of its headers; the
+//! device keeps two such contexts per queue. The device writes descriptors that ask for a report (RS) back with DD
+//! set.
 
 use zerocopy::little_endian::{U32, U64};
 
@@ -12,7 +13,7 @@ pub const DTYP_CONTEXT: u64 = 2;
 pub const DTYP_DATA: u64 = 3;
 
 layout! {
-    /// Advanced data descriptor, read format: what the driver writes (section 7.2.2.3).
+    /// Advanced data descriptor, read format, written by the driver (section 7.2.2.3).
     data_read {
         /// IOVA of the data.
         ADDRESS 0 63:0;
@@ -50,7 +51,7 @@ layout! {
 }
 
 layout! {
-    /// Advanced data descriptor, write-back format: what the device writes (section 7.2.2.3).
+    /// Advanced data descriptor, write-back format, written by the device (section 7.2.2.3).
     data_write_back {
         /// The device is done with this descriptor and all before it.
         DD 1 32:32;
@@ -128,7 +129,7 @@ pub const fn data(address: u64, length: u16, payload: u32, command: Command) -> 
     ]
 }
 
-/// Whether the device is done with the descriptor whose second word this is.
+/// Whether the device is done with the descriptor that has this second word.
 #[inline(always)]
 pub const fn is_done(word: u64) -> bool {
     word & data_write_back::DD.mask() != 0
@@ -146,7 +147,7 @@ pub enum Layer4 {
     Sctp = 2,
 }
 
-/// What a context descriptor says of the frames after it. Lengths are in bytes.
+/// The content of a context descriptor, which applies to the frames after it. Lengths are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Context {
     /// Number of the context, 0 or 1.

@@ -1,14 +1,14 @@
 //! Receive descriptors (sections 7.1.5 and 7.1.6).
 //!
-//! The driver writes the addresses of an empty buffer ([`read()`], format [`AdvancedRead`]); the device fills the buffer
-//! and writes back length, status and hash ([`write_back`], format [`AdvancedWriteBack`]). Bit 0 of the second word is the
-//! hinge: the driver writes it as 0, and the device as 1 (DD). SRRCTL.DESCTYPE chooses between these advanced formats and
-//! the legacy one.
+//! The driver writes the addresses of an empty buffer ([`read()`], format [`AdvancedRead`]); the device fills the
+//! buffer and writes back length, status and hash ([`write_back`], format [`AdvancedWriteBack`]). Bit 0 of the
+//! second word tells the formats from each other: the driver writes 0, and the device 1 (DD). SRRCTL.DESCTYPE
+//! chooses between these advanced formats and the legacy one.
 
 use zerocopy::little_endian::{U16, U32, U64};
 
 layout! {
-    /// Advanced read format: what the driver writes (section 7.1.6.1).
+    /// Advanced read format, written by the driver (section 7.1.6.1).
     read {
         /// IOVA of the packet buffer.
         PACKET_ADDRESS 0 63:0;
@@ -18,11 +18,11 @@ layout! {
 }
 
 layout! {
-    /// Advanced write-back format: what the device writes (section 7.1.6.2).
+    /// Advanced write-back format, written by the device (section 7.1.6.2).
     write_back {
-        /// What HASH was computed over, see [`RssType`](super::RssType).
+        /// The input of HASH, see [`RssType`](super::RssType).
         RSS_TYPE 0 3:0;
-        /// What the packet is, see [`PacketType`](super::PacketType).
+        /// The protocols of the packet, see [`PacketType`](super::PacketType).
         PACKET_TYPE 0 16:4;
         /// One more than the coalesced segments that begin here; 0 without coalescing.
         RSC_COUNT 0 20:17;
@@ -52,7 +52,7 @@ layout! {
 }
 
 layout! {
-    /// Legacy format, written back: what the device writes (section 7.1.5). The read format has the address alone.
+    /// Legacy format, written back by the device (section 7.1.5). The read format has the address alone.
     legacy {
         /// IOVA of the buffer, which stays.
         ADDRESS 0 63:0;
@@ -66,11 +66,11 @@ layout! {
         EOP 1 33:33;
         /// A VLAN tag was found.
         VP 1 35:35;
-        /// The UDP checksum was looked at.
+        /// The UDP checksum was checked.
         UDPCS 1 36:36;
-        /// The TCP or UDP checksum was looked at.
+        /// The TCP or UDP checksum was checked.
         L4CS 1 37:37;
-        /// The IPv4 checksum was looked at.
+        /// The IPv4 checksum was checked.
         IPCS 1 38:38;
         /// The packet passed a filter that is not exact.
         PIF 1 39:39;
@@ -97,11 +97,11 @@ bitflags::bitflags! {
         const FLM = 1 << 2;
         /// A VLAN tag was found.
         const VP = 1 << 3;
-        /// The UDP checksum was looked at.
+        /// The UDP checksum was checked.
         const UDPCS = 1 << 4;
-        /// The TCP or UDP checksum was looked at: L4E is meaningful.
+        /// The TCP or UDP checksum was checked: L4E is valid.
         const L4CS = 1 << 5;
-        /// The IPv4 checksum was looked at: IPE is meaningful.
+        /// The IPv4 checksum was checked: IPE is valid.
         const IPCS = 1 << 6;
         /// The packet passed a filter that is not exact.
         const PIF = 1 << 7;
@@ -178,7 +178,7 @@ impl PacketType {
     }
 }
 
-/// What the hash was computed over (section 7.1.6.2).
+/// The input of the hash (section 7.1.6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum RssType {

@@ -1,8 +1,9 @@
 //! Transmit descriptors (section 7.2.3.2).
 //!
-//! A frame is one or more advanced data descriptors ([`data`]), the last of them with EOP. Where a frame wants offloads
-//! (checksums, VLAN tags, segmentation), a [`context`] descriptor before it says where its headers are; the device keeps
-//! two such contexts per queue. What asked for a report (RS) is written back with DD set.
+//! A frame is one or more advanced data descriptors ([`data`]), the last of them with EOP. For offloads
+//! (checksums, VLAN tags, segmentation), a [`context`] descriptor before it gives the places of its headers; the
+//! device keeps two such contexts per queue. The device writes descriptors that ask for a report (RS) back with DD
+//! set.
 
 use zerocopy::little_endian::{U16, U32, U64};
 
@@ -15,7 +16,7 @@ pub const DTYP_DATA: u64 = 3;
 pub const LONGEST: u16 = 15_872;
 
 layout! {
-    /// Advanced data descriptor, read format: what the driver writes (section 7.2.3.2.4).
+    /// Advanced data descriptor, read format, written by the driver (section 7.2.3.2.4).
     data_read {
         /// IOVA of the data.
         ADDRESS 0 63:0;
@@ -55,7 +56,7 @@ layout! {
 }
 
 layout! {
-    /// Advanced data descriptor, write-back format: what the device writes (section 7.2.3.2.4).
+    /// Advanced data descriptor, write-back format, written by the device (section 7.2.3.2.4).
     data_write_back {
         /// The device is done with this descriptor and all before it.
         DD 1 32:32;
@@ -171,7 +172,7 @@ pub const fn data(address: u64, length: u16, payload: u32, command: Command) -> 
     ]
 }
 
-/// Whether the device is done with the descriptor whose second word this is.
+/// Whether the device is done with the descriptor that has this second word.
 #[inline(always)]
 pub const fn is_done(word: u64) -> bool {
     word & data_write_back::DD.mask() != 0
@@ -189,7 +190,7 @@ pub enum Layer4 {
     Sctp = 2,
 }
 
-/// What a context descriptor says of the frames after it. Lengths are in bytes.
+/// The content of a context descriptor, which applies to the frames after it. Lengths are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Context {
     /// Number of the context, 0 or 1.

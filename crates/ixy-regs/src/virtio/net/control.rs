@@ -1,16 +1,14 @@
 //! The control queue (section 5.1.6.5).
 //!
-//! A request is a [`Command`], its data, and a byte that the device writes: [`OK`] or [`ERR`]. The first two
-//! are for the device to read, in as many descriptors as one likes (but see ANY_LAYOUT), the last is for it
-//! to write.
+//! A request is a [`Command`], its data, and a byte that the device writes: [`OK`] or [`ERR`]. The device reads
+//! the first two, in any number of descriptors (but see ANY_LAYOUT), and writes the last.
 
 structure! {
-    /// What is asked for: the first two bytes of a request (section 5.1.6.5; specification:
-    /// `struct virtio_net_ctrl`).
+    /// The kind of request: its first two bytes (section 5.1.6.5; specification: `struct virtio_net_ctrl`).
     Command, 2 {
-        /// What it is about.
+        /// The class of commands.
         0 class: u8,
-        /// What of that.
+        /// The command in the class.
         1 command: u8,
     }
 }
@@ -18,7 +16,7 @@ structure! {
 /// The device carried out the command.
 pub const OK: u8 = 0;
 
-/// It did not.
+/// The device did not carry out the command.
 pub const ERR: u8 = 1;
 
 /// The fewest pairs of queues that [`MQ_VQ_PAIRS_SET`] takes (section 5.1.6.5.6).
@@ -64,12 +62,12 @@ commands! {
     VLAN_DEL = 2 1, "5.1.6.5.3";
     /// The driver has seen that it is to announce itself: no data
     ANNOUNCE_ACK = 3 0, "5.1.6.5.4";
-    /// How many pairs of queues are used: 16 bits
+    /// The number of queue pairs in use: 16 bits
     MQ_VQ_PAIRS_SET = 4 0, "5.1.6.5.6";
     /// How frames are distributed by their hash; with RSS
     MQ_RSS_CONFIG = 4 1, "5.1.6.5.7.1";
-    /// What the hash that is reported is computed over; with HASH_REPORT
+    /// The input of the reported hash; with HASH_REPORT
     MQ_HASH_CONFIG = 4 2, "5.1.6.5.6.4";
-    /// Which offloads are on: feature bits, 64 bits
+    /// The enabled offloads: feature bits, 64 bits
     GUEST_OFFLOADS_SET = 5 0, "5.1.6.5.8.1";
 }

@@ -1,9 +1,9 @@
-//! The packed ring (section 2.8): one ring of descriptors that driver and device both write, and for each
-//! side two words that say which notifications it wants.
+//! The packed ring (section 2.8): one ring of descriptors that driver and device both write, and for each side two
+//! words with its notification requests.
 //!
-//! The driver makes a descriptor available by flags that differ, AVAIL as its wrap counter says; the device
-//! overwrites it, with the buffer's id and both flags as its own counter says. Counters start at 1 and change
-//! when the ring begins anew.
+//! The driver makes a descriptor available with different flags, AVAIL equal to its wrap counter; the device
+//! overwrites it, with the buffer's id and both flags equal to its own counter. Counters start at 1 and flip when
+//! the ring wraps around.
 
 use zerocopy::little_endian::{U16, U32, U64};
 
@@ -12,9 +12,9 @@ use super::DescriptorFlags;
 structure! {
     /// A descriptor (section 2.8.13; specification: `struct pvirtq_desc`).
     Descriptor, 16 {
-        /// Where the piece of memory is, as the device sees it.
+        /// The device's address of the piece of memory.
         0 addr: U64,
-        /// How many bytes it has; from the device, how many it says that it wrote.
+        /// Its length in bytes; from the device, the number of bytes written.
         8 len: U32,
         /// The buffer's id, which the driver chooses.
         12 id: U16,
@@ -24,7 +24,7 @@ structure! {
 }
 
 structure! {
-    /// Which notifications one side wants (section 2.8.14; specification: `struct pvirtq_event_suppress`).
+    /// The notifications that one side wants (section 2.8.14; specification: `struct pvirtq_event_suppress`).
     EventSuppression, 4 {
         /// With [`EventFlags::DESC`]: the descriptor, and in bit 15 the wrap counter of its round.
         0 desc: U16,
@@ -34,7 +34,7 @@ structure! {
 }
 
 impl Descriptor {
-    /// The descriptor that these two words are.
+    /// The descriptor with these two words.
     pub const fn from_words(words: [u64; 2]) -> Self {
         zerocopy::transmute!([U64::new(words[0]), U64::new(words[1])])
     }

@@ -1,6 +1,6 @@
-//! The split ring (section 2.7): a table of descriptors, a ring of what is available, a ring of what is used.
+//! The split ring (section 2.7): a table of descriptors, a ring of available buffers, a ring of used ones.
 //!
-//! | part | written by | what is in it |
+//! | part | written by | content |
 //! |---|---|---|
 //! | descriptors | driver | [`Descriptor`] |
 //! | available | driver | flags, index, an entry of 16 bits each: [`ENTRIES`]; then the index at which it wants an interrupt |
@@ -10,25 +10,25 @@ use zerocopy::little_endian::{U16, U32, U64};
 
 use super::DescriptorFlags;
 
-/// Where the flags are in the available and in the used part, in bytes.
+/// The offset of the flags in the available and in the used part, in bytes.
 pub const FLAGS: usize = 0;
 
-/// Where the index is in the available and in the used part, in bytes.
+/// The offset of the index in the available and in the used part, in bytes.
 pub const INDEX: usize = 2;
 
-/// Where the entries start in the available part, and the elements in the used part, in bytes.
+/// The offset of the entries in the available part, and of the elements in the used part, in bytes.
 pub const ENTRIES: usize = 4;
 
 structure! {
     /// A descriptor (section 2.7.5; specification: `struct virtq_desc`).
     Descriptor, 16 {
-        /// Where the piece of memory is, as the device sees it.
+        /// The device's address of the piece of memory.
         0 addr: U64,
-        /// How many bytes it has.
+        /// Its length in bytes.
         8 len: U32,
         /// See [`DescriptorFlags`].
         12 flags: U16,
-        /// The descriptor that the buffer goes on in, with NEXT.
+        /// The descriptor in which the buffer continues, with NEXT.
         14 next: U16,
     }
 }
@@ -38,26 +38,25 @@ structure! {
     UsedElement, 8 {
         /// The first descriptor of the chain.
         0 id: U32,
-        /// How many bytes the device says that it wrote.
+        /// The number of bytes that the device reports as written.
         4 len: U32,
     }
 }
 
 impl Descriptor {
-    /// The descriptor that these two words are.
+    /// The descriptor with these two words.
     pub const fn from_words(words: [u64; 2]) -> Self {
         zerocopy::transmute!([U64::new(words[0]), U64::new(words[1])])
     }
 }
 
-/// A descriptor as two words: `len` bytes at `addr`, and the descriptor that follows with NEXT (section
-/// 2.7.5).
+/// A descriptor as two words: `len` bytes at `addr`, and the next descriptor, with NEXT (section 2.7.5).
 #[inline(always)]
 pub const fn descriptor(addr: u64, len: u32, flags: DescriptorFlags, next: u16) -> [u64; 2] {
     [addr, len as u64 | (flags.bits() as u64) << 32 | (next as u64) << 48]
 }
 
-/// Where the parts of a split ring are in its memory, in bytes, and how many bytes they take.
+/// The offsets of the parts of a split ring in its memory, in bytes, and their total size.
 ///
 /// A legacy device expects this layout, with `align` equal to [`LEGACY_PAGE`](crate::virtio::LEGACY_PAGE)
 /// (section 2.7.2). A modern device accepts it, among others. The two words for EVENT_IDX always have a
@@ -71,13 +70,13 @@ pub const fn descriptor(addr: u64, len: u32, flags: DescriptorFlags, next: u16) 
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Where the descriptors start: 0.
+    /// The offset of the descriptors: 0.
     pub descriptors: usize,
-    /// Where the available ring starts.
+    /// The offset of the available ring.
     pub avail: usize,
-    /// Where the used ring starts: a multiple of the alignment.
+    /// The offset of the used ring: a multiple of the alignment.
     pub used: usize,
-    /// How many bytes there are in all, a multiple of the alignment.
+    /// The total size in bytes, a multiple of the alignment.
     pub total: usize,
     size: usize,
 }
@@ -86,9 +85,9 @@ impl Layout {
     /// The largest alignment of the used ring in bytes.
     pub const MAX_ALIGN: usize = 1 << 16;
 
-    /// The layout of a ring of `size` descriptors whose used ring is aligned to `align` bytes: a power of
-    /// two, at least 4, at most [`MAX_ALIGN`](Self::MAX_ALIGN); another number is replaced by the next that
-    /// is.
+    /// The layout of a ring of `size` descriptors with its used ring aligned to `align` bytes: a power of two, at
+    /// least 4, at most [`MAX_ALIGN`](Self::MAX_ALIGN); any other number is raised or lowered to the next valid
+    /// one.
     pub const fn new(size: u16, align: usize) -> Self {
         let align = if align < 4 { 4 } else { align };
         let align = if align > Self::MAX_ALIGN { Self::MAX_ALIGN } else { align.next_power_of_two() };
@@ -100,12 +99,12 @@ impl Layout {
         Self { descriptors: 0, avail, used, total: used_end.next_multiple_of(align), size }
     }
 
-    /// Where the index is that the driver wants an interrupt at, with EVENT_IDX: behind the available ring.
+    /// The offset of the index at which the driver wants an interrupt, with EVENT_IDX: after the available ring.
     pub const fn used_event(&self) -> usize {
         self.avail + ENTRIES + 2 * self.size
     }
 
-    /// Where the index is that the device wants a notification at, with EVENT_IDX: behind the used ring.
+    /// The offset of the index at which the device wants a notification, with EVENT_IDX: after the used ring.
     pub const fn avail_event(&self) -> usize {
         self.used + ENTRIES + size_of::<UsedElement>() * self.size
     }
