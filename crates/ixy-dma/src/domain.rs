@@ -1,4 +1,4 @@
-//! Address spaces that devices live in: [`DmaDomain`].
+//! Address spaces of devices: [`DmaDomain`].
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -32,7 +32,8 @@ impl fmt::Debug for Iova {
     }
 }
 
-/// The identity of an address space. Domains that are one address space, as all of physical memory are, share it.
+/// The identity of an address space. Domains that are one address space share it, as all domains of physical
+/// memory do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DomainId(NonZeroU64);
 
@@ -41,25 +42,25 @@ impl DomainId {
     pub fn unique() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let before = NEXT.fetch_add(1, Ordering::Relaxed);
-        // A counter of 64 bits does not come round.
+        // A 64-bit counter does not wrap around.
         Self(NonZeroU64::MIN.saturating_add(before))
     }
 }
 
-/// An address space that one device or several can reach.
+/// An address space that one or several devices reach.
 ///
 /// It allocates memory that its devices reach at an [`Iova`], and makes memory of another domain reachable at the
 /// same IOVA, so that a packet which one device received can be sent on another without a copy.
 ///
 /// # Safety
-/// [`DmaMemory::is_mapped_in`] is true to its word: [`id`](Self::id) is always the same, and that of this address
-/// space alone; what [`allocate`](Self::allocate) returns is reached by all devices of the address space until it is
-/// dropped, and so is what was imported until the result of [`import`](Self::import) is dropped.
+/// [`DmaMemory::is_mapped_in`] relies on it: [`id`](Self::id) is always the same, and unique to this address
+/// space; all devices of the address space reach what [`allocate`](Self::allocate) returned until it is dropped,
+/// and imported memory until the result of [`import`](Self::import) is dropped.
 pub unsafe trait DmaDomain: Send + Sync + fmt::Debug {
     /// Its identity.
     fn id(&self) -> DomainId;
 
-    /// What to call it in a message, for instance `physical memory`.
+    /// Its name in messages, for instance `physical memory`.
     fn name(&self) -> String;
 
     /// Allocates `size` bytes of zeroed memory, rounded up to whole pages, that the domain's devices reach.
@@ -68,8 +69,8 @@ pub unsafe trait DmaDomain: Send + Sync + fmt::Debug {
     /// There is not enough memory of the kind the domain is made of; the message says how to get more.
     fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, Error>;
 
-    /// Makes `memory`, which another domain allocated, reachable at the IOVAs that it has there. What is returned
-    /// ends the mapping when it is dropped. [`DmaMemory::map_into`] is the safe way.
+    /// Makes `memory`, which another domain allocated, reachable at the IOVAs that it has there. Dropping the
+    /// result ends the mapping. [`DmaMemory::map_into`] is the safe way.
     ///
     /// # Errors
     /// [`Error::CannotShare`], or [`Error::Overlap`] when an address is taken.
@@ -79,7 +80,7 @@ pub unsafe trait DmaDomain: Send + Sync + fmt::Debug {
     unsafe fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error>;
 }
 
-/// Whether a device may start DMA of its own, and whether it is still at it.
+/// The switch for a device's DMA, and whether requests are pending.
 ///
 /// For a PCI device this is the Bus Master Enable bit of its command register and the Transactions Pending bit of
 /// its PCI Express capability.
@@ -88,7 +89,7 @@ pub unsafe trait DmaDomain: Send + Sync + fmt::Debug {
 /// QUIET-BEFORE-FREE: after `disable` the device starts no request, and `transactions_pending` is not false while one
 /// is under way.
 pub unsafe trait BusMaster: Send + Sync + fmt::Debug {
-    /// Stops DMA of the device's own: it starts no new request.
+    /// Stops the device's DMA: it starts no new request.
     ///
     /// # Errors
     /// The device's configuration space cannot be written.
@@ -103,7 +104,7 @@ pub unsafe trait BusMaster: Send + Sync + fmt::Debug {
     /// ARMED-ONLY: whatever is enabled on the device reaches only memory that its driver has given to it.
     unsafe fn enable(&self) -> Result<(), Error>;
 
-    /// Whether requests of the device still wait for their completion.
+    /// Whether requests of the device still wait for their completions.
     ///
     /// # Errors
     /// The device's configuration space cannot be read.

@@ -1,11 +1,11 @@
-//! What can go wrong with memory for devices.
+//! Errors about memory for devices.
 
 use std::path::PathBuf;
 
 use crate::domain::Iova;
 use crate::physical::PageSize;
 
-/// Why memory could not be had, mapped or used.
+/// The reason why memory could not be allocated, mapped or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -294,7 +294,7 @@ pub enum Error {
     },
 }
 
-/// How control groups name a size of hugepages.
+/// The name of a hugepage size in control groups.
 fn in_cgroup(page: PageSize) -> &'static str {
     match page {
         PageSize::Mib2 => "2MB",
@@ -302,7 +302,7 @@ fn in_cgroup(page: PageSize) -> &'static str {
     }
 }
 
-/// How Kubernetes names the resource.
+/// The name of the resource in Kubernetes.
 fn in_kubernetes(page: PageSize) -> &'static str {
     match page {
         PageSize::Mib2 => "hugepages-2Mi",

@@ -8,13 +8,13 @@ use std::sync::atomic::AtomicU64;
 use crate::domain::{DmaDomain, DomainId, Iova};
 use crate::error::Error;
 
-/// What keeps a mapping in place; dropping it ends the mapping.
+/// Keeps a mapping in place; dropping it ends the mapping.
 pub trait Backing: Send + Sync + fmt::Debug {}
 
 /// A part of [`DmaMemory`] that the device sees as one piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
-    /// Where it starts in the memory, in bytes.
+    /// The offset of its first byte in the memory, in bytes.
     pub offset: usize,
     /// Its length in bytes.
     pub len: usize,
@@ -22,8 +22,8 @@ pub struct Segment {
     pub iova: Iova,
 }
 
-/// Memory that the devices of one or several domains reach. Its one owner gives it to a pool of packet
-/// buffers or divides it into rings; it is unmapped when the last part of it is dropped.
+/// Memory that the devices of one or several domains reach. Its single owner gives it to a pool of packet buffers
+/// or divides it into rings; dropping the last part unmaps it.
 pub struct DmaMemory {
     base: NonNull<u8>,
     len: usize,
@@ -91,13 +91,12 @@ impl DmaMemory {
         &self.domain
     }
 
-    /// Whether devices of the domain `id` reach it.
+    /// Whether devices of the domain `id` reach the memory.
     pub fn is_mapped_in(&self, id: DomainId) -> bool {
         self.domain.id() == id || self.imports.iter().any(|(_, domain)| domain.id() == id)
     }
 
-    /// Makes the memory reachable from one more domain, at the same addresses. It stays so until it is
-    /// dropped.
+    /// Makes the memory reachable from one more domain, at the same addresses, until it is dropped.
     ///
     /// # Errors
     /// Those of [`DmaDomain::import`].
@@ -111,8 +110,8 @@ impl DmaMemory {
         Ok(())
     }
 
-    /// The next offset at or after `from` where `len` bytes are one piece for the device and whose IOVA is a
-    /// multiple of `align`, with that IOVA. `None` when nothing is left that fits.
+    /// The next offset at or after `from` at which `len` bytes are contiguous for the device with an IOVA that is
+    /// a multiple of `align`; also that IOVA. `None` when nothing fits.
     pub fn place(&self, from: usize, len: usize, align: usize) -> Option<(usize, Iova)> {
         // Segments are in the order of their offsets. A pool asks for one place after the other.
         let first = self.segments.partition_point(|segment| segment.offset + segment.len <= from);
@@ -146,9 +145,8 @@ impl DmaMemory {
     }
 }
 
-/// A piece of [`DmaMemory`] that is contiguous for the device: a descriptor ring. It shares nothing with
-/// other pieces, keeps the memory alive, and is accessed in atomics only, as the device writes it at any
-/// time.
+/// A piece of [`DmaMemory`] that is contiguous for the device: a descriptor ring. It shares nothing with other
+/// pieces, keeps the memory alive, and is accessed in atomics only, since the device may write it at any time.
 #[derive(Debug)]
 pub struct DmaSlice {
     memory: Arc<DmaMemory>,

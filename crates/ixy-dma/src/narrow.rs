@@ -1,11 +1,12 @@
-//! Words of a ring that are narrower than 64 bits: virtqueues have indices of 16 bits and lengths of 32.
+//! Words of a ring narrower than 64 bits: virtqueues have indices of 16 bits and lengths of 32.
 
 use std::sync::atomic::{AtomicU16, AtomicU32};
 
 use crate::memory::DmaSlice;
 
-/// A location that is accessed through one of these is not accessed at another width at the same time, by the driver or
-/// a device made of software: processors order accesses of one width to one location, and promise less about others.
+/// A location that is accessed through one of these must not be accessed at another width at the same time, by the
+/// driver or a software device: processors order accesses of one width to one location, and promise less about
+/// mixed widths.
 impl DmaSlice {
     /// Its contents as 32-bit words, without a remainder of less than eight bytes. The device may change them at any
     /// time. Values are as the device sees them: little-endian.
@@ -16,7 +17,7 @@ impl DmaSlice {
         unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len() * 2) }
     }
 
-    /// Its contents as 16-bit words, otherwise as [`words32`](Self::words32).
+    /// Its contents as 16-bit words, like [`words32`](Self::words32).
     #[inline(always)]
     pub fn words16(&self) -> &[AtomicU16] {
         let words = self.words();

@@ -22,33 +22,33 @@ pub(crate) use mapping::Mapping;
 use pagemap::Pagemap;
 use shared::Piece;
 
-/// Physical memory, for devices that no IOMMU stands in front of. It comes in hugepages: one of 2 MiB or 1
-/// GiB is contiguous for the device, is never swapped, and stays where it is as long as it is mapped, barring
-/// the removal of the memory module under it and a kernel that makes room for contiguous allocations (CMA).
+/// Physical memory, for devices without an IOMMU. It comes in hugepages: one of 2 MiB or 1 GiB is contiguous for
+/// the device, is never swapped, and stays in place while it is mapped, unless its memory module is removed or the
+/// kernel makes room for contiguous allocations (CMA).
 ///
 /// # What the absence of an IOMMU means
 ///
-/// The device can read and write all memory of the machine, that of the kernel and of every other process
-/// included. A wrong address in one descriptor silently overwrites whatever is there. Only a correct driver
-/// and correct firmware prevent that. The same holds after a crash: the kernel reuses the memory of a killed
-/// process while the device may still write to it, until somebody disables the device's bus mastering. Where
-/// that is not acceptable, use an IOMMU and `vfio-pci`: [`VfioDomain`](crate::VfioDomain).
+/// The device can read and write all memory of the machine, including that of the kernel and of every other
+/// process. A wrong address in one descriptor silently overwrites whatever is there. Only a correct driver and
+/// correct firmware prevent that. The same holds after a crash: the kernel reuses the memory of a killed process
+/// while the device may still write to it, until another program disables the device's bus mastering. If that is
+/// not acceptable, use an IOMMU and `vfio-pci`: [`VfioDomain`](crate::VfioDomain).
 ///
 /// An IOMMU that translates for the kernel (`iommu_group/type` of the device says `DMA` or `DMA-FQ`) blocks
 /// physical addresses: no frame arrives, and the kernel log reports faults. Boot with `iommu=pt` then.
 ///
 /// # Hugepages
 ///
-/// Those of 2 MiB are taken where there are enough of them. [`PhysicalDomain::default`] else takes pages of 1
-/// GiB, of which several pieces of memory share one. [`PhysicalDomain::new`] takes those of one size only.
+/// Pages of 2 MiB are used if there are enough of them. Otherwise [`PhysicalDomain::default`] takes pages of 1
+/// GiB, of which several pieces of memory share one. [`PhysicalDomain::new`] uses pages of one size only.
 ///
-/// They come from a mounted hugetlbfs, whose file is unlinked at once, or else from an anonymous mapping.
-/// They are reserved, bound to a NUMA node if one is given, and touched before they are handed out, so that
-/// using them never raises a signal. The mapping is shared and not inherited by `fork`, so that no fork moves
-/// a frame. Physical addresses are read from `/proc/self/pagemap`, which takes root (CAP_SYS_ADMIN).
+/// They come from a mounted hugetlbfs, whose file is unlinked at once, or else from an anonymous mapping. They are
+/// reserved, bound to a NUMA node if one is given, and touched before they are handed out, so that using them
+/// never raises a signal. The mapping is shared and not inherited by `fork`, so that no fork moves a frame.
+/// Reading physical addresses from `/proc/self/pagemap` takes root (CAP_SYS_ADMIN).
 ///
-/// All physical domains are one address space and have the same [`id`](DmaDomain::id), as memory of any of
-/// them can be reached from all: they differ only in where new memory is taken from.
+/// All physical domains are one address space with the same [`id`](DmaDomain::id), since devices of one reach
+/// memory of all. They differ only in the source of new memory.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -65,7 +65,7 @@ use shared::Piece;
 /// ```
 #[derive(Debug)]
 pub struct PhysicalDomain {
-    /// The only size of pages; `None` takes those of 1 GiB where there are too few of 2 MiB.
+    /// The only page size to use; with `None`, pages of 1 GiB replace those of 2 MiB if there are too few.
     page: Option<PageSize>,
     node: Option<u32>,
     root: PathBuf,
@@ -84,14 +84,14 @@ impl PhysicalDomain {
         Self { page: Some(page), ..Self::default() }
     }
 
-    /// Takes memory from a NUMA node only, that of the device. On a machine with a single node it makes no
-    /// difference, and `None` leaves the choice to the kernel.
+    /// Takes memory from one NUMA node only, the device's. On a machine with a single node this has no effect, and
+    /// `None` leaves the choice to the kernel.
     #[must_use]
     pub fn on_node(self, node: Option<u32>) -> Self {
         Self { node, ..self }
     }
 
-    /// Reads the kernel's files below another root than `/`: `proc/self/mounts`, `proc/self/pagemap`,
+    /// Reads the kernel's files below `root` instead of `/`: `proc/self/mounts`, `proc/self/pagemap`,
     /// `proc/self/cgroup`, `sys/kernel/mm/hugepages`, `sys/devices/system/node`, `sys/fs/cgroup`. For tests.
     ///
     /// # Safety
@@ -102,9 +102,9 @@ impl PhysicalDomain {
         Self { root: root.as_ref().to_owned(), ..self }
     }
 
-    /// Checks, without mapping anything, that [`PhysicalDomain::default`] can allocate `len` bytes now, on a
-    /// NUMA node if one is given, and returns the size of their pages. The kernel's files are looked for
-    /// below `root`, which is `/` but in tests.
+    /// Checks, without mapping anything, that [`PhysicalDomain::default`] can allocate `len` bytes now, on a NUMA
+    /// node if one is given, and returns their page size. The kernel's files are below `root`, which is `/` except
+    /// in tests.
     ///
     /// # Errors
     /// [`Error::NoHugepages`], [`Error::HugepageLimit`], [`Error::NoSuchPageSize`], [`Error::NoSuchNode`].
@@ -126,7 +126,7 @@ impl PhysicalDomain {
     }
 
     /// Checks that this process can read the physical addresses of its memory, from `proc/self/pagemap` below
-    /// `root`. A tree for tests without that file is no error.
+    /// `root`. A test tree without that file is no error.
     ///
     /// # Errors
     /// [`Error::FrameHidden`] without CAP_SYS_ADMIN.
@@ -139,7 +139,7 @@ impl PhysicalDomain {
         Pagemap::open(root, address)?.physical(address).map(|_| ())
     }
 
-    /// The sizes of pages to try, the best first.
+    /// The page sizes to try, the best first.
     fn sizes(&self) -> &[PageSize] {
         match &self.page {
             Some(only) => std::slice::from_ref(only),
@@ -153,7 +153,7 @@ impl PhysicalDomain {
         self.page.is_none() && page == PageSize::Gib1
     }
 
-    /// The node to bind memory to: none on a machine that has a single one.
+    /// The node to bind memory to; none on a machine with a single node.
     fn binding(&self) -> Result<Option<u32>, Error> {
         self.node.map_or(Ok(None), |node| hugepages::binding(&self.root, node))
     }
@@ -170,8 +170,7 @@ impl PhysicalDomain {
         }
         match mapping.populate(page.bytes()) {
             Ok(()) => Ok(mapping),
-            // What is reserved may be on another node than the one it is bound to, or beyond what a control
-            // group allows.
+            // The reserved pages may be on another node, or exceed the limit of a control group.
             Err(error) => {
                 drop(mapping);
                 Err(hugepages.shortage(count, node).unwrap_or(error))
@@ -179,7 +178,7 @@ impl PhysicalDomain {
         }
     }
 
-    /// Maps `len` bytes of ordinary memory, on the node where hugepages would be. Nothing is touched.
+    /// Maps `len` bytes of ordinary memory, on the node for hugepages. Nothing is touched.
     pub(crate) fn map_ordinary(&self, len: usize) -> Result<Mapping, Error> {
         let node = self.binding()?;
         let failed = |source: Errno| Error::Os {
@@ -192,7 +191,7 @@ impl PhysicalDomain {
         Ok(mapping)
     }
 
-    /// Where the pages of a mapping are.
+    /// The places of a mapping's pages in physical memory.
     fn segments(&self, mapping: &Mapping, page: PageSize) -> Result<Vec<Segment>, Error> {
         let pagemap = Pagemap::open(&self.root, mapping.address())?;
         let page = page.bytes();
@@ -203,7 +202,7 @@ impl PhysicalDomain {
 }
 
 impl PhysicalDomain {
-    /// Memory in pages of a size.
+    /// Allocates memory in pages of one size.
     fn allocate_in(self: &Arc<Self>, page: PageSize, size: usize) -> Result<DmaMemory, Error> {
         let len = size.checked_next_multiple_of(page.bytes()).filter(|&len| len > 0);
         let len = len.ok_or(Error::BadRequest { size })?;
@@ -229,7 +228,7 @@ impl PhysicalDomain {
     }
 }
 
-/// The segments of pages at these places, neighbours in physical memory joined.
+/// The segments of pages at these places; neighbours in physical memory are joined.
 fn join(places: &[Iova], page: usize) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
     for (n, &iova) in places.iter().enumerate() {
@@ -260,7 +259,7 @@ unsafe impl DmaDomain for PhysicalDomain {
                 Err(error) if matches!(error, Error::BadRequest { .. } | Error::NoSuchNode { .. }) => {
                     return Err(error);
                 }
-                // Of several sizes the usual one is what a user is asked for.
+                // With several sizes, the error asks for the usual one.
                 Err(error) => first = first.or(Some(error)),
                 found => return found,
             }
@@ -281,7 +280,7 @@ unsafe impl DmaDomain for PhysicalDomain {
     }
 }
 
-/// The import of memory that can be reached already.
+/// The import of memory that is in reach already.
 #[derive(Debug)]
 struct Unchanged;
 

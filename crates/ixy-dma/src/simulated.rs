@@ -1,4 +1,4 @@
-//! An address space of ordinary memory, for devices made of software: [`SimulatedDomain`].
+//! An address space of ordinary memory, for software devices: [`SimulatedDomain`].
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::memory::{Backing, DmaMemory, Segment};
 
 const PAGE: usize = 4096;
-/// Where the first allocation lands: above 4 GiB, so that an address cut to 32 bits is a fault and not a hit,
+/// The address of the first allocation: above 4 GiB, so that an address cut to 32 bits is a fault and not a hit,
 /// and above the physical memory of any machine, so that hugepages can be imported beside it.
 const FIRST_IOVA: u64 = 1 << 46;
 
@@ -21,7 +21,7 @@ struct Window {
     base: NonNull<u8>,
 }
 
-// SAFETY: a window is an address and a length; what may be done with the memory is argued where it is done.
+// SAFETY: a window is an address and a length; each access to the memory has its own argument.
 unsafe impl Send for Window {}
 // SAFETY: as for Send.
 unsafe impl Sync for Window {}
@@ -49,8 +49,7 @@ impl Default for SimulatedDomain {
 }
 
 impl SimulatedDomain {
-    /// A domain whose allocations are contiguous in parts of `bytes` bytes, rounded up to whole pages of 4
-    /// KiB.
+    /// Creates a domain with allocations in contiguous parts of `bytes` bytes, rounded up to whole pages of 4 KiB.
     pub fn with_segments(bytes: usize) -> Self {
         Self {
             id: DomainId::unique(),
@@ -62,14 +61,14 @@ impl SimulatedDomain {
         }
     }
 
-    /// The same, whose allocations start at `first`, rounded up to a multiple of 4 KiB: for a device that
-    /// reaches low addresses only.
+    /// Makes allocations start at `first`, rounded up to a multiple of 4 KiB: for a device that reaches low
+    /// addresses only.
     pub fn starting_at(self, first: Iova) -> Self {
         Self { next: AtomicU64::new(first.0.next_multiple_of(PAGE as u64)), ..self }
     }
 
-    /// The mapped ranges as they are now, for the accesses of a device. While this value lives nothing is
-    /// mapped or unmapped.
+    /// A view of the mapped ranges as they are now, for the accesses of a device. While this value lives nothing
+    /// is mapped or unmapped.
     ///
     /// # Safety
     /// OWNED-BUFFER: through the view, and through words taken from it, only memory is accessed that its
@@ -79,7 +78,7 @@ impl SimulatedDomain {
         self.look()
     }
 
-    /// Whether a device reaches the byte at `iova`. This is no access and counts no fault.
+    /// Whether a device reaches the byte at `iova`. This does not count as an access, nor as a fault.
     pub fn is_mapped(&self, iova: Iova) -> bool {
         self.look().locate(iova, 1).is_some()
     }
@@ -90,7 +89,7 @@ impl SimulatedDomain {
         View { domain: self, windows }
     }
 
-    /// How many accesses went outside of what is mapped.
+    /// The number of accesses outside of mapped memory.
     pub fn faults(&self) -> u64 {
         self.faults.load(Ordering::Relaxed)
     }
@@ -136,11 +135,11 @@ unsafe impl DmaDomain for SimulatedDomain {
         let len =
             size.checked_next_multiple_of(PAGE).filter(|&len| len > 0).ok_or(Error::BadRequest { size })?;
         let pages = Pages::allocate(len)?;
-        // Each segment is followed by a gap of its own length, so that running over its end is a fault.
+        // A gap of its own length follows each segment, so that running over its end is a fault.
         let step = self.segment as u64 * 2;
         let count = len.div_ceil(self.segment);
         let base = pages.base;
-        // Addresses that memory of another domain was imported at are passed over.
+        // Skips addresses at which memory of another domain was imported.
         let (segments, windows) = loop {
             let first = self.next.fetch_add(step * count as u64, Ordering::Relaxed);
             let segments: Vec<Segment> = (0..count)
@@ -237,7 +236,7 @@ impl Drop for Pages {
 /// The accesses of a device to a [`SimulatedDomain`]. Each is checked against the mapped ranges.
 ///
 /// Descriptors are accessed as atomics of the width that the driver uses. Packet data is copied as bytes: the
-/// protocol of the ring says whose turn it is (OWNED-BUFFER).
+/// protocol of the ring decides who owns a buffer (OWNED-BUFFER).
 #[derive(Debug)]
 pub struct View<'a> {
     domain: &'a SimulatedDomain,
@@ -245,7 +244,7 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// Where `len` bytes at `iova` are, or `None` when they are not all in one mapped range.
+    /// The memory of `len` bytes at `iova`, or `None` when they are not all in one mapped range.
     #[inline]
     fn locate(&self, iova: Iova, len: usize) -> Option<NonNull<u8>> {
         let index = self.windows.partition_point(|w| w.iova <= iova.0);
@@ -256,7 +255,7 @@ impl View<'_> {
         fits.then(|| unsafe { window.base.add(inside as usize) })
     }
 
-    /// As [`locate`](Self::locate), but what is not there is a counted fault.
+    /// Like [`locate`](Self::locate), but memory that is not mapped is a counted fault.
     #[inline]
     fn find(&self, iova: Iova, len: usize) -> Option<NonNull<u8>> {
         let found = self.locate(iova, len);
@@ -313,9 +312,8 @@ impl View<'_> {
         Some(unsafe { at.cast::<AtomicU16>().as_ref() })
     }
 
-    /// `count` words of 64 bits from `iova` on, for a ring that is used many times: `None`, which is no
-    /// fault, when they are not aligned or not in one piece of memory. They can then still be reached one by
-    /// one.
+    /// `count` words of 64 bits from `iova` on, for a ring in repeated use. `None` when they are not aligned or
+    /// not in one piece of memory; this is no fault, and each word can still be reached by itself.
     #[inline]
     pub fn words(&self, iova: Iova, count: usize) -> Option<&[AtomicU64]> {
         let at = iova.0.is_multiple_of(8).then(|| self.locate(iova, count.checked_mul(8)?)).flatten()?;
@@ -324,7 +322,7 @@ impl View<'_> {
     }
 
     fn aligned(&self, iova: Iova, bytes: usize) -> Option<NonNull<u8>> {
-        // A word that is not aligned is asked for with a length that never fits, to be counted as a fault.
+        // A misaligned word is looked up with a length that never fits, to count as a fault.
         self.find(iova, if iova.0.is_multiple_of(bytes as u64) { bytes } else { usize::MAX })
     }
 }
@@ -333,7 +331,7 @@ impl View<'_> {
 mod tests {
     use super::*;
 
-    /// What a device would access: memory that no test here holds as anything but atomics.
+    /// A device's view: no test here holds the memory as anything but atomics.
     fn view(domain: &SimulatedDomain) -> View<'_> {
         // SAFETY: OWNED-BUFFER: these tests are the driver and the device, and access rings and buffers in
         // turn.

@@ -71,13 +71,13 @@ pub struct VfioDomain {
     node: Option<u32>,
 }
 
-/// What all clones share.
+/// The state that all clones share.
 #[derive(Debug)]
 struct Shared {
     id: DomainId,
     container: Container,
     groups: Mutex<Vec<VfioGroup>>,
-    /// The addresses of this container and of those that it shares memory with.
+    /// The addresses of this container and of those with which it shares memory.
     spaces: Arc<Mutex<Spaces>>,
     /// The number of this container there.
     number: usize,
@@ -89,11 +89,11 @@ impl Drop for Shared {
     }
 }
 
-/// The size from which on hugepages are used, as they are not divided.
+/// The size from which on hugepages are used, since they are not divided.
 const HUGE: usize = PageSize::Mib2.bytes();
 
 impl VfioDomain {
-    /// A container of its own with one group in it.
+    /// Creates a container with one group.
     ///
     /// # Errors
     /// [`Error::NoVfio`], [`Error::NoVfioIommu`], [`Error::VfioPermission`]; [`Error::VfioReserved`],
@@ -102,7 +102,7 @@ impl VfioDomain {
         Self::among(Arc::default(), group)
     }
 
-    /// The same, beside containers that it may share memory with.
+    /// Creates a container beside others with which it may share memory.
     fn among(spaces: Arc<Mutex<Spaces>>, group: VfioGroup) -> Result<Self, Error> {
         let container = Container::open()?;
         let joined = group.join(&container).and_then(|()| container.set_iommu());
@@ -116,19 +116,18 @@ impl VfioDomain {
         Ok(Self { shared: Arc::new(shared), node: None })
     }
 
-    /// The same address space, whose memory is taken from a NUMA node: that of the device. `None` leaves the
-    /// choice to the kernel.
+    /// The same address space, with new memory from a NUMA node: the device's. `None` leaves the choice to the
+    /// kernel.
     #[must_use]
     pub fn on_node(&self, node: Option<u32>) -> Self {
         Self { shared: Arc::clone(&self.shared), node }
     }
 
-    /// Puts one more group into the container. Its devices then reach all memory that is mapped, at the same
-    /// addresses.
+    /// Puts one more group into the container. Its devices then reach all mapped memory, at the same addresses.
     ///
     /// # Errors
-    /// The group, and [`Error::VfioGroupRefused`]: its IOMMU is not like that of the others, or does not
-    /// translate addresses that are in use. It can have a container of its own, and memory be imported there.
+    /// The group, and [`Error::VfioGroupRefused`]: its IOMMU is not like that of the others, or does not translate
+    /// addresses in use. It can have its own container, with the memory imported there.
     pub fn add(&self, group: VfioGroup) -> Result<(), (VfioGroup, Error)> {
         let number = group.number();
         let refused = |source| Error::VfioGroupRefused { group: number, into: self.name(), source };
@@ -138,7 +137,7 @@ impl VfioDomain {
         }
         let info = self.shared.container.info().map_err(refused);
         lock(&self.shared.groups).push(group);
-        // The group is in the container, whatever the kernel says then: it stays there and is not given back.
+        // The group is in the container, whatever the kernel reports then: it stays there and is not returned.
         if let Err(error) = info.and_then(|info| self.shared.renew(&info)) {
             tracing::warn!("the addresses of {} may be too many: {error}", self.name());
         }
@@ -150,11 +149,11 @@ impl VfioDomain {
         lock(&self.shared.groups).iter().any(|other| other.number() == group)
     }
 
-    /// The descriptor of a device, by the address that lspci prints, of a group that is in the container. The
-    /// kernel resets the device with the first descriptor, if it can, and again with the last.
+    /// Opens the descriptor of a device, by the address that lspci prints, in a group of the container. The kernel
+    /// resets the device, if it can, when the first descriptor is opened, and again when the last is closed.
     ///
-    /// What is written to the descriptor reaches the device, which reaches all memory of this domain: like
-    /// `/proc/self/mem` it is beyond what Rust can keep safe.
+    /// Writes to the descriptor reach the device, which reaches all memory of this domain: like `/proc/self/mem`
+    /// it is beyond what Rust can keep safe.
     ///
     /// # Errors
     /// [`Error::Os`]: the group is not in the container, or there is no such device in it.
@@ -168,7 +167,7 @@ impl VfioDomain {
         found.ok_or_else(missing)?.device(name)
     }
 
-    /// Memory of this process for `size` bytes: hugepages or ordinary ones.
+    /// Allocates memory of this process for `size` bytes: hugepages or ordinary ones.
     fn memory(&self, size: usize) -> Result<Mapping, Error> {
         let memory = PhysicalDomain::default().on_node(self.node);
         if let Some(len) = size.checked_next_multiple_of(HUGE).filter(|_| size >= HUGE) {
@@ -184,7 +183,7 @@ impl VfioDomain {
 }
 
 impl Shared {
-    /// Takes over what the kernel says now.
+    /// Takes over the kernel's current information.
     fn renew(&self, info: &container::Info) -> Result<(), Error> {
         if info.ranges.is_empty() {
             return Err(Error::NoIovaRanges { domain: self.name() });
@@ -195,7 +194,7 @@ impl Shared {
         Ok(())
     }
 
-    /// What the lengths of mappings are multiples of, in bytes.
+    /// The granularity of mappings in bytes.
     fn page(&self) -> usize {
         usize::try_from(lock(&self.spaces).page()).unwrap_or(usize::MAX).max(rustix::param::page_size())
     }
@@ -212,7 +211,7 @@ impl Shared {
         format!("the VFIO container of {groups} {}", numbers.join(", "))
     }
 
-    /// Maps memory at addresses that were taken for it, and gives them back when it cannot.
+    /// Maps memory at addresses that were taken for it, and releases them if that fails.
     ///
     /// # Safety
     /// MAPPED-ALIVE: that of [`Container::map`].
@@ -229,8 +228,8 @@ impl Shared {
         })
     }
 
-    /// Ends a mapping and gives its addresses back. `false`, after a line in the log, when it could not be
-    /// ended: then the addresses stay in use.
+    /// Ends a mapping and releases its addresses. `false`, after a line in the log, when that fails: then the
+    /// addresses stay in use.
     fn unmap(&self, iova: u64, len: usize) -> bool {
         match self.container.unmap(iova, len as u64) {
             Ok(()) => lock(&self.spaces).of(self.number).release(iova),
@@ -262,9 +261,9 @@ unsafe impl DmaDomain for VfioDomain {
     fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, Error> {
         let pages = self.memory(size)?;
         let (base, len) = (pages.base(), pages.len());
-        // As the pages of the IOMMU's tables are largest where address and length allow it.
+        // The pages of the IOMMU's tables are largest if address and length allow it.
         let align = 1 << len.ilog2().clamp(PAGE.ilog2(), 30);
-        // With a page behind it that is not mapped.
+        // With an unmapped page after it.
         let with_guard = len as u64 + self.shared.page() as u64;
         let taken = lock(&self.shared.spaces).take(self.shared.number, with_guard, align);
         let iova = taken.ok_or_else(|| Error::NoIova {
@@ -285,7 +284,7 @@ unsafe impl DmaDomain for VfioDomain {
     }
 
     unsafe fn import(self: Arc<Self>, memory: &DmaMemory) -> Result<Box<dyn Backing>, Error> {
-        // What was mapped so far is unmapped if something goes wrong.
+        // If something fails, the parts mapped so far are unmapped.
         let mut imported = Imported { shared: Arc::clone(&self.shared), ranges: Vec::new() };
         for &Segment { offset, len, iova } in memory.segments() {
             let claimed = lock(&self.shared.spaces).of(self.shared.number).claim(iova.0, len as u64);
@@ -332,8 +331,8 @@ impl Drop for Mapped {
     }
 }
 
-/// Mappings of another domain's memory. Where one cannot be ended, the kernel keeps the pages: they were
-/// pinned for it, so that freeing them gives them to nobody else.
+/// Mappings of another domain's memory. If one cannot be ended, the kernel keeps the pages: they are pinned for
+/// it, so freeing them gives them to nobody else.
 #[derive(Debug)]
 struct Imported {
     shared: Arc<Shared>,
@@ -350,9 +349,8 @@ impl Drop for Imported {
     }
 }
 
-/// The containers of a program: as few as its devices can do with, usually one. Those that there are choose
-/// addresses that are free in all of them, so that memory of one can be mapped in the others
-/// ([`DmaMemory::map_into`]).
+/// The containers of a program: as few as its devices need, usually one. They choose addresses that are free in
+/// all of them, so that memory of one can be mapped in the others ([`DmaMemory::map_into`]).
 ///
 /// ```no_run
 /// # fn main() -> Result<(), ixy_dma::Error> {
@@ -369,15 +367,15 @@ pub struct VfioDomains {
 }
 
 impl VfioDomains {
-    /// Containers of one group each: a device then reaches memory that was mapped for it, and no rings of
-    /// other devices. Memory that all reach is mapped, and counted as locked, once in each container.
+    /// Gives each group its own container: a device then reaches its own memory and no rings of other devices.
+    /// Shared memory is mapped, and counted as locked, once in each container.
     #[must_use]
     pub fn apart() -> Self {
         Self { apart: true, ..Self::default() }
     }
 
-    /// The domain that the devices of a group are in. A group that is in none yet is opened and put into the
-    /// first that takes it, or into a new one.
+    /// The domain of a group's devices. A group without one is opened and put into the first that accepts it, or
+    /// into a new one.
     ///
     /// # Errors
     /// Those of [`VfioGroup::open`] and [`VfioDomain::new`].

@@ -1,5 +1,5 @@
-//! Hugepages as a driver uses them. What needs free hugepages is skipped by name where there are none. Nothing here
-//! changes how many the machine has.
+//! Hugepages as a driver uses them. Tests that need free hugepages are skipped by name without them. No test
+//! changes the machine's number of hugepages.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -16,8 +16,8 @@ use rustix::thread::CapabilitySet;
 
 const PAGE: usize = 2 << 20;
 
-/// Reserves this many hugepages of 2 MiB to the test that holds what is returned. `None` after a line about the skip
-/// of the test, when there are not so many.
+/// Reserves this many hugepages of 2 MiB for the test that holds the result. `None`, after a line about the
+/// skipped test, when there are too few.
 fn hugepages(test: &str, wanted: u64) -> Option<MutexGuard<'static, ()>> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +36,7 @@ fn hugepages(test: &str, wanted: u64) -> Option<MutexGuard<'static, ()>> {
 }
 
 fn skip(test: &str, missing: &str) {
-    // Not through a macro, whose output the test runner keeps to itself.
+    // Not through a macro, since the test runner captures its output.
     let line = format!("SKIPPED: {test}: it needs {missing}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
@@ -52,7 +52,7 @@ fn flags(address: usize) -> Option<String> {
     Some(entry.lines().find_map(|line| line.strip_prefix("VmFlags:"))?.to_owned())
 }
 
-/// What the kernel says about the physical address of memory, read anew.
+/// The physical address of memory by the kernel, read again.
 fn physical(address: usize) -> u64 {
     let pagemap = fs::File::open("/proc/self/pagemap").unwrap();
     let mut entry = [0; 8];
@@ -60,7 +60,7 @@ fn physical(address: usize) -> u64 {
     (u64::from_ne_bytes(entry) & ((1 << 55) - 1)) * 4096
 }
 
-/// A directory of files that stands for `/`, removed when it is dropped.
+/// A directory of files in place of `/`, removed on drop.
 struct Root(PathBuf);
 
 impl Root {
@@ -237,7 +237,7 @@ fn pages_of_one_gibibyte_are_taken_where_there_are_too_few_of_two_mebibytes() {
     set(&large, "1\n");
     assert_eq!(check(8 * PAGE).unwrap(), PageSize::Mib2);
     assert_eq!(check(9 * PAGE).unwrap(), PageSize::Gib1);
-    // With too few of both the user is asked for the usual ones.
+    // With too few of both, the error asks for the usual size.
     set(&large, "0\n");
     let error = check(9 * PAGE).unwrap_err();
     assert!(matches!(error, Error::NoHugepages { page: PageSize::Mib2, wanted: 9, free: 8, .. }), "{error}");
@@ -279,7 +279,7 @@ fn a_numa_node_that_is_not_there_is_an_error_before_anything_is_mapped() {
 #[test]
 fn memory_comes_from_the_numa_node_that_was_named() {
     let Some(_pages) = hugepages("memory_comes_from_the_numa_node_that_was_named", 1) else { return };
-    // Node 0 is there on every machine; that there is a second one makes the domain bind to it.
+    // Every machine has node 0; a second one makes the domain bind to it.
     let root = Root::new("node0");
     root.write("sys/devices/system/node/online", "0-1\n");
     root.link("proc/self/pagemap");
@@ -309,7 +309,7 @@ fn memory_whose_place_is_unknown_is_an_error_and_is_given_back() {
     assert_eq!(hugetlb_mappings(), before);
 }
 
-/// How many mappings of hugepages this process has.
+/// The number of this process's mappings of hugepages.
 fn hugetlb_mappings() -> usize {
     fs::read_to_string("/proc/self/smaps").unwrap().lines().filter(|line| line.contains(" ht")).count()
 }
@@ -331,7 +331,7 @@ fn without_the_right_to_read_frame_numbers_root_is_asked_for() {
     assert!(error.to_string().contains("run as root"), "{error}");
 }
 
-/// The variable by which the next test tells its copy in a mount namespace of its own where hugetlbfs is.
+/// The variable with the mount point of hugetlbfs, for the next test's copy in its own mount namespace.
 const MOUNT: &str = "IXY_DMA_TEST_MOUNT";
 
 #[test]
@@ -356,7 +356,7 @@ fn a_mounted_hugetlbfs_is_used_and_no_file_stays_on_it() {
     assert!(run.status.success() && output.contains("1 passed"), "{output}");
 }
 
-/// Memory that comes from a file on a hugetlbfs, checked to have left nothing there.
+/// Memory from a file on a hugetlbfs; checks that no file is left there.
 fn on_mount(mount: &Path) -> DmaMemory {
     let memory = domain().allocate(2 * PAGE).unwrap();
     assert_eq!(fs::read_dir(mount).unwrap().count(), 0, "a file stays");
@@ -365,7 +365,7 @@ fn on_mount(mount: &Path) -> DmaMemory {
     let line = line.unwrap();
     assert!(line.contains(&format!("{}/ixy-", mount.display())) && line.ends_with("(deleted)"), "{line}");
 
-    // A request that cannot be met leaves nothing either.
+    // A request that cannot be met leaves no file either.
     assert!(matches!(domain().allocate(1 << 50), Err(Error::NoHugepages { .. })));
     assert_eq!(fs::read_dir(mount).unwrap().count(), 0, "a file stays after an error");
     memory

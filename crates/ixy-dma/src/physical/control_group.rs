@@ -1,4 +1,4 @@
-//! How many hugepages the control groups of this process allow: [`room`].
+//! The number of hugepages that the control groups of this process allow: [`room`].
 //!
 //! The files are those of the kernel's documentation: `admin-guide/cgroup-v2` ("HugeTLB") and `admin-guide/cgroup-v1/hugetlb`.
 
@@ -12,14 +12,14 @@ use super::hugepages::PageSize;
 pub(super) struct Limit {
     /// The file that sets it.
     pub(super) file: PathBuf,
-    /// Bytes that all processes of the group may have in hugepages of the size.
+    /// Limit of the whole group in hugepages of this size, in bytes.
     pub(super) bytes: u64,
-    /// Bytes of that which are not in use.
+    /// The part of it that is not in use, in bytes.
     pub(super) room: u64,
 }
 
-/// The limit that leaves the least room for hugepages of this size; `None` where no group limits them. Files are looked for
-/// below `root`.
+/// The limit that leaves the least room for hugepages of this size; `None` when no group limits them. Files are
+/// read below `root`.
 pub(super) fn room(root: &Path, page: PageSize) -> Option<Limit> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     let limits = groups.lines().filter_map(Group::of_line).flat_map(|group| group.limits(root, page));
@@ -28,9 +28,9 @@ pub(super) fn room(root: &Path, page: PageSize) -> Option<Limit> {
 
 /// A control group that this process is in, in one of the two hierarchies that count hugepages.
 struct Group<'a> {
-    /// Whether it is of version 2.
+    /// Whether it belongs to version 2.
     unified: bool,
-    /// Its path from where its hierarchy begins.
+    /// Its path from the root of its hierarchy.
     path: &'a str,
 }
 
@@ -43,8 +43,8 @@ impl<'a> Group<'a> {
         counts.then_some(Self { unified, path: path.trim_start_matches('/') })
     }
 
-    /// The limits of this group and of all above it. A container may see no directory of its group's path, as its own group is
-    /// where the hierarchy is mounted: that directory is looked at in any case.
+    /// The limits of this group and of all above it. A container may not see its group's path, since its hierarchy
+    /// is mounted at its own group: the root directory is always read.
     fn limits(self, root: &Path, page: PageSize) -> Vec<Limit> {
         let name = match page {
             PageSize::Mib2 => "hugetlb.2MB",
@@ -58,7 +58,7 @@ impl<'a> Group<'a> {
         for mount in mounts.iter().map(|mount| root.join(mount)) {
             let own = mount.join(self.path);
             for directory in own.ancestors().take_while(|directory| directory.starts_with(&mount)) {
-                // Pages in use are limited, and those that are reserved.
+                // There are limits for used and for reserved pages.
                 for kind in [name.to_owned(), format!("{name}.rsvd")] {
                     let file = directory.join(format!("{kind}.{most}"));
                     // `max` is no number.

@@ -1,4 +1,4 @@
-//! Where hugepages come from, and how many there are: [`Hugepages`].
+//! The source of hugepages, and their number: [`Hugepages`].
 
 use std::fmt;
 use std::fs::{self, File};
@@ -41,14 +41,14 @@ impl PageSize {
         }
     }
 
-    /// The directory of sysfs about it.
+    /// Its directory in sysfs.
     fn directory(self) -> String {
         format!("hugepages-{}kB", self.bytes() >> 10)
     }
 }
 
 impl fmt::Display for PageSize {
-    /// As `scripts/setup-hugepages` takes it.
+    /// The notation of `scripts/setup-hugepages`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Mib2 => "2M",
@@ -57,7 +57,7 @@ impl fmt::Display for PageSize {
     }
 }
 
-/// The kernel's hugepages of a size, as the files below a root show them.
+/// The kernel's hugepages of one size, from the files below a root.
 #[derive(Debug)]
 pub(super) struct Hugepages<'a> {
     pub(super) page: PageSize,
@@ -88,8 +88,8 @@ impl Hugepages<'_> {
         })
     }
 
-    /// Why `wanted` pages cannot be allocated, on a node if one is given; `None` when there are enough of them and no control
-    /// group stands in the way.
+    /// The reason why `wanted` pages cannot be allocated, on a node if one is given; `None` when there are enough
+    /// and no control group forbids it.
     pub(super) fn shortage(&self, wanted: u64, node: Option<u32>) -> Option<Error> {
         let kinds = match node {
             None => self.root.join("sys/kernel/mm/hugepages"),
@@ -101,7 +101,7 @@ impl Hugepages<'_> {
         }
         let all = number(&directory.join("nr_hugepages"));
         let free = number(&directory.join("free_hugepages"));
-        // Reservations are counted for the machine and not for a node.
+        // Reservations are counted for the machine, not for a node.
         let free = free.saturating_sub(number(&directory.join("resv_hugepages")));
         let missing = wanted.saturating_sub(free);
         let setting = directory.join("nr_hugepages");
@@ -120,7 +120,7 @@ impl Hugepages<'_> {
         })
     }
 
-    /// Where hugetlbfs with this page size is mounted.
+    /// The mount points of hugetlbfs with this page size.
     fn mounts(&self) -> Vec<PathBuf> {
         let path = self.root.join("proc/self/mounts");
         let text = fs::read_to_string(&path).unwrap_or_else(|e| {
@@ -134,7 +134,7 @@ impl Hugepages<'_> {
     }
 }
 
-/// The node to bind memory to: none on a machine that has a single one.
+/// The node to bind memory to; none on a machine with a single node.
 pub(super) fn binding(root: &Path, node: u32) -> Result<Option<u32>, Error> {
     let path = root.join("sys/devices/system/node/online");
     let Ok(online) = fs::read_to_string(&path) else { return Ok(None) };
@@ -151,7 +151,7 @@ pub(super) fn binding(root: &Path, node: u32) -> Result<Option<u32>, Error> {
     if found { Ok(Some(node)) } else { Err(Error::NoSuchNode { node, online: online.to_owned() }) }
 }
 
-/// The mount point that a line of `/proc/self/mounts` names, if it is a hugetlbfs with pages of that size.
+/// The mount point in a line of `/proc/self/mounts`, if it is a hugetlbfs with pages of that size.
 fn mount_of(line: &str, page: PageSize) -> Option<PathBuf> {
     let mut fields = line.split(' ');
     let (_, path, kind, options) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
@@ -186,7 +186,7 @@ fn unescape(path: &str) -> String {
     plain
 }
 
-/// An empty file in a directory, with no name any more, and the directory. `None` where none can be made.
+/// An unlinked empty file in a directory, and the directory. `None` when none can be created.
 fn unlinked_file(mount: &Path) -> Option<(File, PathBuf)> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("ixy-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -201,12 +201,12 @@ fn unlinked_file(mount: &Path) -> Option<(File, PathBuf)> {
     }
 }
 
-/// A number in a file of the kernel; zero when there is none.
+/// The number in a file of the kernel; zero when there is none.
 fn number(path: &Path) -> u64 {
     fs::read_to_string(path).ok().and_then(|text| text.trim_end().parse().ok()).unwrap_or(0)
 }
 
-/// A refusal of the system that has to do with a path.
+/// An error of the system about a path.
 pub(super) fn os(what: &str, path: &Path, source: impl Into<io::Error>) -> Error {
     Error::Os { what: format!("{what} {}", path.display()), source: source.into() }
 }

@@ -1,4 +1,4 @@
-//! Mapped pages: [`Mapping`]. The calls that need `unsafe` are here.
+//! Mapped pages: [`Mapping`]. The unsafe calls are here.
 
 use std::fs::File;
 use std::io;
@@ -30,8 +30,8 @@ impl Backing for Mapping {}
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: MAPPED-ALIVE: `base` and `len` are what mmap gave, and whoever has handles to the memory
-        // keeps this value alive.
+        // SAFETY: MAPPED-ALIVE: `base` and `len` are what mmap returned, and handles to the memory keep this value
+        // alive.
         if let Err(e) = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) } {
             tracing::warn!("{} bytes of DMA memory cannot be unmapped: {e}", self.len);
         }
@@ -71,14 +71,14 @@ impl Mapping {
         self.len
     }
 
-    /// Keeps a child process from inheriting it.
+    /// Keeps child processes from inheriting it.
     pub(crate) fn keep_out_of_forks(&self) -> Result<(), Error> {
         // SAFETY: the range is this mapping, and the advice changes nothing for this process.
         unsafe { rustix::mm::madvise(self.base.as_ptr().cast(), self.len, Advice::LinuxDontFork) }
             .map_err(|e| Error::Os { what: "cannot keep DMA memory out of forks".into(), source: e.into() })
     }
 
-    /// Has pages that are touched from now on come from a NUMA node only.
+    /// Makes pages that are touched from now on come from one NUMA node only.
     pub(crate) fn bind(&self, node: u32) -> Result<(), Error> {
         let (word, bit) = (node as usize / 64, node % 64);
         let mut nodes = vec![0_u64; word + 1];
@@ -106,8 +106,8 @@ impl Mapping {
         Err(Error::Os { what: format!("cannot bind memory to NUMA node {node}"), source })
     }
 
-    /// Touches each page of `page` bytes. Where there is no page to be had this fails, while a plain store
-    /// would end the process with SIGBUS: it is the kernel that writes, a zero into memory that is zero.
+    /// Touches each page of `page` bytes. If there is no page left this fails, whereas a plain store would end the
+    /// process with SIGBUS: here the kernel writes a zero to memory that is zero.
     pub(crate) fn populate(&self, page: usize) -> Result<(), Error> {
         let path = "/dev/zero";
         let zeros = File::open(path).map_err(|e| os("cannot open", Path::new(path), e))?;
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_mapping_is_shared_kept_out_of_forks_and_gone_after_drop() {
-        // Found by its file's name: another test may get the same address after it.
+        // Found by the name of its file: another test may get the same address later.
         let name = format!("ixy-dma-gone-{}", std::process::id());
         let path = std::env::temp_dir().join(&name);
         let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use super::hugepages::os;
 use crate::error::Error;
 
-/// Bytes of an entry, one for each page of the base size.
+/// Size of an entry in bytes; there is one for each page of the base size.
 const ENTRY: u64 = 8;
 /// The page is in memory.
 const PRESENT: u64 = 1 << 63;
-/// The number of the page frame, when the page is present; zero for those who may not know it.
+/// The number of the page frame, if the page is present; zero without permission to know it.
 const FRAME: u64 = (1 << 55) - 1;
 
-/// `/proc/self/pagemap`, which tells for each page of this process where it is (the kernel's documentation,
+/// `/proc/self/pagemap`, which holds the place of each page of this process (the kernel's documentation,
 /// admin-guide/mm/pagemap).
 #[derive(Debug)]
 pub(super) struct Pagemap {
@@ -25,7 +25,7 @@ pub(super) struct Pagemap {
 }
 
 impl Pagemap {
-    /// Opens it below a root, to look up memory at `address`.
+    /// Opens the file below a root, to look up memory at `address`.
     pub(super) fn open(root: &Path, address: u64) -> Result<Self, Error> {
         let path = root.join("proc/self/pagemap");
         match File::open(&path) {
@@ -37,7 +37,7 @@ impl Pagemap {
         }
     }
 
-    /// The physical address of the byte at `address` of this process.
+    /// The physical address of the byte at `address` in this process.
     pub(super) fn physical(&self, address: u64) -> Result<u64, Error> {
         let mut bytes = [0; ENTRY as usize];
         self.file.read_exact_at(&mut bytes, address / self.page * ENTRY).map_err(|e| {
@@ -49,7 +49,7 @@ impl Pagemap {
             return Err(Error::FrameAbsent { address, entry, path: path() });
         }
         match entry & FRAME {
-            // Nothing of a process is ever in frame zero: the kernel hides the number.
+            // No memory of a process is in frame zero: the kernel hides the number.
             0 => Err(Error::FrameHidden { address, path: path() }),
             frame => Ok(frame * self.page + address % self.page),
         }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// A pagemap of these entries for the pages from address zero on.
+    /// A pagemap with these entries for the pages from address zero on.
     fn pagemap(name: &str, entries: &[u64]) -> Pagemap {
         let root = std::env::temp_dir().join(format!("ixy-dma-pagemap-{name}-{}", std::process::id()));
         fs::create_dir_all(root.join("proc/self")).unwrap();
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_page_that_is_not_present_is_an_error() {
-        // A page that was swapped out has bit 62 and numbers that are no frame.
+        // A swapped-out page has bit 62 and a number that is not a frame.
         let pagemap = pagemap("absent", &[0x456 | 1 << 62, 0]);
         for address in [0, pagemap.page] {
             let error = pagemap.physical(address).unwrap_err();

@@ -11,10 +11,10 @@ use super::mapping::Mapping;
 use crate::error::Error;
 use crate::memory::{Backing, Segment};
 
-/// What pieces are multiples of: no ring or pool notices that its hugepages are parts of larger ones.
+/// The granularity of pieces: rings and pools see no difference from hugepages of this size.
 const UNIT: usize = PageSize::Mib2.bytes();
 
-/// All that are mapped now.
+/// All pages that are mapped now.
 static ALL: Mutex<Vec<Weak<Large>>> = Mutex::new(Vec::new());
 
 /// Mapped pages of 1 GiB. They stay mapped until the last piece of them is dropped.
@@ -22,14 +22,14 @@ static ALL: Mutex<Vec<Weak<Large>>> = Mutex::new(Vec::new());
 struct Large {
     mapping: Mapping,
     segments: Vec<Segment>,
-    /// What their domain looks for memory with.
+    /// The node and the root for the domain's memory.
     node: Option<u32>,
     root: PathBuf,
-    /// Pieces that are in use: where each begins, and its length.
+    /// The pieces in use: offset, and length.
     taken: Mutex<BTreeMap<usize, usize>>,
 }
 
-/// A part of pages of 1 GiB, which is given back when this is dropped.
+/// A part of pages of 1 GiB, which is returned on drop.
 #[derive(Debug)]
 pub(super) struct Piece {
     large: Arc<Large>,
@@ -46,10 +46,10 @@ impl Drop for Piece {
 }
 
 impl Piece {
-    /// `len` zeroed bytes or some more: of pages that are mapped already where they have room, or else of new ones.
+    /// At least `len` zeroed bytes: from mapped pages with room, or else from new ones.
     pub(super) fn new(domain: &PhysicalDomain, len: usize) -> Result<Self, Error> {
         let len = len.checked_next_multiple_of(UNIT).ok_or(Error::BadRequest { size: len })?;
-        // Held until the new pages are in the list, so that two threads do not map pages for one piece each.
+        // Held until the new pages are in the list, so that two threads do not each map pages for one piece.
         let mut all = lock(&ALL);
         all.retain(|large| large.strong_count() > 0);
         let fitting = |large: &Arc<Large>| large.node == domain.node && large.root == domain.root;
@@ -71,7 +71,7 @@ impl Piece {
 
     /// The first byte.
     pub(super) fn base(&self) -> NonNull<u8> {
-        // SAFETY: MAPPED-ALIVE: the piece is inside of the mapping.
+        // SAFETY: MAPPED-ALIVE: the piece is inside the mapping.
         unsafe { self.large.mapping.base().add(self.start) }
     }
 
@@ -79,7 +79,7 @@ impl Piece {
         self.len
     }
 
-    /// Where its parts are in physical memory.
+    /// The places of its parts in physical memory.
     pub(super) fn segments(&self) -> Vec<Segment> {
         let (first, end) = (self.start, self.start + self.len);
         let parts = self.large.segments.iter().filter_map(|segment| {
@@ -91,7 +91,7 @@ impl Piece {
         parts.collect()
     }
 
-    /// Sets all bytes to zero, as an earlier piece may have been there.
+    /// Sets all bytes to zero, since an earlier piece may have used them.
     fn clear(&self) {
         // SAFETY: MAPPED-ALIVE, QUIET-BEFORE-FREE: the bytes are mapped and this piece's alone: what was there before was
         // dropped, which no reference and no device that reaches it outlives.
@@ -100,7 +100,7 @@ impl Piece {
 }
 
 impl Large {
-    /// Takes the first `len` bytes that are free in one piece.
+    /// Takes the first `len` contiguous free bytes.
     fn take(self: &Arc<Self>, len: usize) -> Option<Piece> {
         let mut taken = lock(&self.taken);
         let start = gap(&taken, self.mapping.len(), len)?;
@@ -109,7 +109,7 @@ impl Large {
     }
 }
 
-/// Where the first `len` bytes are that nothing of `taken` has, in `all` bytes.
+/// The offset of the first `len` bytes outside `taken`, in `all` bytes.
 fn gap(taken: &BTreeMap<usize, usize>, all: usize, len: usize) -> Option<usize> {
     let mut free = 0;
     for (&start, &taken) in taken {
@@ -121,7 +121,7 @@ fn gap(taken: &BTreeMap<usize, usize>, all: usize, len: usize) -> Option<usize> 
     (all - free >= len).then_some(free)
 }
 
-/// Whether pages that are mapped already have room for `len` bytes.
+/// Whether mapped pages have room for `len` bytes.
 pub(super) fn has_room(node: Option<u32>, root: &Path, len: usize) -> bool {
     let fits = |large: Arc<Large>| {
         large.node == node
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::domain::Iova;
 
-    /// 16 MiB of ordinary memory that stands for pages of 1 GiB, in two parts of physical memory.
+    /// 16 MiB of ordinary memory in place of pages of 1 GiB, in two parts of physical memory.
     fn large() -> Arc<Large> {
         let mapping = Mapping::anonymous(8 * UNIT, MapFlags::empty()).unwrap();
         let segment = |offset, iova| Segment { offset, len: 4 * UNIT, iova: Iova(iova) };

@@ -6,18 +6,19 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use rustix::ioctl::opcode;
 use vfio_bindings::bindings::vfio::{VFIO_BASE, VFIO_TYPE};
 
-/// How often a call is tried that a signal interrupts.
+/// The number of attempts for a call that signals interrupt.
 const ATTEMPTS: u32 = 100;
 
-/// The request `number` of VFIO, as ioctl(2) counts them: `VFIO_DEVICE_GET_INFO` is 7. What it returns is not negative.
+/// Makes request `number` of VFIO, as ioctl(2) counts them: `VFIO_DEVICE_GET_INFO` is 7. The result is not
+/// negative.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 ///
 /// # Safety
-/// `argument` is what the request takes: a number in place of an address, or the address of a structure that is as long as its field `argsz`
-/// says, and that the kernel may read and, where the request answers in it, write until this returns. MAPPED-ALIVE: what the
-/// request makes a device reach stays where it is until that ends.
+/// `argument` is what the request takes: a number in place of an address, or the address of a structure as long as
+/// its field `argsz` says. The kernel may read the structure and, if the request answers in it, write it until
+/// this returns. MAPPED-ALIVE: memory that the request makes a device reach stays in place until that ends.
 pub unsafe fn request(file: BorrowedFd<'_>, number: u32, argument: *mut u8) -> io::Result<u32> {
     for _ in 0..ATTEMPTS {
         // SAFETY: as the caller promises.
@@ -45,17 +46,17 @@ unsafe fn once(file: BorrowedFd<'_>, number: u32, argument: *mut u8) -> io::Resu
     u32::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
-/// A request that answers in a structure which the kernel appends capabilities to. `head` is the structure, whose first 32
-/// bits are its length `argsz`; returned are all bytes of the answer.
+/// Makes a request that answers in a structure to which the kernel appends capabilities. `head` is the structure,
+/// with its length `argsz` in the first 32 bits; the result is all bytes of the answer.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 ///
 /// # Safety
 /// The request answers in a structure of the length of `head`, writes as many bytes as `argsz` says at most, sets `argsz` to
 /// how many it would have needed, and has no other effect.
 pub unsafe fn query(file: BorrowedFd<'_>, number: u32, head: &[u32]) -> io::Result<Vec<u8>> {
-    /// No answer is longer: a list of ranges has some dozens.
+    /// No answer is longer: a list of ranges has a few dozen.
     const LONGEST: usize = 1 << 16;
     let mut len = size_of_val(head);
     for _ in 0..3 {

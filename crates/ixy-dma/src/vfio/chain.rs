@@ -2,14 +2,14 @@
 
 use vfio_bindings::bindings::vfio::vfio_info_cap_header;
 
-/// The length of an entry's head: its id, its version, and where the next one is.
+/// The length of an entry's head: its id, its version, and the offset of the next one.
 const HEADER: usize = size_of::<vfio_info_cap_header>();
 
-/// The capabilities that the kernel put behind the structure which it answers with (`struct vfio_info_cap_header` of
-/// include/uapi/linux/vfio.h). Each entry says where the next one is, in bytes from the start of the answer.
+/// The capabilities that the kernel appends to a structure in its answer (`struct vfio_info_cap_header` of
+/// include/uapi/linux/vfio.h). Each entry has the offset of the next one, in bytes from the start of the answer.
 ///
-/// Nothing is believed: an entry that is not wholly inside the answer ends the list, and so does one that does not lie
-/// behind the one before it, as the kernel appends them.
+/// The list is not trusted: it ends at an entry that is not wholly inside the answer, and at one that does not lie
+/// after the one before it, since the kernel appends them.
 #[derive(Debug, Clone)]
 pub struct Chain<'a> {
     answer: &'a [u8],
@@ -19,19 +19,19 @@ pub struct Chain<'a> {
 /// One capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// What it is.
+    /// Its id.
     pub id: u16,
-    /// What follows its head, up to the end of the answer, as an entry does not tell its length.
+    /// The bytes after its head, up to the end of the answer, since an entry does not contain its length.
     pub body: &'a [u8],
 }
 
 impl<'a> Chain<'a> {
-    /// The list in `answer` that begins `offset` bytes behind its start; zero is an empty list.
+    /// The list in `answer` that begins at `offset`; zero is an empty list.
     pub fn new(answer: &'a [u8], offset: u32) -> Self {
         Self { answer, next: offset as usize }
     }
 
-    /// The first entry of an id.
+    /// The first entry with this id.
     pub fn entry(mut self, id: u32) -> Option<Entry<'a>> {
         self.find(|entry| u32::from(entry.id) == id)
     }
@@ -51,13 +51,13 @@ impl<'a> Iterator for Chain<'a> {
 }
 
 impl Entry<'_> {
-    /// The number of 32 bits, `offset` bytes behind the head.
+    /// The 32-bit number at `offset` after the head.
     pub fn u32(&self, offset: usize) -> Option<u32> {
         Some(u32::from_ne_bytes(self.body.get(offset..offset.checked_add(4)?)?.try_into().ok()?))
     }
 
-    /// The pairs of 64-bit numbers of which the entry has a list: how many they are, a word of 32 bits that is reserved, then
-    /// the pairs. Those that are not in the answer are left out.
+    /// The entry's list of pairs of 64-bit numbers: a count, a reserved word of 32 bits, then the pairs. Pairs
+    /// beyond the answer are left out.
     pub fn pairs(&self) -> Vec<(u64, u64)> {
         let count = self.u32(0).unwrap_or(0) as usize;
         let pairs = self.body.get(8..).unwrap_or_default().chunks_exact(16).take(count);

@@ -1,4 +1,4 @@
-//! A container of VFIO: one IOMMU's page tables. The calls that need `unsafe` are here.
+//! A container of VFIO: one IOMMU's page tables. The unsafe calls are here.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,7 @@ use super::group::{ALLOW_CONTAINER, opened};
 use super::space::{PAGE, Range};
 use crate::error::Error;
 
-/// The file that makes containers.
+/// The file that creates containers.
 pub(super) const PATH: &str = "/dev/vfio/vfio";
 
 /// The interface to the IOMMU that is used, as an argument.
@@ -39,19 +39,19 @@ pub(super) struct Container {
     file: File,
 }
 
-/// What the kernel says about a container's IOMMU.
+/// The kernel's information about a container's IOMMU.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Info {
     /// The smallest page that it maps, in bytes.
     pub(super) page: u64,
-    /// The addresses that it translates; none where the kernel does not tell.
+    /// The addresses that it translates; none if the kernel does not report them.
     pub(super) ranges: Vec<Range>,
-    /// How many mappings more the kernel allows, if it says so.
+    /// The number of mappings that the kernel still allows, if it reports that.
     pub(super) available: Option<u32>,
 }
 
 impl Container {
-    /// Opens one, in which there is no group and no IOMMU yet.
+    /// Opens a container without groups and IOMMU.
     pub(super) fn open() -> Result<Self, Error> {
         let file = opened(PATH.as_ref(), ALLOW_CONTAINER)?;
         // SAFETY: this request takes no argument.
@@ -87,7 +87,8 @@ impl Container {
         Ok(Info::read(&answer))
     }
 
-    /// Has devices reach `len` bytes of this process at `address` by `iova`. All are multiples of the IOMMU's page.
+    /// Lets devices reach `len` bytes of this process at `address` by `iova`. All are multiples of the IOMMU's
+    /// page.
     ///
     /// # Safety
     /// MAPPED-ALIVE: the memory is the caller's to give to devices, and is used for nothing else until the mapping ends.
@@ -122,7 +123,7 @@ impl Container {
     }
 }
 
-/// VFIO does not work as it should.
+/// The error for a VFIO that does not work as it should.
 fn failed(source: io::Error) -> Error {
     Error::NoVfio { path: PATH.into(), source }
 }

@@ -1,5 +1,5 @@
-//! A VFIO for tests: [`Fake`], which replaces the requests to the system's kernel. It holds what it is told
-//! against what include/uapi/linux/vfio.h and drivers/vfio/vfio_iommu_type1.c ask for.
+//! A VFIO for tests: [`Fake`], which replaces the requests to the system's kernel. It checks requests against the
+//! rules of include/uapi/linux/vfio.h and drivers/vfio/vfio_iommu_type1.c.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "for tests")]
 
 use std::cell::RefCell;
@@ -13,15 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
-/// All that there are, as requests come with a descriptor only.
+/// All fakes, since requests come with a descriptor only.
 static ALL: Mutex<Vec<Fake>> = Mutex::new(Vec::new());
 
 thread_local! {
-    /// That of this thread, whose files are opened.
+    /// The fake of this thread, whose files are opened.
     static CURRENT: RefCell<Option<Fake>> = const { RefCell::new(None) };
 }
 
-/// A kernel with VFIO. The thread that makes it opens its files, until it makes another.
+/// A kernel with VFIO. The thread that creates it opens its files, until it creates another.
 #[derive(Debug, Clone)]
 pub(super) struct Fake {
     number: usize,
@@ -32,29 +32,29 @@ pub(super) struct Fake {
 pub(super) struct State {
     pub(super) groups: BTreeMap<u32, Group>,
     pub(super) containers: Vec<Container>,
-    /// What it answers about itself: the version of its interface, and whether there is type1v2.
+    /// The version of its interface, and whether it has type1v2.
     pub(super) version: u32,
     pub(super) has_type1: bool,
-    /// Mappings that a container may have.
+    /// The number of mappings that a container may have.
     pub(super) entries: usize,
-    /// Requests that fail, by their number, and with what.
+    /// The requests that fail, by number, with their errors.
     pub(super) failures: Vec<(u32, i32)>,
     /// The numbers of all requests so far.
     pub(super) requests: Vec<u32>,
-    /// What stands for `/`; that of the machine if there is none.
+    /// The directory in place of `/`; the machine's own if there is none.
     pub(super) root: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Group {
-    /// Groups of one kind can be in one container.
+    /// Only groups of one kind can be in one container.
     pub(super) kind: u32,
     pub(super) page: u64,
     /// The addresses that its IOMMU translates, ends included.
     pub(super) ranges: Vec<(u64, u64)>,
     pub(super) viable: bool,
     pub(super) device: &'static str,
-    /// The container that it is in.
+    /// The container of the group.
     pub(super) container: Option<usize>,
 }
 
@@ -91,7 +91,7 @@ impl Fake {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is mapped in a container: address for the device, and length.
+    /// The mappings of a container: address for the device, and length.
     pub(super) fn mapped(&self, container: usize) -> Vec<(u64, u64)> {
         self.state().containers[container].maps.iter().map(|(&iova, &(len, _))| (iova, len)).collect()
     }
@@ -101,7 +101,7 @@ impl Fake {
     }
 }
 
-/// The object that a descriptor stands for: the number of the fake, the kind of the object and its number.
+/// The object of a descriptor: the number of the fake, the kind of the object and its number.
 fn object(fd: i32) -> Option<(usize, String, u32)> {
     let link = fs::read_link(format!("/proc/self/fd/{fd}")).ok()?;
     let text = link.to_str()?.strip_prefix("/memfd:vfio ")?.strip_suffix(" (deleted)")?;
@@ -109,12 +109,12 @@ fn object(fd: i32) -> Option<(usize, String, u32)> {
     Some((fake.parse().ok()?, kind.to_owned(), number.parse().ok()?))
 }
 
-/// What stands for `/` in this thread's fake.
+/// The root directory of this thread's fake.
 pub(super) fn root() -> Option<PathBuf> {
     CURRENT.with_borrow(Clone::clone)?.state().root.clone()
 }
 
-/// Opens a file of this thread's fake; none when it has none.
+/// Opens a file of this thread's fake; `None` without a fake.
 pub(super) fn open(path: &Path) -> Option<io::Result<File>> {
     let fake = CURRENT.with_borrow(Clone::clone)?;
     let name = path.strip_prefix("/dev/vfio").ok()?.to_str()?;
@@ -140,7 +140,7 @@ fn error(errno: i32) -> io::Error {
     io::Error::from_raw_os_error(errno)
 }
 
-/// Answers a request on a file of a fake; none when it is another.
+/// Answers a request on a file of a fake; `None` for another file.
 ///
 /// # Safety
 /// That of the request.
@@ -266,7 +266,7 @@ impl State {
         all.extend([0x1_0003, 0, left as u32]);
         let room = words[0] as usize;
         if ranges.is_empty() {
-            // As kernels before 5.4.
+            // The same as kernels before 5.4.
             all = vec![0, 1, page as u32, 0, 0, 0];
         }
         all[0] = (all.len() * 4) as u32;
@@ -299,7 +299,7 @@ impl State {
         Ok(0)
     }
 
-    /// How many bytes were unmapped.
+    /// The number of bytes unmapped.
     fn unmap(&mut self, n: usize, iova: u64, len: u64) -> io::Result<u64> {
         let last = iova.checked_add(len.wrapping_sub(1)).ok_or_else(|| error(libc::EINVAL))?;
         let maps = &mut self.containers[n].maps;

@@ -1,4 +1,4 @@
-//! Groups of devices that an IOMMU cannot tell apart: [`VfioGroup`].
+//! Groups of devices that an IOMMU cannot isolate from each other: [`VfioGroup`].
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -20,16 +20,16 @@ mod number {
     pub(super) const GET_DEVICE_FD: u32 = 6;
 }
 
-/// The command that, with the path behind it, gives a group to a user.
+/// The command that, followed by the path, gives a group to a user.
 pub(super) const ALLOW_GROUP: &str = "chown $USER";
-/// The same for the file that containers come from, which is no danger by itself.
+/// The same for the file that creates containers, which is harmless by itself.
 pub(super) const ALLOW_CONTAINER: &str = "chmod 0666";
 
-/// Kernel drivers that leave a device alone, so that the others of its group can be had.
+/// Kernel drivers that leave a device alone, so that the rest of its group can be used.
 const HARMLESS: [&str; 3] = ["vfio-pci", "pci-stub", "pcieport"];
 
-/// A group of devices: those whose accesses to memory the IOMMU cannot keep apart, often a single one. It belongs to the
-/// process that opened it until this value and all devices of it are dropped.
+/// A group of devices with memory accesses that the IOMMU cannot isolate from each other; often a single device.
+/// It belongs to the process that opened it until this value and all its devices are dropped.
 #[derive(Debug)]
 pub struct VfioGroup {
     number: u32,
@@ -37,7 +37,7 @@ pub struct VfioGroup {
 }
 
 impl VfioGroup {
-    /// Opens the group that the link `iommu_group` of a device leads to.
+    /// Opens the group in the target of a device's link `iommu_group`.
     ///
     /// # Errors
     /// [`Error::NoVfioGroup`], [`Error::VfioWithoutIommu`], [`Error::VfioPermission`], [`Error::VfioGroupInUse`];
@@ -57,7 +57,7 @@ impl VfioGroup {
         self.number
     }
 
-    /// Whether no other driver of the kernel has a device of the group.
+    /// Whether no other kernel driver uses a device of the group.
     fn is_viable(&self) -> Result<bool, Error> {
         let mut status = vfio_group_status { argsz: size_of::<vfio_group_status>() as u32, flags: 0 };
         // SAFETY: this request answers in the structure.
@@ -69,7 +69,7 @@ impl VfioGroup {
         Ok(status.flags & VFIO_GROUP_FLAGS_VIABLE != 0)
     }
 
-    /// Puts it into a container.
+    /// Puts the group into a container.
     pub(super) fn join(&self, container: &Container) -> io::Result<()> {
         let mut fd = container.file().as_raw_fd();
         // SAFETY: this request takes the address of the container's descriptor, and reads it. Devices of the group reach from
@@ -77,7 +77,7 @@ impl VfioGroup {
         unsafe { request(self.file.as_fd(), number::SET_CONTAINER, (&raw mut fd).cast()) }.map(|_| ())
     }
 
-    /// The descriptor of a device of the group, which is in a container.
+    /// Opens the descriptor of a device of the group, which is in a container.
     pub(super) fn device(&self, name: &str) -> Result<OwnedFd, Error> {
         let failed = |source| Error::Os {
             what: format!("cannot get the device {name} of IOMMU group {} from vfio-pci", self.number),
@@ -88,12 +88,12 @@ impl VfioGroup {
         let fd =
             unsafe { request(self.file.as_fd(), number::GET_DEVICE_FD, text.as_ptr().cast_mut().cast()) }
                 .map_err(failed)?;
-        // SAFETY: the request made the descriptor, and nobody else knows of it.
+        // SAFETY: the request created the descriptor, which nothing else owns.
         Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
     }
 }
 
-/// Opens a file of VFIO. `allow` is the command that, with the path behind it, permits that to a user.
+/// Opens a file of VFIO. `allow` is the command that, followed by the path, permits that to a user.
 pub(super) fn opened(path: &Path, allow: &'static str) -> Result<File, Error> {
     #[cfg(test)]
     if let Some(opened) = super::fake::open(path) {
@@ -102,7 +102,7 @@ pub(super) fn opened(path: &Path, allow: &'static str) -> Result<File, Error> {
     File::options().read(true).write(true).open(path).map_err(|source| refused(path, allow, source))
 }
 
-/// What it means that a file of VFIO cannot be opened.
+/// The error for a file of VFIO that cannot be opened.
 pub(super) fn refused(path: &Path, allow: &'static str, source: io::Error) -> Error {
     let path = path.to_owned();
     match Errno::from_io_error(&source) {
@@ -113,7 +113,7 @@ pub(super) fn refused(path: &Path, allow: &'static str, source: io::Error) -> Er
     }
 }
 
-/// Says what is missing where the file of a group is. Below `root` is `dev/vfio`.
+/// Finds out what is missing in place of a group's file. `dev/vfio` is below `root`.
 pub(super) fn missing(root: &Path, group: u32, error: Error) -> Error {
     let Error::NoVfio { path, source } = error else { return error };
     let unsafe_one = root.join(format!("dev/vfio/noiommu-{group}"));
@@ -123,7 +123,7 @@ pub(super) fn missing(root: &Path, group: u32, error: Error) -> Error {
     Error::NoVfioGroup { group, path, source }
 }
 
-/// The devices of a group that keep the others from being had, each with the kernel driver that has it.
+/// The devices that keep a group from being used, each with its kernel driver.
 fn others(sys: &Path, group: u32) -> Vec<String> {
     let devices = sys.join(format!("kernel/iommu_groups/{group}/devices"));
     let names = fs::read_dir(&devices).into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! What keeps a process from locking memory, which memory for devices always is.
+//! The limits on locked memory, which all memory for devices is.
 
 use std::fs;
 use std::io;
@@ -8,14 +8,14 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::error::Error;
 
-/// The number of the capability CAP_IPC_LOCK, with which RLIMIT_MEMLOCK does not count.
+/// The number of the capability CAP_IPC_LOCK, which lifts RLIMIT_MEMLOCK.
 const CAP_IPC_LOCK: u32 = 14;
 
-/// How many mappings a container may have.
+/// The file with the largest number of mappings in a container.
 const ENTRY_LIMIT: &str = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
 
-/// Why `what` went wrong, which is that `len` bytes could not be mapped in addition to the `used` mappings that there are.
-/// `available` asks how many more the kernel allows.
+/// The reason why `what` failed: `len` bytes could not be mapped in addition to the `used` mappings. `available`
+/// asks the kernel how many more it allows.
 pub(super) fn explain(
     source: io::Error,
     what: String,
@@ -34,7 +34,7 @@ pub(super) fn explain(
     found.unwrap_or(Error::Os { what, source })
 }
 
-/// Checks that this process may lock `len` bytes more, which memory for devices takes.
+/// Checks that this process may lock `len` more bytes, as memory for devices does.
 ///
 /// # Errors
 /// [`Error::MemoryLock`].
@@ -45,16 +45,16 @@ pub fn check_lock(len: u64) -> Result<(), Error> {
 /// A process's locked memory.
 #[derive(Debug, Clone, Copy)]
 struct Memory {
-    /// Bytes that are locked.
+    /// Locked bytes.
     locked: u64,
-    /// Bytes that may be; `None` is no limit.
+    /// The limit in bytes; `None` is no limit.
     limit: Option<u64>,
-    /// Up to what it may raise that itself.
+    /// The limit up to which the process may raise it by itself.
     hard: Option<u64>,
 }
 
 impl Memory {
-    /// That of this process; `None` when no limit holds for it, or the kernel does not tell.
+    /// The locked memory of this process; `None` without a limit, or when the kernel does not report it.
     fn now() -> Option<Self> {
         let limits = getrlimit(Resource::Memlock);
         let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -62,7 +62,7 @@ impl Memory {
         Some(Self { locked, limit: limits.current, hard: limits.maximum })
     }
 
-    /// The error that `len` bytes more are too many; `None` when they are not.
+    /// The error when `len` more bytes exceed the limit; `None` when they do not.
     fn limit(self, len: u64) -> Option<Error> {
         let Self { locked, limit: Some(limit), hard } = self else { return None };
         let needed = locked.saturating_add(len);
@@ -70,8 +70,8 @@ impl Memory {
     }
 }
 
-/// The bytes that a process has locked, from its file `status`; `None` when it may lock any number. In a user namespace, which its
-/// file `uid_map` tells, the capability does not count.
+/// The locked bytes of a process, from its file `status`; `None` when it may lock any number. In a user namespace,
+/// detected from its file `uid_map`, the capability does not apply.
 fn locked(status: &str, uid_map: &str) -> Option<u64> {
     let field = |name: &str| Some(status.lines().find_map(|line| line.strip_prefix(name))?.trim());
     let capabilities = u64::from_str_radix(field("CapEff:")?, 16).ok()?;

@@ -1,5 +1,5 @@
-//! Why VFIO cannot be used for a group: what stands in the way before it is opened ([`check`]), and what it means when the
-//! kernel refuses it ([`explain`]).
+//! The reasons why VFIO cannot be used for a group: obstacles found before it is opened ([`check`]), and the
+//! meaning of the kernel's refusals ([`explain`]).
 
 use std::fs;
 use std::io;
@@ -12,11 +12,11 @@ use super::container::PATH;
 use super::group::{self, missing};
 use crate::error::Error;
 
-/// Where root accepts devices whose interrupts the IOMMU does not remap, as `Y`.
+/// The file in which root accepts devices without interrupt remapping, with `Y`.
 const UNSAFE_INTERRUPTS: &str = "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
 
-/// What keeps this process from the group, as far as that can be seen without opening anything: VFIO is not there, the
-/// group is not, there is no permission, or the firmware reserves memory. Files are looked for below `root`.
+/// The obstacles between this process and the group that can be found without opening anything: missing VFIO, a
+/// missing group, missing permission, or memory that the firmware reserves. Files are read below `root`.
 ///
 /// The list is empty when nothing is in the way. Only opening the group shows whether another process has it.
 pub fn check(root: &Path, group: u32) -> Vec<Error> {
@@ -30,15 +30,15 @@ pub fn check(root: &Path, group: u32) -> Vec<Error> {
     container.into_iter().chain(group_file).chain(reserved(root, group)).collect()
 }
 
-/// Whether this process may read and write a file, which is not opened.
+/// Checks whether this process may read and write a file, without opening it.
 fn usable(path: &Path) -> Result<(), io::Error> {
     let access = rustix::fs::accessat(CWD, path, Access::READ_OK | Access::WRITE_OK, AtFlags::EACCESS);
     access.map_err(io::Error::from)
 }
 
-/// The error that the firmware reserves memory for a device of the group, if it does. The kernel lists such memory as
-/// `direct`: it stays mapped for the device, and such a device is not given to VFIO. What it lists as `direct-relaxable`
-/// (memory for graphics and USB before the system starts) or `msi` stands in nobody's way.
+/// The error for a group with a device for which the firmware reserves memory, if it does. The kernel lists such
+/// memory as `direct`: it stays mapped for the device, and VFIO does not get such a device. Regions listed as
+/// `direct-relaxable` (memory for graphics and USB before the system starts) or `msi` do not matter.
 pub fn reserved(root: &Path, group: u32) -> Option<Error> {
     let path = root.join(format!("sys/kernel/iommu_groups/{group}/reserved_regions"));
     let text = fs::read_to_string(path).ok()?;
@@ -50,14 +50,15 @@ pub fn reserved(root: &Path, group: u32) -> Option<Error> {
     (!regions.is_empty()).then(|| Error::VfioReserved { group, regions: regions.join(", ") })
 }
 
-/// An address without the zeros that the kernel writes before it.
+/// An address without leading zeros.
 fn plain(address: &str) -> String {
     let digits = address.trim_start_matches("0x").trim_start_matches('0');
     format!("0x{}", if digits.is_empty() { "0" } else { digits })
 }
 
-/// What it means that the kernel does not put a group into a container. Reserved memory is EPERM from older kernels and
-/// EINVAL since Linux 6.6; EPERM otherwise is an IOMMU that does not remap interrupts, unless root accepts that already.
+/// The reason why the kernel does not put a group into a container. Reserved memory is EPERM in older kernels and
+/// EINVAL since Linux 6.6; any other EPERM is an IOMMU that does not remap interrupts, unless root accepts that
+/// already.
 pub(super) fn explain(group: u32, into: String, source: io::Error) -> Error {
     let root = system_root();
     let errno = Errno::from_io_error(&source);

@@ -1,12 +1,12 @@
-//! Which addresses of an IOMMU are in use: [`Space`].
+//! The record of an IOMMU's addresses in use: [`Space`].
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The smallest page of all IOMMUs, and what every address and length here is a multiple of.
+/// The smallest page of all IOMMUs; every address and length here is a multiple of it.
 pub(super) const PAGE: u64 = 4096;
 
-/// A range of addresses, both ends included, as the kernel tells them: the last may be the last there is.
+/// A range of addresses, both ends included, as the kernel reports them: the last may be the highest possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) first: u64,
@@ -19,34 +19,33 @@ impl fmt::Display for Range {
     }
 }
 
-/// Why a range cannot be used.
+/// The reason why a range cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// Some of it is in use.
+    /// Part of it is in use.
     Taken,
-    /// The IOMMU does not translate some of it.
+    /// The IOMMU does not translate part of it.
     Outside,
 }
 
-/// The highest address that is tried first. With 39 bits, an IOMMU whose tables grow with the addresses in
-/// use (AMD-Vi) needs only three levels.
+/// The highest address to try first. With 39 bits, an IOMMU whose tables grow with the addresses in use (AMD-Vi)
+/// needs only three levels.
 const FIRST_CHOICE: u64 = (1 << 39) - 1;
 
-/// The addresses that an IOMMU translates, which have holes, and those of them that are in use.
+/// The addresses that an IOMMU translates, which have holes, and those in use.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Space {
-    /// Sorted, apart from each other.
+    /// Sorted and disjoint.
     ranges: Vec<Range>,
     /// Last address by first address.
     taken: BTreeMap<u64, u64>,
 }
 
 impl Space {
-    /// Says which addresses there are: all at first, and again whenever a device was added, which may leave
-    /// fewer. What is in use stays so. They come from the kernel in any order; those that make no sense are
-    /// left out.
+    /// Sets the translated addresses: all at first, and again after a device was added, which may leave fewer.
+    /// Addresses in use stay so. The kernel reports ranges in any order; invalid ones are left out.
     pub(super) fn set_ranges(&mut self, ranges: impl IntoIterator<Item = Range>) {
-        // Nothing is put at address zero, which devices and drivers may take for none.
+        // Address zero stays unused, since devices and drivers may take it for "none".
         let mut all: Vec<Range> =
             ranges.into_iter().map(|range| Range { first: range.first.max(PAGE), ..range }).collect();
         all.retain(|range| range.first <= range.last);
@@ -63,19 +62,19 @@ impl Space {
         }
     }
 
-    /// The addresses that there are.
+    /// The translated addresses.
     pub(super) fn ranges(&self) -> &[Range] {
         &self.ranges
     }
 
-    /// How many ranges are in use.
+    /// The number of ranges in use.
     pub(super) fn in_use(&self) -> usize {
         self.taken.len()
     }
 
-    /// Where there is room for `len` bytes at a multiple of `align`, a power of two: as far up as possible in
-    /// the first 39 bits, and else above them. Physical addresses, which memory of other domains may have to
-    /// be mapped at, are rather low.
+    /// The address of `len` free bytes at a multiple of `align`, a power of two: as high as possible in the first
+    /// 39 bits, and else above them. Memory of other domains may have to be mapped at physical addresses, which
+    /// are rather low.
     pub(super) fn room(&self, len: u64, align: u64) -> Option<u64> {
         let highest = |limit| {
             let ranges = self.ranges.iter().rev();
@@ -90,8 +89,7 @@ impl Space {
         self.taken.insert(first, first.saturating_add(len.saturating_sub(1)));
     }
 
-    /// What both have: addresses that there are in each, of which those are in use that are so in one of
-    /// them.
+    /// The intersection of both: addresses that both translate, in use if one of them uses them.
     pub(super) fn with(&self, other: &Self) -> Self {
         let both = |&one: &Range| {
             let meet =
@@ -127,7 +125,7 @@ impl Space {
             if last < range.first {
                 break;
             }
-            // What was taken before the ranges changed may reach over an end.
+            // Memory taken before the ranges changed may extend past an end.
             if last < free.last
                 && let Some(found) = fits(Range { first: last + 1, ..free })
             {
@@ -141,13 +139,13 @@ impl Space {
         fits(free)
     }
 
-    /// Takes just these addresses.
+    /// Takes exactly these addresses.
     pub(super) fn claim(&mut self, first: u64, len: u64) -> Result<(), Refused> {
         let last = len.checked_sub(1).and_then(|len| first.checked_add(len)).ok_or(Refused::Outside)?;
         if !self.ranges.iter().any(|range| range.first <= first && last <= range.last) {
             return Err(Refused::Outside);
         }
-        // The one that begins last at or before the end: all before it end before it begins.
+        // The last range that begins at or before the end: all earlier ones end before it begins.
         if self.taken.range(..=last).next_back().is_some_and(|(_, &end)| end >= first) {
             return Err(Refused::Taken);
         }
@@ -155,7 +153,7 @@ impl Space {
         Ok(())
     }
 
-    /// Gives back what begins at `first`.
+    /// Releases the range that begins at `first`.
     pub(super) fn release(&mut self, first: u64) {
         self.taken.remove(&first);
     }
@@ -175,14 +173,14 @@ mod tests {
         space
     }
 
-    /// Takes what there is room for.
+    /// Takes a free range, if there is one.
     fn take(space: &mut Space, len: u64, align: u64) -> Option<u64> {
         let first = space.room(len, align)?;
         space.occupy(first, len);
         Some(first)
     }
 
-    /// What an Intel IOMMU of 39 bits offers.
+    /// The addresses of an Intel IOMMU of 39 bits.
     fn intel() -> Space {
         space(&[(0, HOLE.first - 1), (HOLE.last + 1, (1 << 39) - 1)])
     }
@@ -282,7 +280,7 @@ mod tests {
         ]
     }
 
-    /// A space of 64 pages, and which of them are there and free in it.
+    /// A space of 64 pages, and which of them exist and are free.
     fn some() -> impl Strategy<Value = (Space, Vec<bool>)> {
         let claims = proptest::collection::vec((0..64_u64, 1..12_u64), 0..8);
         (proptest::collection::vec(prop::bool::weighted(0.8), 64), claims).prop_map(|(pages, claims)| {
@@ -310,7 +308,7 @@ mod tests {
             }
         }
 
-        /// Against a table of 64 pages.
+        /// Compared with a table of 64 pages.
         #[test]
         fn nothing_is_given_out_twice_or_in_a_hole_and_room_is_found_where_there_is_some(
             pages in proptest::collection::vec(any::<bool>(), 64),

@@ -1,16 +1,16 @@
-//! The addresses of containers whose devices shall share memory: [`Spaces`].
+//! The addresses of containers that share memory among their devices: [`Spaces`].
 
 use std::collections::BTreeMap;
 
 use super::container::Info;
 use super::space::{PAGE, Space};
 
-/// The addresses of one container or several. Memory is placed where it can be mapped in all of them, as it has the same
-/// address wherever it is mapped.
+/// The addresses of one or several containers. Memory is placed where it can be mapped in all of them, since it
+/// has the same address in each.
 #[derive(Debug, Default)]
 pub(super) struct Spaces {
     list: BTreeMap<usize, Of>,
-    /// The number of the container that is added next.
+    /// The number of the next container.
     next: usize,
 }
 
@@ -31,14 +31,14 @@ impl Spaces {
         number
     }
 
-    /// Takes over what the kernel says of a container's IOMMU now, as it does whenever a group was added to it.
+    /// Takes over the kernel's current information about a container's IOMMU, which changes when a group is added.
     pub(super) fn renew(&mut self, number: usize, info: &Info) {
         let of = self.list.entry(number).or_default();
         of.page = info.page;
         of.space.set_ranges(info.ranges.iter().copied());
     }
 
-    /// Forgets a container.
+    /// Removes a container.
     pub(super) fn remove(&mut self, number: usize) {
         self.list.remove(&number);
     }
@@ -48,13 +48,13 @@ impl Spaces {
         &mut self.list.entry(number).or_default().space
     }
 
-    /// What the lengths of mappings are multiples of: the largest of the smallest pages of all IOMMUs, in bytes.
+    /// The granularity of mappings: the largest of all IOMMUs' smallest pages, in bytes.
     pub(super) fn page(&self) -> u64 {
         self.list.values().map(|of| of.page).max().unwrap_or(PAGE)
     }
 
-    /// Takes `len` bytes in a container, at a multiple of `align` if there is such a place, and of the page in any case: where
-    /// they are free in all containers, or else where they are in this one.
+    /// Takes `len` bytes in a container, at a multiple of `align` if possible, and of the page in any case: at
+    /// addresses that are free in all containers, or else in this one.
     pub(super) fn take(&mut self, number: usize, len: u64, align: u64) -> Option<u64> {
         let page = self.page();
         let mut all = self.list.values();
@@ -81,7 +81,7 @@ mod tests {
         Info { page: 4096, ranges, available: None }
     }
 
-    /// Containers whose IOMMUs have these ranges of addresses.
+    /// Containers with IOMMUs that translate these ranges.
     fn spaces(ranges: &[&[(u64, u64)]]) -> Spaces {
         let mut spaces = Spaces::default();
         for (number, ranges) in ranges.iter().enumerate() {
@@ -95,12 +95,12 @@ mod tests {
         let mut spaces = spaces(&[&[(0, 0xF_FFFF)], &[(0, 0x4_FFFF), (0x6_0000, 0x7_FFFF)]]);
         assert_eq!(spaces.take(0, 0x1_0000, 0x1000), Some(0x7_0000));
         spaces.of(1).claim(0x7_0000, 0x1_0000).unwrap();
-        // Neither what one has in use, nor what the other has.
+        // Neither addresses that one uses, nor those that the other uses.
         spaces.of(0).claim(0x6_F000, 0x1000).unwrap();
         assert_eq!(spaces.take(1, 0x1_0000, 0x1000), Some(0x4_0000));
         spaces.of(0).claim(0x4_0000, 0x1_0000).unwrap();
         assert_eq!(spaces.of(0).claim(0x4_F000, 0x1000), Err(Refused::Taken));
-        // One that is gone restricts nothing.
+        // A removed container restricts nothing.
         spaces.remove(1);
         assert_eq!(spaces.take(0, 0x1_0000, 0x1000), Some(0xF_0000));
     }

@@ -1,4 +1,4 @@
-//! Containers, groups and memory, against a kernel of software.
+//! Containers, groups and memory, on a software kernel.
 
 use std::fs;
 use std::path::PathBuf;
@@ -77,7 +77,7 @@ fn memory_is_mapped_once_as_long_as_it_lives_with_a_page_behind_it_that_is_not()
 
 #[test]
 fn a_group_that_no_container_takes_gets_its_own_and_memory_is_mapped_in_both() {
-    // A hole where the other would put its memory first.
+    // A hole where the other container would put its memory first.
     let holes = vec![(0x1000, 0xFEDF_FFFF), (1 << 32, (1 << 38) - 1), ((1 << 39) - 0x1000, (1 << 39) - 1)];
     let other = Group { kind: 1, ranges: holes, ..Group::default() };
     for groups in [[(7, wide()), (8, other.clone())], [(7, other.clone()), (8, wide())]] {
@@ -289,7 +289,7 @@ fn what_cannot_be_unmapped_is_never_used_again() {
     );
     let memory = allocate(&domain, 4096).unwrap();
     assert_eq!(end(&memory), iova - 4096, "and its address is not given out");
-    // So it is when the kernel had mapped less than was thought.
+    // The same happens if the kernel has mapped less than expected.
     fake.state().containers[0].maps.clear();
     let address = memory.base().addr().get();
     drop(memory);
@@ -318,7 +318,7 @@ fn groups_that_cannot_be_had_are_named_with_the_reason() {
     fake.state().version = 0;
 }
 
-/// A file tree that stands for `/`, with one line about memory that is reserved for devices of group 7.
+/// A file tree in place of `/`, with one line about memory reserved for devices of group 7.
 fn root(name: &str, reserved: &str, unsafe_interrupts: &str) -> PathBuf {
     let root = std::env::temp_dir().join(format!("ixy-dma-refused-{name}-{}", std::process::id()));
     for (file, text) in [
@@ -342,10 +342,10 @@ fn reserved_memory_is_told_apart_from_interrupts_that_are_not_remapped() {
         (direct, "N", SET_IOMMU, libc::EPERM, "HPE", "allow_unsafe_interrupts"),
         (direct, "N", SET_CONTAINER, libc::EINVAL, "0xe8000-0xe8fff", "allow_unsafe_interrupts"),
         (relaxable, "N", SET_IOMMU, libc::EPERM, "allow_unsafe_interrupts", "HPE"),
-        // It is accepted already, so it is not the reason.
+        // Root accepts it already, so it is not the reason.
         (relaxable, "Y", SET_IOMMU, libc::EPERM, "`dmesg` may say why", "allow_unsafe_interrupts"),
         (relaxable, "N", SET_IOMMU, libc::EINVAL, "`dmesg` may say why", "allow_unsafe_interrupts"),
-        // Something else that happens to such a device.
+        // Another failure for such a device.
         (direct, "N", SET_IOMMU, libc::ENOMEM, "`dmesg` may say why", "HPE"),
     ]
     .into_iter()
