@@ -1,4 +1,4 @@
-//! How a card is to be opened: [`Config`].
+//! The configuration with which a card is opened: [`Config`].
 
 use ixy_core::{Batch, Cache, Interrupts};
 use ixy_regs::igb;
@@ -6,7 +6,7 @@ use ixy_regs::igb;
 use crate::error::Error;
 use crate::models::{MODELS, Model};
 
-/// How many queues and descriptors a card is opened with, and what it receives.
+/// The number of queues and descriptors of a card, and which frames it receives.
 ///
 /// ```
 /// use ixy_igb::Config;
@@ -28,9 +28,9 @@ pub struct Config {
     /// Frames that each transmit ring holds: a power of two from 64 to 4,096. The ring has twice as many
     /// descriptors, because a frame whose buffer crosses a page boundary takes two.
     pub tx_ring: u16,
-    /// Whether frames to any address are received, as a forwarder needs it, or only those to the card's own.
+    /// Whether to receive frames to any address, as a forwarder needs, or only those to the card's own.
     pub promiscuous: bool,
-    /// The card's model, which the bus cannot find out.
+    /// The card's model, since the bus cannot find it out.
     pub model: &'static Model,
     /// The interrupt vectors, and their highest rate; `None` when receive queues are only polled. With MSI-X
     /// each queue has its own vector while there are enough. A rate below 123 interrupts a second becomes
@@ -45,7 +45,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks the numbers.
+    /// Checks the numbers of queues and descriptors.
     ///
     /// # Errors
     /// [`Error::Queues`] and [`Error::RingSize`].
@@ -63,7 +63,7 @@ impl Config {
         Ok(())
     }
 
-    /// How many buffers a pool needs for one such card: to fill its rings and its caches, and for a batch.
+    /// The number of buffers that a pool needs for one such card: for its rings, its caches and a batch.
     pub fn buffers(&self) -> usize {
         let rings = usize::from(self.rx_ring) + usize::from(self.tx_ring);
         usize::from(self.queues) * (rings + 2 * Cache::CAPACITY + Batch::CAPACITY)
