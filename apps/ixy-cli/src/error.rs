@@ -6,8 +6,8 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The arguments are wrong: exit code 2.
-    #[error("{0}; see --help")]
+    /// The arguments are wrong: exit code 2. The text says what is wrong and what to write instead.
+    #[error("{0}")]
     Usage(String),
     /// A device could not be opened, or failed.
     #[error(transparent)]
@@ -72,10 +72,11 @@ pub enum Error {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A socket or a wire of a served device fails. The text names it.
+    #[error("{0}")]
+    Port(Box<dyn std::error::Error + Send + Sync>),
     /// What clients of a served card do could not be written.
-    #[error(
-        "cannot write the trace to {to}: {source}; name a file in a directory that is there, where you may write and there is room"
-    )]
+    #[error("cannot write the trace to {to}: {}", ixy_pcap::why_not_create(to.as_ref(), source))]
     Trace {
         /// The file, or standard error.
         to: String,

@@ -1,5 +1,6 @@
 //! The flags that programs share: [`Flags`], [`Verbosity`].
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ixy_pcap::GiveUp;
@@ -11,7 +12,7 @@ use crate::session::Session;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Flags {
     /// Packets handled together, 1 to 256
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = QUEUES)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = number::<u16>(1..=256), help_heading = QUEUES)]
     pub batch: u16,
     /// Descriptors in each ring: a power of two from 64 to 4096
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = ring, help_heading = QUEUES)]
@@ -21,7 +22,7 @@ pub struct Flags {
     /// The card spreads received frames over its receive queues by a hash of their IP addresses and TCP or UDP ports
     /// (receive side scaling, RSS), so all frames of a flow stay in one queue and in order. An 82599 spreads over 16
     /// queues at most, and frames without an IP header go to queue 0. A virtio device has its own way to spread frames.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), help_heading = QUEUES)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u16>(1..=64), help_heading = QUEUES)]
     pub queues: u16,
     /// End after this time, which includes opening the devices: seconds, or a number with us, ms, s, m or h
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -129,7 +130,7 @@ impl Flags {
 fn ring(text: &str) -> Result<u16, String> {
     let number = text.parse().ok();
     let allowed = number.filter(|n: &u16| n.is_power_of_two() && (64..=4096).contains(n));
-    allowed.ok_or_else(|| "a ring has a power of two of descriptors from 64 to 4096".into())
+    allowed.ok_or_else(|| "write a power of two from 64 to 4096".into())
 }
 
 /// The shortest time between two prints.
@@ -137,13 +138,28 @@ const SHORTEST: Duration = Duration::from_millis(10);
 
 fn interval(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
-    if time < SHORTEST { Err("the shortest is 10ms".into()) } else { Ok(time) }
+    if time < SHORTEST { Err("write a time of at least 10ms, such as 1s".into()) } else { Ok(time) }
+}
+
+/// What [`duration`] reads.
+const TIME: &str =
+    "write a time from 0 on, such as 5 (seconds), 0.5, 200ms or 2m; the units are us, ms, s, m and h";
+
+/// Makes a parser for an option's value: it reads a whole number in `range`, and says which numbers are allowed.
+pub fn number<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| format!("write a whole number from {} to {}", range.start(), range.end()))
+    }
 }
 
 /// Reads a length of time: `5`, `1.5`, `200ms`, `50us`, `2m`.
 ///
 /// # Errors
-/// It is none, or longer than a thousand years.
+/// The text is no length of time, is negative, or is longer than a thousand years.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[number.len()..] {
@@ -152,10 +168,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
-        _ => return Err("write seconds, or a number with us, ms, s, m or h, such as 5 or 200ms".into()),
+        _ => return Err(TIME.into()),
     };
     let seconds = number.parse::<f64>().ok().map(|n| n * unit).filter(|s| (0.0..=3.2e10).contains(s));
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| "write a number of seconds, such as 5 or 0.5".into())
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| TIME.into())
 }
 
 #[cfg(test)]
@@ -172,6 +188,15 @@ mod tests {
         assert_eq!(duration("50us"), Ok(Duration::from_micros(50)));
         for text in ["", "s", "-1", "1d", "inf", "nan", "1 s", "1e99"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_refused_with_the_range() {
+        let number = number::<u16>(1..=70_000);
+        assert_eq!((number("1"), number("65535")), (Ok(1), Ok(65535)));
+        for text in ["0", "-1", "65536", "70001", "x", "", "1.5", "1M", "99999999999999999999"] {
+            assert_eq!(number(text), Err("write a whole number from 1 to 70000".into()), "{text}");
         }
     }
 

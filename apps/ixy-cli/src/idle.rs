@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ixy::{RxQueue, WaitMode, Waiter};
 
-use crate::flags::duration;
+use crate::flags::{duration, number};
 
 /// Flags of programs that receive: what a thread does while nothing arrives.
 #[derive(Debug, Clone, clap::Args)]
@@ -16,7 +16,7 @@ pub struct Waiting {
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "200us")]
     idle: Duration,
     /// Most interrupts per second and queue, 0 for no limit; virtio devices have no such limit
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = number::<u32>(0..=1_000_000))]
     interrupt_rate: u32,
 }
 

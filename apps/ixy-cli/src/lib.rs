@@ -9,6 +9,7 @@
 //! - [`Reporter`] prints statistics at each interval, progress, and the summary, as text, JSON, CSV or a table that is redrawn;
 //!   [`Metrics`] serves statistics to Prometheus.
 //! - [`settle`] gives links time to come up, [`wait_for_link`] insists on one.
+//! - [`number`] and [`duration()`] read the values of options.
 //! - [`Idle`] lets a loop without work wait politely: polling, or asleep until an interrupt, as the flags [`Waiting`] say.
 //! - [`numbered`] is how generated frames are marked and numbered.
 //! - [`Object`] is a line of JSON.
@@ -65,13 +66,14 @@ mod log;
 mod metrics;
 pub mod numbered;
 mod rate;
+mod refusal;
 mod report;
 mod screen;
 mod session;
 mod start;
 
 pub use error::Error;
-pub use flags::{Flags, Verbosity, duration};
+pub use flags::{Flags, Verbosity, duration, number};
 pub use help::{SHORT_HELP, STYLES, help, help_of};
 pub use idle::{Idle, Waiting};
 pub use json::Object;

@@ -10,7 +10,7 @@ use crate::session::Session;
 /// How long a link may take before it is worth a message.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// How long the links of cards get to come up before a program starts all the same.
+/// How long the links of cards get to come up before a program starts without one.
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// Gives the links of `devices` that are hardware some time to come up, and starts those again that do not. One that

@@ -156,8 +156,11 @@ impl Reporter {
         for device in devices {
             result = result.and(device.close().map_err(Error::from));
         }
-        for (port, unsent) in self.ports.iter_mut().zip(unsent) {
+        for (port, &unsent) in self.ports.iter_mut().zip(unsent) {
             port.now.total.rx_dropped += unsent;
+            if unsent > 0 {
+                tracing::warn!("{}", port.not_sent(unsent));
+            }
         }
         if matches!(self.format, Format::Json | Format::Csv) && !self.quiet {
             // So that the intervals add up to the summary.

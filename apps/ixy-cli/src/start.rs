@@ -1,6 +1,6 @@
 //! From the command line to the exit code: [`main`], [`tool`].
 
-use std::error::Error as _;
+use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::flags::{Flags, Verbosity};
 use crate::help::{STYLES, WIDEST};
 use crate::log;
+use crate::refusal::{joined, refusal};
 use crate::session::Session;
 
 /// The `main` of every program that moves frames: it reads the arguments and runs `run` with them. `flags` picks the
@@ -74,7 +75,11 @@ fn command<A: Parser>() -> Command {
 
 fn parse<A: Parser>() -> Result<A, Stop> {
     let mut command = command::<A>();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let words = joined(&command, std::env::args_os());
+    let matches = match command.try_get_matches_from_mut(&words) {
+        Ok(matches) => matches,
+        Err(error) => return Err(Stop::of_arguments(error, &command, &words)),
+    };
     let mut printed = Vec::new();
     if let Some(shell) = matches.get_one::<Shell>("completions") {
         let name = command.get_name().to_owned();
@@ -82,7 +87,7 @@ fn parse<A: Parser>() -> Result<A, Stop> {
     } else if matches.get_flag("man") {
         clap_mangen::Man::new(command).render(&mut printed).map_err(Error::Output)?;
     } else {
-        return Ok(A::from_arg_matches(&matches)?);
+        return A::from_arg_matches(&matches).map_err(|error| Stop::of_arguments(error, &command, &words));
     }
     Err(Stop::Print(String::from_utf8_lossy(&printed).into_owned()))
 }
@@ -122,54 +127,17 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<clap::Error> for Stop {
-    fn from(error: clap::Error) -> Self {
+impl Stop {
+    /// What clap says of `words`: help, or that they are wrong.
+    fn of_arguments(error: clap::Error, command: &Command, words: &[OsString]) -> Self {
         if matches!(error.kind(), Kind::DisplayHelp | Kind::DisplayVersion) {
             return Self::Help(error);
         }
-        Self::Failed(Error::Usage(in_one_line(&error.render().to_string())))
+        Self::Failed(Error::Usage(refusal(&error, command, words)))
     }
 }
 
-/// What clap says in paragraphs, as one line: what is wrong, then its tips; without the usage that follows them.
-fn in_one_line(text: &str) -> String {
-    let text = text.strip_prefix("error: ").unwrap_or(text);
-    let paragraphs = text.split("\n\n").take_while(|paragraph| {
-        !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information")
-    });
-    let lines = paragraphs.map(|paragraph| {
-        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-        words.strip_prefix("tip: ").map(str::to_owned).unwrap_or(words)
-    });
-    lines.collect::<Vec<_>>().join("; ")
-}
-
-/// The message, with its causes that it does not have in itself, and no line feed.
+/// The message without line feeds. Each message has its causes in it.
 fn one_line(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_clap_says_in_paragraphs_becomes_one_line_with_stops() {
-        let text = "error: unexpected argument '--queue' found\n\n  tip: a similar argument exists: '--queues'\n\nUsage: x\n\n\
-                    For more information, try '--help'.\n";
-        let line = "unexpected argument '--queue' found; a similar argument exists: '--queues'";
-        assert_eq!(in_one_line(text), line);
-        let text =
-            "error: the following required arguments were not provided:\n  <A>\n  <B>\n\nUsage: x <A> <B>\n";
-        assert_eq!(in_one_line(text), "the following required arguments were not provided: <A> <B>");
-    }
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -16,7 +16,7 @@ pub(crate) struct Filter {
     #[arg(long, value_name = "ADDRESS", value_parser = host)]
     host: Vec<Host>,
     /// Record only frames from or to this TCP or UDP port; may be given several times
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = ixy_cli::number::<u16>(0..=65535))]
     port: Vec<u16>,
     /// Record only this protocol: arp, ip, ip6, tcp, udp, icmp, icmp6, or the number of one that IP carries; may be given
     /// several times
@@ -34,7 +34,7 @@ enum Host {
 fn host(text: &str) -> Result<Host, String> {
     let mac = || text.parse().map(|mac: MacAddress| Host::Mac(mac.octets()));
     text.parse().map(Host::Ip).or_else(|_| mac()).map_err(|_| {
-        "write an address such as 10.0.0.1, fd00::1 or 02:00:00:00:00:01; names are not looked up".into()
+        "write an address, such as 10.0.0.1, fd00::1 or 02:00:00:00:00:01; names are not looked up".into()
     })
 }
 

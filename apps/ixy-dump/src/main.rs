@@ -41,15 +41,15 @@ pub(crate) struct Args {
     format: Option<String>,
     /// Check the numbers of ixy-pktgen's frames, and fail if frames are lost, repeated or out of order; with =N, N frames
     /// have to arrive. Start ixy-dump before ixy-pktgen. A capture is checked with sim:rx=FILE
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, value_parser = ixy_cli::number::<u64>(0..=u64::MAX))]
     check: Option<Option<u64>>,
     #[command(flatten)]
     filter: Filter,
     /// End after this many frames
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "N", value_parser = ixy_cli::number::<u64>(1..=u64::MAX))]
     count: Option<u64>,
     /// Keep at most this many bytes of each frame
-    #[arg(long, value_name = "BYTES", default_value_t = ixy_pcap::MAX_RECORD, value_parser = clap::value_parser!(u32).range(1..=i64::from(ixy_pcap::MAX_RECORD)))]
+    #[arg(long, value_name = "BYTES", default_value_t = ixy_pcap::MAX_RECORD, value_parser = ixy_cli::number::<u32>(1..=u64::from(ixy_pcap::MAX_RECORD)))]
     snaplen: u32,
     #[command(flatten)]
     waiting: Waiting,

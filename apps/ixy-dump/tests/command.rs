@@ -153,7 +153,18 @@ fn what_cannot_be_written_or_opened_is_one_line_and_leaves_nothing_behind() {
         &["/no/such/directory/x", "mkdir -p /no/such/directory"],
     );
     fails(&["sim"], 2, &["--write"]);
-    fails(&["sim", "-w", path, "-c", "0"], 2, &["--count"]);
+    fails(&["sim", "-w", path, "-c", "0"], 2, &["--count cannot be `0`: write a whole number from 1 to"]);
+    fails(&["sim", "-w", path, "-c", "-1"], 2, &["--count cannot be `-1`: write a whole number from 1 to"]);
+    fails(
+        &["sim", "-w", path, "--port", "http"],
+        2,
+        &["--port cannot be `http`: write a whole number from 0 to 65535\n"],
+    );
+    fails(
+        &["sim", "--check", "5"],
+        2,
+        &["`5` is one argument too many; as a value of --check, write --check=5\n"],
+    );
     fails(&["ffff:03:00.0", "-w", path], 1, &["ffff:03:00.0"]);
     fails(&["sim:rx=/no/such.pcap", "-w", path], 1, &["/no/such.pcap"]);
     fails(&["sim:cable=a", "-w", path], 2, &["cable"]);

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Queue n of both devices belongs to thread n modulo N, and no thread shares a queue with another. A thread needs at
     /// least one queue, so no more threads run than there are --queues. Packet memory is on the NUMA node of the card; start
     /// the program on processors of that node (taskset, numactl), which `ixy-info` shows.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = ixy_cli::number::<u16>(1..=64))]
     pub(crate) threads: u16,
     /// What to change in each frame on its way
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Touch::None)]

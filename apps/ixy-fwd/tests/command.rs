@@ -220,7 +220,7 @@ fn touch_changes_what_it_says_in_each_frame_and_nothing_else() {
     assert_changed(&output, lengths, |frame| {
         frame[..12].copy_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
     });
-    fails(&[&rx, &tx, "--touch", "bytes"], 2, &["--touch", "bytes", "none, byte, mac"]);
+    fails(&[&rx, &tx, "--touch", "bytes"], 2, &["--touch", "bytes", "none, byte or mac"]);
 }
 
 #[test]
@@ -338,23 +338,158 @@ fn wrong_arguments_are_one_line_and_exit_code_2() {
     fails(&["sim:speed=1", "sim"], 2, &["speed", "rx=FILE"]);
     fails(&["sim:rx=a,cable=b", "sim"], 2, &["rx", "cable"]);
     fails(&["sim:loss=2", "sim"], 2, &["loss", "2"]);
-    fails(&["sim", "sim", "--batch", "0"], 2, &["--batch", "1..=256"]);
+    fails(&["sim", "sim", "--batch", "0"], 2, &["--batch", "1 to 256"]);
     fails(&["sim", "sim", "--batch", "257"], 2, &["--batch", "257"]);
-    for ring in ["0", "32", "100", "8192", "-1"] {
-        fails(&["sim", "sim", "--ring", ring], 2, &[]);
+    for ring in ["0", "32", "100", "8192", "-1", "many"] {
+        let text = format!("--ring cannot be `{ring}`: write a power of two from 64 to 4096");
+        says(&["sim", "sim", "--ring", ring], 2, &text);
     }
-    fails(&["sim", "sim", "--ring", "100"], 2, &["--ring", "100", "power of two", "64 to 4096"]);
-    fails(&["sim", "sim", "--queues", "65"], 2, &["--queues", "65", "1..=64"]);
+    fails(&["sim", "sim", "--queues", "65"], 2, &["--queues", "65", "1 to 64"]);
     fails(&["sim", "sim", "--queues", "0"], 2, &["--queues"]);
     fails(&["sim", "sim", "--duration", "soon"], 2, &["--duration", "soon", "200ms"]);
     fails(&["vfio-user:", "sim"], 2, &["`vfio-user:`", "no device address", "vfio-user:/run/nic"]);
-    fails(&["sim", "sim", "--bach", "3"], 2, &["'--bach' found; a similar argument exists: '--batch'"]);
+    fails(
+        &["sim", "sim", "--bach", "3"],
+        2,
+        &["there is no option --bach, but there is --batch; see --help"],
+    );
     fails(&["sim", "sim", "--interval", "0"], 2, &["--interval", "10ms"]);
     fails(&["sim:rx=tests/a,b.pcap", "sim"], 2, &["`b.pcap`", "comma", "write it twice"]);
     fails(&["sim:tap=averyveryverylongname", "sim"], 2, &["averyveryverylongname", "1 to 15"]);
     fails(&["ffff:03:00.0", "ffff:03:00.0"], 2, &["ffff:03:00.0", "same device"]);
     fails(&["vfio-user:/run/x", "vfio-user:/run/x"], 2, &["vfio-user:/run/x", "same device"]);
     fails(&["sim:cable=a", "sim"], 2, &["sim:cable=a", "other end"]);
+}
+
+/// The whole message, which names each thing once.
+fn says(args: &[&str], code: i32, text: &str) {
+    let ended = run(args);
+    assert_eq!((ended.code, ended.err), (Some(code), format!("error: {text}\n")), "{args:?}");
+}
+
+#[test]
+fn a_refused_argument_is_named_once_with_what_to_write_instead() {
+    let batch = "write a whole number from 1 to 256";
+    for value in ["0", "-1", "-0.5", "257", "x", "1.5", "99999999999999999999"] {
+        says(&["sim", "sim", "--batch", value], 2, &format!("--batch cannot be `{value}`: {batch}"));
+    }
+    let time =
+        "write a time from 0 on, such as 5 (seconds), 0.5, 200ms or 2m; the units are us, ms, s, m and h";
+    for value in ["-1", "-5ms", "1d", "1e99", "x"] {
+        says(&["sim", "sim", "--duration", value], 2, &format!("--duration cannot be `{value}`: {time}"));
+    }
+    for (args, text) in [
+        (&["sim", "sim", "sim"][..], "`sim` is one argument too many; see --help"),
+        (&["sim", "sim", "--bogus"], "there is no option --bogus; see --help"),
+        (&["sim", "sim", "--batch"], "--batch needs a value; see --help"),
+        (&["sim", "sim", "--wait", "foo"], "--wait cannot be `foo`: write poll, interrupt or adaptive"),
+        (
+            &["foo", "sim"],
+            "`foo` is no device address: write one such as 0000:03:00.0 or 03:00.0 (`lspci -nn` lists them), sim, \
+             sim:rx=in.pcap, or vfio-user:/run/nic",
+        ),
+        (
+            &["sim:mac=zz", "sim"],
+            "sim option `mac` cannot be `zz`: write the Ethernet address of one card, such as 02:00:00:00:00:07: six bytes, \
+             the first one even, not all zero",
+        ),
+        (
+            &["sim:rx=a,cable=b", "sim"],
+            "sim options `rx` and `cable` each name a wire, and a card has one; leave one of them out",
+        ),
+        (
+            &["sim:addr=10.0.0.1/24", "sim"],
+            "sim option `addr` belongs to `tap=NAME`; add that, or leave `addr` out",
+        ),
+        (
+            &["sim:tap=ixy0,addr=224.0.0.1/4", "sim"],
+            "sim option `addr` cannot be `224.0.0.1/4`: it is a multicast address; write the address of one interface, such as \
+             10.0.0.1/24",
+        ),
+    ] {
+        says(args, 2, text);
+    }
+}
+
+#[test]
+fn a_path_that_cannot_be_used_is_named_once_with_the_cause_and_a_way_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "hello").unwrap();
+    let (file, directory) = (file.to_str().unwrap(), directory.path().to_str().unwrap());
+    let missing = "the directory /nonexistent does not exist";
+    for (address, text) in [
+        (
+            "sim:rx=/nonexistent/a".to_owned(),
+            format!("cannot open /nonexistent/a: {missing}; check the path"),
+        ),
+        (
+            format!("sim:rx={directory}/none"),
+            format!("cannot open {directory}/none: it does not exist; check its name"),
+        ),
+        (
+            format!("sim:rx={directory}"),
+            format!("cannot open {directory}: it is a directory; name a file in it"),
+        ),
+        (
+            "sim:tx=/nonexistent/a".into(),
+            format!("cannot create /nonexistent/a: {missing}; create it: mkdir -p /nonexistent"),
+        ),
+        (
+            format!("sim:tx={directory}"),
+            format!("cannot create {directory}: it is a directory; name a file in it"),
+        ),
+        (
+            format!("sim:tx={file}/a"),
+            format!("cannot create {file}/a: {file} is a file, not a directory; choose another path"),
+        ),
+        (
+            "sim:socket=/nonexistent/a".into(),
+            format!("socket /nonexistent/a: {missing}; create it: mkdir -p /nonexistent"),
+        ),
+        (
+            format!("sim:socket={file}"),
+            format!("socket {file}: a file or a directory is there, not a socket; choose another path"),
+        ),
+        (
+            format!("vfio-user:{file}"),
+            format!("cannot connect to {file}: it is a file, not the socket of a server; check the path"),
+        ),
+        (
+            format!("vfio-user:{directory}/none"),
+            format!(
+                "cannot connect to {directory}/none: it does not exist; start the server first, or check the path"
+            ),
+        ),
+    ] {
+        says(&[&address, "sim"], 1, &text);
+    }
+}
+
+#[test]
+fn a_capture_that_is_cut_off_is_named_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("in.pcap");
+    write(&input, [60, 60].into_iter());
+    let bytes = fs::read(&input).unwrap();
+    fs::write(&input, &bytes[..bytes.len() - 1]).unwrap();
+    let input = input.to_str().unwrap();
+    let Ended { code, err, .. } = run(&[&format!("sim:rx={input}"), "sim:loopback", "--duration", "30"]);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.starts_with(&format!("error: {input} is cut off in record 2 at byte ")), "{err}");
+}
+
+#[test]
+fn frames_that_could_not_be_sent_are_said_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("in.pcap");
+    write(&input, std::iter::repeat_n(60, 20));
+    let rx = format!("sim:rx={}", input.display());
+    let Ended { code, out, err } = run(&[&rx, "sim:link=down", "--duration", "0.5"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("[sim:link=down] missed 0  dropped 20"), "{out}");
+    let reason = "20 frames for sim:link=down were not sent, as it has no link, and are dropped; see that its other end is there";
+    assert!(err.contains(reason) && err.lines().count() == 1, "{err}");
 }
 
 #[test]
@@ -372,9 +507,13 @@ fn a_level_of_messages_that_does_not_exist_is_an_error() {
 fn devices_that_cannot_be_had_are_one_line_and_exit_code_1() {
     // There is no such PCI domain, so nothing is touched.
     fails(&["ffff:03:00.0", "sim"], 1, &["ffff:03:00.0", "lspci"]);
-    fails(&["vfio-user:/no/such/nic", "sim"], 1, &["/no/such/nic", "No such file", "is the server running"]);
-    fails(&["vfio-user:/dev/null", "sim"], 1, &["/dev/null", "refused"]);
-    fails(&["sim:rx=/no/such.pcap", "sim"], 1, &["/no/such.pcap", "No such file"]);
+    fails(
+        &["vfio-user:/no/such/nic", "sim"],
+        1,
+        &["/no/such/nic", "it does not exist; start the server first"],
+    );
+    fails(&["vfio-user:/dev/null", "sim"], 1, &["/dev/null", "not the socket of a server"]);
+    fails(&["sim:rx=/no/such.pcap", "sim"], 1, &["/no/such.pcap", "the directory /no does not exist"]);
     fails(&["sim:socket=/no/such/place", "sim"], 1, &["/no/such/place"]);
     fails(&["sim:tx=/dev/full", "sim"], 1, &["/dev/full", "No space left"]);
 }

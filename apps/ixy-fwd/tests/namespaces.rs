@@ -5,6 +5,7 @@
 mod namespace;
 
 use std::net::Ipv4Addr;
+use std::process::Command;
 
 use namespace::{Namespace, Program, check_echo};
 
@@ -32,4 +33,27 @@ fn two_namespaces_ping_each_other_and_exchange_megabytes_over_tcp() {
         }
         assert!(line["rx_bytes"].as_u64().unwrap() > 10 << 20, "{line}");
     }
+}
+
+#[test]
+fn frames_to_an_interface_that_is_down_are_said_to_be_lost_once() {
+    let test = "frames_to_an_interface_that_is_down_are_said_to_be_lost_once";
+    let Some([one]) = Namespace::make(test) else { return };
+    let tap = one.tap(ADDRESSES[0]);
+    // With an address it would be brought up.
+    let (tap, _) = tap.split_once(",addr=").unwrap();
+    let (_, namespace) = tap.split_once("netns=").unwrap();
+    let mut forwarder = Command::new(env!("CARGO_BIN_EXE_ixy-fwd"));
+    let output = forwarder.args(["sim", tap, "--duration", "0.5"]).env_remove("IXY_LOG").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    let warning = format!(
+        "tap ixy0: the interface is down, so frames that are sent to it are lost; bring it up: ip -n {namespace} link set \
+         ixy0 up, or write sim:tap=ixy0,up"
+    );
+    assert_eq!(
+        (output.status.code(), text.matches(&warning).count()),
+        (Some(0), 1),
+        "{warning} is not once in: {text}"
+    );
+    assert_eq!(text.lines().count(), 1, "{text}");
 }

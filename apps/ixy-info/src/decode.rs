@@ -54,7 +54,7 @@ pub(crate) fn print(maps: &[Map<'_>], filter: &Filter, json: bool) -> Result<Str
         let gone = |register: &Register| (map.read)(register.spans[0].base, register.bits) == u32::MAX;
         if let Some(register) = map.alive.filter(|register| gone(register)) {
             let why = format!(
-                "{} reads all ones: the card was removed, or has no power; `dmesg` may tell more",
+                "{} reads all ones: the card was removed, or has no power; `dmesg` may say more",
                 register.name
             );
             return Err(Error::Registers { device: "this device".into(), why });

@@ -17,7 +17,7 @@ pub(crate) trait Value: Copy + FromStr {
 
 impl Value for MacAddress {
     const KIND: &'static str =
-        "an Ethernet address or a range of them, such as 02:00:00:00:00:01-02:00:00:00:00:10";
+        "an Ethernet address, or a range of them such as 02:00:00:00:00:01-02:00:00:00:00:10";
 
     fn number(self) -> (u128, usize) {
         let [a, b, c, d, e, f] = self.octets();
@@ -26,7 +26,7 @@ impl Value for MacAddress {
 }
 
 impl Value for IpAddr {
-    const KIND: &'static str = "an IP address or a range of them, such as 10.0.0.1-10.0.0.50";
+    const KIND: &'static str = "an IP address, or a range of them such as 10.0.0.1-10.0.0.50";
 
     fn number(self) -> (u128, usize) {
         match self {
@@ -37,7 +37,7 @@ impl Value for IpAddr {
 }
 
 impl Value for u16 {
-    const KIND: &'static str = "a port or a range of them, such as 1000-1999";
+    const KIND: &'static str = "a port from 0 to 65535, or a range of them such as 1000-1999";
 
     fn number(self) -> (u128, usize) {
         (self.into(), 2)
@@ -63,12 +63,15 @@ impl Span {
     fn parse<T: Value>(text: &str) -> Result<Self, String> {
         let value = |text: &str| text.parse::<T>().map_err(|_| format!("write {}", T::KIND));
         let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let (low, high) = (first, last);
         let ((first, width), (last, other)) = (value(first)?.number(), value(last)?.number());
         if width != other {
-            return Err("both ends of a range are of one kind, IPv4 or IPv6".into());
+            return Err(
+                "one end of the range is IPv4 and the other IPv6; write two addresses of one kind".into()
+            );
         }
         if first > last {
-            return Err("a range goes from the lower value to the higher one".into());
+            return Err(format!("a range begins with the lower value; write {high}-{low}"));
         }
         Ok(Self { first, last, width })
     }
@@ -114,7 +117,7 @@ pub(crate) struct Fields {
     #[arg(long, value_name = "PORT[-PORT]", value_parser = ports)]
     dst_port: Option<Span>,
     /// Number of UDP flows: as many source ports from 1024 on
-    #[arg(long, value_name = "N", conflicts_with = "src_port", value_parser = clap::value_parser!(u16).range(1..=i64::from(FLOWS)))]
+    #[arg(long, value_name = "N", conflicts_with = "src_port", value_parser = ixy_cli::number::<u16>(1..=u64::from(FLOWS)))]
     flows: Option<u16>,
 }
 
@@ -154,7 +157,10 @@ impl Fields {
         };
         let (src_ip, dst_ip) = (ip(self.src_ip, 1), ip(self.dst_ip, 2));
         if src_ip.width != dst_ip.width {
-            return Err(Error::Usage("--src-ip and --dst-ip are of one kind, IPv4 or IPv6".into()));
+            return Err(Error::Usage(
+                "one of --src-ip and --dst-ip is IPv4 and the other IPv6; write two addresses of one kind"
+                    .into(),
+            ));
         }
         let mut src_port = self.src_port.unwrap_or_else(|| Span::one(FIRST_PORT));
         if let Some(flows) = self.flows {
@@ -185,7 +191,7 @@ mod tests {
         for text in ["", "-", "1-", "-1", "65536", "a", "1-2-3"] {
             assert!(ports(text).is_err_and(|error| error.contains("1000-1999")), "{text}");
         }
-        assert!(ports("2-1").is_err_and(|error| error.contains("lower")));
+        assert!(ports("2-1").is_err_and(|error| error.contains("lower value; write 1-2")));
         assert!(ips("10.0.0.1-fd00::1").is_err_and(|error| error.contains("one kind")));
     }
 }

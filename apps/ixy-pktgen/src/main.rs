@@ -16,7 +16,7 @@ use clap::Parser;
 use fields::Fields;
 use frame::{SHORTEST_V6, Template};
 use ixy_cli::{Error, Flags, Idle, Reporter, Session};
-use ixy_core::{Batch, Cache, RxQueue, TxQueue};
+use ixy_core::{Batch, Cache, MacAddress, RxQueue, TxQueue};
 use ixy_pcap::Frames;
 use rate::{Pace, Rate};
 use replay::Replay;
@@ -52,10 +52,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RATE")]
     rate: Option<Rate>,
     /// Bytes of each frame without frame check sequence, 60 to 1514 [default: 60, with IPv6 74]
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(60..=1514))]
+    #[arg(long, value_name = "BYTES", value_parser = ixy_cli::number::<u16>(60..=1514))]
     size: Option<u16>,
     /// End after this many frames
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = ixy_cli::number::<u64>(1..=u64::MAX))]
     count: Option<u64>,
     #[command(flatten)]
     pub(crate) fields: Fields,
@@ -86,7 +86,7 @@ const MAX_GAP: Duration = Duration::from_secs(10);
 
 fn speed(text: &str) -> Result<f64, String> {
     let speed = text.parse().ok().filter(|speed: &f64| (1e-6..=1e6).contains(speed));
-    speed.ok_or_else(|| "write how many times as fast, such as 2 or 0.5".into())
+    speed.ok_or_else(|| "write a number from 0.000001 to 1000000, such as 2 (twice as fast) or 0.5".into())
 }
 
 impl Args {
@@ -178,18 +178,22 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let give_up = args.flags.give_up(session);
     if args.endless && args.pcap.as_deref().is_some_and(is_a_stream) {
         return Err(Error::Usage(
-            "--loop needs a file, as standard input or a pipe can be read only once".into(),
+            "--loop needs a file: standard input and pipes can be read only once".into(),
         ));
+    }
+    // Before a device is opened, which can empty a file.
+    let v6 = args.fields.headers(MacAddress::default())?.is_v6();
+    let size = args.size.unwrap_or(if v6 { SHORTEST_V6 } else { 60 });
+    if v6 && size < SHORTEST_V6 {
+        return Err(Error::Usage(format!(
+            "--size cannot be `{size}` with IPv6 addresses: write a whole number from {SHORTEST_V6} to 1514, or leave it out"
+        )));
     }
     let capture = args.pcap.as_ref().map(|path| Frames::open_unless(path, &give_up)).transpose()?;
     let flags = &args.flags;
     let mut devices = ixy::open(std::slice::from_ref(&args.device), &flags.options(session))?;
     let device = &mut devices[0];
     let headers = args.fields.headers(device.mac())?;
-    let size = args.size.unwrap_or(if headers.is_v6() { SHORTEST_V6 } else { 60 });
-    if headers.is_v6() && size < SHORTEST_V6 {
-        return Err(Error::Usage(format!("--size is {SHORTEST_V6} at least with IPv6 addresses")));
-    }
     let queues = device.queues();
     let pair = |n| {
         let (rx, tx) = (device.rx_queue(n)?, device.tx_queue(n)?);

@@ -37,9 +37,12 @@ impl FromStr for Rate {
             Some(rate) if bits => Ok(Self::Bits(rate)),
             Some(rate) => Ok(Self::Packets(rate)),
             None if rate == Some(0.0) => {
-                Err("a rate is more than 0; leave --rate out to send as fast as possible".into())
+                Err("write more than 0, or leave --rate out to send as fast as possible".into())
             }
-            None => Err("write packets a second, such as 1M or 500k, or bits a second, such as 5Gbit".into()),
+            None => {
+                Err("write more than 0 packets a second, such as 1M or 500k, or bits a second, such as 5Gbit"
+                    .into())
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ struct Args {
     #[command(flatten)]
     ports: Ports,
     /// Print statistics of each port at this interval in seconds and at the end; 0, or no value, only at the end
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "0", value_parser = clap::value_parser!(u32).range(..=86_400))]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "0", value_parser = ixy_cli::number::<u32>(0..=86_400))]
     stats: Option<u32>,
     /// Serve statistics to Prometheus at http://ADDR/metrics
     ///
@@ -104,11 +104,12 @@ const EXAMPLES: &[&str] = &[
 const TICK: Duration = Duration::from_millis(50);
 
 fn run(args: Args) -> Result<String, Error> {
+    let ports = args.ports.checked()?;
     let trace = args.trace.map(|format| Trace::open(format, args.trace_file.as_deref())).transpose()?;
     let session = Session::of_process()?;
     let waiting = session.clone();
     let give_up = GiveUp::when(move || waiting.stopped());
-    let mut serving = match Serving::start(args.ports.checked()?, trace.as_ref(), &give_up) {
+    let mut serving = match Serving::start(ports, trace.as_ref(), &give_up) {
         Err(_) if session.stopped() => return Ok(String::new()),
         started => started?,
     };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, value_parser};
 use ixy_cli::Error;
-use ixy_core::{MacAddress, ParseMacError};
+use ixy_core::MacAddress;
 use ixy_sim::wire::{WireKind, WireSpec};
 
 /// How many virtual functions a card can have.
@@ -64,18 +64,22 @@ impl Ports {
             for path in std::iter::once(&socket).chain(&functions) {
                 if !sockets.insert(path.clone()) {
                     let path = path.display();
-                    return Err(usage(format!("two devices at {path}: give each a socket of its own")));
+                    return Err(usage(format!(
+                        "two devices are at the socket {path}: give each a socket of its own"
+                    )));
                 }
             }
             if functions.len() > FUNCTIONS {
                 let (path, count) = (socket.display(), functions.len());
                 return Err(usage(format!(
-                    "{path} has {count} virtual functions: a card has {FUNCTIONS} at most"
+                    "{path} has {count} virtual functions, and a card has {FUNCTIONS} at most: leave out some --vf"
                 )));
             }
             if let Some(other) = ports.iter().find(|port| port.mac == mac) {
                 let (one, other) = (socket.display(), other.socket.display());
-                return Err(usage(format!("{one} and {other} have the same Ethernet address: see --mac")));
+                return Err(usage(format!(
+                    "{one} and {other} have the same Ethernet address: give one of them another with --mac"
+                )));
             }
             ports.push(Port { socket, wire, mac, functions });
         }
@@ -87,7 +91,7 @@ impl Ports {
         }
         let loose = ends.into_iter().find(|(_, count)| *count != 2).map(|(name, count)| match count {
             1 => format!("cable={name} has one end only: give another port the same wire"),
-            _ => format!("cable={name} is named {count} times, and has two ends"),
+            _ => format!("cable={name} is given {count} times, and a cable has two ends: name another cable for the others"),
         });
         loose.map_or(Ok(ports), |what| Err(usage(what)))
     }
@@ -99,13 +103,14 @@ fn usage(what: String) -> Error {
 
 /// An Ethernet address that one card can have.
 fn mac(text: &str) -> Result<MacAddress, String> {
-    let mac: MacAddress = text.parse().map_err(|error: ParseMacError| error.to_string())?;
-    if !mac.is_unicast() {
-        return Err(
-            "that is no address of a single card: the first byte has to be even, and not all zero".into()
-        );
+    match text.parse::<MacAddress>() {
+        Err(_) => Err("write six bytes in hexadecimal, as in 02:00:00:00:00:01".into()),
+        Ok(mac) if !mac.is_unicast() => Err(
+            "it is no address of a single card; write one whose first byte is even, and that is not all zero"
+                .into(),
+        ),
+        Ok(mac) => Ok(mac),
     }
-    Ok(mac)
 }
 
 impl clap::Args for Ports {
@@ -122,7 +127,7 @@ impl clap::Args for Ports {
                 .long("wire")
                 .value_name("SPEC")
                 .action(ArgAction::Append)
-                .value_parser(value_parser!(WireSpec))
+                .value_parser(value_parser!(String))
                 .help("The wire of the port before it, see below"),
             Arg::new("mac")
                 .long("mac")
@@ -149,8 +154,9 @@ impl FromArgMatches for Ports {
         let mut ports: Vec<(usize, Given)> = placed::<PathBuf>(matches, "socket")
             .map(|(at, socket)| (at, Given { socket, wire: None, mac: None, functions: Vec::new() }))
             .collect();
-        for (at, wire) in placed::<WireSpec>(matches, "wire") {
+        for (at, text) in placed::<String>(matches, "wire") {
             let given = before(&mut ports, at, "wire")?;
+            let wire: WireSpec = text.parse().map_err(|error| wrong(format!("--wire: {error}")))?;
             if given.wire.replace(wire).is_some() {
                 return Err(twice("wire", given));
             }
@@ -186,16 +192,19 @@ fn placed<T: Clone + Send + Sync + 'static>(
 fn before<'p>(ports: &'p mut [(usize, Given)], at: usize, what: &str) -> Result<&'p mut Given, clap::Error> {
     let port = ports.iter_mut().rev().find(|(socket, _)| *socket < at).map(|(_, given)| given);
     port.ok_or_else(|| {
-        clap::Error::raw(
-            ErrorKind::ArgumentConflict,
-            format!("--{what} comes after the --socket that it is for\n"),
-        )
+        wrong(format!(
+            "there is no --socket before --{what}: write --{what} after the --socket that it is for"
+        ))
     })
 }
 
 fn twice(what: &str, given: &Given) -> clap::Error {
-    let text = format!("--{what} is given twice for --socket {}\n", given.socket.display());
-    clap::Error::raw(ErrorKind::ArgumentConflict, text)
+    wrong(format!("--{what} is given twice for --socket {}: give it once", given.socket.display()))
+}
+
+/// What the program itself says of its arguments.
+fn wrong(text: String) -> clap::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, text + "\n")
 }
 
 #[cfg(test)]
@@ -245,8 +254,11 @@ mod tests {
         let functions: Vec<_> = ports.iter().map(|port| port.functions.clone()).collect();
         assert_eq!(functions, [vec![PathBuf::from("b"), PathBuf::from("c")], vec![PathBuf::from("e")]]);
         let many: String = (0..65).map(|n| format!(" --vf f{n}")).collect();
-        assert!(ports_of(&format!("--socket a{many}")).contains("a has 65 virtual functions"));
-        assert!(ports_of("--socket a --vf a").contains("two devices at a"));
+        assert!(
+            ports_of(&format!("--socket a{many}"))
+                .contains("a has 65 virtual functions, and a card has 64 at most")
+        );
+        assert!(ports_of("--socket a --vf a").contains("two devices are at the socket a"));
     }
 
     fn ports_of(text: &str) -> String {
@@ -254,19 +266,19 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_told() {
+    fn what_makes_no_sense_is_refused() {
         for (text, why) in [
-            ("--wire loopback --socket a", "comes after the --socket"),
+            ("--wire loopback --socket a", "no --socket before --wire: write --wire after"),
             ("--socket a --wire loopback --wire flood", "--wire is given twice for --socket a"),
-            ("--socket a --socket a", "two devices at a"),
-            ("--vf a --socket b", "comes after the --socket"),
+            ("--socket a --socket a", "two devices are at the socket a"),
+            ("--vf a --socket b", "no --socket before --vf: write --vf after"),
             ("--socket a --wire cable=x", "cable=x has one end only"),
             (
                 "--socket a --wire cable=x --socket b --wire cable=x --socket c --wire cable=x",
-                "named 3 times",
+                "given 3 times, and a cable has two ends",
             ),
-            ("--socket a --wire nonsense", "nonsense"),
-            ("--socket a --mac 01:00:00:00:00:01", "no address of a single card"),
+            ("--socket a --wire nonsense", "--wire: sim has no option `nonsense`"),
+            ("--socket a --mac 01:00:00:00:00:01", "no address of a single card; write one"),
             ("--socket a --mac 02:00:00:00:01", "six bytes"),
             ("--socket a --mac 02:1b:21:00:00:02 --socket b", "the same Ethernet address"),
             ("--socket a --wire loopback,mac=02:1b:21:00:00:02 --socket b", "the same Ethernet address"),

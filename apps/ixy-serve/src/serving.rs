@@ -55,14 +55,13 @@ impl Serving {
     ) -> Result<Self, Error> {
         let listeners = ports.iter().map(|port| {
             let sockets = std::iter::once(&port.socket).chain(&port.functions);
-            sockets.map(|path| Listener::bind(path).map_err(failed(path))).collect::<Result<Vec<_>, _>>()
+            sockets.map(|path| Listener::bind(path).map_err(named)).collect::<Result<Vec<_>, _>>()
         });
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let cables = Cables::default();
         let mut served = Vec::new();
         for port in &ports {
-            let wire =
-                Counted::new(port.wire.connect_unless(&cables, give_up).map_err(unwired(&port.socket))?);
+            let wire = Counted::new(port.wire.connect_unless(&cables, give_up).map_err(unwired)?);
             let frames = Arc::clone(wire.counts());
             let name = port.socket.display().to_string();
             let told = trace.map(|trace| trace.of_port(&name));
@@ -148,10 +147,9 @@ impl Serving {
         }
         drop(self.poll.take());
         for served in &self.ports {
-            let path = Path::new(&served.name);
             let error = served.port.nic().wire_error();
-            let flushed = served.port.nic().unplug().map_err(failed(path));
-            result = result.and(error.map_or(Ok(()), |error| Err(failed(path)(error)))).and(flushed);
+            let flushed = served.port.nic().unplug().map_err(named);
+            result = result.and(error.map_or(Ok(()), |error| Err(named(error)))).and(flushed);
         }
         result
     }
@@ -183,14 +181,17 @@ fn ended(name: &str, thread: Option<Server>) -> Result<(), Error> {
     }
 }
 
-/// A wire that cannot be had; that its options are wrong is a mistake in the arguments.
-fn unwired(path: &Path) -> impl Fn(WireError) -> Error {
-    move |error| match error.is_usage() {
-        true => Error::Usage(format!("--wire for --socket {}: {error}", path.display())),
-        false => failed(path)(error),
-    }
+/// A wire that cannot be opened. Wrong options of it are a mistake in the arguments.
+fn unwired(error: WireError) -> Error {
+    if error.is_usage() { Error::Usage(format!("--wire: {error}")) } else { named(error) }
 }
 
+/// An error of a socket or a wire, whose text names it.
+fn named(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Port(error.into())
+}
+
+/// An error that does not say which device it is of.
 fn failed<E: Into<Box<dyn std::error::Error + Send + Sync>>>(path: &Path) -> impl Fn(E) -> Error {
     let path = path.display().to_string();
     move |source| Error::Serve { path: path.clone(), source: source.into() }

@@ -445,19 +445,22 @@ fn a_path_that_is_taken_is_left_alone_and_told() {
     let listener = UnixListener::bind(&other).unwrap();
     let long = directory.path().join("n".repeat(100));
     for (path, why) in [
-        (&taken, "is served by a process already"),
-        (&file, "no socket: choose another path"),
-        (&other, "is served by a process already"),
-        (&missing, "No such file or directory"),
-        (&long, "a socket's path at most 107: choose a shorter one"),
-        (&directory.path().to_owned(), "no socket: choose another path"),
+        (&taken, "is served by another process; end that (`fuser -v` names it), or choose another path"),
+        (&file, "something that is not a socket is there; choose another path, or remove it"),
+        (&other, "is served by another process; end that (`fuser -v` names it), or choose another path"),
+        (&missing, &format!("/no does not exist; create it: mkdir -p {}", text(missing.parent().unwrap()))),
+        (&long, "bytes, and 107 are possible; choose a shorter one"),
+        (
+            &directory.path().to_owned(),
+            "something that is not a socket is there; choose another path, or remove it",
+        ),
     ] {
         // The second of two is the trouble: the first is not left behind.
         let first = directory.path().join("first");
         let (code, err) = refused(&["--socket", text(&first), "--socket", text(path)]);
         assert_eq!(code, Some(1), "{err}");
         assert!(err.starts_with("error: ") && err.contains(why) && err.lines().count() == 1, "{err}");
-        assert!(err.contains(text(path)), "{err}");
+        assert_eq!(err.matches(text(path)).count(), 1, "the path is named once: {err}");
         assert!(!first.exists());
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
@@ -472,7 +475,41 @@ fn wrong_arguments_and_wires_are_one_line() {
     let missing = format!("rx={}", text(&directory.path().join("missing.pcap")));
     for (args, code, why) in [
         (vec![], 2, "--socket"),
-        (vec!["--socket", text(&socket), "--wire", "nonsense"], 2, "nonsense"),
+        (
+            vec!["--socket", text(&socket), "--wire", "nonsense"],
+            2,
+            "error: --wire: sim has no option `nonsense`; the options are",
+        ),
+        (
+            vec!["--socket", text(&socket), "--wire", "mac=zz"],
+            2,
+            "error: --wire: sim option `mac` cannot be `zz`: write the Ethernet address of one card",
+        ),
+        (
+            vec!["--socket", text(&socket), "--mac", "x"],
+            2,
+            "error: --mac cannot be `x`: write six bytes in hexadecimal, as in 02:00:00:00:00:01\n",
+        ),
+        (
+            vec!["--socket", text(&socket), "--stats", "-1"],
+            2,
+            "error: --stats cannot be `-1`: write a whole number from 0 to 86400\n",
+        ),
+        (
+            vec!["--wire", "loopback", "--socket", text(&socket)],
+            2,
+            "error: there is no --socket before --wire: write --wire after the --socket that it is for\n",
+        ),
+        (
+            vec!["--socket", text(&socket), "--wire", "tx=/nonexistent/x"],
+            1,
+            "error: cannot create /nonexistent/x: the directory /nonexistent does not exist; create it: mkdir -p /nonexistent\n",
+        ),
+        (
+            vec!["--socket", text(&socket), "--wire", "socket=/nonexistent/x"],
+            1,
+            "error: socket /nonexistent/x: the directory /nonexistent does not exist; create it: mkdir -p /nonexistent\n",
+        ),
         (vec!["--socket", text(&socket), "--wire", "cable=x"], 2, "cable=x has one end only"),
         (vec!["--socket", text(&socket), "--wire", &missing], 1, "missing.pcap"),
         (vec!["--socket", text(&socket), "--wire", "tap=averyveryverylongname"], 2, "averyveryverylongname"),
@@ -481,7 +518,7 @@ fn wrong_arguments_and_wires_are_one_line() {
         (
             vec!["--socket", text(&socket), "--trace", "--trace-file", "/nonexistent/x"],
             1,
-            "cannot write the trace to /nonexistent/x: No such file",
+            "error: cannot write the trace to /nonexistent/x: the directory /nonexistent does not exist; create it: mkdir -p /nonexistent\n",
         ),
     ] {
         let (status, err) = refused(&args);

@@ -3,14 +3,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::format::{self, MAX_RECORD};
+use crate::{
+    format::{self, MAX_RECORD},
+    place::{why_not_create, why_not_open},
+};
 
 /// What can be wrong with a capture file. Records count from 1, offsets from the file's first byte.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PcapError {
     /// The file cannot be opened for reading.
-    #[error("cannot open {}: {source}{}", path.display(), way_to_open(path, source))]
+    #[error("cannot open {}: {}", path.display(), why_not_open(path, source))]
     Open {
         /// The file.
         path: PathBuf,
@@ -18,7 +21,7 @@ pub enum PcapError {
         source: io::Error,
     },
     /// The file cannot be made.
-    #[error("cannot create {}: {source}{}", path.display(), way_to_create(path, source))]
+    #[error("cannot create {}: {}", path.display(), why_not_create(path, source))]
     Create {
         /// The file.
         path: PathBuf,
@@ -32,7 +35,7 @@ pub enum PcapError {
         path: PathBuf,
     },
     /// A capture would go to a terminal.
-    #[error("standard output is a terminal, and a capture is no text; name a file, or add `| tcpdump -r -`")]
+    #[error("standard output is a terminal, and a capture is not text; name a file, or add `| tcpdump -r -`")]
     Terminal,
     /// The file to write is being read or written through this crate, in this process or another.
     #[error("{} is in use by another reader or writer; choose another file", path.display())]
@@ -41,7 +44,7 @@ pub enum PcapError {
         path: PathBuf,
     },
     /// The system failed to deliver bytes.
-    #[error("cannot read {} at byte {offset}: {source}", path.display())]
+    #[error("{}", unreadable(path, *offset, source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -219,36 +222,14 @@ fn keep_whole(path: &Path, whole: u64) -> String {
     }
 }
 
-/// The way out when a file cannot be opened.
-fn way_to_open(path: &Path, error: &io::Error) -> String {
+/// Why nothing can be read.
+fn unreadable(path: &Path, offset: u64, error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => match missing_directory(path) {
-            Some(directory) => format!("; there is no directory {}", directory.display()),
-            None => "; see that its name is right".into(),
-        },
-        io::ErrorKind::PermissionDenied => "; see that you may read it".into(),
-        _ => String::new(),
-    }
-}
-
-/// The way out when a file cannot be made.
-fn way_to_create(path: &Path, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => match missing_directory(path) {
-            Some(directory) => format!("; make its directory first: mkdir -p {}", directory.display()),
-            None => String::new(),
-        },
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; choose a place where you may write".into()
+        io::ErrorKind::IsADirectory => {
+            format!("cannot open {}: {}", path.display(), why_not_open(path, error))
         }
-        io::ErrorKind::IsADirectory => "; name a file in it".into(),
-        _ => String::new(),
+        _ => format!("cannot read {} at byte {offset}: {error}", path.display()),
     }
-}
-
-/// The directory of a file, if it is not there.
-fn missing_directory(path: &Path) -> Option<&Path> {
-    path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists())
 }
 
 /// The way out when a file is of another kind.

@@ -218,9 +218,12 @@ fn a_missing_file_and_a_directory_are_errors_that_name_them() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("none.pcap");
     let message = Reader::open(&path).err().unwrap().to_string();
-    assert!(message.contains(path.to_str().unwrap()) && message.contains("No such file"), "{message}");
+    assert!(message.contains(path.to_str().unwrap()) && message.contains("it does not exist"), "{message}");
     let message = Reader::open(dir.path()).err().unwrap().to_string();
-    assert!(message.contains(dir.path().to_str().unwrap()) && message.contains("directory"), "{message}");
+    assert!(
+        message.contains(dir.path().to_str().unwrap()) && message.contains("it is a directory"),
+        "{message}"
+    );
 }
 
 #[test]

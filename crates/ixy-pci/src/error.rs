@@ -29,7 +29,7 @@ pub enum Error {
         text: String,
     },
     /// There is no device of that address.
-    #[error("there is no PCI device {address} ({} does not exist): `{}` lists what there is", path.display(), lspci(*vendor))]
+    #[error("there is no PCI device {address}: `{}` lists what there is", lspci(*vendor))]
     NoSuchDevice {
         /// The address asked for.
         address: Address,
@@ -55,7 +55,7 @@ pub enum Error {
     },
     /// The device is bound to vfio-pci.
     #[error(
-        "{address} is bound to vfio-pci, and was to be reached without it: release the device with `echo {address} > /sys/bus/pci/drivers/vfio-pci/unbind` and open it again"
+        "{address} is bound to vfio-pci, and can be opened without it only once it is released: run `echo {address} > /sys/bus/pci/drivers/vfio-pci/unbind`, then open it again"
     )]
     BoundToVfio {
         /// The device.
@@ -78,7 +78,7 @@ pub enum Error {
         source: ixy_dma::Error,
     },
     /// A request to vfio-pci failed.
-    #[error("cannot {what} {address}: vfio-pci says {source}; `dmesg` may tell more")]
+    #[error("cannot {what} {address}: vfio-pci says {source}; `dmesg` may say more")]
     VfioRequest {
         /// The device.
         address: Address,
@@ -103,7 +103,7 @@ pub enum Error {
     },
     /// Taking the device would cut off a network interface that is up.
     #[error(
-        "{address} is in use, its network interface {} is up: run `{}`, or take the device all the same with --force",
+        "{address} is in use, its network interface {} is up: run `{}`, or take the device anyway with --force",
         interfaces.join(", "),
         link_down(interfaces)
     )]
@@ -149,7 +149,7 @@ pub enum Error {
     },
     /// A kernel driver for network devices is bound, yet no interface is to be seen here.
     #[error(
-        "{address} is bound to the kernel driver {driver}, but no network interface of it is visible here, so another network namespace may be using it: unbind it with `echo {address} > /sys/bus/pci/drivers/{driver}/unbind`, or take the device all the same with --force"
+        "{address} is bound to the kernel driver {driver}, but no network interface of it is visible here, so another network namespace may be using it: unbind it with `echo {address} > /sys/bus/pci/drivers/{driver}/unbind`, or take the device anyway with --force"
     )]
     InterfaceHidden {
         /// The device.
@@ -201,7 +201,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// The device has no such BAR.
-    #[error("{address} has no BAR {bar} ({} does not exist): `lspci -v -s {address}` shows its regions", path.display())]
+    #[error(
+        "{address} has no BAR {bar}, as its file resource{bar} does not exist: `lspci -v -s {address}` shows its regions"
+    )]
     NoBar {
         /// The device.
         address: Address,
@@ -270,7 +272,7 @@ pub enum Error {
     },
     /// Interrupt messages cannot be switched off.
     #[error(
-        "{what} of {address} stays on (its Message Control reads {found:#06x}): its interrupts would reach a kernel that awaits none; unbind what uses the device (`lspci -k -s {address}`), or power-cycle it"
+        "{what} of {address} stays on (its Message Control reads {found:#06x}): its interrupts would reach a kernel that expects none; unbind what uses the device (`lspci -k -s {address}`), or power-cycle it"
     )]
     MessagesRefused {
         /// The device.

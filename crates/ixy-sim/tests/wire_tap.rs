@@ -155,8 +155,17 @@ fn an_interface_is_set_up_as_its_address_says() {
     assert!(text.contains("198.18.2.1/16") && !text.contains("198.18.1.1"), "{text}");
 
     // IPv6 does not work below 1,280 bytes.
-    let message = connect("tap=ixy4,mtu=100,addr=fd00::2/64").err().unwrap();
-    assert!(message.contains("tap ixy4: cannot give it fd00::2/64"), "{message}");
+    ip("link set mine0 down");
+    ip("link set mine0 mtu 1000");
+    let message = connect("tap=mine0,addr=fd00::2/64").err().unwrap();
+    let wanted = "tap mine0: cannot give it fd00::2/64: its MTU is too small for IPv6; add mtu=1500";
+    assert_eq!(message, wanted);
+    drop(connect("tap=mine0,mtu=1500,addr=fd00::2/64").unwrap());
+    std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").unwrap();
+    let message = connect("tap=ixy4,addr=fd00::2/64").err().unwrap();
+    let wanted =
+        "tap ixy4: cannot give it fd00::2/64: IPv6 is switched off on this machine; leave that address out";
+    assert!(message.starts_with(wanted), "{message}");
     assert!(!exists("ixy4"), "nothing is left behind");
     assert!(whole.error().is_none() && whole.front().is_none_or(|frame| frame.len() >= 60));
 }
@@ -202,7 +211,7 @@ fn an_interface_can_be_in_another_network_namespace() {
 
     let message = connect("tap=ixy0,netns=nowhere").err().unwrap();
     assert!(
-        message.contains("tap ixy0: cannot enter the network namespace nowhere; `ip netns list`"),
+        message.contains("cannot enter the network namespace nowhere: it does not exist; `ip netns list`"),
         "{message}"
     );
     let message = connect("tap=ixy0,netns=/dev/null").err().unwrap();
@@ -223,7 +232,12 @@ fn an_interface_goes_with_its_wire_and_one_in_use_is_refused() {
     drop(Tap::open(&TapSpec::named("mine0")).unwrap());
     assert!(exists("mine0"), "one that was there before stays");
     let message = Tap::open(&TapSpec::named("lo")).err().unwrap().to_string();
-    assert!(message.contains("tap lo: it is there and is no tap interface"), "{message}");
+    assert!(
+        message.contains(
+            "tap lo: an interface of this name exists and is no TAP interface; choose another name"
+        ),
+        "{message}"
+    );
 }
 
 #[test]
@@ -266,9 +280,6 @@ fn without_the_right_the_error_says_how_to_get_it() {
 fn names_that_are_none_are_refused() {
     for name in ["", ".", "..", "a/b", "a b", "ixy%d", "a:1", "sixteen-letters-", "ä"] {
         let message = Tap::open(&TapSpec::named(name)).err().unwrap().to_string();
-        assert!(
-            message.contains(&format!("`tap` cannot be `{name}`: an interface's name has 1 to 15")),
-            "{message}"
-        );
+        assert!(message.contains(&format!("`tap` cannot be `{name}`: write 1 to 15 letters")), "{message}");
     }
 }

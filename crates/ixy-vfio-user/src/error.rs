@@ -1,6 +1,7 @@
 //! What can go wrong between client and server.
 
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::message::Errno;
@@ -58,13 +59,13 @@ pub enum Error {
         why: String,
     },
     /// A socket's path is in use.
-    #[error("{} is served by a process already: end it first (`fuser -v {}` names it), or choose another path", path.display(), path.display())]
+    #[error("{} is served by another process; end that (`fuser -v` names it), or choose another path", path.display())]
     InUse {
         /// The path.
         path: PathBuf,
     },
     /// A path that is something else.
-    #[error("{} is there and is {what}: choose another path, or remove it", path.display())]
+    #[error("cannot listen at {}: {what} is there; choose another path, or remove it", path.display())]
     NotOurs {
         /// The path.
         path: PathBuf,
@@ -72,7 +73,7 @@ pub enum Error {
         what: &'static str,
     },
     /// A path that does not fit into an address.
-    #[error("{} has {len} bytes, and a socket's path at most {most}: choose a shorter one", path.display())]
+    #[error("the socket's path {} has {len} bytes, and {most} are possible; choose a shorter one", path.display())]
     PathTooLong {
         /// The path.
         path: PathBuf,
@@ -82,8 +83,16 @@ pub enum Error {
         most: usize,
     },
     /// There is no server.
-    #[error("cannot connect to {}: {source}; is the server running, and is it yours?", path.display())]
+    #[error("cannot connect to {}: {}", path.display(), why_not_connect(path, *source))]
     Connect {
+        /// The path.
+        path: PathBuf,
+        /// The system's error.
+        source: Errno,
+    },
+    /// The system allows no socket at this path.
+    #[error("cannot listen at {}: {}", path.display(), why_not_listen(path, *source))]
+    Listen {
         /// The path.
         path: PathBuf,
         /// The system's error.
@@ -97,6 +106,47 @@ pub enum Error {
         /// Its error.
         source: Errno,
     },
+}
+
+/// Why there is no connection to a server at `path`, and what to do.
+fn why_not_connect(path: &Path, error: Errno) -> String {
+    let kind = path.metadata().map(|found| found.file_type());
+    match (error, kind) {
+        (Errno::NOENT, _) => "it does not exist; start the server first, or check the path".into(),
+        (_, Ok(kind)) if kind.is_dir() => {
+            "it is a directory, not the socket of a server; check the path".into()
+        }
+        (_, Ok(kind)) if !kind.is_socket() => {
+            "it is a file, not the socket of a server; check the path".into()
+        }
+        (Errno::CONNREFUSED, _) => "its server has ended; start the server again".into(),
+        (Errno::ACCESS | Errno::PERM, _) => {
+            "you may not open it; run as the user who started the server".into()
+        }
+        (Errno::PROTOTYPE, _) => "it is a socket of another kind; check the path".into(),
+        (Errno::NOTDIR, _) => "a file is on the way to it where a directory should be; check the path".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// Why no socket can be made at `path`, and what to do.
+fn why_not_listen(path: &Path, error: Errno) -> String {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = parent.display();
+    match error {
+        Errno::NOENT if !parent.exists() => {
+            format!("the directory {directory} does not exist; create it: mkdir -p {directory}")
+        }
+        Errno::NOENT | Errno::ACCESS | Errno::PERM => {
+            format!("you cannot make files in the directory {directory}; choose another directory")
+        }
+        Errno::NOTDIR => format!("{directory} is not a directory; choose another path"),
+        Errno::ROFS => format!("the directory {directory} is on a read-only file system; choose another"),
+        Errno::WOULDBLOCK => {
+            format!("another program keeps the directory {directory} locked; choose another directory")
+        }
+        _ => error.to_string(),
+    }
 }
 
 impl Error {

@@ -144,7 +144,7 @@ impl Device {
     /// Closes the device and writes out its files. Drop its queues before: the device stops when the last of them is gone.
     ///
     /// # Errors
-    /// The wire failed while it was in use, or a file could not be written. The device is closed all the same.
+    /// The wire failed while it was in use, or a file could not be written. The device is closed anyway.
     pub fn close(self) -> Result<(), Error> {
         let failed = self.check();
         let Self { card, ground, .. } = self;

@@ -9,7 +9,8 @@ use ixy_dma::DmaDomain;
 /// What a driver says when something goes wrong.
 pub(crate) type DriverError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a device could not be opened, or failed later. Each message names the device's address.
+/// Why a device could not be opened, or failed later. Each message names the device once: by its address, or by the file, the
+/// socket or the interface that the address leads to.
 ///
 /// `Debug` prints the same text as `Display`, as a program whose `main` returns the error shows it so.
 #[derive(thiserror::Error)]
@@ -27,7 +28,7 @@ pub enum Error {
         text: String,
     },
     /// Two addresses that name the same device.
-    #[error("{address} and {other} are the same device: name two different ones")]
+    #[error("{}; name another device", twice(address, other))]
     Twice {
         /// The second one.
         address: String,
@@ -154,7 +155,7 @@ pub enum Error {
     },
     /// A server cannot be reached, or its device is lost.
     #[cfg(feature = "vfio-user")]
-    #[error("{address}: {source}")]
+    #[error("{}", of_server(address, source))]
     VfioUser {
         /// The device.
         address: String,
@@ -191,11 +192,11 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The wire of a software device failed while it was in use.
-    #[error("{address}: {what}")]
+    #[error("{what}")]
     WireFailed {
         /// The device.
         address: String,
-        /// What happened.
+        /// What happened to which file, socket or interface.
         what: String,
     },
 }
@@ -267,18 +268,43 @@ impl Error {
     }
 }
 
+/// Says that two addresses are one device, which is named once where they are written alike.
+fn twice(address: &str, other: &str) -> String {
+    if address == other {
+        format!("two addresses are the same device, {address}")
+    } else {
+        format!("{address} and {other} are the same device")
+    }
+}
+
 /// A driver's message, with the address where it is not in it.
 fn named(address: &str, source: &impl fmt::Display) -> String {
     let text = source.to_string();
     if text.contains(address) { text } else { format!("{address}: {text}") }
 }
 
-/// What is wrong with a wire. A message about a file names it, and the address would name it again.
+/// What is wrong with a wire. Nearly all messages name the option, the file, the socket or the interface, and the address would
+/// name it again.
 #[cfg(feature = "sim")]
 fn of_wire(address: &str, source: &ixy_sim::wire::WireError) -> String {
     match source {
-        ixy_sim::wire::WireError::Capture(file) => file.to_string(),
-        other => format!("{address}: {other}"),
+        ixy_sim::wire::WireError::MemoryInUse => format!("{address}: {source}"),
+        _ => source.to_string(),
+    }
+}
+
+/// What is wrong with a served device. A message about its socket names it, and the address would name it again.
+#[cfg(feature = "vfio-user")]
+fn of_server(address: &str, source: &ixy_vfio_user::Error) -> String {
+    use ixy_vfio_user::Error as Served;
+    match source {
+        Served::Connect { .. } | Served::PathTooLong { .. } => source.to_string(),
+        Served::Closed { .. } => {
+            format!(
+                "{address}: {source}; the server has ended, or serves another program: end that program first"
+            )
+        }
+        _ => format!("{address}: {source}"),
     }
 }
 

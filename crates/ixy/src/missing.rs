@@ -173,13 +173,13 @@ impl Found {
     fn add(&mut self, error: Pci) {
         match error {
             Pci::InterfaceUp { interfaces, .. } => self.blocks.extend(interfaces.iter().map(|name| {
-                let what = format!("its interface {name} is up (--force takes the card all the same)");
+                let what = format!("its interface {name} is up (--force takes the card anyway)");
                 block(what, format!("sudo ip link set {name} down"))
             })),
             Pci::InterfaceHidden { address, driver } => {
                 let what = format!(
                     "it is bound to {driver}, but has no interface here: another network namespace may be using it \
-                     (--force takes the card all the same)"
+                     (--force takes the card anyway)"
                 );
                 let unbind = format!("echo {address} | sudo tee /sys/bus/pci/drivers/{driver}/unbind");
                 self.blocks.push(block(what, unbind));

@@ -69,7 +69,7 @@ impl Ready for Connected {
             }
         };
         let config = Config { model, interrupts, ..options.config() };
-        let ground = Served { client };
+        let ground = Served { address: address.clone(), client };
         // SAFETY: ARMED-ONLY: a server has one client at a time, which is ours, and `connect` found its card to be a `model` and
         // made the domain for it.
         let opened = unsafe { config.open(&address, bus, &domain, Arc::new(bus_master), pool) };
@@ -91,6 +91,7 @@ fn failed(address: &str, source: ixy_vfio_user::Error) -> Error {
 
 /// The server behind an open card.
 struct Served {
+    address: String,
     client: Client,
 }
 
@@ -106,7 +107,8 @@ impl Served {
 
 impl Ground for Served {
     fn error(&self) -> Option<String> {
-        self.client.lost().map(|why| format!("the device is lost: {why}; open it again when its server runs"))
+        let why = self.client.lost()?;
+        Some(format!("{} is lost: {why}; open it again when its server runs", self.address))
     }
 }
 

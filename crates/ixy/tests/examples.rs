@@ -96,7 +96,10 @@ fn what_goes_wrong_is_a_line_that_a_user_can_read() {
     for (arguments, words) in [
         (&[][..], ["no device was named", "such as"]),
         (&["sim:foo", "sim"], ["sim has no option `foo`", "the options are"]),
-        (&["sim:rx=/nonexistent/in.pcap", "sim"], ["/nonexistent/in.pcap", "No such file"]),
+        (
+            &["sim:rx=/nonexistent/in.pcap", "sim"],
+            ["/nonexistent/in.pcap", "the directory /nonexistent does not exist"],
+        ),
         (&["sim", "sim", "sim"], ["usage: forward", "FROM TO"]),
     ] {
         let output = end(start("forward", arguments), LONG);

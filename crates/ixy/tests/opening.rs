@@ -34,12 +34,18 @@ fn addresses_are_read_in_one_syntax_and_print_as_they_were_given() {
     {
         assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
     }
-    for text in ["", "eth0", "simulator", "sim:", "sim:color=red", "03:00", "sim:rx=a,rx=b", "SIM"] {
-        let Err(error) = text.parse::<Address>() else {
-            assert_eq!(text, "sim:", "only this is another way to write `sim`");
-            continue;
-        };
-        assert!(text.is_empty() || error.to_string().contains(text), "{error}");
+    assert!("sim:".parse::<Address>().is_ok(), "another way to write `sim`");
+    for (text, named) in [
+        ("", "``"),
+        ("eth0", "eth0"),
+        ("simulator", "`simulator`"),
+        ("sim:color=red", "`color`"),
+        ("03:00", "`03:00`"),
+        ("sim:rx=a,rx=b", "`rx`"),
+        ("SIM", "`SIM`"),
+    ] {
+        let error = text.parse::<Address>().unwrap_err().to_string();
+        assert!(error.contains(named), "{text}: {named} is not in: {error}");
     }
 }
 
@@ -382,7 +388,7 @@ fn a_wire_that_fails_is_told_while_it_is_used_and_at_the_end() {
             break error.to_string();
         }
     };
-    assert!(text.starts_with(&address) && text.contains("record 1"), "{text}");
+    assert!(text.starts_with(&format!("{} is cut off in record 1", input.display())), "{text}");
     assert_eq!(devices.remove(0).close().unwrap_err().to_string(), text);
 }
 

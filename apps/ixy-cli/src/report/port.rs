@@ -52,6 +52,15 @@ impl Event {
 }
 
 impl Port {
+    /// What to say of packets that the device did not take until the end.
+    pub(super) fn not_sent(&self, count: u64) -> String {
+        let (why, way_out) = match self.link.up {
+            true => ("took no more", "see why its other end takes none"),
+            false => ("has no link", "see that its other end is there"),
+        };
+        format!("{count} frames for {} were not sent, as it {why}, and are dropped; {way_out}", self.label)
+    }
+
     pub(super) fn new(number: usize, device: &Device) -> Self {
         let (printed, now) = (Counts::default(), Counts::default());
         Self { number, label: device.address().to_owned(), link: device.link(), printed, now }

@@ -146,7 +146,7 @@ pub struct UnknownModule;
 
 impl UnknownModule {
     /// The list of kinds, for an error message.
-    pub const KINDS: &str = "it is sr, lr, lrm, er, dual, dac, active-dac or 1g";
+    pub const KINDS: &str = "write sr, lr, lrm, er, dual, dac, active-dac or 1g";
 }
 
 impl FromStr for SfpModule {

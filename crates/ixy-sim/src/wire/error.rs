@@ -7,32 +7,48 @@ use ixy_pcap::PcapError;
 #[non_exhaustive]
 pub enum WireError {
     /// An option that does not exist.
-    #[error(
-        "sim has no option `{option}`; to put a comma in a value, such as a file's name, write it twice; the options are: {known}"
-    )]
+    #[error("sim has no option `{option}`; {}the options are: {known}", if *after_comma { COMMAS } else { "" })]
     UnknownOption {
         /// The option as it was given.
         option: String,
+        /// Whether a comma stands before it, which may belong to a value.
+        after_comma: bool,
         /// The options there are, with their values.
         known: &'static str,
     },
-    /// An option given twice.
+    /// Nothing before or behind a comma.
     #[error(
-        "sim option `{option}` is given twice; give it once (a comma inside a value is written twice: `,,`)"
+        "an option of sim is missing beside a comma; leave the comma out, or write it twice if it belongs to a value"
     )]
+    NoOption,
+    /// An option given twice.
+    #[error("sim option `{option}` is given twice; give it once")]
     Twice {
         /// The option.
         option: &'static str,
     },
-    /// Options that exclude each other.
-    #[error("sim options `{first}` and `{second}` contradict each other: {why}")]
-    Contradiction {
+    /// Two options that each name a wire.
+    #[error(
+        "sim options `{first}` and `{second}` each name a wire, and a card has one; leave one of them out"
+    )]
+    TwoWires {
         /// The one.
         first: &'static str,
         /// The other.
         second: &'static str,
-        /// Why they do.
-        why: &'static str,
+    },
+    /// An option of another wire.
+    #[error("sim option `{option}` belongs to {}", match other {
+        None => format!("`{wire}`; add that, or leave `{option}` out"),
+        Some(other) => format!("`{wire}`, and not to `{other}`; leave one of them out"),
+    })]
+    Stray {
+        /// The option.
+        option: &'static str,
+        /// The wire that it belongs to.
+        wire: &'static str,
+        /// The wire that is given.
+        other: Option<&'static str>,
     },
     /// An option's value that it cannot have.
     #[error("sim option `{option}` cannot be `{value}`: {expected}")]
@@ -64,7 +80,7 @@ pub enum WireError {
         /// The path.
         path: PathBuf,
         /// The problem and the way out.
-        problem: &'static str,
+        problem: String,
     },
     /// A system call on a socket that failed.
     #[error("socket {}: cannot {action}: {source}", path.display())]
@@ -82,19 +98,20 @@ pub enum WireError {
     )]
     MemoryInUse,
     /// A TAP interface that cannot be opened or set up.
-    #[error("tap {name}: {problem}: {source}")]
+    #[error("tap {name}: {problem}")]
     Tap {
         /// The interface's name.
         name: String,
-        /// The action that failed and the way out.
+        /// What failed, why, and the way out.
         problem: String,
-        /// The system's error.
-        source: io::Error,
     },
     /// A capture that cannot be read or written.
     #[error(transparent)]
     Capture(#[from] PcapError),
 }
+
+/// How a comma becomes part of a value.
+const COMMAS: &str = "to put a comma in a value, such as a file's name, write it twice; ";
 
 impl WireError {
     /// Whether the options are wrong on any machine. Otherwise this machine lacks something.
@@ -102,7 +119,9 @@ impl WireError {
         match self {
             Self::UnknownOption { .. }
             | Self::Twice { .. }
-            | Self::Contradiction { .. }
+            | Self::NoOption
+            | Self::TwoWires { .. }
+            | Self::Stray { .. }
             | Self::Value { .. }
             | Self::ThirdEnd { .. }
             | Self::OneEnd { .. } => true,

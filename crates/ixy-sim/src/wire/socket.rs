@@ -26,6 +26,8 @@ use super::{Wakes, Wire, WireError};
 const LONGEST_FRAME: usize = 65_536;
 /// Send buffer size requested from the system, in bytes. It grants up to its own limit.
 const SEND_BUFFER: usize = 1 << 20;
+/// Bytes of the longest path that a socket can have.
+const MOST: usize = 107;
 /// Attempts to open when the directory is locked or both ends are taken.
 const ATTEMPTS: u32 = 200;
 /// The time between attempts.
@@ -74,7 +76,7 @@ impl SocketWire {
     /// The path is too long, not a socket of this kind, owned by another user, or cannot be created.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WireError> {
         let path = path.as_ref();
-        let mut problem = "another program keeps its directory locked; choose a path in another directory";
+        let mut problem = "another program keeps its directory locked; choose another directory";
         for _ in 0..ATTEMPTS {
             if let Some(_lock) = lock_directory(path)? {
                 match connect_to(path) {
@@ -93,7 +95,7 @@ impl SocketWire {
             }
             thread::sleep(PAUSE);
         }
-        Err(WireError::Socket { path: path.into(), problem })
+        Err(WireError::Socket { path: path.into(), problem: problem.into() })
     }
 
     fn with(path: &Path, listener: Option<Listener>, stream: Option<OwnedFd>) -> Self {
@@ -258,9 +260,7 @@ impl Listener {
     fn bind(path: &Path) -> Result<Self, WireError> {
         let failed = |action| move |error| failed(path, action, error);
         let socket = new_socket().map_err(failed("make a socket for it"))?;
-        let address =
-            SocketAddrUnix::new(path).map_err(failed("make it, as its name is too long for a socket"))?;
-        bind(&socket, &address).map_err(failed("make it"))?;
+        bind(&socket, &address(path)?).map_err(|error| not_made(path, error.into()))?;
         let file = fs::symlink_metadata(path).map_err(|error| self::failed(path, "look at it", error))?;
         let listener = Listener { socket, path: path.into(), file: (file.dev(), file.ino()) };
         chmod(path, Mode::RUSR | Mode::WUSR).map_err(failed("keep others from it"))?;
@@ -293,7 +293,7 @@ struct DirectoryLock(File);
 fn lock_directory(path: &Path) -> Result<Option<DirectoryLock>, WireError> {
     let directory =
         path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let directory = File::open(directory).map_err(|error| failed(path, "open its directory", error))?;
+    let directory = File::open(directory).map_err(|error| not_made(path, error))?;
     match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => Ok(None),
         _ => Ok(Some(DirectoryLock(directory))),
@@ -324,14 +324,17 @@ fn connect_to(path: &Path) -> Result<OwnedFd, Errno> {
 /// The error for a failed connect.
 fn refused(path: &Path, error: Errno) -> WireError {
     let problem = match error {
-        Errno::NOTSOCK => "it is there and is no socket; choose another path",
+        Errno::NOTSOCK => "a file or a directory is there, not a socket; choose another path",
         Errno::PROTOTYPE => {
-            "another program listens at it, with a socket of another kind; choose another path"
+            "another program listens there, with a socket of another kind; choose another path"
         }
-        Errno::ACCESS => "it belongs to another user; only the user who opened its first end may connect",
+        Errno::ACCESS => {
+            "it belongs to another user; run as the user who opened its first end, or choose another path"
+        }
+        Errno::NOTDIR => return not_made(path, error.into()),
         _ => return failed(path, "connect to it", error),
     };
-    WireError::Socket { path: path.into(), problem }
+    WireError::Socket { path: path.into(), problem: problem.into() }
 }
 
 fn new_socket() -> Result<OwnedFd, Errno> {
@@ -351,6 +354,25 @@ fn is_ready(socket: &OwnedFd, events: PollFlags) -> bool {
     let mut polled = PollFd::new(socket, events);
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     poll(slice::from_mut(&mut polled), Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+/// The address of a path.
+fn address(path: &Path) -> Result<SocketAddrUnix, WireError> {
+    SocketAddrUnix::new(path).map_err(|error| {
+        let len = path.as_os_str().len();
+        let problem = match error {
+            Errno::NAMETOOLONG => {
+                format!("its path has {len} bytes, and {MOST} are possible; choose a shorter one")
+            }
+            error => error.to_string(),
+        };
+        WireError::Socket { path: path.into(), problem }
+    })
+}
+
+/// Why the socket cannot be made.
+fn not_made(path: &Path, error: io::Error) -> WireError {
+    WireError::Socket { path: path.into(), problem: ixy_pcap::why_not_create(path, &error) }
 }
 
 fn failed(path: &Path, action: &'static str, error: impl Into<io::Error>) -> WireError {

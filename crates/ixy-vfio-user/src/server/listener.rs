@@ -53,17 +53,21 @@ impl Listener {
         let address = address(path)?;
         let _lock = lock_directory(path)?;
         remove_stale(path, &address)?;
-        let os = |what: &str| Error::os(format!("{what} {}", path.display()));
+        let failed = |source| Error::Listen { path: path.to_owned(), source };
         let socket = new_socket()?;
-        fchmod(&socket, Mode::RUSR | Mode::WUSR).map_err(os("setting the mode of"))?;
-        bind(&socket, &address).map_err(os("making a socket at"))?;
-        let stat = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map_err(os("looking at"))?;
+        fchmod(&socket, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+        bind(&socket, &address).map_err(failed)?;
+        let stat = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         let listener = Self { socket, path: path.to_owned(), identity: (stat.st_dev, stat.st_ino) };
         if Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO) {
-            let why = "others can connect to it, as its file system does not keep modes".to_owned();
-            return Err(Error::Invalid { what: path.display().to_string(), why });
+            let why =
+                "others could connect to it, as its file system keeps no modes; choose another directory";
+            return Err(Error::Invalid {
+                what: format!("cannot listen at {}", path.display()),
+                why: why.into(),
+            });
         }
-        listen(&listener.socket, 8).map_err(os("listening at"))?;
+        listen(&listener.socket, 8).map_err(failed)?;
         Ok(listener)
     }
 
@@ -126,7 +130,8 @@ fn lock_directory(path: &Path) -> Result<OwnedFd, Error> {
     let directory = parent.unwrap_or_else(|| Path::new("."));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = open(directory, flags, Mode::empty());
-    let lock = opened.map_err(Error::os(format!("opening the directory {}", directory.display())))?;
+    let failed = |source| Error::Listen { path: path.to_owned(), source };
+    let lock = opened.map_err(failed)?;
     let deadline = Instant::now() + LOCK;
     loop {
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -134,22 +139,20 @@ fn lock_directory(path: &Path) -> Result<OwnedFd, Error> {
             Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(5))
             }
-            Err(source) => {
-                let what = format!("locking {} (by another server's start?)", directory.display());
-                return Err(Error::Os { what, source });
-            }
+            Err(source) => return Err(failed(source)),
         }
     }
 }
 
 /// Removes a socket of ours at which nobody listens.
 fn remove_stale(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
+    let failed = |source| Error::Listen { path: path.to_owned(), source };
     let stat = match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(()),
-        other => other.map_err(Error::os(format!("looking at {}", path.display())))?,
+        other => other.map_err(failed)?,
     };
     if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
-        return Err(Error::NotOurs { path: path.to_owned(), what: "no socket" });
+        return Err(Error::NotOurs { path: path.to_owned(), what: "something that is not a socket" });
     }
     if stat.st_uid != rustix::process::geteuid().as_raw() {
         return Err(Error::NotOurs { path: path.to_owned(), what: "another user's socket" });
@@ -157,7 +160,7 @@ fn remove_stale(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
     match connect(&new_socket()?, address) {
         Err(Errno::CONNREFUSED) => {
             tracing::info!(path = %path.display(), "removing a socket that nobody listens at");
-            unlinkat(CWD, path, AtFlags::empty()).map_err(Error::os(format!("removing {}", path.display())))
+            unlinkat(CWD, path, AtFlags::empty()).map_err(failed)
         }
         // A server whose queue is full answers EAGAIN.
         Ok(()) | Err(Errno::AGAIN | Errno::INPROGRESS) => Err(Error::InUse { path: path.to_owned() }),

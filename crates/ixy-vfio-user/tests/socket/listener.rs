@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,14 +37,20 @@ fn a_path_that_is_served_is_left_alone() {
 fn a_path_that_is_no_socket_or_another_kind_is_left_alone() {
     let path = socket_path();
     std::fs::write(&path, "mine").unwrap();
-    assert!(matches!(Listener::bind(&path), Err(Error::NotOurs { what: "no socket", .. })));
+    assert!(matches!(
+        Listener::bind(&path),
+        Err(Error::NotOurs { what: "something that is not a socket", .. })
+    ));
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
     std::fs::remove_file(&path).unwrap();
     // A link is not followed.
     let target = socket_path();
     drop(UnixListener::bind(&target).unwrap());
     std::os::unix::fs::symlink(&target, &path).unwrap();
-    assert!(matches!(Listener::bind(&path), Err(Error::NotOurs { what: "no socket", .. })));
+    assert!(matches!(
+        Listener::bind(&path),
+        Err(Error::NotOurs { what: "something that is not a socket", .. })
+    ));
     std::fs::remove_file(&path).unwrap();
     std::fs::remove_file(&target).unwrap();
     let _datagrams = UnixDatagram::bind(&path).unwrap();
@@ -92,8 +99,47 @@ fn a_path_that_is_too_long_is_named() {
     let path = std::env::temp_dir().join("x".repeat(120));
     assert!(matches!(Listener::bind(&path), Err(Error::PathTooLong { .. })));
     assert!(matches!(Client::connect(&path), Err(Error::PathTooLong { .. })));
-    let error = Client::connect(&socket_path()).unwrap_err();
-    assert!(matches!(error, Error::Connect { .. }) && error.to_string().contains("running"), "{error}");
+}
+
+#[test]
+fn why_no_socket_can_be_made_is_said_with_a_way_out() {
+    let file = socket_path();
+    std::fs::write(&file, "mine").unwrap();
+    let inside = file.join("x");
+    for (path, why) in [
+        (
+            Path::new("/nonexistent/x"),
+            "the directory /nonexistent does not exist; create it: mkdir -p /nonexistent",
+        ),
+        (Path::new("/proc/x"), "you cannot make files in the directory /proc; choose another directory"),
+        (&inside, &format!("{} is not a directory; choose another path", file.display())),
+        (&file, "something that is not a socket is there; choose another path, or remove it"),
+    ] {
+        let error = Listener::bind(path).unwrap_err().to_string();
+        assert_eq!(error, format!("cannot listen at {}: {why}", path.display()));
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn why_there_is_no_connection_is_said_with_a_way_out() {
+    let (none, file, ended, other) = (socket_path(), socket_path(), socket_path(), socket_path());
+    std::fs::write(&file, "mine").unwrap();
+    drop(UnixListener::bind(&ended).unwrap());
+    let _datagrams = UnixDatagram::bind(&other).unwrap();
+    for (path, why) in [
+        (&none, "it does not exist; start the server first, or check the path"),
+        (&file, "it is a file, not the socket of a server; check the path"),
+        (&std::env::temp_dir(), "it is a directory, not the socket of a server; check the path"),
+        (&ended, "its server has ended; start the server again"),
+        (&other, "it is a socket of another kind; check the path"),
+    ] {
+        let error = Client::connect(path).unwrap_err().to_string();
+        assert_eq!(error, format!("cannot connect to {}: {why}", path.display()));
+    }
+    for path in [file, ended, other] {
+        std::fs::remove_file(path).unwrap();
+    }
 }
 
 #[test]
@@ -148,7 +194,7 @@ fn in_a_process_of_its_own() {
 struct Child(std::process::Child);
 
 impl Child {
-    fn start(path: &std::path::Path, serves: bool) -> Self {
+    fn start(path: &Path, serves: bool) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "listener::in_a_process_of_its_own"]);
         command.env("IXY_TEST_SOCKET", path).stdout(Stdio::null()).stderr(Stdio::null());

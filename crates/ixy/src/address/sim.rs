@@ -158,8 +158,8 @@ mod tests {
             (Address::sim().module(SfpModule::PassiveCopper), "sim:module=dac"),
             (Address::sim().ip(ip("10.0.0.1/8")), "sim"),
             (
-                Address::sim().tap("t").ip(ip("10.0.0.1/8")).ip(ip("::1/64")).ip(ip("10.0.0.2/8")),
-                "sim:tap=t,addr=::1/64,addr=10.0.0.2/8",
+                Address::sim().tap("t").ip(ip("10.0.0.1/8")).ip(ip("fd00::1/64")).ip(ip("10.0.0.2/8")),
+                "sim:tap=t,addr=fd00::1/64,addr=10.0.0.2/8",
             ),
         ] {
             let built = Address::from(built);

@@ -20,8 +20,8 @@ impl FromStr for WireSpec {
     fn from_str(text: &str) -> Result<Self, WireError> {
         let mut given = Given::default();
         if !text.is_empty() {
-            for option in split(text) {
-                given.take(&option)?;
+            for (n, option) in split(text).iter().enumerate() {
+                given.take(option, n > 0)?;
             }
         }
         given.finish()
@@ -93,7 +93,7 @@ struct Given {
 const KINDS: [&str; 7] = ["flood", "loopback", "cable", "socket", "tap", "rx", "tx"];
 
 impl Given {
-    fn take(&mut self, option: &str) -> Result<(), WireError> {
+    fn take(&mut self, option: &str, after_comma: bool) -> Result<(), WireError> {
         let (key, value) = match option.split_once('=') {
             Some((key, value)) => (key, Some(value)),
             None => (option, None),
@@ -121,7 +121,8 @@ impl Given {
             "corrupt" => "corrupt",
             "delay" => "delay",
             "seed" => "seed",
-            _ => return Err(WireError::UnknownOption { option: option.into(), known: KNOWN }),
+            "" => return Err(WireError::NoOption),
+            _ => return Err(WireError::UnknownOption { option: key.into(), after_comma, known: KNOWN }),
         };
         if self.seen.contains(&key) && key != "addr" {
             return Err(WireError::Twice { option: key });
@@ -130,8 +131,7 @@ impl Given {
             let both_files = |other| matches!((other, key), ("rx", "tx") | ("tx", "rx"));
             if let Some(first) = self.seen.iter().find(|other| KINDS.contains(other) && !both_files(**other))
             {
-                let why = "a wire leads to one place; give one of them";
-                return Err(WireError::Contradiction { first, second: key, why });
+                return Err(WireError::TwoWires { first, second: key });
             }
         }
         self.seen.push(key);
@@ -140,13 +140,13 @@ impl Given {
             |expected| WireError::Value { option: key, value: value.unwrap_or_default().into(), expected };
         let text = || match value {
             Some(value) if !value.is_empty() => Ok(value),
-            _ => Err(wrong("it takes a value that is not empty, as in `cable=a`")),
+            _ => Err(wrong("write a value after `=`")),
         };
         let faults = &mut self.spec.faults;
         match key {
             "flood" | "loopback" | "up" => {
                 if value.is_some() {
-                    return Err(wrong("it takes no value"));
+                    return Err(wrong("leave out the `=` and what follows"));
                 }
                 match key {
                     "loopback" => self.spec.kind = WireKind::Loopback,
@@ -163,22 +163,23 @@ impl Given {
             "netns" => self.tap.namespace = Some(text()?.into()),
             "mtu" => {
                 let mtu = text()?.parse().ok().filter(|mtu| TapSpec::MTUS.contains(mtu));
-                self.tap.mtu = Some(mtu.ok_or_else(|| wrong("it is a number of bytes from 68 to 1500"))?);
+                self.tap.mtu = Some(mtu.ok_or_else(|| wrong("write a whole number from 68 to 1500"))?);
             }
             "addr" => {
                 let expected =
-                    "it is an address and the length of its prefix, such as 10.0.0.1/24 or fd00::1/64";
+                    "write an address and the length of its prefix, such as 10.0.0.1/24 or fd00::1/64";
                 let address: InterfaceAddress = text()?.parse().map_err(|_| wrong(expected))?;
+                address.check()?;
                 if self.tap.addresses.iter().any(|other| other.is_ipv4() == address.is_ipv4()) {
                     return Err(wrong(
-                        "it is the second of its kind; give one IPv4 address, one IPv6 address, or both",
+                        "an address of its kind is given already; give one IPv4 address, one IPv6 address, or both",
                     ));
                 }
                 self.tap.addresses.push(address);
             }
             "mac" => {
                 let mac = text()?.parse().ok().filter(|mac: &MacAddress| mac.is_unicast());
-                let expected = "it is the Ethernet address of one card, such as 02:00:00:00:00:07: \
+                let expected = "write the Ethernet address of one card, such as 02:00:00:00:00:07: \
                                 six bytes, the first one even, not all zero";
                 self.spec.mac = Some(mac.ok_or_else(|| wrong(expected))?);
             }
@@ -186,27 +187,27 @@ impl Given {
             "tx" => self.tx = Some(text()?.into()),
             "size" => {
                 let size = text()?.parse().ok().filter(|size| Flood::SIZES.contains(size));
-                self.size = Some(size.ok_or_else(|| wrong("it is a number of bytes from 60 to 1514"))?);
+                self.size = Some(size.ok_or_else(|| wrong("write a whole number from 60 to 1514"))?);
             }
             "flows" => {
                 let flows = text()?.parse().ok().filter(|flows| (1..=Flood::FLOWS).contains(flows));
-                self.flows = Some(flows.ok_or_else(|| wrong("it is a number from 1 to 4096"))?);
+                self.flows = Some(flows.ok_or_else(|| wrong("write a whole number from 1 to 4096"))?);
             }
             "module" => {
                 self.spec.module = text()?.parse().map_err(|_| wrong(UnknownModule::KINDS))?;
             }
             "link" => {
                 self.spec.link_down =
-                    choice(text()?, "up", "down").ok_or_else(|| wrong("it is up or down"))?
+                    choice(text()?, "up", "down").ok_or_else(|| wrong("write up or down"))?
             }
             "pause" => {
-                self.spec.pause_off = choice(text()?, "on", "off").ok_or_else(|| wrong("it is on or off"))?
+                self.spec.pause_off = choice(text()?, "on", "off").ok_or_else(|| wrong("write on or off"))?
             }
             "loss" | "dup" | "corrupt" => {
                 let probability =
                     text()?.parse().ok().filter(|probability| (0.0..=1.0).contains(probability));
                 let probability =
-                    probability.ok_or_else(|| wrong("it is a probability from 0 to 1, such as 0.01"))?;
+                    probability.ok_or_else(|| wrong("write a probability from 0 to 1, such as 0.01"))?;
                 match key {
                     "loss" => faults.loss = probability,
                     "dup" => faults.dup = probability,
@@ -217,11 +218,15 @@ impl Given {
                 let delay = parse_delay(text()?);
                 faults.delay = delay.ok_or_else(|| {
                     wrong(
-                        "it is a time in microseconds, or with a unit as in 250us or 1.5ms, of at most 10 s",
+                        "write a time from 0 to 10 s, such as 250us or 1.5ms; without a unit it is in microseconds",
                     )
                 })?;
             }
-            _ => faults.seed = text()?.parse().map_err(|_| wrong("it is a number below 2^64"))?,
+            _ => {
+                faults.seed = text()?
+                    .parse()
+                    .map_err(|_| wrong("write a whole number from 0 to 18446744073709551615"))?
+            }
         }
         Ok(())
     }
@@ -231,20 +236,22 @@ impl Given {
             self.spec.kind = WireKind::Captures { rx: self.rx, tx: self.tx };
         }
         let kind = *self.seen.iter().find(|option| KINDS.contains(option)).unwrap_or(&"flood");
-        for &first in &self.seen {
-            let (wire, why) = match first {
-                "size" | "flows" => ("flood", "it describes the frames of flood, which is another wire"),
-                "up" | "mtu" | "addr" | "netns" => {
-                    ("tap", "it describes a TAP interface; give tap=NAME, too")
-                }
+        for &option in &self.seen {
+            let (wire, named) = match option {
+                "size" | "flows" => ("flood", "flood"),
+                "up" | "mtu" | "addr" | "netns" => ("tap", "tap=NAME"),
                 _ => continue,
             };
             if kind != wire {
-                return Err(WireError::Contradiction { first, second: kind, why });
+                let other = self.seen.contains(&kind).then_some(kind);
+                return Err(WireError::Stray { option, wire: named, other });
             }
         }
         match &mut self.spec.kind {
-            _ if kind == "tap" => self.spec.kind = WireKind::Tap(self.tap),
+            _ if kind == "tap" => {
+                self.tap.check()?;
+                self.spec.kind = WireKind::Tap(self.tap);
+            }
             WireKind::Flood { size, flows } => {
                 *size = self.size.unwrap_or(*size);
                 *flows = self.flows.unwrap_or(*flows);
@@ -403,7 +410,6 @@ mod tests {
         ]) {
             assert!(message.contains(key), "{message} lacks {key}");
         }
-        assert!(refusal("cable=a,").contains("no option ``"), "{}", refusal("cable=a,"));
     }
 
     #[test]
@@ -433,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn contradictory_wires_are_named() {
+    fn two_wires_are_refused_by_name() {
         let kinds = ["flood", "loopback", "cable=a", "socket=a", "tap=a", "rx=a", "tx=a"];
         for first in kinds {
             for second in kinds {
@@ -441,18 +447,61 @@ mod tests {
                 let files = names.iter().all(|name| matches!(*name, "rx" | "tx"));
                 if first != second && !files {
                     let message = refusal(&format!("{first},seed=1,{second}"));
-                    let wanted = format!("`{}` and `{}` contradict", names[0], names[1]);
+                    let wanted = format!("`{}` and `{}` each name a wire", names[0], names[1]);
                     assert!(message.contains(&wanted), "{message}");
                 }
             }
         }
-        assert!(refusal("size=64,cable=a").contains("`size` and `cable` contradict"));
-        assert!(refusal("rx=a,flows=2").contains("`flows` and `rx` contradict"));
-        assert!(refusal("socket=a,mtu=1500").contains("`mtu` and `socket` contradict"));
-        assert!(
-            refusal("addr=10.0.0.1/8")
-                .contains("`addr` and `flood` contradict each other: it describes a TAP")
-        );
+    }
+
+    #[test]
+    fn an_option_of_another_wire_is_refused_with_the_wire_that_it_belongs_to() {
+        for (text, wanted) in [
+            ("size=64,cable=a", "`size` belongs to `flood`, and not to `cable`; leave one of them out"),
+            ("rx=a,flows=2", "`flows` belongs to `flood`, and not to `rx`; leave one of them out"),
+            ("socket=a,mtu=1500", "`mtu` belongs to `tap=NAME`, and not to `socket`; leave one of them out"),
+            ("addr=10.0.0.1/8", "`addr` belongs to `tap=NAME`; add that, or leave `addr` out"),
+            ("up,seed=1", "`up` belongs to `tap=NAME`; add that, or leave `up` out"),
+        ] {
+            assert_eq!(refusal(text), format!("sim option {wanted}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn that_a_comma_is_written_twice_is_said_only_where_there_is_one() {
+        let hint = "write it twice";
+        assert!(refusal("rx=a,b.pcap").starts_with("sim has no option `b.pcap`; to put a comma in a value"));
+        assert!(refusal("rx=a,,,b").contains(hint));
+        for text in ["foo", "foo=1"] {
+            let message = refusal(text);
+            assert!(message.starts_with("sim has no option `foo`; the options are: flood"), "{message}");
+            assert!(!message.contains(hint), "{message}");
+        }
+        for text in [",", "cable=a,", ",rx=a", "rx=a,=3"] {
+            let message = refusal(text);
+            assert!(message.starts_with("an option of sim is missing beside a comma"), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_no_tap_interface_can_have_is_refused() {
+        for (address, why) in [
+            ("224.0.0.1/4", "it is a multicast address; write the address of one interface"),
+            ("ff02::1/64", "it is a multicast address; write the address of one interface"),
+            ("0.0.0.0/0", "it is no interface's address; write one such as 10.0.0.1/24"),
+            ("::/64", "it is no interface's address; write one such as 10.0.0.1/24"),
+            ("255.255.255.255/24", "it is the broadcast address; write the address of one interface"),
+            ("::1/128", "it is the loopback address; write another"),
+        ] {
+            let message = refusal(&format!("tap=a,addr={address}"));
+            let wanted = format!("sim option `addr` cannot be `{address}`: {why}");
+            assert!(message.starts_with(&wanted), "{message}");
+        }
+        let message = refusal("tap=a,mtu=1279,addr=10.0.0.1/24,addr=fd00::1/64");
+        let wanted = "sim option `mtu` cannot be `1279`: an IPv6 address needs an MTU from 1280 to 1500";
+        assert!(message.starts_with(wanted), "{message}");
+        assert!("tap=a,mtu=1280,addr=fd00::1/64".parse::<WireSpec>().is_ok());
+        assert!("tap=a,mtu=68,addr=10.0.0.1/24".parse::<WireSpec>().is_ok());
     }
 
     #[test]
@@ -464,28 +513,28 @@ mod tests {
             ("flows=0", "1 to 4096"),
             ("flows=4097", "1 to 4096"),
             ("link=maybe", "up or down"),
-            ("pause=", "not empty"),
+            ("pause=", "write a value after `=`"),
             ("pause=down", "on or off"),
             ("loss=1.1", "0 to 1"),
             ("dup=-0.1", "0 to 1"),
             ("corrupt=NaN", "0 to 1"),
-            ("seed=-1", "below 2^64"),
-            ("tap=a/b", "an interface's name has 1 to 15"),
-            ("tap=sixteen-letters-", "an interface's name has 1 to 15"),
+            ("seed=-1", "from 0 to 18446744073709551615"),
+            ("tap=a/b", "write 1 to 15 letters"),
+            ("tap=sixteen-letters-", "write 1 to 15 letters"),
             ("mtu=67", "68 to 1500"),
             ("mtu=1501", "68 to 1500"),
             ("addr=10.0.0.1", "such as 10.0.0.1/24"),
             ("addr=10.0.0.1/33", "such as 10.0.0.1/24"),
             ("addr=fd00::1/129", "fd00::1/64"),
-            ("addr=", "not empty"),
-            ("up=yes", "no value"),
+            ("addr=", "write a value"),
+            ("up=yes", "leave out the `=`"),
             ("mac=01:00:00:00:00:01", "the first one even"),
             ("mac=0:0:0:0:0:0", "not all zero"),
             ("mac=2:0:0:0:0", "six bytes"),
-            ("cable", "not empty"),
-            ("cable=", "not empty"),
-            ("flood=1", "no value"),
-            ("loopback=", "no value"),
+            ("cable", "write a value"),
+            ("cable=", "write a value"),
+            ("flood=1", "leave out the `=`"),
+            ("loopback=", "leave out the `=`"),
         ] {
             let message = refusal(text);
             let (key, value) = text.split_once('=').unwrap_or((text, ""));
@@ -500,7 +549,7 @@ mod tests {
     fn an_interface_has_one_address_of_each_kind() {
         let message = refusal("tap=a,addr=10.0.0.1/24,addr=10.0.0.2/24");
         assert!(
-            message.contains("`addr` cannot be `10.0.0.2/24`: it is the second of its kind"),
+            message.contains("`addr` cannot be `10.0.0.2/24`: an address of its kind is given already"),
             "{message}"
         );
     }
@@ -510,10 +559,15 @@ mod tests {
         let ipv4 = (any::<[u8; 4]>(), any::<u8>()).prop_map(move |(ip, prefix)| address(ip.into(), prefix));
         let ipv6 = (any::<[u8; 16]>(), any::<u8>()).prop_map(move |(ip, prefix)| address(ip.into(), prefix));
         let text = "[a-z,=-][a-z,=.-]{0,14}";
-        let addresses = (prop::option::of(ipv4), prop::option::of(ipv6));
+        let usable = |address: &InterfaceAddress| address.check().is_ok();
+        let addresses = (
+            prop::option::of(ipv4.prop_filter("usable", usable)),
+            prop::option::of(ipv6.prop_filter("usable", usable)),
+        );
         (text, prop::option::of(text), any::<bool>(), prop::option::of(TapSpec::MTUS), addresses).prop_map(
             |(name, namespace, up, mtu, (ipv4, ipv6))| {
                 let addresses = ipv4.into_iter().chain(ipv6).collect();
+                let mtu = mtu.map(|mtu| if ipv6.is_some() { mtu.max(1280) } else { mtu });
                 TapSpec { name, namespace, up, mtu, addresses }
             },
         )

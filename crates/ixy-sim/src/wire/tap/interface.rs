@@ -1,7 +1,6 @@
 //! Network interfaces of Linux: the ioctls of `netdevice(7)` and of TAP that open one and set it up.
 
 use std::{
-    fs::File,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::{AsFd, OwnedFd},
     thread,
@@ -168,7 +167,7 @@ fn socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
 
 /// Calls `act` in the network namespace `namespace`, on a new thread, so that no other thread changes its
 /// namespace.
-pub(super) fn within<T: Send>(namespace: &File, act: impl FnOnce() -> T + Send) -> Result<T, Errno> {
+pub(super) fn within<T: Send>(namespace: &OwnedFd, act: impl FnOnce() -> T + Send) -> Result<T, Errno> {
     thread::scope(|scope| {
         let inside = move || {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
