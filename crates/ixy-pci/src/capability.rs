@@ -150,7 +150,7 @@ impl ConfigSpace {
         let vendors = capabilities.iter().filter(|capability| capability.id == Capability::VENDOR_SPECIFIC);
         vendors
             .map(|&Capability { offset, .. }| {
-                let length = u16::from(self.read8(offset + VENDOR_LENGTH)?);
+                let length = u16::from(self.read8(offset.saturating_add(VENDOR_LENGTH))?);
                 let end = (offset + length).min(CONVENTIONAL).min(self.len());
                 let bytes = (offset..end).map(|offset| self.read8(offset)).collect::<Result<_, _>>()?;
                 Ok(VendorCapability { offset, bytes })

@@ -156,6 +156,16 @@ fn a_vendor_capability_ends_with_the_space_it_is_in() {
 }
 
 #[test]
+fn a_vendor_capability_outside_of_the_space_is_an_error() {
+    let config = open(&express());
+    for offset in [0x0FFE, 0x1000, 0xFFFF] {
+        let entry = Capability { id: Capability::VENDOR_SPECIFIC, offset };
+        let found = config.vendor_capabilities(&[entry]);
+        assert!(matches!(found, Err(Error::ConfigBounds { .. })), "{offset:#x}: {found:?}");
+    }
+}
+
+#[test]
 fn a_vendor_capability_hidden_from_an_ordinary_user_says_so() {
     let tree = Tree::with_device();
     let visible = fs::read(tree.file("config")).unwrap()[..64].to_vec();
