@@ -13,6 +13,7 @@ const EXAMPLES: &[&str] = &[
     "ixy-fwd 03:00.0 03:00.1 --wait adaptive --queues 4 --threads 2",
     "ixy-fwd sim:socket=/tmp/a sim:socket=/tmp/b",
     "ixy-fwd vfio-user:/tmp/a vfio-user:/tmp/b",
+    "ixy-fwd sim sim --live --per-queue",
     "ixy-fwd sim sim --metrics 9100",
 ];
 

@@ -1,9 +1,8 @@
 //! What ixy-fwd shows in a terminal: help in its width, progress, the table of `--live`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// A run that takes longer is killed.
 const LIMIT: &str = "60";
@@ -13,30 +12,38 @@ fn in_terminal(test: &str, columns: u32, line: &str) -> Option<String> {
     typed(test, (40, columns), line, "")
 }
 
-/// The same in a terminal of so many rows and columns, in which keys are typed after a while.
+/// The same in a terminal of so many rows and columns, in which keys are typed once two tables were drawn.
 fn typed(test: &str, (rows, columns): (u32, u32), line: &str, keys: &str) -> Option<String> {
+    if Command::new("script").arg("--version").output().is_err() {
+        let why = format!("SKIPPED: {test}: it needs the program `script`, of util-linux\n");
+        std::io::stderr().write_all(why.as_bytes()).unwrap();
+        return None;
+    }
     let line = format!("stty rows {rows} cols {columns}; {line}");
     let mut script = Command::new("timeout");
     script.args(["-s", "KILL", LIMIT, "script", "-qec", &line, "/dev/null"]);
     script.env_remove("IXY_LOG").env_remove("NO_COLOR").env("TERM", "xterm");
     script.stdin(if keys.is_empty() { Stdio::null() } else { Stdio::piped() }).stdout(Stdio::piped());
-    match Command::new("script").arg("--version").output() {
-        Ok(_) => {
-            let mut child = script.spawn().unwrap();
-            // It stays open: its end would be typed as well.
-            let mut keyboard = child.stdin.take();
-            if let Some(keyboard) = &mut keyboard {
-                std::thread::sleep(Duration::from_millis(3500));
-                keyboard.write_all(keys.as_bytes()).unwrap();
-            }
-            Some(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap())
+    let mut child = script.spawn().unwrap();
+    // The keyboard stays there to the end, which would be typed as well.
+    let (mut keyboard, mut screen) = (child.stdin.take(), child.stdout.take().unwrap());
+    let (mut written, mut part, mut keys) = (Vec::new(), [0; 4096], Some(keys));
+    loop {
+        let length = screen.read(&mut part).unwrap();
+        written.extend_from_slice(&part[..length]);
+        if length == 0 {
+            break;
         }
-        Err(_) => {
-            let why = format!("SKIPPED: {test}: it needs the program `script`, of util-linux\n");
-            std::io::stderr().write_all(why.as_bytes()).unwrap();
-            None
+        let tables = written.windows(ERASE.len()).filter(|bytes| *bytes == ERASE.as_bytes()).count();
+        if let Some(keyboard) = &mut keyboard
+            && tables >= 2
+            && let Some(keys) = keys.take()
+        {
+            keyboard.write_all(keys.as_bytes()).unwrap();
         }
     }
+    child.wait().unwrap();
+    Some(String::from_utf8(written).unwrap())
 }
 
 /// A text without its colours.
