@@ -1,5 +1,5 @@
-//! The archive that a kernel unpacks into its first file system: cpio in the "newc" form, as the kernel's
-//! `Documentation/driver-api/early-userspace/buffer-format.rst` describes it.
+//! The archive that a kernel unpacks into its first file system: cpio in the "newc" format, described in the
+//! kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`.
 
 /// An archive that grows file by file.
 #[derive(Debug, Default)]
@@ -9,7 +9,7 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    /// Adds a directory; its parent must be there.
+    /// Adds a directory; its parent must exist.
     pub(crate) fn directory(&mut self, path: &str) {
         self.entry(path, 0o040_755, &[]);
     }
@@ -19,7 +19,7 @@ impl Archive {
         self.entry(path, 0o100_755, content);
     }
 
-    /// The archive with its end.
+    /// Ends the archive.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, &[]);
         self.bytes

@@ -1,4 +1,4 @@
-//! Cables between two ports, and what frames that go over them are judged by.
+//! Cables between two ports, and checks of the frames that pass them.
 
 use std::{
     sync::{
@@ -11,7 +11,7 @@ use std::{
 
 use crate::{Error, Port};
 
-/// What became of the frames that a device sent into a cable.
+/// The fate of the frames that a device sent into a cable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Count {
     /// Frames that came out of the sender.
@@ -20,7 +20,7 @@ pub struct Count {
     pub missed: u64,
 }
 
-/// Carries frames from one port to another, one way, on a thread of its own.
+/// Carries frames from one port to another, one way, on its own thread.
 #[derive(Debug)]
 pub struct Cable {
     unplugged: Arc<AtomicBool>,
@@ -28,7 +28,7 @@ pub struct Cable {
 }
 
 impl Cable {
-    /// Plugs the cable in. Each frame is changed by `touch` on its way.
+    /// Plugs the cable in. `touch` changes each frame on its way.
     #[must_use]
     pub fn plug(from: &Arc<Port>, to: &Arc<Port>, touch: impl Fn(&mut [u8]) + Send + 'static) -> Self {
         let (from, to) = (Arc::clone(from), Arc::clone(to));
@@ -46,17 +46,17 @@ impl Cable {
         Self { unplugged, thread }
     }
 
-    /// Carries what is on the way, then ends.
+    /// Carries the frames in flight, then ends.
     ///
     /// # Errors
-    /// The machine went away meanwhile.
+    /// The machine went away in the meantime.
     pub fn unplug(self) -> Result<Count, Error> {
         self.unplugged.store(true, Ordering::Relaxed);
         self.thread.join().unwrap_or_else(|_| Err(Error::Wire("the cable's thread panicked".into())))
     }
 }
 
-/// Takes what comes out of a port and throws it away, until nothing came for half a second.
+/// Takes the frames out of a port and discards them, until none has come for half a second.
 ///
 /// # Errors
 /// The machine is gone, or frames kept coming for 30 seconds.
@@ -73,7 +73,7 @@ pub fn drain(port: &Port) -> Result<(), Error> {
     Ok(())
 }
 
-/// The next frame; none when there is none and the cable was unplugged before.
+/// The next frame; `None` when there is none and the cable was unplugged.
 fn next<'a>(
     from: &Port,
     buffer: &'a mut [u8],
@@ -90,10 +90,10 @@ fn next<'a>(
     }
 }
 
-/// How many frames are on their way at most when they are paced: fewer than the smallest ring has descriptors.
+/// Largest number of paced frames in flight: fewer than the smallest ring has descriptors.
 const WINDOW: u32 = 48;
 
-/// The frame `number` of a stream: 60 to 1514 bytes, all made of its number.
+/// Frame `number` of a stream: 60 to 1514 bytes, all derived from its number.
 #[must_use]
 pub fn numbered(stream: u8, number: u32) -> Vec<u8> {
     let length = 60 + number as usize * 97 % 1455;
@@ -103,11 +103,11 @@ pub fn numbered(stream: u8, number: u32) -> Vec<u8> {
     frame
 }
 
-/// Sends `count` numbered frames into `from`, as fast as they come out of `to`, and wants all of them there, in order and
-/// unchanged. `limit` is the time for all of it.
+/// Sends `count` numbered frames into `from`, as fast as they come out of `to`, and checks that all arrive in
+/// order and unchanged. `limit` is the time for all of it.
 ///
 /// # Errors
-/// The first frame that is missing, came too early, or was changed.
+/// The first frame that is missing, out of order, or changed.
 pub fn forwarded(from: &Port, to: &Port, stream: u8, count: u32, limit: Duration) -> Result<(), Error> {
     let (begin, mut buffer) = (Instant::now(), [0; 2048]);
     let (mut sent, mut arrived) = (0, 0);
@@ -136,7 +136,7 @@ pub fn forwarded(from: &Port, to: &Port, stream: u8, count: u32, limit: Duration
             ));
         }
     }
-    // Nothing may come twice.
+    // No frame may come twice.
     match to.receive(&mut buffer)? {
         Some(frame) => wrong(format!("after the last one, a frame of {} bytes", frame.len())),
         None => Ok(()),

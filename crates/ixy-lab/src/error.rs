@@ -1,8 +1,8 @@
-//! What can go wrong in the lab.
+//! The errors of the lab.
 
 use std::{io, path::PathBuf, time::Duration};
 
-/// Why a machine did not start or did not do what it was told.
+/// The reason why a machine did not start or did not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// QEMU, a kernel or busybox is not there; the text says how to get it.

@@ -1,4 +1,4 @@
-//! A machine that runs.
+//! A running machine.
 
 use std::{
     fs,
@@ -12,10 +12,10 @@ use std::{
 
 use crate::{Error, Nic, Port, error::at, permit::Permit};
 
-/// What scripts that the guest is given end with.
+/// The byte that ends a script for the guest.
 const END: u8 = 1;
 
-/// A running machine. It is ended on drop, whatever it does.
+/// A running machine. It is killed on drop, whatever it does.
 #[derive(Debug)]
 pub struct Guest {
     child: Child,
@@ -24,14 +24,14 @@ pub struct Guest {
     directory: tempfile::TempDir,
     log: PathBuf,
     output: Arc<Output>,
-    /// How much of the output was looked at.
+    /// The number of bytes of output read so far.
     seen: usize,
     start: Instant,
     limit: Duration,
     _permit: Permit,
 }
 
-/// What the guest printed on its second serial port so far.
+/// The guest's output on its second serial port so far.
 #[derive(Debug, Default)]
 struct Output {
     text: Mutex<Text>,
@@ -66,11 +66,11 @@ impl Guest {
         Ok(guest)
     }
 
-    /// Runs a shell script in the guest and returns what it printed. The shell is the same for all scripts: variables
-    /// stay, and so does what a script leaves in the background, which must not print to the shell's output.
+    /// Runs a shell script in the guest and returns its output. All scripts run in the same shell, so variables
+    /// persist, and so do background jobs, which must not print to the shell's output.
     ///
     /// # Errors
-    /// [`Error::Script`] when its status is not zero; the machine's time limit.
+    /// [`Error::Script`] when its status is not zero, or the machine's time limit.
     pub fn run(&mut self, script: &str) -> Result<String, Error> {
         match self.status_of(script)? {
             (0, output) => Ok(output),
@@ -78,10 +78,10 @@ impl Guest {
         }
     }
 
-    /// As [`run`](Self::run), for scripts that may fail: the status, and what was printed.
+    /// Like [`run`](Self::run), for scripts that may fail: returns the status and the output.
     ///
     /// # Errors
-    /// The machine's time limit; a machine that ended.
+    /// The machine's time limit, or a machine that ended.
     pub fn status_of(&mut self, script: &str) -> Result<(i32, String), Error> {
         let mut bytes = script.as_bytes().to_vec();
         bytes.push(END);
@@ -93,10 +93,10 @@ impl Guest {
         Ok((status.trim().parse().unwrap_or(-1), output))
     }
 
-    /// The test's end of the device `name`, once.
+    /// Takes the test's end of the device `name`; works once.
     ///
     /// # Errors
-    /// There is none, or it was taken before.
+    /// There is no such device, or its end was taken before.
     pub fn port(&mut self, name: &str) -> Result<Port, Error> {
         let index = self.ports.iter().position(|port| port.name() == name);
         let index = index.ok_or_else(|| Error::Wire(format!("no port {name}, or it is taken")))?;
@@ -121,19 +121,19 @@ impl Guest {
         Ok(address.trim().into())
     }
 
-    /// How long it has been running.
+    /// The time since its start.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// What the kernel printed on the console so far.
+    /// The kernel's output on the console so far.
     #[must_use]
     pub fn kernel_log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).replace('\r', "")
     }
 
-    /// Waits until `end` was printed and returns what was printed before it since the last call.
+    /// Waits for the output `end`, and returns the output before it since the last call.
     fn wait_for(&mut self, end: &str, what: &str) -> Result<String, Error> {
         let mut text = self.output.text.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -175,7 +175,7 @@ impl Drop for Guest {
 }
 
 impl Output {
-    /// Takes what comes until QEMU is gone.
+    /// Collects the output until QEMU is gone.
     fn collect(&self, mut from: ChildStdout) {
         let mut buffer = [0; 4096];
         loop {

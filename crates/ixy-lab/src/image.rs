@@ -10,27 +10,28 @@ use crate::{
     Error, Parts, Programs, Tool, archive::Archive, error::at, modules::Modules, parts::repository, tool,
 };
 
-/// The first process of the guest: mounts, loads modules, then runs commands from the second serial port.
+/// The guest's first process: it mounts file systems, loads modules, then runs commands from the second serial
+/// port.
 const INIT: &str = include_str!("../guest/init");
 
-/// What users run of `scripts`.
+/// The user scripts in `scripts`.
 const SCRIPTS: [&str; 2] = ["bind", "setup-hugepages"];
-/// What those are written for.
+/// The shell that those scripts need.
 const BASH: &str = "/bin/bash";
 
-/// What an image has beside busybox.
+/// The content of an image beside busybox.
 pub(crate) struct Contents<'a> {
-    /// Modules that the guest loads at its start.
+    /// Modules that the guest loads at boot.
     pub(crate) modules: &'a [&'a str],
     pub(crate) programs: &'a Programs,
-    /// Whether [`SCRIPTS`] are there, and bash.
+    /// Whether it includes [`SCRIPTS`] and bash.
     pub(crate) scripts: bool,
     pub(crate) tools: &'a [Tool],
-    /// What a shell prints first.
+    /// The text that a shell prints first.
     pub(crate) welcome: &'a str,
 }
 
-/// The image for a machine with `kernel`.
+/// Builds the image for a machine with `kernel`.
 pub(crate) fn build(parts: &Parts, kernel: &Path, contents: &Contents<'_>) -> Result<Vec<u8>, Error> {
     let mut archive = Archive::default();
     for directory in ["bin", "dev", "etc", "modules", "proc", "sys", "tmp"] {
@@ -79,8 +80,8 @@ fn add_scripts(archive: &mut Archive) -> Result<(), Error> {
     Ok(())
 }
 
-/// A program of this machine, and the libraries that its loader would load, as lines such as
-/// `name => /path/to/library (0x7f00)` name them.
+/// A program of this machine, and the libraries that its loader would load. Lines such as `name =>
+/// /path/to/library (0x7f00)` name them.
 fn with_libraries(program: &Path) -> Result<Vec<PathBuf>, Error> {
     let output = Command::new("ldd").arg(program).output().map_err(at("ldd"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

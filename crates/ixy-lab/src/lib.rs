@@ -1,9 +1,10 @@
-//! Test harnesses in virtual machines: devices that nobody here wrote, with the project's programs as their drivers.
+//! Tests in virtual machines: the project's programs drive devices that other projects wrote.
 //!
-//! A test describes a [`Machine`] with network devices ([`Nic`]), boots it, and tells its [`Guest`] what to run: scripts go
-//! to a shell in the guest over a serial port, and their output and exit status come back. The other end of each device is
-//! a [`Port`] in the test, which so is the wire: it sends frames, takes what the device sends, and judges it; or a
-//! [`Cable`] carries frames from one port to another and counts them.
+//! A test describes a [`Machine`] with network devices ([`Nic`]), boots it, and sends its [`Guest`] scripts: a
+//! shell in the guest runs them, and their output and exit status come back over a serial port. The other end of
+//! each device is a [`Port`] in the test, so the test is the wire: it sends frames, takes the frames that the
+//! device sends, and checks them. Alternatively a [`Cable`] carries frames from one port to another and counts
+//! them.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -19,9 +20,10 @@
 //! # Ok::<(), ixy_lab::Error>(())
 //! ```
 //!
-//! Machines are QEMU's, in software unless the processor's virtualisation works here, so no rate means anything: tests say
-//! what must arrive, not how fast. Everything has a time limit, and a machine ends with the [`Guest`], with the thread that
-//! booted it, and with the test. `scripts/vm prepare` gets what machines are made of; nothing here downloads.
+//! Machines run in QEMU, in software unless the processor's virtualisation works here. So rates mean nothing:
+//! tests check what arrives, not how fast. Everything has a time limit, and a machine ends with the [`Guest`],
+//! with the thread that booted it, and with the test. `scripts/vm prepare` downloads the parts of machines;
+//! nothing here downloads.
 
 mod archive;
 mod cable;

@@ -1,4 +1,4 @@
-//! A machine that is not running yet.
+//! The description of a machine before it runs.
 
 use std::{
     fs::{self, File},
@@ -19,7 +19,7 @@ pub struct Machine {
     modules: Vec<String>,
     kernel: usize,
     hugepages: u32,
-    /// MiB.
+    /// Memory in MiB.
     memory: u32,
     scripts: bool,
     tools: Vec<Tool>,
@@ -29,8 +29,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine without devices that is ended when `limit` is over: two processors, 1 GiB of memory and of that 256 MiB in
-    /// hugepages of 2 MiB.
+    /// A machine without devices that is killed after `limit`: two processors, and 1 GiB of memory with 256 MiB of
+    /// it in hugepages of 2 MiB.
     #[must_use]
     pub fn new(limit: Duration) -> Self {
         Self {
@@ -55,80 +55,80 @@ impl Machine {
         self
     }
 
-    /// Loads a kernel module, and what it depends on, when the guest starts.
+    /// Makes the guest load a kernel module and its dependencies at boot.
     #[must_use]
     pub fn module(mut self, name: &str) -> Self {
         self.modules.push(name.into());
         self
     }
 
-    /// Runs the kernel that is the `index`-th of [`Parts::kernels`] instead of the first.
+    /// Runs the kernel at `index` of [`Parts::kernels`] instead of the first.
     #[must_use]
     pub fn kernel(mut self, index: usize) -> Self {
         self.kernel = index;
         self
     }
 
-    /// Adds 3 GiB of memory, and of that one hugepage of 1 GiB.
+    /// Adds 3 GiB of memory with one hugepage of 1 GiB.
     #[must_use]
     pub fn gibibyte_page(mut self) -> Self {
-        // So much that one gibibyte stays free between what the kernel takes from the end and from the beginning.
+        // Enough to leave one free gibibyte between the kernel's allocations at both ends.
         self.memory += 3072;
         self.append.push_str(" hugepagesz=1G hugepages=1");
         self
     }
 
-    /// Puts the scripts for users into `/scripts`, and this machine's bash to run them with.
+    /// Puts the user scripts into `/scripts`, and this machine's bash to run them.
     #[must_use]
     pub fn scripts(mut self) -> Self {
         self.scripts = true;
         self
     }
 
-    /// Puts a program into the guest's path that is not the project's, with its libraries.
+    /// Puts a program of another project into the guest's path, with its libraries.
     #[must_use]
     pub fn tool(mut self, tool: Tool) -> Self {
         self.tools.push(tool);
         self
     }
 
-    /// Puts an IOMMU of 48 bits between the devices and memory. Of virtio devices only those with `iommu_platform=on` go
-    /// through it.
+    /// Puts a 48-bit IOMMU between devices and memory. It applies only to virtio devices with `iommu_platform=on`.
     #[must_use]
     pub fn iommu(self) -> Self {
         self.iommu_of(48)
     }
 
-    /// The same, with addresses of 39 or 48 bits.
+    /// Puts an IOMMU with 39 or 48 bits between devices and memory.
     #[must_use]
     pub fn iommu_of(mut self, bits: u8) -> Self {
-        // The kernel's test of its timer behind the IOMMU counts real time, which a busy host does not give.
+        // The kernel's test of its timer behind the IOMMU counts real time, which a busy host does not provide.
         self.append.push_str(" intel_iommu=on no_timer_check");
         self.device(&format!("intel-iommu,intremap=on,caching-mode=on,aw-bits={bits}"))
     }
 
-    /// Puts an IOMMU of AMD's kind there instead.
+    /// Puts an AMD IOMMU between devices and memory instead.
     #[must_use]
     pub fn amd_iommu(mut self) -> Self {
         self.append.push_str(" no_timer_check");
-        // Without dma-remap a mapping that is made later is not seen by devices, also when the kernel's own drivers make it.
+        // Without dma-remap, devices do not see mappings that are made later, not even those of the kernel's own
+        // drivers.
         self.device("amd-iommu,intremap=on,dma-remap=on")
     }
 
-    /// Adds any device, as QEMU's option `-device` takes it.
+    /// Adds any device, in the syntax of QEMU's option `-device`.
     #[must_use]
     pub fn device(mut self, device: &str) -> Self {
         self.arguments.extend(["-device".into(), device.into()]);
         self
     }
 
-    /// Starts the machine and waits until its guest takes scripts. At most two machines of a process run at a time; this
-    /// waits for its turn.
+    /// Starts the machine and waits until its guest accepts scripts. At most two machines of a process run at a
+    /// time; this waits for its turn.
     ///
     /// The thread that calls this must live as long as the guest is needed: the machine ends with it.
     ///
     /// # Errors
-    /// What is missing, or what the guest printed when it did not come up.
+    /// What is missing, or the guest's output if it did not come up.
     pub fn boot(&self, parts: &Parts, programs: &Programs) -> Result<Guest, Error> {
         let permit = Permit::wait();
         let (mut command, directory) = self.command(parts, programs, None)?;
@@ -144,7 +144,8 @@ impl Machine {
         Guest::new(child, self.nics.clone(), ports, directory, log, self.limit, permit)
     }
 
-    /// Starts the machine with a shell on this process's terminal and waits for its end. The shell prints `welcome` first.
+    /// Starts the machine with a shell on this process's terminal and waits for its end. The shell prints
+    /// `welcome` first.
     ///
     /// # Errors
     /// What is missing.
@@ -155,8 +156,8 @@ impl Machine {
         command.status().map_err(at(&parts.qemu)).map(|_| ())
     }
 
-    /// The first file system of the machine, as a file for QEMU's option `-initrd`: its shell is on the first serial port
-    /// when the kernel is given `rdinit=/init lab=shell`, and prints `welcome` first.
+    /// Builds the machine's first file system as a file for QEMU's option `-initrd`. Its shell is on the first
+    /// serial port when the kernel is started with `rdinit=/init lab=shell`, and prints `welcome` first.
     ///
     /// # Errors
     /// What is missing.
@@ -178,7 +179,7 @@ impl Machine {
         parts.kernels.get(self.kernel).ok_or_else(|| Error::NotPrepared(missing()))
     }
 
-    /// QEMU with all arguments but those for serial ports, and a directory for its files.
+    /// The QEMU command with all arguments except those for serial ports, and a directory for its files.
     fn command(
         &self,
         parts: &Parts,
@@ -223,8 +224,8 @@ impl Machine {
     }
 }
 
-/// Whether the processor's own virtualisation can be had. A device node alone says little: a machine that is a guest itself
-/// may have one that cannot run guests.
+/// Whether the processor's own virtualisation works. A device node alone does not prove it: a machine that is
+/// itself a guest may have one that cannot run guests.
 fn kvm_works() -> bool {
     let module = ["kvm_intel", "kvm_amd"].iter().any(|name| PathBuf::from("/sys/module").join(name).exists());
     module && File::options().read(true).write(true).open("/dev/kvm").is_ok()

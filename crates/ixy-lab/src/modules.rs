@@ -1,4 +1,4 @@
-//! Kernel modules, with what they depend on.
+//! Kernel modules and their dependencies.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::{Error, error::at};
 
-/// A module as a file that the guest's kernel takes.
+/// A module file for the guest's kernel.
 #[derive(Debug, Clone)]
 pub(crate) struct Module {
     pub(crate) name: String,
@@ -46,7 +46,7 @@ impl<'a> Modules<'a> {
         Ok(Self { root, busybox, files, built_in })
     }
 
-    /// The modules `wanted` and those they depend on, each after what it depends on; without what the kernel has built in.
+    /// The modules `wanted` and their dependencies, in load order; without those built into the kernel.
     pub(crate) fn load_order(&self, wanted: &[&str]) -> Result<Vec<Module>, Error> {
         let mut order = Vec::new();
         for name in wanted {
@@ -92,7 +92,8 @@ fn name(path: &Path) -> Option<String> {
     Some(name.replace('-', "_"))
 }
 
-/// What the module `image` says in its section `.modinfo`, which is a list of strings, each with a zero after it.
+/// The dependencies of module `image`, from its section `.modinfo`, which is a list of strings with terminating
+/// zeros.
 fn dependencies(image: &[u8]) -> Vec<String> {
     let line = image.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(b"depends="));
     let names = String::from_utf8_lossy(line.unwrap_or_default()).into_owned();

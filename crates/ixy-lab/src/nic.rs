@@ -2,33 +2,33 @@
 
 use std::path::{Path, PathBuf};
 
-/// Which of its interfaces a virtio device offers.
+/// The interfaces that a virtio device offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interface {
-    /// Only that from before version 1: registers in a port BAR.
+    /// Only the legacy one: registers in a port BAR.
     Legacy,
     /// Both.
     Transitional,
-    /// Only that of version 1: structures found through capabilities.
+    /// Only the modern one: structures found through capabilities.
     Modern,
 }
 
-/// Where a device's frames go.
+/// The destination of a device's frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Backend {
-    /// To the test, which takes the other end with [`Guest::port`](crate::Guest::port).
+    /// The test, which takes the other end with [`Guest::port`](crate::Guest::port).
     Test,
-    /// To all devices of the same machine with the same number.
+    /// All devices of the same machine with the same number.
     Hub(u32),
-    /// To the device of the same machine that has this name, and the device's own backend names this one.
+    /// The device of this name in the same machine, whose own backend names this one.
     Peer(String),
-    /// To a TAP interface with this number of queues, which QEMU creates; this needs CAP_NET_ADMIN.
+    /// A TAP interface with this number of queues, which QEMU creates; this needs CAP_NET_ADMIN.
     Tap(String, u16),
-    /// Nowhere in QEMU: the device itself is another process's, which serves it over vfio-user at a socket.
+    /// None in QEMU: another process serves the device itself over vfio-user at a socket.
     Served(PathBuf),
 }
 
-/// What a device is.
+/// The model of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Model {
     Virtio(Interface),
@@ -45,24 +45,23 @@ pub struct Nic {
     pub(crate) options: Vec<String>,
     pub(crate) port_options: String,
     pub(crate) behind_port: bool,
-    /// Slot and function on the root bus: of the device, or of the port before it.
+    /// Slot and function on the root bus, of the device or the port before it.
     pub(crate) place: (usize, usize),
 }
 
 impl Nic {
-    /// A virtio device that the test calls `name`, with QEMU's own choice of features.
+    /// A virtio device with the name `name`, and QEMU's own choice of features.
     pub fn virtio(name: impl Into<String>, interface: Interface, backend: Backend) -> Self {
         Self::new(name.into(), Model::Virtio(interface), backend, interface == Interface::Modern)
     }
 
-    /// An Intel 82576 that the test calls `name`. It is behind a port: what it reserves for virtual functions
-    /// would collide with a neighbour on the root bus.
+    /// An Intel 82576 with the name `name`. It is behind a port: on the root bus, the addresses it reserves for
+    /// virtual functions would collide with a neighbour.
     pub fn igb(name: impl Into<String>, backend: Backend) -> Self {
         Self::new(name.into(), Model::Igb, backend, true)
     }
 
-    /// A device that is served over vfio-user at `socket`, where a server has to listen before the machine is
-    /// booted.
+    /// A device served over vfio-user at `socket`. The server has to listen before the machine boots.
     pub fn served(name: impl Into<String>, socket: &Path) -> Self {
         Self::new(name.into(), Model::Served, Backend::Served(socket.to_owned()), true)
     }
@@ -72,14 +71,14 @@ impl Nic {
         Self { name, model, backend, options, port_options, behind_port, place: (0, 0) }
     }
 
-    /// Sets options of QEMU's device, as `name=value` with commas in between: `mrg_rxbuf=off,packed=on`.
+    /// Sets options of QEMU's device, as `name=value` separated by commas: `mrg_rxbuf=off,packed=on`.
     #[must_use]
     pub fn options(mut self, options: &str) -> Self {
         self.options.extend(options.split(',').filter(|option| !option.is_empty()).map(Into::into));
         self
     }
 
-    /// Puts the device behind a PCI Express port with these options, as modern ones and 82576s always are.
+    /// Puts the device behind a PCI Express port with these options. Modern devices and 82576s always are.
     #[must_use]
     pub fn behind_port(mut self, options: &str) -> Self {
         self.port_options = options.into();
@@ -87,7 +86,7 @@ impl Nic {
         self
     }
 
-    /// QEMU's arguments, for the device `number` of a machine whose sockets are in `sockets`.
+    /// QEMU's arguments for device `number` of a machine with its sockets in `sockets`.
     pub(crate) fn arguments(&self, number: usize, sockets: &Path) -> Vec<String> {
         let name = &self.name;
         let datagrams = |remote: &str| {
@@ -114,7 +113,7 @@ impl Nic {
             Model::Served => "vfio-user-pci",
         };
         let place = format!("{:#x}.{}", self.place.0, self.place.1);
-        // No boot ROM, which would only cost time.
+        // No boot ROM: it would only cost time.
         let mut device = format!("{model},id={name},netdev=net-{name},mac={},romfile=", mac(number));
         let mut arguments = match backend.is_empty() {
             true => Vec::new(),
@@ -136,7 +135,7 @@ impl Nic {
         }
         self.options.iter().for_each(|option| device = format!("{device},{option}"));
         if let Backend::Served(socket) = &self.backend {
-            // An address of a socket can be given in JSON only.
+            // QEMU accepts the address of a socket in JSON only.
             let path = socket.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
             device = format!(
                 r#"{{"driver":"{model}","id":"{name}","bus":"port-{name}","socket":{{"type":"unix","path":"{path}"}}}}"#
@@ -151,17 +150,17 @@ impl Nic {
         self.model == Model::Served
     }
 
-    /// Finds the place of a device that is added to `others`. Ports share slots, whose function 0 must be
-    /// there.
+    /// Chooses the place of a device that is added to `others`. Ports share slots, and a slot needs its function
+    /// 0.
     pub(crate) fn find_place(&mut self, others: &[Self]) {
         let before = others.iter().filter(|nic| nic.behind_port == self.behind_port).count();
-        // Of a PC's chip set, slots 0 and 0x1f are taken.
+        // A PC's chip set uses slots 0 and 0x1f.
         let slot = before + 2;
         let slot = if slot < PORTS.start { slot } else { slot - PORTS.start + PORTS.end };
         self.place = if self.behind_port { (PORTS.start + before / 8, before % 8) } else { (slot, 0) };
     }
 
-    /// The address of the device itself or of the port before it, as Linux writes it.
+    /// The address of the device itself or of the port before it, in Linux's notation.
     pub(crate) fn root_address(&self) -> String {
         format!("0000:00:{:02x}.{}", self.place.0, self.place.1)
     }

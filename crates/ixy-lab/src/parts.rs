@@ -1,4 +1,4 @@
-//! What machines are made of, and where it is.
+//! The parts of machines, and their places.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,14 +7,14 @@ use std::{
 
 use crate::{Error, error::at};
 
-/// QEMU, kernels with their modules, and programs for the guest, as `scripts/vm` found or fetched them.
+/// QEMU, kernels with their modules, and programs for the guest, found or downloaded by `scripts/vm`.
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// The program that runs machines.
     pub qemu: PathBuf,
-    /// A static busybox, which the guest runs and which unpacks modules here.
+    /// A static busybox, for the guest and for unpacking modules here.
     pub busybox: PathBuf,
-    /// What else a guest can be given: a directory with programs and their libraries, laid out as a system.
+    /// Optional tools for the guest: a directory with programs and their libraries, laid out as a system.
     pub tools: PathBuf,
     /// The kernels: directories with `vmlinuz` and `modules`. There is at least one.
     pub kernels: Vec<PathBuf>,

@@ -1,4 +1,4 @@
-//! How many machines run at a time: each keeps two processors busy.
+//! The number of machines that run at a time: each keeps two processors busy.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ const AT_MOST: usize = 2;
 static RUNNING: Mutex<usize> = Mutex::new(0);
 static ENDED: Condvar = Condvar::new();
 
-/// The right to run one machine, given back on drop.
+/// The permission to run one machine, returned on drop.
 #[derive(Debug)]
 pub(crate) struct Permit(());
 

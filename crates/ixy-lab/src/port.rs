@@ -12,17 +12,18 @@ use rustix::net::{SendFlags, send};
 
 use crate::{Error, error::at};
 
-/// How long [`Port::receive`] waits for a frame.
+/// The time that [`Port::receive`] waits for a frame.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// How often a frame is offered that finds no room, and the time between.
+/// The number of attempts to send a frame that finds no room, and the pause between them.
 const OFFERS: u32 = 20;
 const PAUSE: Duration = Duration::from_micros(200);
 
-/// Where what a device sends comes out, and where it receives from. Frames are without frame check sequence.
+/// The test's end of the cable: it receives the device's frames and sends to it. Frames have no frame check
+/// sequence.
 ///
-/// QEMU loses nothing on the way: a frame that the test does not take stays in the device's queue, and one that the device
-/// has no buffer for stays on this wire, which has room for about ten.
+/// QEMU loses no frame on the way: a frame that the test does not take stays in the device's queue, and a frame
+/// without a buffer in the device stays on this wire, which holds about ten.
 #[derive(Debug)]
 pub struct Port {
     name: String,
@@ -30,7 +31,7 @@ pub struct Port {
 }
 
 impl Port {
-    /// Makes the test's end, which must be there before QEMU's.
+    /// Creates the test's end, which must exist before QEMU's.
     pub(crate) fn bind(directory: &Path, name: &str) -> Result<Self, Error> {
         let path = directory.join(format!("{name}.test"));
         let socket = UnixDatagram::bind(&path).map_err(at(&path))?;
@@ -49,7 +50,7 @@ impl Port {
         &self.name
     }
 
-    /// Gives a frame to the device. `false`: there is no room, and after some attempts the frame was dropped.
+    /// Sends a frame to the device. `false` when there was no room: after some attempts the frame was dropped.
     ///
     /// # Errors
     /// The machine is gone.
@@ -64,7 +65,7 @@ impl Port {
         Ok(false)
     }
 
-    /// Waits a few milliseconds for a frame of the device and puts it into `buffer`.
+    /// Waits a few milliseconds for a frame from the device and puts it into `buffer`.
     ///
     /// # Errors
     /// The machine is gone.

@@ -9,42 +9,43 @@ use std::{
 
 use crate::{Error, error::at, parts::repository};
 
-/// What a guest finds in its path.
+/// The programs in the guest's path.
 const NAMES: [&str; 4] = ["ixy-fwd", "ixy-pktgen", "ixy-dump", "ixy-info"];
-/// Examples of crates, which it finds there, too.
+/// Examples of crates that are in its path, too.
 const EXAMPLES: [(&str, &str); 3] =
     [("ixy-net", "pass_checksums"), ("ixy-dma", "hugepages"), ("ixy-pci", "vfio")];
 
-/// The program that serves devices to a machine, from outside.
+/// The program that serves devices to a machine, on the host.
 const SERVER: &str = "ixy-serve";
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The project's programs as static executables, which need no files beside them.
+/// The project's programs as static executables, which need no other files.
 #[derive(Debug, Clone)]
 pub struct Programs {
-    /// Name in the guest, and where the file is.
+    /// Names in the guest, and their files.
     pub(crate) files: Vec<(String, PathBuf)>,
-    /// Where they were built.
+    /// The directory of the build.
     directory: PathBuf,
 }
 
 impl Programs {
-    /// None, for guests that run only what others wrote.
+    /// No programs, for guests that run only other projects' programs.
     #[must_use]
     pub fn none() -> Self {
         Self { files: Vec::new(), directory: PathBuf::new() }
     }
 
-    /// ixy-serve, which runs beside the machine: what it serves is a device of [`Nic::served`](crate::Nic::served).
+    /// The path of ixy-serve, which runs beside the machine and serves devices of
+    /// [`Nic::served`](crate::Nic::served).
     pub fn server(&self) -> PathBuf {
         self.directory.join(SERVER)
     }
 
-    /// Builds them, once a process, with overflow checks and debug assertions on.
+    /// Builds the programs, once a process, with overflow checks and debug assertions on.
     ///
     /// # Errors
-    /// [`Error::Build`] with what cargo says.
+    /// [`Error::Build`] with cargo's output.
     pub fn build() -> Result<Self, Error> {
         static BUILT: OnceLock<Result<Programs, String>> = OnceLock::new();
         BUILT.get_or_init(|| build().map_err(|error| error.to_string())).clone().map_err(Error::Build)
@@ -67,7 +68,7 @@ fn build() -> Result<Programs, Error> {
     command.arg(&target);
     command.args(NAMES.iter().chain([&SERVER]).flat_map(|name| ["--package", name, "--bin", name]));
     command.args(EXAMPLES.iter().flat_map(|(package, name)| ["--package", package, "--example", name]));
-    // A target of its own in words keeps the flags from build scripts and macros, which cannot be static.
+    // An explicit target keeps the flags from build scripts and macros, which cannot be static.
     command.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
     for (setting, value) in [("OPT_LEVEL", "1"), ("DEBUG", "line-tables-only"), ("STRIP", "debuginfo")] {
         command.env(format!("CARGO_PROFILE_DEV_{setting}"), value);

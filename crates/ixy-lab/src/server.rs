@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Error, Programs, error::at};
 
-/// ixy-serve, whose cards are devices of [`Nic::served`](crate::Nic::served). It is killed on drop.
+/// An ixy-serve with cards for [`Nic::served`](crate::Nic::served). It is killed on drop.
 #[derive(Debug)]
 pub struct Server {
     process: Child,
@@ -19,12 +19,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it with a port at each of these sockets, and waits until clients can connect to all of them. A port has the
-    /// wire that stands beside its name, as ixy-serve's option `--wire` takes it; two that follow each other and have none
-    /// are joined by a cable.
+    /// Starts it with a port at each of these sockets, and waits until clients can connect to all of them. A port
+    /// has the wire beside its name, in the syntax of ixy-serve's option `--wire`; a cable joins two successive
+    /// ports without one.
     ///
     /// # Errors
-    /// It does not start.
+    /// The server does not start.
     pub fn start(programs: &Programs, ports: &[(&str, Option<&str>)]) -> Result<Self, Error> {
         let directory = tempfile::tempdir().map_err(at(std::env::temp_dir()))?;
         let program = programs.server();
@@ -54,7 +54,7 @@ impl Server {
         self.directory.path().join(name)
     }
 
-    /// Ends it, and returns what it has counted.
+    /// Stops it, and returns its counts.
     ///
     /// # Errors
     /// Its exit status is not zero.

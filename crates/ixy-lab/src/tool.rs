@@ -1,4 +1,4 @@
-//! Programs for the guest that are not the project's: from packages, with the libraries that they were built with.
+//! Programs of other projects for the guest: from packages, with the libraries that they were built with.
 
 use std::{
     collections::BTreeSet,
@@ -8,12 +8,12 @@ use std::{
 
 use crate::{Error, archive::Archive, error::at, image::read};
 
-/// A program that `scripts/vm` gets for guests.
+/// A program that `scripts/vm` downloads for guests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
     /// `ethtool`.
     Ethtool,
-    /// DPDK's `dpdk-testpmd`, with its drivers for Intel's cards. It has to be told to load what keeps its buffers:
+    /// DPDK's `dpdk-testpmd`, with its drivers for Intel's cards. It needs an option to load its buffer driver:
     /// `-d /tools/librte_mempool_ring.so`.
     Testpmd,
 }
@@ -27,7 +27,7 @@ impl Tool {
         }
     }
 
-    /// Libraries that it loads when it runs; each name goes on with a version.
+    /// Libraries that it loads at run time; a version follows each name.
     fn plugins(self) -> &'static [&'static str] {
         match self {
             Self::Ethtool => &[],
@@ -39,7 +39,7 @@ impl Tool {
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 const LOADER: &str = "ld-linux-x86-64.so.2";
 
-/// Puts `tools` and their libraries into `/tools`, and for each what starts it into `/bin`.
+/// Puts `tools` and their libraries into `/tools`, and a start script for each into `/bin`.
 pub(crate) fn add(archive: &mut Archive, root: &Path, tools: &[Tool]) -> Result<(), Error> {
     if tools.is_empty() {
         return Ok(());
@@ -65,7 +65,7 @@ pub(crate) fn add(archive: &mut Archive, root: &Path, tools: &[Tool]) -> Result<
     Ok(())
 }
 
-/// The libraries in `directory` that `program` is loaded with, as the loader there finds them.
+/// The libraries in `directory` that the loader there finds for `program`.
 fn libraries_of(program: &Path, directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let loader = directory.join(LOADER);
     let output = Command::new(&loader)
@@ -85,7 +85,7 @@ fn libraries_of(program: &Path, directory: &Path) -> Result<Vec<PathBuf>, Error>
     }
 }
 
-/// The file in `directory` whose name begins with `name`, which the package follows by a version.
+/// The file in `directory` with a name that begins with `name`, followed by the package's version.
 fn newest(directory: &Path, name: &str) -> Result<PathBuf, Error> {
     let entries = std::fs::read_dir(directory).map_err(at(directory))?;
     let files = entries.filter_map(|entry| Some(entry.ok()?.path()));

@@ -1,4 +1,5 @@
-//! What users are told about their devices, and the script that hands these to VFIO and back, on a real kernel.
+//! The messages to users about their devices, and the script that binds devices to VFIO and back, on a real
+//! kernel.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod harness;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use ixy_lab::{Backend, Guest, Interface, Machine, Nic};
 
-/// Runs what has to end with this status and with these words, and returns all that it printed.
+/// Runs a script that has to end with this status and these words, and returns all its output.
 fn ends(guest: &mut Guest, script: &str, status: i32, words: &[&str]) -> String {
     let (found, output) = guest.status_of(&format!("{{ {script}\n}} 2>&1")).unwrap();
     let missing = words.iter().find(|word| !output.contains(**word));
@@ -59,7 +60,7 @@ fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
     let [a, b, c] = ["a", "b", "c"].map(|name| guest.address(name).unwrap());
     let guest = &mut guest;
 
-    // Each device is listed, by the script and by the program, for everybody.
+    // Each device is listed, by the script and by the program, for all users.
     for who in ["", "as_user "] {
         for program in ["/scripts/bind status", "ixy-info"] {
             let text =
@@ -147,7 +148,7 @@ fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
         0,
         &["(in KiB): 8192,", "--memlock=16777216", "user - memlock 16384"],
     );
-    // When nothing is missing, a program of that user's works.
+    // When nothing is missing, a program of that user works.
     for address in [&a, &b] {
         ends(
             guest,
@@ -157,7 +158,7 @@ fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
         );
         ends(guest, &format!("(as_user ixy-dump {address} -w /dev/null --duration 10)"), 0, &["recorded 0"]);
     }
-    // Registers: asleep, awake, and while a program has them.
+    // Registers: of a sleeping device, of a woken one, and while a program drives it.
     ends(guest, &format!("ixy-info {b} --registers"), 1, &["D3hot", "power/control"]);
     ends(guest, &format!("(as_user ixy-info {a} --registers)"), 1, &["power/control"]);
     let awake = format!("echo on >/sys/bus/pci/devices/{b}/power/control && ixy-info {b} --registers");
@@ -173,7 +174,7 @@ fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
     ends(guest, &driven, 1, &["a program drives it through vfio-pci", "fuser -v /dev/vfio/"]);
     guest.run("kill $! && wait $!").unwrap();
 
-    // Back to the kernel, whose drivers work then.
+    // Back to the kernel, where its drivers work.
     ends(
         guest,
         &format!("/scripts/bind kernel {a} {b} 01:01.0 01:02.0"),
@@ -197,7 +198,7 @@ fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
         &["legacy registers:", "DRIVER_OK=0x1", "LINK_UP=0x1"],
     );
 
-    // Bound to nobody: all registers can be read, and the kernel's driver still finds the device as it should be.
+    // Bound to no driver: all registers can be read, and the kernel's driver still finds the device in order.
     let unbind = format!("ip link set {eth_a} down && echo {a} >/sys/bus/pci/drivers/igb/unbind");
     ends(guest, &format!("{unbind} && ixy-info {a}"), 0, &["bound to no driver"]);
     ends(

@@ -1,4 +1,5 @@
-//! Checksums that are owed, between two stacks whose frames come with a header that says so: QEMU's TAP back end has one.
+//! Incomplete checksums between two stacks that exchange them in frame headers: QEMU's TAP back end has such
+//! headers.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod harness;
@@ -13,15 +14,15 @@ use harness::namespace::ip;
 use ixy_lab::{Backend, Guest, Interface, Machine, Nic};
 use rustix::thread::UnshareFlags;
 
-/// Transferred each way.
+/// Number of bytes transferred each way.
 const BYTES: usize = 1_000_000;
 
-/// Byte `n` of what is transferred.
+/// Byte `n` of the data.
 fn byte(n: usize) -> u8 {
     (n * 31 / 7) as u8
 }
 
-/// One end of a transfer both ways: sends all bytes while it receives as many, and checks these.
+/// One end of a transfer both ways: sends all bytes while it receives the same number, and checks them.
 fn transfer(stream: TcpStream) {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -34,7 +35,7 @@ fn transfer(stream: TcpStream) {
     sender.join().unwrap();
 }
 
-/// The second stack: a thread in a network namespace of its own, which gets the interface `name` and answers there.
+/// The second stack: a thread in its own network namespace, which gets the interface `name` and answers there.
 fn second_stack(name: &str) -> thread::JoinHandle<()> {
     let (tell, told) = mpsc::channel();
     let (moved, is_moved) = mpsc::channel::<String>();
@@ -48,7 +49,7 @@ fn second_stack(name: &str) -> thread::JoinHandle<()> {
         let listener = TcpListener::bind("198.18.0.2:5000").unwrap();
         listener.set_nonblocking(true).unwrap();
         let end = Instant::now() + Duration::from_secs(60);
-        // One transfer; an end without any is a failure of the other side, which says more.
+        // One transfer; an end without any is a failure of the other side, whose message is more useful.
         while Instant::now() < end {
             match listener.accept() {
                 Ok((stream, _)) => {
@@ -65,7 +66,8 @@ fn second_stack(name: &str) -> thread::JoinHandle<()> {
     handle
 }
 
-/// Transfers both ways through the forwarder between two devices; returns what it says of the frames from a and from b.
+/// Transfers both ways through the forwarder between two devices; returns its counts for the frames from a and
+/// from b.
 fn through(guest: &mut Guest, pair: usize, arguments: &str) -> String {
     let [a, b] = ["a", "b"].map(|end| guest.address(&format!("{end}{pair}")).unwrap());
     let (near, far) = (format!("a{pair}"), format!("b{pair}"));
@@ -102,7 +104,7 @@ fn owed_checksums_are_passed_on_when_asked_for_and_never_else() {
         return harness::namespace::again(test);
     }
     let Some((parts, programs)) = harness::lab(test) else { return };
-    // The last pair's second device cannot compute a sum.
+    // The last pair's second device cannot complete checksums.
     let kinds = [
         (Interface::Legacy, "", ""),
         (Interface::Modern, "packed=on", "packed=on"),

@@ -1,4 +1,5 @@
-//! The cross-check of the software 82599 with DPDK: its driver, which nobody here wrote, forwards what ours sends.
+//! Cross-check of the software 82599 with DPDK's driver, an independent one: it forwards the frames that ours
+//! sends.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod harness;
@@ -13,14 +14,14 @@ use ixy_core::Batch;
 use ixy_lab::{Guest, Machine, Nic, Parts, Programs, Server, Tool, numbered};
 use served::Served;
 
-/// Frames that go each way; with this number the longest and the shortest are among them.
+/// Number of frames each way; this many include the longest and the shortest.
 const FRAMES: u32 = 20_000;
-/// How many of them are on their way at most.
+/// Largest number of them in flight.
 const WINDOW: u32 = 128;
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Sends numbered frames by one card, which DPDK's driver must carry to the other: all, in order, and as they were. Returns
-/// their bytes.
+/// Sends numbered frames by one card, which DPDK's driver must forward to the other: all, in order and unchanged.
+/// Returns their bytes.
 fn carried(cards: &mut [Device], [from, to]: [usize; 2]) -> Result<u64, String> {
     let pool = cards[from].new_pool(1024).unwrap();
     let (mut tx, mut rx) = (cards[from].tx_queue(0).unwrap(), cards[to].rx_queue(0).unwrap());
@@ -58,7 +59,7 @@ fn carried(cards: &mut [Device], [from, to]: [usize; 2]) -> Result<u64, String> 
     Ok(bytes)
 }
 
-/// Gives the guest's shell `is_ready`, which waits until testpmd reads what is typed at it.
+/// Adds `is_ready` to the guest's shell, which waits until testpmd reads its input.
 fn the_shell_waits_for_testpmd(guest: &mut Guest) {
     guest
         .run(
@@ -79,7 +80,7 @@ fn the_shell_waits_for_testpmd(guest: &mut Guest) {
         .unwrap();
 }
 
-/// What testpmd says of a port, under `name`.
+/// testpmd's figure for a port, under `name`.
 fn figure(log: &str, port: usize, name: &str) -> u64 {
     let title = match name.contains('_') {
         true => format!("NIC extended statistics for port {port} "),
@@ -90,8 +91,8 @@ fn figure(log: &str, port: usize, name: &str) -> u64 {
     value.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Has testpmd carry frames between the first two of four served cards, which the kernel's `driver` hands to it. The third
-/// has a cable to the first, the fourth to the second.
+/// Makes testpmd forward frames between the first two of four served cards, which are bound to the kernel's
+/// `driver`. The third has a cable to the first, the fourth to the second.
 fn testpmd_carries_all(
     parts: &Parts,
     sockets: &[PathBuf; 4],
@@ -137,7 +138,7 @@ fn testpmd_carries_all(
         })
     });
     harness::say(&format!("{FRAMES} frames each way in {:.1} s\n", start.elapsed().as_secs_f64()));
-    // What it prints stays in its buffers until it ends.
+    // Its output stays in its buffers until it ends.
     guest.run("printf 'show port stats all\nshow port xstats all\nshow port info all\nquit\n' >orders; wait $testpmd").unwrap();
     let log = guest.run("cat log").unwrap();
     assert_eq!(log.matches("Link status: up").count(), 2, "{log}");
@@ -152,7 +153,7 @@ fn testpmd_carries_all(
             ("TX-errors:", 0),
             ("RX-bytes:", bytes[port]),
             ("TX-bytes:", bytes[1 - port]),
-            // Those of its extended statistics.
+            // Figures from its extended statistics.
             ("rx_good_packets:", u64::from(FRAMES)),
             ("tx_good_packets:", u64::from(FRAMES)),
             ("rx_q0_packets:", u64::from(FRAMES)),
@@ -162,7 +163,7 @@ fn testpmd_carries_all(
             assert_eq!(figure(&log, port, name), expected, "{name} of port {port}: {log}");
         }
     }
-    // Counters aside, it says these words for these reasons only.
+    // Counters aside, it prints these words for these reasons only.
     let complaints = "grep -iE 'error|fail|timeout|warn|cannot|unable' log |
         grep -vE '[a-zA-Z_]+: +[0-9]+|NUMA should be|error handling mode: none' || true";
     assert_eq!(guest.run(complaints).unwrap(), "", "{log}");
@@ -192,7 +193,7 @@ fn dpdk_finds_nothing_wrong_behind_an_iommu() {
     let served = Served::start(&[("a", "cable=1"), ("x", "cable=1"), ("b", "cable=2"), ("y", "cable=2")]);
     let sockets = ["a", "b", "x", "y"].map(|name| served.socket(name));
     let machine = |machine: Machine| machine.module("vfio-pci").module("vfio_iommu_type1").iommu();
-    // What is refused here is QEMU's: it unmaps all addresses when only some are mapped, or none.
+    // QEMU causes this refusal: it unmaps all addresses when only some are mapped, or none.
     testpmd_carries_all(&parts, &sockets, "vfio-pci", machine, "va");
     assert_eq!(served.wrongs(), "");
 }

@@ -37,7 +37,7 @@ fn a_guest_runs_scripts_and_its_kernel_drives_both_interfaces_of_a_device() {
         assert_eq!((vendor, model), ("0x1af4", id));
         assert_eq!(mac, format!("52:54:00:00:00:0{}", device + 1));
 
-        // A frame from the kernel reaches the test, and one of the test the kernel.
+        // A frame from the kernel reaches the test, and a frame from the test reaches the kernel.
         guest
             .run(&format!(
                 "ip link set {interface} up promisc on; ip addr add 198.18.{device}.1/24 dev {interface}"
@@ -69,7 +69,7 @@ fn a_hugepage_may_have_one_gibibyte() {
     let machine = Machine::new(Duration::from_secs(120)).gibibyte_page();
     let mut guest = machine.boot(&parts, &programs).unwrap();
     let output = guest.run("hugepages 1G 1073741824").unwrap();
-    // One part, which begins where such a page may.
+    // One part, at an address where such a page may begin.
     let (address, length) = output.trim().split_once(' ').unwrap_or_else(|| panic!("{output}"));
     assert_eq!(length, "0x40000000", "{output}");
     let address = u64::from_str_radix(address.trim_start_matches("0x"), 16).unwrap();
@@ -78,7 +78,7 @@ fn a_hugepage_may_have_one_gibibyte() {
     let message = guest.run("hugepages 1G 1073741825 2>&1").unwrap_err().to_string();
     assert!(message.contains("2 hugepages of 1G are needed and 1 "), "{message}");
     assert_eq!(harness::free_hugepages(&mut guest), [128, 128]);
-    // Where there are no others, a part of it serves in their place.
+    // Without 2 MiB pages, a part of it serves instead.
     let none = "echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
     let output = guest.run(&format!("{none}; hugepages any 3000000")).unwrap();
     assert_eq!(output.trim(), format!("{address:#x} 0x400000"));

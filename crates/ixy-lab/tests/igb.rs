@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use harness::statistic;
 use ixy_lab::{Backend, Cable, Guest, Interface, Machine, Nic, Port, forwarded, numbered};
 
-/// A machine with an IOMMU and hugepages, whose kernel has its own drivers for what is added.
+/// A machine with an IOMMU and hugepages; its kernel has its own drivers for the devices added.
 fn machine(limit: u64) -> Machine {
     let mut machine = Machine::new(Duration::from_secs(limit)).iommu().scripts();
     for module in ["igb", "virtio_net", "vfio-pci", "vfio_iommu_type1"] {
@@ -20,7 +20,7 @@ fn machine(limit: u64) -> Machine {
     machine
 }
 
-/// Hands devices to a user, who may lock enough memory; their addresses.
+/// Hands devices to a user, who may lock enough memory; returns their addresses.
 fn handed_over<const N: usize>(guest: &mut Guest, names: [&str; N]) -> [String; N] {
     harness::programs_can_be_started(guest);
     harness::there_is_a_user(guest);
@@ -29,7 +29,7 @@ fn handed_over<const N: usize>(guest: &mut Guest, names: [&str; N]) -> [String; 
     addresses
 }
 
-/// Numbers that look random, the same ones again for the same seed.
+/// Pseudo-random numbers, the same for the same seed.
 struct Random(u64);
 
 impl Random {
@@ -73,7 +73,8 @@ fn numbered_frames_pass_in_order_however_a_user_waits_for_them() {
         }
     }
 
-    // While frames pass, another card accesses memory that is not mapped for it: that is stopped, and the others go on.
+    // While frames pass, another card accesses memory that is not mapped for it: the IOMMU stops it, and the
+    // others go on.
     let card = "0000:00:08.0";
     guest.run(&format!("start 2 as_user ixy-fwd {a} {b} --wait interrupt")).unwrap();
     guest.run(&format!("/scripts/bind --user user vfio {card}")).unwrap();
@@ -97,7 +98,7 @@ fn short(number: u32) -> Vec<u8> {
     frame
 }
 
-/// Sends a frame, once there is room: the card takes none before its link is up.
+/// Sends a frame once there is room: the card accepts none before its link is up.
 fn sent(to: &Port, frame: &[u8]) {
     let start = Instant::now();
     while !to.send(frame).unwrap() {
@@ -105,7 +106,7 @@ fn sent(to: &Port, frame: &[u8]) {
     }
 }
 
-/// In the guest, how many frames of 60 bytes the capture holds, whose numbers must rise.
+/// The number of 60-byte frames in the capture, counted in the guest; their numbers must rise.
 const COUNT_NUMBERS: &str =
     "xxd -p -s 24 -c 76 dump.pcap | cut -c 145-152 >numbers; sort -c -u numbers && wc -l <numbers";
 
@@ -134,8 +135,8 @@ fn a_capture_by_interrupt_has_all_frames_at_a_slow_rate_and_counts_all_at_full_r
     assert_eq!(guest.run(COUNT_NUMBERS).unwrap().trim(), FEW.to_string());
     assert!(log.contains("a thread waited"), "{log}");
 
-    // What the generator sends is judged on the wire. Of what the wire does not take in time, QEMU keeps 10,000 frames of this
-    // card, and drops the others.
+    // The generator's frames are checked on the wire. If the wire does not take frames in time, QEMU keeps 10,000
+    // of this card and drops the rest.
     const MANY: u64 = 9_000;
     let expected = AtomicU32::new(0);
     let in_order = move |frame: &mut [u8]| {
@@ -158,12 +159,12 @@ fn a_capture_by_interrupt_has_all_frames_at_a_slow_rate_and_counts_all_at_full_r
     harness::the_kernel_is_well(&guest);
 }
 
-/// What `awk` makes of the processor time of the program in the guest: in hundredths of a second.
+/// An `awk` expression for the program's processor time in the guest, in hundredths of a second.
 fn processor_time(guest: &mut Guest) -> u64 {
     guest.run("awk '{ print $14 + $15 }' /proc/$program/stat").unwrap().trim().parse().unwrap()
 }
 
-/// Sends frames one by one, each after a gap and once the last one is back, and returns how long each took.
+/// Sends frames one by one, each after a gap and after the last one is back, and returns the time that each took.
 fn one_by_one(from: &Port, to: &Port, gaps: impl Iterator<Item = Duration>) -> Vec<Duration> {
     let mut buffer = [0; 2048];
     let way = |(number, gap)| {
@@ -185,26 +186,28 @@ fn one_by_one(from: &Port, to: &Port, gaps: impl Iterator<Item = Duration>) -> V
 /// A frame that only the end of a sleep finds takes about 100 ms.
 const LATE: Duration = Duration::from_millis(80);
 
-/// A busy host holds a machine up now and then. A wake-up that can be lost is lost in one of 100 sleeps, or more often.
+/// A busy host stalls a machine now and then. A wake-up that can be lost is lost in one of 100 sleeps, or more
+/// often.
 const STALLS: u64 = 2;
 
-/// What an idle forwarder uses of a core at most, in percent.
+/// The processor time of an idle forwarder, at most, in percent of a core.
 const IDLE: f64 = 2.0;
 
-/// What is wrong with an idle forwarder between these devices, and with frames that come then; nothing if nothing is.
+/// Checks an idle forwarder between these devices, and frames that come then; returns the problem, or an empty
+/// text.
 fn idle(guest: &mut Guest, both: &str, [from, to]: [&Port; 2], random: &mut Random) -> String {
     let mut wrong = String::new();
     for wait in ["adaptive", "interrupt"] {
         guest.run(&format!("start 2 as_user ixy-fwd {both} --wait {wait}")).unwrap();
-        // Until the link is up.
+        // Waits until the link is up.
         one_by_one(from, to, [Duration::ZERO].into_iter());
         let mut percent = f64::MAX;
-        // What a busy host takes away the guest counts as used, so there is a second chance, and a third.
+        // The guest counts time that a busy host takes away as used, so there are three attempts.
         for _ in 0..3 {
             let (before, start) = (processor_time(guest), Instant::now());
             guest.run("sleep 5").unwrap();
             let (used, time) = (processor_time(guest) - before, start.elapsed());
-            // Hundredths of a second, over seconds.
+            // Hundredths of a second, divided by seconds.
             percent = percent.min(used as f64 / time.as_secs_f64());
             if percent < IDLE {
                 break;
@@ -307,7 +310,7 @@ fn the_kernel_s_driver_talks_through_the_forwarder() {
     harness::the_kernel_is_well(&guest);
 }
 
-/// Sends a stream of frames, and wants all of them out of the other end, in order, whatever comes between.
+/// Sends a stream of frames, and checks that all come out of the other end, in order, whatever comes between them.
 fn passes(from: &Port, to: &Port, stream: u8, count: u32) -> Result<(), String> {
     let (mut sent, mut arrived, mut buffer) = (0, 0, [0; 2048]);
     let start = Instant::now();
@@ -328,7 +331,7 @@ fn passes(from: &Port, to: &Port, stream: u8, count: u32) -> Result<(), String> 
     Ok(())
 }
 
-/// Keeps frames coming while `work` goes on.
+/// Keeps sending frames while `work` runs.
 fn with_traffic<T>(from: &Port, to: &Port, work: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -386,10 +389,10 @@ fn a_killed_program_leaves_cards_that_can_be_opened_again_and_given_back() {
         });
         assert_eq!(harness::free_hugepages(&mut guest), [128, 128], "{what}");
     }
-    // Nothing was accessed that was mapped no more.
+    // No access went to memory that was no longer mapped.
     assert_eq!(harness::faults(&mut guest), "");
 
-    // The kernel's driver works on what is given back.
+    // The kernel's driver works on the devices that are given back.
     let cables = [Cable::plug(&at_a, &at_b, |_| ()), Cable::plug(&at_b, &at_a, |_| ())];
     let [a, b] = &addresses;
     let script = format!(

@@ -1,4 +1,4 @@
-//! The programs asleep on QEMU's virtio devices, behind an IOMMU, until an interrupt.
+//! The programs sleep on QEMU's virtio devices, behind an IOMMU, until an interrupt.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod harness;
@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use ixy_lab::{Backend, Guest, Interface, Machine, Nic, Port, forwarded};
 
-/// Pairs of devices: QEMU's options for both, and what their interrupts are delivered by. Without MSI-X a device has the pin.
+/// Pairs of devices: QEMU's options for both, and the delivery of their interrupts. Without MSI-X a device has the
+/// pin.
 const KINDS: [(&str, &str); 6] = [
     ("", "MSI-X"),
     ("event_idx=off", "MSI-X"),
@@ -39,7 +40,7 @@ fn a_thread_that_sleeps_on_virtio_devices_is_woken_for_each_frame() {
     for (number, (options, delivery)) in KINDS.iter().enumerate() {
         let addresses = ["a", "b"].map(|end| guest.address(&format!("{end}{number}")).unwrap());
         let ports = ["a", "b"].map(|end| guest.port(&format!("{end}{number}")).unwrap());
-        // The rest of the two is alike.
+        // The other wait modes behave the same in both.
         let waits = if number < 2 { &["interrupt", "adaptive"][..] } else { &["interrupt"] };
         for wait in waits {
             if let Err(what) = woken(&mut guest, &addresses, &ports, wait, delivery) {
@@ -51,8 +52,9 @@ fn a_thread_that_sleeps_on_virtio_devices_is_woken_for_each_frame() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Sends bursts, and single frames with pauses between them, through a forwarder that sleeps meanwhile. It sleeps 100 ms at most,
-/// and tells how often there was work after that: each frame would be, whose interrupt does not come.
+/// Sends bursts, and single frames with pauses between them, through a forwarder that sleeps in between. It sleeps
+/// 100 ms at most, and counts the sleeps that end so with work to do: every frame without an interrupt would
+/// count.
 fn woken(
     guest: &mut Guest,
     addresses: &[String; 2],
@@ -99,7 +101,8 @@ fn woken(
         return Err(format!("{delivery} is not what interrupts: {log}"));
     }
     match (slept, overslept) {
-        // Some may: on a busy machine the interrupt comes to one processor of the guest when the timer has woken another.
+        // A few are allowed: on a busy machine the interrupt comes to one processor of the guest after the timer
+        // has woken another.
         (Some(slept), Some(overslept)) if slept > SINGLE / 2 && overslept < slept / 20 => Ok(()),
         _ => Err(format!("it slept {slept:?} times, {overslept:?} of them too long: {log}")),
     }

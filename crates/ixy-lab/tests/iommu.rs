@@ -19,14 +19,15 @@ fn with_devices(machine: Machine, options: &str) -> Machine {
         .nic(Nic::igb("c", Backend::Test))
 }
 
-/// As a user, between devices that were handed over with the script. The kernel names its IOMMU with these words.
+/// Frames pass as a user, between devices that were handed over with the script. The kernel's log names its IOMMU
+/// with these words.
 fn frames_pass_behind(test: &str, iommu: impl FnOnce(Machine) -> Machine, words: &str) {
     let Some((parts, programs)) = harness::lab(test) else { return };
     let machine = with_devices(iommu(Machine::new(Duration::from_secs(120))), "iommu_platform=on");
     let mut guest = machine.boot(&parts, &programs).unwrap();
     harness::programs_can_be_started(&mut guest);
     harness::there_is_a_user(&mut guest);
-    // Without hugepages there are frames that lie on two pages, which are no neighbours in memory.
+    // Without hugepages some frames lie on two pages that are not neighbours in memory.
     guest.run(&format!("dmesg | grep -q '{words}' && echo 0 >/proc/sys/vm/nr_hugepages")).unwrap();
     let [a, b, c] = ["a", "b", "c"].map(|name| guest.address(name).unwrap());
     let ports = ["a", "b", "c"].map(|name| guest.port(name).unwrap());
@@ -99,7 +100,7 @@ fn without_an_iommu_frames_pass_for_root_and_what_others_lack_is_said() {
         guest.run("stop TERM").unwrap();
     }
     assert_eq!(harness::free_hugepages(&mut guest), [32, 32]);
-    // The kernel's drivers take back what they had.
+    // The kernel's drivers take their devices back.
     guest.run(&format!("/scripts/bind kernel {a} {b} {c}")).unwrap();
     harness::the_kernel_is_well(&guest);
 }

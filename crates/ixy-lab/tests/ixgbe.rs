@@ -1,5 +1,5 @@
-//! The cross-check of the software 82599: Linux's own driver, which nobody here wrote, runs on it, with its other end at a second
-//! such card, or at our driver.
+//! Cross-check of the software 82599 with Linux's own driver, an independent one. The other end is a second such
+//! card, or our driver.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod harness;
@@ -19,7 +19,7 @@ use ixy_core::{Batch, WaitMode, Waiter};
 use ixy_lab::{Guest, Machine, Nic, Tool};
 use served::Served;
 
-/// Our driver on two cards: frames go from each to the other, as they are, until this is dropped.
+/// Our driver on two cards: it forwards frames from each to the other, unchanged, until this is dropped.
 struct Forwarder {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<[u64; 2]>>,
@@ -53,7 +53,7 @@ impl Forwarder {
         Self { over, thread: Some(thread) }
     }
 
-    /// Ends it, and says how many frames it sent by each card.
+    /// Stops it, and returns the number of frames sent by each card.
     fn stop(mut self) -> [u64; 2] {
         self.over.store(true, Ordering::Relaxed);
         self.thread.take().unwrap().join().unwrap()
@@ -66,7 +66,7 @@ impl Drop for Forwarder {
     }
 }
 
-/// Gives the guest's shell what only these scenarios are told with.
+/// Adds the commands for these scenarios to the guest's shell.
 fn the_shell_knows_the_words(guest: &mut Guest) {
     guest
         .run(
@@ -93,7 +93,7 @@ fn the_shell_knows_the_words(guest: &mut Guest) {
         .unwrap();
 }
 
-/// All scenarios, with the driver of the `kernel`-th kernel of the lab.
+/// All scenarios, with the driver in kernel number `kernel` of the lab.
 fn the_driver_of_finds_nothing_wrong(kernel: usize, test: &str) {
     let Some((parts, programs)) = harness::lab(test) else { return };
     let served = Served::start(&[
@@ -125,7 +125,7 @@ fn the_driver_of_finds_nothing_wrong(kernel: usize, test: &str) {
         "head -c 41 /sys/bus/pci/devices/{a}/vpd | grep -q 'ixy software 82599 10 Gigabit Ethernet'"
     ));
     step("pair $a $b 198.18.0 && near=$there && talk 5 198.18.0.2");
-    // Both ways, with all that the driver has on as it comes.
+    // Both ways, with all the driver's default features.
     step(
         "ethtool -k $a >features && all ': on' features rx-checksumming tx-checksumming tcp-segmentation-offload \\
             receive-hashing rx-vlan-offload tx-vlan-offload rx-vlan-filter tx-checksum-sctp",
@@ -172,21 +172,22 @@ fn the_driver_of_finds_nothing_wrong(kernel: usize, test: &str) {
         talk 3 198.19.0.2",
     );
     step("well $c");
-    // Registers, EEPROM, interrupts, loopback and link, while nothing else uses the card; and the driver goes on afterwards.
+    // Registers, EEPROM, interrupts, loopback and link, while nothing else uses the card; the driver continues
+    // afterwards.
     step(r#"ethtool -t $c offline >result || { cat result; false; }; grep -q PASS result"#);
     step("wait_for_carrier $c 1 && sleep 2 && talk 3 198.19.0.2");
-    // What the driver counted.
+    // The driver's counts.
     step(
         "ethtool -S $a >counts && all ': 0$' counts rx_csum_offload_errors rx_missed_errors rx_no_dma_resources \\
             rx_length_errors &&
         all ': [1-9]' counts rx_pkts_nic tx_pkts_nic tx_bytes_nic rx_queue_0_packets rx_queue_1_packets",
     );
     step("ethtool -i $a >driver && ethtool -d $a >dump && grep -q STATUS dump");
-    // The driver goes, and comes again.
+    // Unloads and loads the driver.
     step("rmmod ixgbe && [ ! -e /sys/class/net/$c ] && insmod /modules/ixgbe.ko && sleep 1");
     step(&format!("c=$(interface {c}) d=$(interface {d})"));
     step("pair $c $d 198.19.1 && talk 3 198.19.1.2");
-    // The light goes out: an interrupt tells the driver, and another that it is back.
+    // The light goes off: the driver gets an interrupt, and another one when it is back.
     served.set_link("c", false);
     step("wait_for_carrier $c 0");
     served.set_link("c", true);

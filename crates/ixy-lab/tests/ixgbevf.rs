@@ -1,5 +1,5 @@
-//! Virtual functions of the software 82599 with Linux's own driver for them, which nobody here wrote. The driver of the card
-//! itself, which they ask for everything, is the test's.
+//! Virtual functions of the software 82599 with Linux's own driver for them, an independent one. The test is the
+//! driver of the card itself, which they ask for everything.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod harness;
@@ -18,23 +18,23 @@ use ixy_sim::wire::Wire;
 use ixy_sim::{Nic82599, PollThread};
 use ixy_vfio_user::server::{Listener, ServerLimits, Stop};
 
-/// How many virtual functions there are, and how many queues each has: with 32 pools. The last pool is the card's own.
+/// The number of virtual functions, and of queues in each: with 32 pools. The last pool is the card's own.
 const FUNCTIONS: usize = 2;
 const QUEUES: u32 = 4;
 const OWN_POOL: u32 = 31;
-/// The version of the mailbox's protocol that each function is granted: 1.3, and 1.5, with which Linux's driver holds the
+/// The mailbox protocol version granted to each function: 1.3, and 1.5, with which Linux's driver holds the
 /// mailbox until its message is acknowledged.
 const VERSIONS: [u32; FUNCTIONS] = [4, 6];
 const GRANTED: u32 = 1 << 31;
 const REFUSED: u32 = 1 << 30;
 const CLEAR_TO_SEND: u32 = 1 << 29;
 
-/// A network with nobody else in it.
+/// A network without other stations.
 struct Nowhere;
 
 impl Wire for Nowhere {}
 
-/// What the driver of the card does for its functions: it grants what they ask for, as far as there is no more to it than that.
+/// The part of the card's driver that serves its functions: it grants simple requests.
 struct Card<'a> {
     nic: &'a Nic82599,
     state: Mutex<State>,
@@ -43,9 +43,9 @@ struct Card<'a> {
 #[derive(Default)]
 struct State {
     resetting: bool,
-    /// The functions that said, since the last reset of the card, that they were reset.
+    /// The functions that reported their own reset since the last reset of the card.
     clear_to_send: [bool; FUNCTIONS],
-    /// How often each was reset, and what kinds of messages came.
+    /// The number of resets of each, and the kinds of messages received.
     resets: [u32; FUNCTIONS],
     messages: BTreeSet<u32>,
 }
@@ -77,7 +77,7 @@ impl Card<'_> {
         self.set(0x00018, 1 << 14 | 1 << 28); // CTRL_EXT: PFRSTD
     }
 
-    /// Resets the card, and leaves it so.
+    /// Resets the card, and leaves it in reset.
     fn reset(&self) {
         let mut state = self.state.lock().unwrap();
         state.resetting = true;
@@ -89,7 +89,7 @@ impl Card<'_> {
         }
     }
 
-    /// Starts it again, and tells the functions that something happened.
+    /// Starts the card again, and notifies the functions.
     fn resume(&self) {
         let mut state = self.state.lock().unwrap();
         self.start();
@@ -122,7 +122,7 @@ impl Card<'_> {
         }
     }
 
-    /// A message of function `n`: an acknowledgement, and an answer.
+    /// Handles a message of function `n`: sends an acknowledgement and an answer.
     fn answer(&self, n: usize, state: &mut State) {
         let memory = 0x13000 + 64 * n as u32;
         let message = self.read(memory);
@@ -142,7 +142,7 @@ impl Card<'_> {
             // The version of this protocol.
             8 if word == VERSIONS[n] => vec![message | GRANTED | CLEAR_TO_SEND, word],
             9 => vec![message | GRANTED | CLEAR_TO_SEND, QUEUES, QUEUES, 0, 0],
-            // Addresses, multicast, VLANs, frame length, what else it wants to receive.
+            // Addresses, multicast, VLANs, frame length, receive modes.
             2..=6 | 12 => vec![message | GRANTED | CLEAR_TO_SEND],
             _ => vec![message | REFUSED | CLEAR_TO_SEND],
         };
@@ -151,7 +151,7 @@ impl Card<'_> {
 
     fn send(&self, n: usize, message: &[u32]) {
         let (mailbox, memory) = (0x04B00 + 4 * n as u32, 0x13000 + 64 * n as u32);
-        // The function may be about to read what came before.
+        // The function may be about to read the previous message.
         for _ in 0..1000 {
             self.write(mailbox, 8);
             if self.read(mailbox) & 8 != 0 {
@@ -160,7 +160,7 @@ impl Card<'_> {
             std::thread::sleep(Duration::from_millis(1));
         }
         if self.read(0x00710) >> n & 1 == 1 {
-            // It has said something meanwhile, which would be lost.
+            // The function has sent a message in the meantime, which must not be lost.
             self.write(mailbox, 0);
             return;
         }
@@ -227,7 +227,7 @@ fn the_kernel_s_driver_of_virtual_functions_finds_nothing_wrong() {
         assert_eq!(port.nic().bad_descriptors(), 0);
         let state = card.state.lock().unwrap();
         assert!([1, 2, 3, 5, 8, 9].iter().all(|kind| state.messages.contains(kind)), "{:?}", state.messages);
-        // When they were found, when they were taken up, after the card's reset, and all that again without that.
+        // When they were found, when they came up, after the card's reset, and all that again without that.
         assert!(state.resets.iter().all(|count| *count >= 4), "{:?}", state.resets);
     }
 }
@@ -254,20 +254,20 @@ fn scenario(
     assert_eq!(step("cat /sys/class/net/$a/address").trim(), "02:00:00:00:00:03", "what the card gave");
     step("pair $a $b 198.18.0 && near=$there && arrives 198.18.0.2 && talk 5 198.18.0.2");
     step("talk 3 -s 1400 198.18.0.2");
-    // Both ways, with segmentation, checksums and spreading as the driver has them on.
+    // Both ways, with segmentation, checksums and spreading as in the driver's defaults.
     step("head -c 4000000 /dev/urandom >big");
     step(r#"copy big 198.18.0.2 5000 "$near""#);
     step(r#"copy big 198.18.0.1 5001 "" "$near""#);
     step("well $a");
-    // The card is reset under them; its driver is back only once the first has seen it. With the second's protocol Linux looks
-    // only at what the card's driver says.
+    // The card is reset under the functions; its driver comes back only after the first function has seen it. With
+    // the second's protocol Linux looks only at the messages of the card's driver.
     card.reset();
     step("wait_for_carrier $a 0");
     card.resume();
     step("wait_for_carrier $a 1 && arrives 198.18.0.2 && talk 5 198.18.0.2");
     step(r#"copy big 198.18.0.2 5002 "$near""#);
     step("ip link set $a down && ip link set $a up && wait_for_carrier $a 1 && arrives 198.18.0.2");
-    // The driver goes, and comes again.
+    // Unloads and loads the driver.
     step("rmmod ixgbevf && [ ! -e /sys/class/net/$a ] && insmod /modules/ixgbevf.ko && sleep 1");
     step(&found);
     step("pair $a $b 198.18.1 && arrives 198.18.1.2 && talk 5 198.18.1.2");

@@ -30,7 +30,7 @@ impl Frames {
         Self(socket)
     }
 
-    /// Whether there was room for it.
+    /// Sends a frame; returns whether there was room for it.
     fn send(&self, frame: &[u8]) -> bool {
         rustix::net::send(&self.0, frame, SendFlags::empty()).is_ok()
     }
@@ -67,7 +67,7 @@ fn all_flows_pass_devices_with_several_pairs_of_queues_each_in_order() {
         return harness::namespace::again(test);
     }
     let Some((parts, programs)) = harness::lab(test) else { return };
-    // What the system itself sends through its interfaces would only disturb.
+    // The system's own frames would only disturb.
     std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").unwrap();
     let kinds =
         [(Interface::Legacy, "mq=on"), (Interface::Modern, "mq=on"), (Interface::Modern, "mq=on,packed=on")];
@@ -93,8 +93,8 @@ fn all_flows_pass_devices_with_several_pairs_of_queues_each_in_order() {
             let (begin, mut buffer, mut sent) = (Instant::now(), [0; 2048], 0);
             let (total, mut arrived) = (u32::from(FLOWS) * EACH, 0);
             while arrived < total {
-                // Few on the way, so that none is lost for want of room. The host asks its interfaces what is queued where
-                // by flow, so with frames of all of them each pair of queues has its part.
+                // Few in flight, so that none is lost for lack of room. The host asks its interfaces for queued
+                // frames by flow, so with frames of all flows each queue pair gets its part.
                 while sent < total && sent - arrived < 64 {
                     let flow = (sent % u32::from(FLOWS)) as u16;
                     if !from.send(&frame(flow, sent / u32::from(FLOWS))) {

@@ -1,4 +1,4 @@
-//! What README files and `scripts/vm` say of virtual machines, as it stands there.
+//! The commands about virtual machines in README files and `scripts/vm`, run as they are written.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod harness;
@@ -9,15 +9,15 @@ use std::process::{Command, Stdio};
 
 use ixy_lab::Server;
 
-/// The block of commands of a README that has `word` in it, as a shell takes it.
+/// The block of commands in a README that contains `word`, in shell syntax.
 fn commands(readme: &str, word: &str) -> String {
     let blocks = readme.split("\n\n").filter(|block| block.lines().all(|line| line.starts_with("    ")));
     let block = blocks.into_iter().find(|block| block.contains(word));
     block.unwrap_or_else(|| panic!("README has no commands with {word}")).to_owned()
 }
 
-/// Runs a script in the repository that starts a machine with a shell, gives the shell these lines once it is there, and
-/// returns what the machine printed.
+/// Runs a script in the repository that starts a machine with a shell, sends the shell these lines once it is
+/// ready, and returns the machine's output.
 fn machine(script: &str, lines: &str) -> String {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", "600", "bash", "-euc", script]);
@@ -29,7 +29,7 @@ fn machine(script: &str, lines: &str) -> String {
     let mut output = BufReader::new(process.stdout.take().unwrap());
     while output.read_line(&mut log).unwrap() > 0 {
         if log.ends_with("ends it.\r\n") || log.ends_with("ends the machine.\r\n") {
-            // The shell takes its input from here on; what came earlier would be lost.
+            // The shell reads its input from here on; earlier input would be lost.
             std::thread::sleep(std::time::Duration::from_secs(2));
             write!(input, "{lines}\npoweroff -f\n").unwrap();
         }
@@ -49,7 +49,7 @@ fn the_commands_in_the_readme_of_ixy_serve_start_a_machine_with_its_card() {
     let script = commands(&std::fs::read_to_string(readme).unwrap(), "vfio-user-pci");
     assert!(script.contains(r#""/tmp/a""#), "{script}");
     let script = script.replace("/tmp/a", &server.socket("a").display().to_string());
-    // What is there needs no download.
+    // The parts are there already and need no download.
     let script = script.replace("scripts/vm prepare", "scripts/vm paths >/dev/null");
     let log = machine(&script, "ixy-info; ip link set eth0 up; sleep 4; dmesg | tail -n 3");
     assert!(log.contains("0000:01:00.0"), "{script}: {log}");
@@ -69,7 +69,7 @@ fn what_the_shell_of_the_lab_says_to_try_works() {
     }
     let log = machine("scripts/vm shell", "");
     let tries = log.split_once("Try:\n").unwrap_or_else(|| panic!("{log}")).1;
-    // Two columns: what to try, and what it does.
+    // Two columns: the command, and its effect.
     let lines = tries.lines().take_while(|line| !line.starts_with('`'));
     let commands = lines.filter_map(|line| line.trim_end().split("   ").next());
     let commands: Vec<_> = commands.map(str::trim).filter(|command| !command.is_empty()).collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ixy_lab::{Backend, Guest, Interface, Machine, Nic, Port, drain, forwarded, numbered};
 
-/// A machine with an IOMMU of so many bits, and VFIO. There is no hugepage unless a test asks for some.
+/// A machine with an IOMMU of `bits` bits, and VFIO. It has no hugepages unless a test asks for some.
 fn machine(bits: u8) -> Machine {
     let machine = Machine::new(Duration::from_secs(240)).iommu_of(bits);
     machine.module("vfio-pci").module("vfio_iommu_type1")
@@ -18,8 +18,8 @@ fn nic(name: &str) -> Nic {
     Nic::virtio(name, Interface::Modern, Backend::Test).options("iommu_platform=on")
 }
 
-/// Gives the guest's shell `bind ADDRESS...`, which binds devices to vfio-pci, `group ADDRESS`, which prints the number of a
-/// device's group, and `as_user PROGRAM...`, which becomes that program, run by a user.
+/// Adds to the guest's shell: `bind ADDRESS...`, which binds devices to vfio-pci; `group ADDRESS`, which prints
+/// the number of a device's group; and `as_user PROGRAM...`, which runs that program as a user.
 fn prepared(guest: &mut Guest) {
     harness::programs_can_be_started(guest);
     guest
@@ -55,12 +55,12 @@ fn bound(guest: &mut Guest) -> ([String; 2], [Port; 2]) {
     (addresses, ["a", "b"].map(|name| guest.port(name).unwrap()))
 }
 
-/// What the guest's kernel says about accesses that the IOMMU stopped.
+/// The guest kernel's log of accesses that the IOMMU stopped.
 fn faults(guest: &mut Guest) -> String {
     guest.run("dmesg | grep -i 'DMAR.*fault' || true").unwrap()
 }
 
-/// Numbered frames through ixy-fwd, both ways; the log that it leaves.
+/// Sends numbered frames through ixy-fwd, both ways; returns its log.
 fn frames_pass(guest: &mut Guest, start: &str, [a, b]: &[Port; 2], count: u32) -> String {
     guest.run(start).unwrap();
     let passed = forwarded(a, b, 1, count, Duration::from_secs(60))
@@ -91,7 +91,7 @@ fn frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user() {
     let containers = log.matches(" IOMMU container=").count();
     assert!(containers == 2 && !log.contains("container of groups"), "each is in its own: {log}");
 
-    // A user, whom the files of the groups do not belong to at first.
+    // A user who does not own the files of the groups at first.
     let groups =
         addresses.each_ref().map(|address| guest.run(&format!("group {address}")).unwrap().trim().to_owned());
     let with_limit = |kib: u64| format!("(ulimit -l {kib}; as_user ixy-fwd {both})");
@@ -101,12 +101,12 @@ fn frames_pass_two_devices_behind_an_iommu_for_root_and_for_a_user() {
     guest.run(&format!("chown user /dev/vfio/{} /dev/vfio/{}", groups[0], groups[1])).unwrap();
     let output = refused(&mut guest, &with_limit(64), &["RLIMIT_MEMLOCK", "the 64 KiB"]);
     let needed = output.split_once("prlimit --pid $$ --memlock=").unwrap().1.split('`').next().unwrap();
-    // What the message says is enough, up to the rounding of each ring to pages.
+    // The amount in the message is enough, up to the rounding of each ring to pages.
     let needed = needed.parse::<u64>().unwrap() / 1024;
     guest.run(&format!("ulimit -l {}", needed + 128)).unwrap();
     frames_pass(&mut guest, &format!("start 2 as_user ixy-fwd {both}"), &ports, 10_000);
 
-    // Killed in the middle of something, it leaves nothing running and nothing in use.
+    // Killed at any moment, it leaves nothing running and nothing in use.
     for attempt in 0..3 {
         guest.run(&format!("start 2 as_user ixy-fwd {both}")).unwrap();
         for number in 0..100 {
@@ -154,7 +154,7 @@ fn devices_of_one_group_are_had_together_or_not_at_all() {
     let Some((parts, programs)) = harness::lab("devices_of_one_group_are_had_together_or_not_at_all") else {
         return;
     };
-    // Behind a bridge to conventional PCI nobody can tell who accesses memory.
+    // Behind a bridge to conventional PCI, accesses cannot be attributed to a device.
     let device = |name, slot| nic(name).options(&format!("bus=bridge,addr={slot}"));
     let machine = machine(48).device("pcie-pci-bridge,id=bridge,bus=pcie.0,addr=0x9");
     let machine = machine.nic(device("a", 1)).nic(device("b", 2));
@@ -175,7 +175,7 @@ fn devices_of_one_group_are_had_together_or_not_at_all() {
         assert!(log.contains("the VFIO container of group "), "a group is in one container: {log}");
     }
 
-    // The kernel allows so many mappings: the pool and one ring.
+    // The number of mappings that the kernel allows: the pool and one ring.
     let parameter = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
     let before = guest.run(&format!("cat {parameter} && echo 2 >{parameter}")).unwrap();
     let numbers = ["2 mappings are in use, of 2 that the kernel allows a container (0 are left)", parameter];
@@ -229,7 +229,7 @@ fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
     let faults = faults(&mut guest);
     assert!(faults.contains("00:08.0") && faults.contains(iova), "nothing about {iova} in: {faults}");
 
-    // The kernel resets a card that can be reset before another program has it.
+    // The kernel resets a card, if possible, before another program gets it.
     let igb = guest.address("c").unwrap();
     guest.run(&format!("bind {igb}")).unwrap();
     for _ in 0..2 {
@@ -238,7 +238,7 @@ fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
         assert!(output.ends_with(expected), "{output}");
     }
 
-    // Two cards, in containers of their own.
+    // Two cards, each in its own container.
     let output = guest.run("(as_user vfio 0000:00:08.0 0000:00:09.0) 2>&1").unwrap();
     for line in [
         "shared, was done by 0000:00:08.0: true",
@@ -256,7 +256,7 @@ fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
     harness::the_kernel_is_well(&guest);
 }
 
-/// Runs what has to end with status 1 and with these words, and returns all that it printed.
+/// Runs a script that has to end with status 1 and these words, and returns all its output.
 fn refused(guest: &mut Guest, script: &str, words: &[&str]) -> String {
     let (status, output) = guest.status_of(&format!("{{ {script}; }} 2>&1")).unwrap();
     let missing = words.iter().find(|word| !output.contains(**word));

@@ -14,7 +14,7 @@ use std::{
 
 use ixy_lab::{Backend, Cable, Guest, Interface, Machine, Nic, Port, drain, forwarded, numbered};
 
-/// A pair of devices: QEMU's options for both, and what must be negotiated and what must not.
+/// A pair of devices: QEMU's options for both, the features that must be negotiated, and those that must not.
 type Variant = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 const LEGACY: &[Variant] = &[
@@ -53,8 +53,8 @@ const MODERN: &[Variant] = &[
     ("rx_queue_size=1024,packed=on", &["RING_PACKED"], &[]),
 ];
 
-/// 10,000 numbered frames the one way, and some the other, through ixy-fwd between two devices of each variant. The features
-/// that were negotiated are read from its log.
+/// Sends 10,000 numbered frames one way, and some the other, through ixy-fwd between two devices of each variant.
+/// Reads the negotiated features from its log.
 fn frames_pass(test: &str, interface: Interface, variants: &[Variant]) {
     let Some((parts, programs)) = harness::lab(test) else { return };
     let mut machine = Machine::new(Duration::from_secs(240));
@@ -127,7 +127,7 @@ fn numbered_frames_pass_modern_devices_in_order_and_complete() {
     frames_pass("numbered_frames_pass_modern_devices_in_order_and_complete", Interface::Modern, MODERN);
 }
 
-/// What a program says in its line of statistics, with --json, under `name`.
+/// The value of `name` in a program's statistics line, with --json.
 fn statistic(output: &str, name: &str) -> u64 {
     let value =
         |line: &str| line.split_once(&format!("\"{name}\":"))?.1.split([',', '}']).next()?.parse().ok();
@@ -157,7 +157,7 @@ fn at_full_rate_what_is_received_and_what_is_missed_is_what_was_sent() {
         const COUNT: u64 = 20_000;
         let ([to_a, to_b], [a, b]) = ends(&mut guest, number);
         let next = Arc::new(AtomicU32::new(0));
-        // What the generator sends is judged here, on the wire: frames by their numbers, which are their last four bytes.
+        // The generator's frames are checked here, on the wire, by their numbers in the last four bytes.
         let expected = Arc::clone(&next);
         let in_order = move |frame: &mut [u8]| {
             let number = expected.fetch_add(1, Ordering::Relaxed);
@@ -170,7 +170,7 @@ fn at_full_rate_what_is_received_and_what_is_missed_is_what_was_sent() {
         guest.run(&format!("start 1 ixy-dump {to_b} -w dump.pcap --json")).unwrap();
         let cable = Cable::plug(&Arc::new(a), &Arc::new(b), in_order);
         let sent = guest.run(&format!("ixy-pktgen {to_a} --count {COUNT} --json -q")).unwrap();
-        // All that is on the way arrives meanwhile.
+        // All frames in flight arrive in this time.
         guest.run("sleep 1").unwrap();
         let wire = cable.unplug().unwrap();
         let stopped = guest.run("stop TERM");
@@ -181,7 +181,7 @@ fn at_full_rate_what_is_received_and_what_is_missed_is_what_was_sent() {
         let lost = statistic(&log, "missed") + statistic(&log, "dropped") + statistic(&log, "errors");
         assert_eq!(received + lost + wire.missed, COUNT, "{kind:?}: {wire:?}\n{log}");
         assert!(received > 0, "{kind:?}: {log}");
-        // A record is 16 bytes of header and the frame. Of the numbers, none comes twice or late.
+        // A record is 16 bytes of header and the frame. No number comes twice or late.
         let numbers =
             "xxd -p -s 24 -c 76 dump.pcap | cut -c 145-152 >numbers; sort -c -u numbers && wc -l <numbers";
         assert_eq!(guest.run(numbers).unwrap().trim(), received.to_string(), "{kind:?}");
@@ -214,7 +214,7 @@ fn a_program_that_was_stopped_or_killed_can_be_started_again() {
         }
         for attempt in 0..kills {
             guest.run(&start).map_err(in_kind).unwrap();
-            // It is killed in the middle of something.
+            // It is killed at any moment.
             for number in 0..100 {
                 a.send(&numbered(99, number)).unwrap();
             }
@@ -256,7 +256,7 @@ fn the_kernels_of_two_devices_talk_through_the_forwarder() {
         let [b_port, l_port] =
             ["b", "l"].map(|name| Arc::new(guest.port(&format!("{name}{number}")).unwrap()));
         let cables = [Cable::plug(&b_port, &l_port, |_| ()), Cable::plug(&l_port, &b_port, |_| ())];
-        // The other end is in a network namespace of its own, so that nothing takes a short cut.
+        // The other end is in its own network namespace, so that frames take no short cut.
         let script = format!(
             r#"
             start 2 ixy-fwd {a} {b} &&
@@ -295,7 +295,7 @@ fn what_is_wrong_with_a_device_is_said_with_the_way_out() {
         .nic(Nic::virtio("good", Interface::Modern, Backend::Test))
         .nic(Nic::virtio("old", Interface::Legacy, Backend::Test))
         .nic(Nic::virtio("other", Interface::Modern, Backend::Test))
-        // The bridge before this one lets no access to ports through.
+        // The bridge before this one passes no accesses to ports.
         .nic(Nic::virtio("portless", Interface::Legacy, Backend::Test).behind_port("io-reserve=0"));
     let mut guest = machine.boot(&parts, &programs).unwrap();
     harness::programs_can_be_started(&mut guest);
@@ -324,19 +324,19 @@ fn what_is_wrong_with_a_device_is_said_with_the_way_out() {
     refused(&format!("ixy-fwd {old} {old}"), &[&old, "the same device"]);
     let busy = "already driven by another program";
     refused(&format!("start 1 ixy-dump {other} -w /dev/null && {}", with(&other)), &[&other, busy]);
-    // The one that has it is not disturbed by that, until the device is reset behind its back.
+    // The program that drives it is not disturbed, until the device is reset behind its back.
     refused(
         &format!(
             "kill -0 $program || exit 3; echo 1 >/sys/bus/pci/devices/{other}/reset; wait $program; cat log; false"
         ),
         &[&other, "was reset by somebody else"],
     );
-    // All were left in a state from which they can be opened.
+    // All were left in a state in which they can be opened.
     guest.run(&format!("{} --force && {}", with(&good), with(&old))).unwrap();
     harness::the_kernel_is_well(&guest);
 }
 
-/// Lets the IOMMU pass the physical addresses of these devices.
+/// Makes the IOMMU pass the physical addresses of these devices.
 fn let_physical_addresses_through(guest: &mut Guest, addresses: &[String]) {
     for address in addresses {
         // The type of a group can only be changed while no driver has a device in it.
@@ -358,7 +358,7 @@ fn behind_an_iommu_only_a_device_that_goes_through_it_is_driven_and_only_where_i
     harness::programs_can_be_started(&mut guest);
     let pairs = [0, 1, 2].map(|number| ends(&mut guest, number));
     let bypassing = pairs[0].0.clone();
-    // The kernel does not say that this pair goes past the IOMMU.
+    // The kernel does not report that this pair bypasses the IOMMU.
     let (status, output) = guest.status_of(&format!("ixy-fwd {} 2>&1", bypassing.join(" "))).unwrap();
     let words = ["an IOMMU (of type DMA) blocks physical addresses", "scripts/bind vfio", &bypassing[0]];
     assert!(status == 1 && words.iter().all(|word| output.contains(word)), "{status}, {words:?}: {output}");

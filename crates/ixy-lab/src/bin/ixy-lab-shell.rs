@@ -1,4 +1,4 @@
-//! A machine with software 82599s and virtio devices, and a shell in it; or only its file system, as a file.
+//! A machine with software 82599s and virtio devices, and a shell in it; or just its file system, as a file.
 
 use std::{env, fs, process::ExitCode, time::Duration};
 
@@ -18,7 +18,7 @@ Try:
 `poweroff -f` ends the machine.
 ";
 
-/// What the machine of README files has, which a user gives one card.
+/// The welcome of the machine in README files, which a user gives one card.
 const WELCOME_ALONE: &str = "
 `ixy-info` lists this machine's devices; `ip link` has the interface of the kernel's driver; `poweroff -f` ends it.
 ";
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Error> {
     let (parts, programs) = (Parts::find()?, Programs::build()?);
-    // The kernel names interfaces in this order.
+    // The kernel names interfaces in the order of the modules.
     let machine = Machine::new(Duration::MAX).module("ixgbe").module("virtio_net");
     if let Some(image) = env::args_os().nth(1) {
         return fs::write(&image, machine.image(&parts, &programs, WELCOME_ALONE)?)

@@ -1,10 +1,11 @@
-//! Interfaces of the guest's kernel: how scenarios bring them up and send through them.
+//! Interfaces of the guest's kernel, for scenarios that bring them up and send through them.
 
 use std::time::Instant;
 
 use ixy_lab::Guest;
 
-/// Gives the guest's shell what scenarios with interfaces of the kernel are told with. `there` is a network namespace with the second interface of a pair.
+/// Adds the commands for scenarios with kernel interfaces to the guest's shell. `there` is a network namespace
+/// with the second interface of a pair.
 pub(crate) fn the_shell_knows_interfaces(guest: &mut Guest) {
     guest
         .run(
@@ -66,7 +67,7 @@ pub(crate) fn the_shell_knows_interfaces(guest: &mut Guest) {
         .unwrap();
 }
 
-/// Runs a part of a scenario and says how long it took.
+/// Runs a part of a scenario and prints how long it took.
 pub(crate) fn step(guest: &mut Guest, script: &str) -> String {
     let start = Instant::now();
     let output = guest.run(script);
@@ -78,9 +79,9 @@ pub(crate) fn step(guest: &mut Guest, script: &str) -> String {
     })
 }
 
-/// Lines of `driver` in the kernel's log that tell of something wrong. That it resets a card whose link was lost while frames
-/// waited is not wrong: a card without link keeps them. It says first why, and resets later, unless somebody has taken the interface
-/// down meanwhile; so there may be fewer resets than reasons, and not more.
+/// Lines of `driver` in the kernel's log that report a problem. A reset after a loss of link with frames waiting
+/// is not one: a card without link keeps its frames. The driver logs the reason first and resets later, unless the
+/// interface was taken down in the meantime; so there may be fewer resets than reasons, but not more.
 pub(crate) fn complaints(guest: &mut Guest, driver: &str) -> String {
     let words = "fail|error|warn|timeout|timed out|hang|unsupported|bad|invalid|unable|stuck|lost";
     let script = format!(

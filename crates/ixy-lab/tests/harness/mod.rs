@@ -1,4 +1,4 @@
-//! What the scenarios share.
+//! The common part of all scenarios.
 #![allow(dead_code, clippy::panic, reason = "tests, of which no file uses all of it")]
 
 pub(crate) mod namespace;
@@ -7,12 +7,12 @@ use std::io::Write;
 
 use ixy_lab::{Error, Guest, Parts, Programs};
 
-/// What machines are made of, and the programs; none, with a line that says why, where it is not there.
+/// The parts of machines and the programs; `None`, after a line with the reason, when the lab is not prepared.
 pub(crate) fn lab(test: &str) -> Option<(Parts, Programs)> {
     parts(test).map(|parts| (parts, Programs::build().unwrap()))
 }
 
-/// The same without the programs.
+/// Like [`lab`], without the programs.
 pub(crate) fn parts(test: &str) -> Option<Parts> {
     match Parts::find() {
         Ok(parts) => Some(parts),
@@ -24,13 +24,14 @@ pub(crate) fn parts(test: &str) -> Option<Parts> {
     }
 }
 
-/// To standard error, but not through a macro, whose output the test runner keeps to itself.
+/// Writes to standard error without a macro, since the test runner captures the output of macros.
 pub(crate) fn say(line: &str) {
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// Gives the guest's shell `start DEVICES PROGRAM...`, which starts a program in the background and waits until it has opened
-/// so many devices, with its messages in the file `log`; and `stop SIGNAL`, which ends it and has its exit status.
+/// Adds `start DEVICES PROGRAM...` to the guest's shell, which starts a program in the background and waits until
+/// it has opened that many devices, with its messages in the file `log`; and `stop SIGNAL`, which stops it and
+/// returns its exit status.
 pub(crate) fn programs_can_be_started(guest: &mut Guest) {
     guest
         .run(
@@ -58,15 +59,15 @@ pub(crate) fn programs_can_be_started(guest: &mut Guest) {
         .unwrap();
 }
 
-/// Nothing that a program or a device did has upset the guest's kernel.
+/// Checks that no program and no device has upset the guest's kernel.
 pub(crate) fn the_kernel_is_well(guest: &Guest) {
     let log = guest.kernel_log();
     let bad = ["BUG:", "Oops", "WARNING:", "Call Trace", "Bad page", "general protection"];
     assert!(!bad.iter().any(|word| log.contains(word)), "{log}");
 }
 
-/// Makes a user, whom nothing belongs to but files of their own, and gives the guest's shell `as_user PROGRAM...`, which
-/// becomes that program, run by the user.
+/// Creates a user who owns only their own files, and adds `as_user PROGRAM...` to the guest's shell, which runs
+/// that program as the user.
 pub(crate) fn there_is_a_user(guest: &mut Guest) {
     guest
         .run(
@@ -83,12 +84,12 @@ pub(crate) fn there_is_a_user(guest: &mut Guest) {
         .unwrap();
 }
 
-/// What the guest's kernel says about accesses that an IOMMU stopped.
+/// The guest kernel's log of accesses that an IOMMU stopped.
 pub(crate) fn faults(guest: &mut Guest) -> String {
     guest.run("dmesg | grep -iE 'DMAR.*fault|AMD-Vi.*(fault|error|event)' || true").unwrap()
 }
 
-/// How many hugepages of 2 MiB the guest has, and how many of them nobody uses.
+/// The number of 2 MiB hugepages in the guest, and how many of them are unused.
 pub(crate) fn free_hugepages(guest: &mut Guest) -> [u32; 2] {
     let read = "cd /sys/kernel/mm/hugepages/hugepages-2048kB && cat nr_hugepages free_hugepages; cd /tmp";
     let output = guest.run(read).unwrap();
@@ -96,7 +97,7 @@ pub(crate) fn free_hugepages(guest: &mut Guest) -> [u32; 2] {
     [numbers.next().unwrap(), numbers.next().unwrap()]
 }
 
-/// What a program says in its line of statistics, with --json, under `name`.
+/// The value of `name` in a program's statistics line, with --json.
 pub(crate) fn statistic(output: &str, name: &str) -> u64 {
     let value =
         |line: &str| line.split_once(&format!("\"{name}\":"))?.1.split([',', '}']).next()?.parse().ok();

@@ -1,4 +1,4 @@
-//! Tests in a network namespace of their own, for back ends that are interfaces of the system.
+//! Tests in their own network namespace, for back ends that are interfaces of the system.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ pub(crate) fn inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Runs the test `name` of this program again in a network namespace of its own; says so when it cannot.
+/// Runs the test `name` of this program again in its own network namespace; prints a note when it cannot.
 pub(crate) fn again(name: &str) {
     let probe = Command::new("unshare").args(["-n", "ip", "tuntap", "add", "probe0", "mode", "tap"]).output();
     if !probe.is_ok_and(|output| output.status.success()) {

@@ -41,14 +41,14 @@ impl Served {
         self.directory.path().join(name)
     }
 
-    /// Takes the light away from a card, or gives it back.
+    /// Switches the light of a card off or on.
     pub(crate) fn set_link(&self, name: &str, up: bool) {
         let (_, port) = self.ports.iter().find(|(other, _)| other == name).unwrap();
         port.nic().faults().set(Fault::LinkDown, !up);
     }
 
-    /// What clients did that they should not: accesses to memory that was not mapped, descriptors without sense. Empty when there
-    /// was nothing.
+    /// The mistakes of clients: accesses to memory that was not mapped, invalid descriptors. Empty when there were
+    /// none.
     pub(crate) fn wrongs(&self) -> String {
         let mut text = String::new();
         for (name, port) in &self.ports {
@@ -61,7 +61,7 @@ impl Served {
         text
     }
 
-    /// How many messages of clients were refused.
+    /// The number of refused messages from clients.
     pub(crate) fn refused(&self) -> u64 {
         self.ports.iter().map(|(_, port)| port.server().refused()).sum()
     }
