@@ -1,8 +1,8 @@
-//! What the driver costs for each packet, for `scripts/instructions` to count under callgrind: forwarding between two
-//! software 82599s, and generating on one. Only what happens inside of [`forward`] and [`generate`] is counted; the
-//! cards are polled outside.
+//! The instructions that the driver executes for each packet, for `scripts/instructions` to count under callgrind:
+//! forwarding between two software 82599s, and generating on one. Only [`forward`] and [`generate`] are counted;
+//! the cards are polled outside.
 //!
-//! Run by itself it counts nothing, and prints how many packets passed.
+//! Run by itself it counts nothing, and prints the number of packets.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a benchmark, which prints what it did
 
 use std::hint::black_box;
@@ -17,7 +17,7 @@ use ixy_sim::{Nic82599, SimBus, SimBusMaster};
 const BATCH: usize = 32;
 const ROUNDS: usize = 2_000;
 
-/// One turn of a forwarder: what came in on one card goes out on another, with a byte of it changed.
+/// One turn of a forwarder: sends the packets of one card on another, with a byte of each changed.
 #[inline(never)]
 fn forward(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) -> usize {
     rx.receive(batch);
@@ -29,7 +29,7 @@ fn forward(rx: &mut dyn RxQueue, tx: &mut dyn TxQueue, batch: &mut Batch) -> usi
     tx.send(batch)
 }
 
-/// One turn of a generator: packets that were sent come back, get a new number, and are sent again.
+/// One turn of a generator: reclaims sent packets, numbers them anew, and sends them again.
 #[inline(never)]
 fn generate(tx: &mut dyn TxQueue, batch: &mut Batch, number: &mut u32) -> usize {
     tx.reclaim(batch, BATCH);
@@ -55,7 +55,7 @@ fn open(domain: &Arc<SimulatedDomain>, pool: &Mempool) -> Card {
     let shared: Arc<dyn DmaDomain> = domain.clone();
     let master = Arc::new(SimBusMaster::new(Arc::clone(&nic)));
     let bus = SimBus::stepping(Arc::clone(&nic));
-    // SAFETY: ARMED-ONLY: all three are those of `nic`, which was just made for this driver.
+    // SAFETY: ARMED-ONLY: all three belong to `nic`, which was just made for this driver.
     let mut device = unsafe { Config::default().open("sim", bus, &shared, master, pool) }.unwrap();
     let (rx, tx) = (device.rx_queue(0).unwrap(), device.tx_queue(0).unwrap());
     Card { nic, rx, tx }
@@ -79,7 +79,7 @@ fn main() {
     let (mut generated, mut number) = (0, 0);
     for round in 0..ROUNDS {
         if round < 4 {
-            // Fresh packets, four batches of them, which then go round.
+            // Fresh packets, four batches of them, which are then sent in turn.
             pool.allocate_batch(&mut stock, BATCH);
             assert!(stock.iter_mut().all(|packet| packet.set_len(60)));
             a.tx.send(&mut stock);

@@ -17,7 +17,7 @@ use ixy_ixgbe::Config;
 use ixy_regs::ixgbe;
 use ixy_sim::{Nic82599, SimBus, SimBusMaster, wire};
 
-/// All registers that can be read without an effect.
+/// All registers that can be read without a side effect.
 fn registers(nic: &Nic82599) -> Vec<(String, u32)> {
     let readable = ixgbe::all().filter(|it| it.access.is_readable() && !it.access.reading_has_effect());
     let each =
@@ -26,7 +26,7 @@ fn registers(nic: &Nic82599) -> Vec<(String, u32)> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // 1. A card: registers, memory that it reaches, and the switch for its DMA. A loopback is at its port.
+    // 1. A card: registers, memory that it reaches, and the switch for its DMA. Its port has a loopback.
     let memory = Arc::new(SimulatedDomain::default());
     let port = "loopback".parse::<wire::WireSpec>()?.connect(&wire::Cables::default())?;
     let nic = Arc::new(Nic82599::builder(port, memory.clone()).build());
@@ -38,8 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Config { queues: 1, ..Config::default() };
     let pool = Mempool::new(domain.clone(), config.buffers())?;
 
-    // 3. The driver resets the card and sets up filters, rings and link, as section 4.6.3 of the datasheet says.
-    // SAFETY: bus, domain and bus master are those of this one card, which nobody else drives.
+    // 3. The driver resets the card and sets up filters, rings and link, in the order of the datasheet's section
+    //    4.6.3. SAFETY: bus, domain and bus master belong to this one card, which nothing else drives.
     let mut card = unsafe { config.open("example", bus, &domain, master, &pool) }?;
     println!("link: {}", card.wait_for_link(Duration::from_secs(10))?);
     let after = registers(&nic);
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name:24} {old:#010x} -> {new:#010x}");
     }
 
-    // 4. Queues. A frame that is sent goes around the loopback and is received.
+    // 4. Queues. A sent frame goes around the loopback and is received.
     let queues = (card.take_rx_queue(0), card.take_tx_queue(0));
     let (Some(mut rx), Some(mut tx)) = queues else { return Err("the card has no queues".into()) };
     let mut batch = Batch::new(32);

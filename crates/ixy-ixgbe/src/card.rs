@@ -1,4 +1,4 @@
-//! What the device and its queues share: the registers, waits on them, reset, and the stop at the end.
+//! The part that the device and its queues share: the registers, waits on them, reset, and the stop at the end.
 
 use std::any::Any;
 use std::fmt;
@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_micros(20);
 const MASTER_DISABLE: Duration = Duration::from_millis(20);
 /// Longest time that a reset takes to be acknowledged (section 4.6.3.2 says a microsecond).
 const RESET: Duration = Duration::from_millis(100);
-/// How long software waits before it checks whether a reset is over (section 4.2.1.6.1).
+/// The pause before software checks whether a reset is over (section 4.2.1.6.1).
 const BEFORE_LOOKING: Duration = Duration::from_millis(1);
 /// The time that queues get to finish once they are disabled.
 const QUEUES_OFF: Duration = Duration::from_millis(2);
@@ -38,7 +38,7 @@ pub(crate) struct Card<B: Bus> {
     pub(crate) bus_master: Arc<dyn BusMaster>,
     /// Frames that receive queues dropped.
     pub(crate) dropped: AtomicU64,
-    /// The bytes of these frames, where the card gave a length.
+    /// The bytes of these frames, if the card gave a length.
     pub(crate) dropped_bytes: AtomicU64,
     memory: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -125,7 +125,7 @@ impl<B: Bus> Card<B> {
     fn disable_queues(&self) {
         crate::interrupts::disable(&self.regs);
         let bus = self.regs.bus();
-        // SAFETY: ARMED-ONLY: a card whose queues are off reaches less.
+        // SAFETY: ARMED-ONLY: a card without enabled queues reaches less.
         unsafe {
             self.regs.rxctrl().modify_dma(RXCTRL::RXEN::CLEAR);
             for n in 0..ixgbe::QUEUES {
@@ -151,8 +151,8 @@ impl<B: Bus> Card<B> {
         self.wait(&wait, status, |status| !STATUS::GIO.is_set(status)).is_ok()
     }
 
-    /// Sections 4.2.1.6.1 and 4.6.3.2: resets the card. Everything but EEPROM and PCI configuration is as at
-    /// power-on afterwards.
+    /// Sections 4.2.1.6.1 and 4.6.3.2: resets the card. Afterwards everything but the EEPROM and the PCI
+    /// configuration is as at power-on.
     pub(crate) fn reset(&self) -> Result<(), Error> {
         let quiet = self.disable_master();
         if !quiet {
@@ -168,8 +168,8 @@ impl<B: Bus> Card<B> {
         Ok(())
     }
 
-    /// Section 5.2.5.3.2: drops requests whose completions will never arrive. The link is in loopback
-    /// meanwhile, so that no new requests are added.
+    /// Section 5.2.5.3.2: drops requests whose completions will never arrive. The link is in loopback during this,
+    /// so that no new requests are added.
     fn flush_requests(&self) {
         let (hlreg0, gcr_ext) = (self.regs.hlreg0(), self.regs.gcr_ext());
         hlreg0.modify(HLREG0::LPBK::SET);
@@ -195,7 +195,7 @@ impl<B: Bus> Card<B> {
         Ok(())
     }
 
-    /// Stops the card, so that it certainly reaches no memory any more. The error says why that is not
+    /// Stops the card, so that it certainly reaches no memory any more. The error gives the reason if that is not
     /// certain.
     fn stop(&self) -> Result<(), String> {
         if self.check_present().is_err() {

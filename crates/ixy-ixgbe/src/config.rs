@@ -1,11 +1,11 @@
-//! How a card is to be opened: [`Config`].
+//! The configuration with which a card is opened: [`Config`].
 
 use ixy_core::{Batch, Cache, Interrupts};
 
 use crate::error::Error;
 use crate::models::{MODELS, Model};
 
-/// How many queues and descriptors a card is opened with, and what it receives.
+/// The number of queues and descriptors of a card, and which frames it receives.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -40,9 +40,9 @@ pub struct Config {
     pub rx_ring: u16,
     /// Descriptors in each transmit ring: a power of two from 64 to 4,096.
     pub tx_ring: u16,
-    /// Whether frames to any address are received, as a forwarder needs it, or only those to the card's own.
+    /// Whether to receive frames to any address, as a forwarder needs, or only those to the card's own.
     pub promiscuous: bool,
-    /// The card's model, which the bus cannot find out.
+    /// The card's model, since the bus cannot find it out.
     pub model: &'static Model,
     /// The interrupt vectors, and their highest rate; `None` when receive queues are only polled. With MSI-X
     /// each queue has its own vector while there are enough. A rate below 956 interrupts a second becomes
@@ -57,7 +57,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks the numbers.
+    /// Checks the numbers of queues and descriptors.
     ///
     /// # Errors
     /// [`Error::Queues`] and [`Error::RingSize`].
@@ -75,7 +75,7 @@ impl Config {
         Ok(())
     }
 
-    /// How many buffers a pool needs for one such card: to fill its rings and its caches, and for a batch.
+    /// The number of buffers that a pool needs for one such card: for its rings, its caches and a batch.
     pub fn buffers(&self) -> usize {
         let rings = usize::from(self.rx_ring) + usize::from(self.tx_ring);
         usize::from(self.queues) * (rings + 2 * Cache::CAPACITY + Batch::CAPACITY)

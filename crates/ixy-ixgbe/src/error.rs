@@ -1,8 +1,8 @@
-//! What can go wrong with the card.
+//! The errors of the card's driver.
 
 use std::time::Duration;
 
-/// Why the card could not be opened, or did not follow a command.
+/// The reason why the card could not be opened, or did not follow a command.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -106,11 +106,10 @@ impl From<Error> for ixy_core::Error {
     }
 }
 
-/// What to say of a device that one might expect to be driven.
+/// A hint for a device that a user might expect to be supported.
 fn hint(device: u16) -> &'static str {
     match device {
-        // The X550EM family, by its ids: a MAC inside a system on a chip, with a PHY that needs a driver of
-        // its own.
+        // The X550EM family, by its ids: a MAC inside a system on a chip, with a PHY that needs its own driver.
         0x15aa..=0x15ae
         | 0x15b0
         | 0x15c2..=0x15c4

@@ -1,4 +1,4 @@
-//! Which frames the card takes: its own address, groups, or all of them (sections 7.1.1 and 8.2.3.7).
+//! The frames that the card accepts: to its own address, to groups, or all (sections 7.1.1 and 8.2.3.7).
 
 use ixy_core::MacAddress;
 use ixy_regs::bus::Bus;
@@ -34,17 +34,17 @@ pub(crate) fn set_mac<B: Bus>(card: &Card<B>, mac: MacAddress) -> Result<(), Err
     Ok(())
 }
 
-/// Unicast and multicast frames to anybody, or only what the filters let through.
+/// Accepts all unicast and multicast frames, or only those that pass the filters.
 ///
-/// DEPARTURE (as Linux does): section 8.2.3.7.1 wants reception off while filters change. That would lose
-/// frames, and what may pass in between is a frame by the old filter.
+/// DEPARTURE (as Linux does): section 8.2.3.7.1 wants reception off while filters change. That would lose frames;
+/// leaving it on can only pass a frame by the old filter.
 pub(crate) fn set_promiscuous<B: Bus>(card: &Card<B>, on: bool) {
     let (unicast, multicast) =
         if on { (FCTRL::UPE::SET, FCTRL::MPE::SET) } else { (FCTRL::UPE::CLEAR, FCTRL::MPE::CLEAR) };
     card.regs.fctrl().modify(unicast + multicast);
 }
 
-/// All multicast frames, or none.
+/// Accepts all multicast frames, or none.
 pub(crate) fn set_multicast<B: Bus>(card: &Card<B>, on: bool) {
     card.regs.fctrl().modify(if on { FCTRL::MPE::SET } else { FCTRL::MPE::CLEAR });
 }

@@ -55,9 +55,8 @@ fn wait_for_dma<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     card.wait(&wait, || card.regs.rdrxctl().get(), |rdrxctl| RDRXCTL::DMAIDONE.is_set(rdrxctl)).map(drop)
 }
 
-/// Clears tables that are undefined after power-on, or that a reset leaves as the last user had them: filters
-/// could send frames to queues that are disabled (sections 4.6.7 and 7.1), and rates could slow a queue down
-/// (4.6.8).
+/// Clears tables that are undefined after power-on, or that a reset keeps from the last user: filters could send
+/// frames to disabled queues (sections 4.6.7 and 7.1), and rates could slow a queue down (4.6.8).
 pub(crate) fn clear_tables<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     let regs = &card.regs;
     let rest = Rest::new(regs.bus().clone());
@@ -96,10 +95,10 @@ pub(crate) fn init_receive<B: Bus>(card: &Card<B>, config: &Config) {
         fcrth.write(FCRTH::RTH.val(if n == 0 { level } else { 0 }));
     }
 
-    // A switch between providers adds a second tag of type 0x88a8, which the card counts as the frame's
-    // content: it makes room only for one tag of its own type (section 8.2.3.7.2). Its mode for double tags
-    // (section 7.4.5) is no way out, as it takes every frame for a tagged one. So frames are as long as
-    // JUMBOEN and MAXFRS say (section 8.2.3.22.13).
+    // A switch between providers adds a second tag of type 0x88a8, which the card counts as the frame's content:
+    // it allows extra length only for one tag of its own type (section 8.2.3.7.2). Its mode for double tags
+    // (section 7.4.5) does not help: it treats every frame as tagged. So JUMBOEN and MAXFRS set the length
+    // (section 8.2.3.22.13).
     regs.maxfrs().write(MAXFRS::MFS.val((LONGEST_FRAME + FCS).into()));
     // Strip the frame check sequence in both registers, which have to agree (section 8.2.3.8.8). Pad sent
     // frames to 60 bytes.

@@ -22,15 +22,14 @@ use crate::error::Error;
 
 /// All interrupt causes (section 8.2.3.5.4).
 const ALL_CAUSES: u32 = 0x7fff_ffff;
-/// The causes of queues that EICR and EIMS hold. With MSI-X there are more, in EICS_EX, EIMS_EX and their
-/// like.
+/// The queue causes in EICR and EIMS. With MSI-X there are more, in EICS_EX, EIMS_EX and the like.
 const QUEUE_CAUSES: u32 = EICR::RTXQ.mask << EICR::RTXQ.shift;
 /// Their number; without MSI-X there are no others.
 const WITHOUT_MSIX: u16 = 16;
 /// The unit of EITR at 1 and 10 Gbit/s; at 100 Mbit/s it is ten times as long (section 8.2.3.5.12).
 const UNIT_NANOSECONDS: u64 = 2048;
 
-/// Section 4.6.3.1: masks everything.
+/// Section 4.6.3.1: masks all causes.
 pub(crate) fn disable<B: Bus>(regs: &Registers<B>) {
     regs.eimc().clear(ALL_CAUSES);
     for mask in regs.eimc_ex().iter() {
@@ -75,7 +74,7 @@ fn interval(rate: u32) -> u32 {
     }
 }
 
-/// What the interrupts of a card's queues share.
+/// State that the interrupts of a card's queues share.
 struct Shared<B: Bus> {
     card: Arc<Card<B>>,
     interrupts: Interrupts,

@@ -36,14 +36,13 @@
 //! # }
 //! ```
 //!
-//! It reads as the datasheet does (Intel 331520, section numbers at each step). In this order: `device.rs`
-//! (open), `card.rs` (waits, reset, the end), `init.rs` (section 4.6.3), `link.rs` and `sfp.rs` (4.6.4),
-//! `rx.rs` (4.6.7, 7.1), `tx.rs` (4.6.8, 7.2), `interrupts.rs` (7.3), `stats.rs` (4.6.5). A comment
-//! `DEPARTURE` marks where the driver differs from the datasheet or from ixy, and says why.
+//! The driver follows the datasheet (Intel 331520, with section numbers at each step). Read it in this order:
+//! `device.rs` (open), `card.rs` (waits, reset, the end), `init.rs` (section 4.6.3), `link.rs` and `sfp.rs`
+//! (4.6.4), `rx.rs` (4.6.7, 7.1), `tx.rs` (4.6.8, 7.2), `interrupts.rs` (7.3), `stats.rs` (4.6.5). A comment
+//! `DEPARTURE` marks each difference from the datasheet or from ixy, with its reason.
 //!
-//! Its unsafe code is the writes to registers through which the card reaches memory. Each argues with
-//! ARMED-ONLY: the card gets only addresses of memory that the driver owns, and keeps until the card has
-//! stopped.
+//! Its unsafe code is the writes to registers through which the card reaches memory. Each relies on ARMED-ONLY:
+//! the card gets only addresses of memory that the driver owns, and keeps until the card has stopped.
 
 mod card;
 mod config;

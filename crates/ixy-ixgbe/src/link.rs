@@ -13,17 +13,16 @@ use crate::models::Medium;
 use crate::semaphore::{self, Shared};
 use crate::sfp;
 
-/// How long a link to a module may take before it is set up again: one that came up under traffic can stay
-/// stuck.
+/// The time after which a missing link to a module is set up again: one that came up under traffic can stay stuck.
 const RETRY: Duration = Duration::from_secs(2);
 /// The same for a backplane, which negotiates for up to 4.5 seconds.
 const RETRY_NEGOTIATED: Duration = Duration::from_secs(9);
-/// How often, and how long apart, the state of negotiation is looked at while the pipeline is reset.
+/// Number of checks of the negotiation state while the pipeline is reset, and the pause between them.
 const PIPELINE: (usize, Duration) = (10, Duration::from_millis(4));
 const POLL: Duration = Duration::from_millis(1);
 /// AUTOC.LMS: 10 Gbit/s over one lane, for SFI (section 8.2.3.22.19).
 const LMS_10G_SERIAL: u32 = 3;
-/// The bit of LMS that is changed and changed back.
+/// The bit of LMS that is flipped and restored.
 const LMS_TOGGLED: u32 = 4;
 /// The bits of AUTOC2 with which an EEPROM can disable the link (section 8.2.3.22.22).
 const LINK_DISABLED: u32 = 0x7000_0000;
@@ -32,7 +31,7 @@ const LINK_DISABLED: u32 = 0x7000_0000;
 pub(crate) fn init<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     tracing::debug!(device = %card.name, medium = ?card.model.medium, "link initialisation, section 4.6.4");
     match card.model.medium {
-        // The PHY starts by itself, and AUTOC is not its register.
+        // The PHY starts by itself; AUTOC does not control it.
         Medium::Copper => Ok(()),
         Medium::Fixed => restart(card),
         Medium::SfpPlus => {
@@ -54,13 +53,13 @@ pub(crate) fn init<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     }
 }
 
-/// Starts the link again, in the mode that the EEPROM put into AUTOC (section 4.6.4.2).
+/// Restarts the link, in the mode that the EEPROM put into AUTOC (section 4.6.4.2).
 fn restart<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     semaphore::with(card, Shared::MacRegisters, || card.regs.autoc().modify(AUTOC::RESTART_AN::SET))
 }
 
-/// Starts the link over SFI with what was just written to the analog core. That takes a change of mode and
-/// back, with negotiation under way in between; a restart alone leaves the pipeline as it was.
+/// Starts the link over SFI with the values just written to the analog core. That takes a change of mode and back,
+/// with a negotiation in between; a restart alone leaves the pipeline as it was.
 fn reset_pipeline<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     if card.regs.mmngc().is_set(MMNGC::MNG_VETO) {
         // The firmware uses this link (MMNGC.MNG_VETO): leave it alone (section 8.2.3.22.25).
@@ -85,7 +84,7 @@ fn reset_pipeline<B: Bus>(card: &Card<B>) -> Result<(), Error> {
     })
 }
 
-/// The link as it is now (section 8.2.3.22.20).
+/// The current state of the link (section 8.2.3.22.20).
 pub(crate) fn state<B: Bus>(card: &Card<B>) -> LinkState {
     // The first read may be stale: it reports a link loss that happened since the last read.
     let _earlier = card.regs.links().get();
@@ -103,8 +102,8 @@ pub(crate) fn state<B: Bus>(card: &Card<B>) -> LinkState {
 }
 
 impl<B: Bus + 'static> Ixgbe<B> {
-    /// Waits until the link is up, at most `limit`, and sets it up again every two seconds; returns what it
-    /// is then. A link that stays down is no error.
+    /// Waits until the link is up, at most `limit`, and sets it up again every two seconds. Returns the link's
+    /// state then; a link that stays down is no error.
     ///
     /// # Errors
     /// The device is lost.
@@ -113,7 +112,7 @@ impl<B: Bus + 'static> Ixgbe<B> {
     }
 }
 
-/// Waits for the link until `limit` is over or `stop` says so.
+/// Waits for the link until `limit` is over or `stop` returns true.
 pub(crate) fn wait<B: Bus>(
     card: &Card<B>,
     limit: Duration,

@@ -7,18 +7,18 @@ use crate::error::Error;
 /// Intel's PCI vendor id.
 pub const INTEL: u16 = 0x8086;
 
-/// What kind of MAC a device has.
+/// The kind of MAC in a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mac {
-    /// 82599: the card that the datasheet and this driver are about.
+    /// 82599: the card of the datasheet and this driver.
     I82599,
     /// X540: 10GBASE-T, with its PHY behind MDIO. Untested.
     X540,
-    /// X550: as X540. Untested.
+    /// X550: like X540. Untested.
     X550,
 }
 
-/// What the MAC is connected to.
+/// The medium of the MAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Medium {
     /// A pluggable module in an SFP+ cage, set up by the driver.
@@ -34,17 +34,17 @@ pub enum Medium {
 pub struct Model {
     /// PCI device id; the vendor is [`INTEL`].
     pub device: u16,
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
     /// Its MAC.
     pub mac: Mac,
-    /// What the MAC is connected to.
+    /// The medium of its MAC.
     pub medium: Medium,
 }
 
 impl Model {
-    /// What software waits after a reset before it touches the card: more than section 4.6.3.2's 10 ms, as
-    /// stock drivers do.
+    /// The time that software waits after a reset before it accesses the card: more than section 4.6.3.2's 10 ms,
+    /// like stock drivers.
     pub(crate) fn after_reset(&self) -> Duration {
         Duration::from_millis(if self.mac == Mac::I82599 { 50 } else { 100 })
     }
@@ -84,7 +84,7 @@ pub const MODELS: &[Model] = &[
 /// The model with these PCI ids.
 ///
 /// # Errors
-/// [`Error::NotOurs`], which says what it is where that helps.
+/// [`Error::NotOurs`], which names the device where that helps.
 pub fn find(vendor: u16, device: u16) -> Result<&'static Model, Error> {
     let known = MODELS.iter().find(|model| vendor == INTEL && model.device == device);
     known.ok_or(Error::NotOurs { vendor, device })

@@ -8,8 +8,8 @@ use crate::card::Card;
 /// Queues that an entry of the redirection table can name (section 7.1.2.8.2: four bits).
 const RSS_QUEUES: u16 = 16;
 
-/// The hash key: forty bytes without a pattern. It is the one of the hash's own specification, with which the
-/// examples there can be checked.
+/// The hash key: forty bytes without a pattern. It comes from the hash's specification, so its examples can be
+/// checked.
 pub(crate) const KEY: [u8; 40] = [
     0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0,
     0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42,

@@ -15,7 +15,7 @@ use crate::card::{Card, Wait};
 use crate::error::Error;
 use crate::interrupts::QueueInterrupt;
 
-/// Longest time until RXDCTL.ENABLE follows what was written (section 4.6.7.1).
+/// Longest time until RXDCTL.ENABLE follows a write (section 4.6.7.1).
 const ENABLE: Duration = Duration::from_millis(50);
 
 /// A descriptor holds a complete frame without an error that fits its buffer exactly if
@@ -154,8 +154,8 @@ impl<B: Bus> IxgbeRxQueue<B> {
         true
     }
 
-    /// Collects received frames until the batch is full or a bad one follows. Returns how many, and whether
-    /// the one behind them was dropped.
+    /// Collects received frames until the batch is full or a bad one follows. Returns their number, and whether
+    /// the frame after them was dropped.
     #[inline(always)]
     fn take(&mut self, batch: &mut Batch) -> (usize, bool) {
         let Some(Ring { descriptors, buffers }) = &mut self.ring else { return (0, false) };
@@ -191,8 +191,8 @@ impl<B: Bus> IxgbeRxQueue<B> {
         (received, dropped)
     }
 
-    /// Continues behind a bad frame that was the first of the pass. Frames behind it raise no new interrupt,
-    /// so a caller that gets none would sleep over them. It looks at no more descriptors than the ring has.
+    /// Continues after a bad frame that was the first of the pass. Frames after it raise no new interrupt, so a
+    /// thread that sleeps after an empty pass would miss them. It looks at no more descriptors than the ring has.
     #[cold]
     #[inline(never)]
     fn look_behind(&mut self, batch: &mut Batch) -> usize {

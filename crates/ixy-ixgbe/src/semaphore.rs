@@ -1,4 +1,4 @@
-//! What software, firmware and the card's other port share: semaphores (section 10.5.4), and the EEPROM.
+//! Resources that software, firmware and the card's other port share: semaphores (section 10.5.4), and the EEPROM.
 
 use std::time::Duration;
 
@@ -8,8 +8,7 @@ use ixy_regs::ixgbe::fields::{EERD, SWSM};
 use crate::card::{Card, Wait};
 use crate::error::Error;
 
-/// A resource that one user holds at a time, by its bit in SW_FW_SYNC. The firmware's bit for it is five
-/// higher.
+/// A resource with a single owner at a time, by its bit in SW_FW_SYNC. The firmware's bit for it is five higher.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shared {
     /// The I2C bus of port 0.
@@ -22,8 +21,7 @@ pub(crate) enum Shared {
 
 /// The firmware's bits of SW_FW_SYNC are this much higher than software's.
 const FIRMWARE: u32 = 5;
-/// Longest time that another holder keeps a semaphore. After it, the holder is taken for dead (section
-/// 10.5.4).
+/// Longest time that another owner keeps a semaphore; after it, the owner counts as dead (section 10.5.4).
 const HOLD: Duration = Duration::from_secs(1);
 const SHORT: Duration = Duration::from_millis(100);
 /// The pause between two attempts.
@@ -40,7 +38,7 @@ pub(crate) fn with<B: Bus, R>(card: &Card<B>, what: Shared, action: impl FnOnce(
     let claimed = card.wait(&wait, || claim(card, ours, taken_by), |others| others == 0);
     if let Err(error) = claimed {
         card.check_present()?;
-        // Section 10.5.4: after a second the holder is taken for dead, and its semaphore is taken over.
+        // Section 10.5.4: after a second the owner counts as dead, and its semaphore is taken over.
         tracing::warn!(%error, "taking over a semaphore that was not given back");
         inner(card, || card.regs.sw_fw_sync().set(card.regs.sw_fw_sync().get() & !taken_by | ours))?;
     }

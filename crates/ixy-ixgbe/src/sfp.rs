@@ -1,4 +1,5 @@
-//! SFP+ modules: what is in the cage (over I2C), and the EEPROM's set-up for it (sections 4.6.4 and 6.4).
+//! SFP+ modules: identification of the one in the cage (over I2C), and the EEPROM's set-up for it (sections 4.6.4
+//! and 6.4).
 
 use std::time::{Duration, Instant};
 
@@ -11,18 +12,17 @@ use crate::semaphore::{self, Shared};
 
 /// Word of the EEPROM that points to the list of set-ups.
 const LIST_POINTER: u16 = 0x2b;
-/// What ends the list, and each set-up; also what an unwritten word reads.
+/// The mark at the end of the list and of each set-up; unwritten words read the same.
 const END: u16 = 0xffff;
-/// Longest list and longest set-up that is believed.
+/// Limit on the length of the list and of a set-up.
 const MAX_WORDS: u16 = 256;
 /// The first word that EERD cannot address.
 const EEPROM_END: u16 = 0x4000;
 const BETWEEN_WORDS: Duration = Duration::from_micros(20);
-/// How often a byte is asked for: a module may be busy, or in the middle of a transfer that somebody broke
-/// off.
+/// The number of attempts to read a byte: a module may be busy, or in the middle of an abandoned transfer.
 const TRIES: usize = 3;
 
-/// Why a module was not set up.
+/// The reason why a module was not set up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SfpError {
     #[error("the I2C bus does not answer: {0}")]
@@ -44,7 +44,7 @@ pub(crate) enum SfpError {
 enum Module {
     /// A copper cable without electronics.
     PassiveCopper = 3,
-    /// Optics, and cables with electronics of their own.
+    /// Optics, and cables with their own electronics.
     Optical = 5,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn set_up<B: Bus>(card: &Card<B>) -> Result<(), SfpError> {
     semaphore::with(card, Shared::MacRegisters, || {
         for &word in &words {
             card.regs.corectl().set(word.into());
-            // The analog core takes its time, and writes to the card are posted: the read waits for this one.
+            // The analog core is slow, and writes to the card are posted: the read waits for this one.
             let _flushed = card.regs.status().get();
             std::thread::sleep(BETWEEN_WORDS);
         }
@@ -67,7 +67,7 @@ pub(crate) fn set_up<B: Bus>(card: &Card<B>) -> Result<(), SfpError> {
     Ok(())
 }
 
-/// Reads what the module says of itself: SFF-8472, tables 5.1 to 5.3.
+/// Reads the identification of the module: SFF-8472, tables 5.1 to 5.3.
 fn identify<B: Bus>(card: &Card<B>) -> Result<Module, SfpError> {
     let i2c = I2c { card };
     let identifier = i2c.read(IDENTIFIER)?;
@@ -78,9 +78,8 @@ fn identify<B: Bus>(card: &Card<B>) -> Result<Module, SfpError> {
     if cable & 0x04 != 0 {
         return Ok(Module::PassiveCopper);
     }
-    // A module may have codes for both speeds, so those for 10 Gbit/s decide: bits 7 to 4 are 10GBASE-ER,
-    // LRM, LR and SR. An active cable has none of them; a module whose kind has no code there has the rate of
-    // its line.
+    // A module may have codes for both speeds, so those for 10 Gbit/s decide: bits 7 to 4 are 10GBASE-ER, LRM, LR
+    // and SR. An active cable has none of them; for a kind without a code, the line rate decides.
     let ten_gigabit = cable & 0x08 != 0
         || i2c.read(TEN_GIGABIT)? & 0xf0 != 0
         || i2c.read(ONE_GIGABIT)? == 0
@@ -94,11 +93,11 @@ const TEN_GIGABIT: u8 = 3;
 const ONE_GIGABIT: u8 = 6;
 const CABLE: u8 = 8;
 const RATE: u8 = 12;
-/// 9.9 Gbit/s, in the units of 100 Mbit/s that the byte has: 10GBASE-W is the slowest of its kind.
+/// 9.9 Gbit/s, in the byte's units of 100 Mbit/s: 10GBASE-W is the slowest of its kind.
 const TEN_GIGABIT_RATE: u8 = 99;
 
-/// The words of the set-up `id`: the list is one word of header and then pairs of an id and a pointer, each
-/// set-up one word of header and then words until the end mark.
+/// The words of set-up `id`: the list is a header word and then pairs of an id and a pointer; each set-up is a
+/// header word and then words up to the end mark.
 fn find_set_up<B: Bus>(card: &Card<B>, id: u16) -> Result<Vec<u16>, SfpError> {
     let list = semaphore::eeprom_word(card, LIST_POINTER)?;
     if list == 0 || list >= EEPROM_END {
@@ -138,7 +137,7 @@ const STRETCH: Duration = Duration::from_millis(1);
 const MODULE: u8 = 0xa0;
 
 impl<B: Bus> I2c<'_, B> {
-    /// Reads one byte of the module's memory, with a few tries.
+    /// Reads one byte of the module's memory, in a few attempts.
     fn read(&self, offset: u8) -> Result<u8, SfpError> {
         let mut result = self.read_once(offset);
         for _ in 1..TRIES {
@@ -151,7 +150,7 @@ impl<B: Bus> I2c<'_, B> {
         result
     }
 
-    /// Nine clocks with the data line let go end whatever transfer a module believes to be in.
+    /// Nine clocks with the data line released end any transfer that a module believes to be in.
     fn recover(&self) -> Result<(), SfpError> {
         for _ in 0..9 {
             self.bit(true)?;
@@ -209,7 +208,7 @@ impl<B: Bus> I2c<'_, B> {
         if self.bit(true)? { Err(SfpError::I2c("the module does not acknowledge")) } else { Ok(()) }
     }
 
-    /// One clock with `data` put on the line, which the other side may pull low; returns what it was.
+    /// One clock with `data` on the line, which the other side may pull low; returns the line's level.
     fn bit(&self, data: bool) -> Result<bool, SfpError> {
         self.lines(false, data);
         self.raise_clock(data)?;
@@ -230,7 +229,7 @@ impl<B: Bus> I2c<'_, B> {
         Ok(())
     }
 
-    /// Lets each line go (high) or pulls it low, and waits half a period.
+    /// Releases each line (high) or pulls it low, and waits half a period.
     fn lines(&self, clock: bool, data: bool) {
         let set = |on: bool, yes, no| if on { yes } else { no };
         self.card.regs.i2cctl().write(

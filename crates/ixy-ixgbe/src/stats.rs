@@ -21,7 +21,7 @@ const SETS: u16 = 16;
 #[derive(Debug)]
 pub(crate) struct Counters {
     total: DeviceStats,
-    /// One for each pair of queues; none when there are more pairs than sets of counters.
+    /// One for each queue pair; none when there are more pairs than sets of counters.
     queues: Vec<QueueStats>,
 }
 
@@ -31,12 +31,12 @@ impl Counters {
         Self { total: DeviceStats::default(), queues: vec![QueueStats::default(); counted] }
     }
 
-    /// What each pair of queues counted until the last update.
+    /// The counts of each queue pair until the last update.
     pub(crate) fn queues(&self) -> &[QueueStats] {
         &self.queues
     }
 
-    /// Adds what the card counted since the last call.
+    /// Adds the card's counts since the last call.
     pub(crate) fn update<B: Bus>(&mut self, card: &Card<B>) -> Result<DeviceStats, Error> {
         card.check_present()?;
         let mut queues = self.queues.clone();
@@ -61,7 +61,7 @@ impl Counters {
         })
     }
 
-    /// Section 4.6.5: clears what was counted before the card was opened.
+    /// Section 4.6.5: clears the counts from before the card was opened.
     pub(crate) fn clear<B: Bus>(&mut self, card: &Card<B>) {
         take(card, &mut self.queues);
         self.total = DeviceStats::default();
@@ -69,8 +69,8 @@ impl Counters {
     }
 }
 
-/// Has queue n count in set n, in both directions, if there are enough sets. After a reset all queues count in set 0
-/// (sections 8.2.3.23.71 and 8.2.3.23.73).
+/// Makes queue n count in set n, in both directions, if there are enough sets. After a reset all queues count in
+/// set 0 (sections 8.2.3.23.71 and 8.2.3.23.73).
 pub(crate) fn map_queues<B: Bus>(regs: &Registers<B>, queues: u16) {
     if queues == 1 || queues > SETS {
         return;
@@ -92,8 +92,8 @@ pub(crate) fn map_queues<B: Bus>(regs: &Registers<B>, queues: u16) {
 fn take<B: Bus>(card: &Card<B>, queues: &mut [QueueStats]) -> DeviceStats {
     let regs = &card.regs;
     let mut taken = DeviceStats::default();
-    // DEPARTURE (erratum): GPRC counts frames that were missed, too. QPRC counts what went to memory, queue
-    // by queue.
+    // DEPARTURE (erratum): GPRC counts missed frames, too. QPRC counts the frames that went to memory, queue by
+    // queue.
     for (n, qprc) in regs.qprc().iter().enumerate() {
         let packets = u64::from(qprc.take().get());
         taken.rx_packets += packets;

@@ -14,7 +14,7 @@ use ixy_regs::ixgbe::fields::TXDCTL;
 use crate::card::{Card, Wait};
 use crate::error::Error;
 
-/// Longest time until TXDCTL.ENABLE follows what was written (section 4.6.8).
+/// Longest time until TXDCTL.ENABLE follows a write (section 4.6.8).
 const ENABLE: Duration = Duration::from_millis(50);
 /// The shortest frame that the card takes; it pads to 60 bytes itself (section 7.2.1.1).
 const SHORTEST: usize = 17;

@@ -142,7 +142,7 @@ fn reclaimed_packets_are_those_that_were_sent() {
         assert_eq!(tx.send(&mut batch), 20, "round {round}");
         assert_eq!(tx.reclaim(&mut some, 100), 0, "round {round}: nothing was sent yet");
         harness.nic.poll();
-        // In two parts, of which the second ends in the middle of what was sent at once.
+        // In two parts; the second ends in the middle of one batch.
         let mut numbers = Vec::new();
         for expected in [13, 7, 0] {
             assert_eq!(tx.reclaim(&mut some, 100), expected, "round {round}");
@@ -175,7 +175,7 @@ fn frames_of_several_descriptors_are_dropped_whole_and_counted() {
     let harness = Harness::new();
     let mut device = harness.open(&Config { rx_ring: 64, ..Config::default() }).unwrap();
     let mut rx = device.take_rx_queue(0).unwrap();
-    // Somebody lets jumbo frames in behind the driver's back.
+    // Another program enables jumbo frames behind the driver's back.
     let regs = Registers::new(harness.bus()).unwrap();
     regs.hlreg0().modify(HLREG0::JUMBOEN::SET);
     regs.maxfrs().set(9000 << 16);
@@ -231,7 +231,8 @@ fn good_frames_behind_bad_ones_are_received_at_once() {
         harness.arrive(&(bad..63).map(|n| frame(60, n)).collect::<Vec<_>>());
         while harness.nic.poll() > 0 {}
         let mut batch = Batch::new(64);
-        // Whoever is told that there is nothing goes to sleep, and nothing wakes it for what is there.
+        // A thread that receives nothing would go to sleep, and no interrupt comes for frames that are there
+        // already.
         assert_eq!(rx.receive(&mut batch), 63 - bad as usize, "behind {bad}");
         assert_eq!(*batch[0], *frame(60, bad), "behind {bad}");
         assert_eq!(device.stats().unwrap().rx_dropped, u64::from(bad));
@@ -285,7 +286,7 @@ fn frames_without_a_free_descriptor_are_counted_as_missed() {
 
 #[test]
 fn counts_are_summed_beyond_what_a_counter_holds() {
-    // What a user's card had received; its counter has 32 bits.
+    // The count of a user's card; its counter has 32 bits.
     const PACKETS: u64 = 683_081_802_539;
     let (full, rest) = (PACKETS / u64::from(u32::MAX), PACKETS % u64::from(u32::MAX));
     assert_eq!(full, 159);
@@ -449,7 +450,7 @@ fn what_cannot_be_opened_is_refused_with_numbers() {
     assert_eq!(harness.pool.free(), 300, "buffers were lost in the attempt");
     let domain: Arc<dyn DmaDomain> = Arc::new(SimulatedDomain::default());
     let master = Arc::new(ixy_sim::SimBusMaster::new(Arc::clone(&harness.nic)));
-    // SAFETY: ARMED-ONLY: nobody drives this card, and it refuses before it starts.
+    // SAFETY: ARMED-ONLY: nothing drives this card, and it refuses before it starts.
     let error =
         text(unsafe { Config::default().open("test", harness.bus(), &domain, master, &harness.pool) });
     assert!(error.contains("cannot reach the memory of the packet pool"), "{error}");
@@ -481,7 +482,7 @@ fn a_card_that_does_not_do_what_the_datasheet_says_is_an_error_that_names_the_re
 fn a_semaphore_that_a_dead_program_kept_is_taken_over() {
     let harness = Harness::new();
     let regs = Registers::new(harness.bus()).unwrap();
-    // All that software can hold, and SMBI.
+    // All that software can own, and SMBI.
     regs.sw_fw_sync().set(0x1f);
     assert!(!SWSM::SMBI.is_set(regs.swsm().test_and_set().get()));
     let device = harness.open(&Config::default()).unwrap();
@@ -519,7 +520,7 @@ fn every_kind_of_module_is_set_up_with_its_own_words() {
     let copper: &[u32] = &[0x2101, 0x2202, 0x2303];
     for (module, wanted) in SfpModule::ALL.map(|module| match module {
         SfpModule::PassiveCopper => (module, copper),
-        // The card's mode is 10 Gbit/s: what cannot do that is not set up.
+        // The card's mode is 10 Gbit/s: a module without it is not set up.
         SfpModule::OneGigabit => (module, &[][..]),
         _ => (module, optics),
     }) {
@@ -681,7 +682,7 @@ fn an_empty_pool_delays_reception_and_loses_nothing() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever the sizes and however reception, sending and the card take turns, all frames pass in order.
+    /// For all sizes, and any order of receiving, sending and polling the card, all frames pass in order.
     #[test]
     fn a_forwarder_of_any_shape_passes_every_frame_once_and_in_order(
         rx_ring in 6_u32..9, tx_ring in 6_u32..9, limit in 1_usize..=256,

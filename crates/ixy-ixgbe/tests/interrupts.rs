@@ -1,4 +1,4 @@
-//! Interrupts of receive queues on a software 82599 that is polled by the test itself.
+//! Interrupts of receive queues on a software 82599 that the test itself polls.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // test code
 
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -34,7 +34,7 @@ struct System {
 
 impl Irq for System {
     fn raise(&self, vector: u32) {
-        // The kernel masks the pin with each interrupt.
+        // The kernel masks the pin on each interrupt.
         if self.kind != VectorKind::Pin || !self.masked.swap(true, Ordering::Relaxed) {
             self.events.raise(vector);
         }
@@ -61,7 +61,8 @@ impl Vectors for System {
         }
         self.unmasked.fetch_add(1, Ordering::Relaxed);
         self.masked.store(false, Ordering::Relaxed);
-        // A pin is a level: it interrupts at once if the card asserts it still. (EICS shows the causes, EIMS the mask.)
+        // A pin is a level: it interrupts at once if the card still asserts it. (EICS shows the causes, EIMS the
+        // mask.)
         let nic = self.nic.get().and_then(Weak::upgrade).unwrap();
         if self.kind == VectorKind::Pin && nic.read32(0x808) & nic.read32(0x880) != 0 {
             self.raise(0);
@@ -76,7 +77,7 @@ impl System {
             kind,
             events: Events::new(vectors).unwrap(),
             nic: Arc::default(),
-            // As VFIO hands it over.
+            // Masked, as VFIO hands it over.
             masked: Arc::new(AtomicBool::new(true)),
             unmasked: Arc::default(),
             refuses: Arc::default(),
@@ -115,7 +116,7 @@ fn queues<B: Bus + 'static>(device: &mut Ixgbe<B>, count: u16) -> Vec<IxgbeRxQue
     (0..count).map(|n| device.take_rx_queue(n).unwrap()).collect()
 }
 
-/// How many frames the queue gives at once.
+/// The number of frames that the queue receives in one call.
 fn take(rx: &mut impl RxQueue) -> usize {
     let mut batch = Batch::new(64);
     rx.receive(&mut batch)
@@ -129,7 +130,7 @@ fn disarm(rx: &mut impl RxQueue) {
     rx.interrupt().unwrap().disarm();
 }
 
-/// For each of `count` queues a UDP port whose frames go to it.
+/// A UDP port for each of `count` queues whose frames go to it.
 fn ports(harness: &Harness, rx: &mut [IxgbeRxQueue<SimBus>]) -> Vec<u16> {
     let mut ports = vec![0; rx.len()];
     for port in 1000..2000 {
@@ -160,7 +161,7 @@ fn a_frame_interrupts_only_once_its_queue_is_armed_and_once_for_each_time() {
         arrive(0);
         assert!(!system.came(0), "{kind:?}: it was never armed");
         for round in 0..100 {
-            // Between the last poll and arming: it is found by looking again.
+            // Between the last poll and arming: the second look finds it.
             arrive(round);
             arm(&mut rx);
             assert!(!system.came(0), "{kind:?}: for a frame that arrived before");
@@ -185,7 +186,7 @@ fn a_thread_whose_frames_wait_for_buffers_sleeps_for_short_only() {
         harness.pool.allocate_batch(&mut batch, 64);
         held.push(batch);
     }
-    // The queue has some in its cache.
+    // The queue has some frames in its cache.
     loop {
         harness.arrive(&[frame(60, 0)]);
         harness.nic.poll();
@@ -285,7 +286,7 @@ fn vectors_above_the_sixteenth_are_armed_and_disarmed_too() {
         assert_eq!(system.which(), [n]);
         raise(n);
         assert_eq!(system.which(), [0; 0], "its message masked it");
-        // What came meanwhile is let go: above the 16th a cause cannot be cleared.
+        // Clears earlier interrupts: above the 16th a cause cannot be cleared.
         arm(&mut rx[n]);
         assert_eq!(system.which(), if n < 16 { vec![] } else { vec![n] });
         arm(&mut rx[n]);
@@ -344,7 +345,7 @@ fn arming_does_not_take_a_throttled_interrupt_from_the_other_queue_of_a_vector()
         harness.nic.poll();
         assert!(system.came(0), "{kind:?}");
         assert_eq!(take(&mut rx[0]), 1);
-        // Queue 1 sleeps, and its frame comes within the interval; queue 0 is armed again meanwhile.
+        // Queue 1 sleeps, and its frame comes within the interval, while queue 0 is armed again.
         arm(&mut rx[1]);
         harness.arrive(&[udp(ports[1], 2)]);
         harness.nic.poll();
@@ -360,7 +361,7 @@ fn arming_does_not_take_a_throttled_interrupt_from_the_other_queue_of_a_vector()
 #[test]
 fn without_msix_a_queue_that_is_not_yet_served_does_not_keep_another_from_interrupting() {
     for kind in [VectorKind::Msi, VectorKind::Pin] {
-        // More vectors than one are of no use then.
+        // More than one vector is useless then.
         let (system, harness) = System::new(kind, 4);
         let mut device = harness.open(&system.config(4, 0)).unwrap();
         let mut rx = queues(&mut device, 4);
@@ -369,13 +370,13 @@ fn without_msix_a_queue_that_is_not_yet_served_does_not_keep_another_from_interr
         harness.arrive(&[udp(ports[0], 1)]);
         harness.nic.poll();
         assert_eq!(system.which(), [0], "{kind:?}");
-        // The thread of queue 1 is awake first, finds nothing, and goes to sleep again. It may be woken for nothing.
+        // The thread of queue 1 wakes first, finds nothing, and sleeps again. It may be woken for nothing.
         assert_eq!(take(&mut rx[1]), 0);
         disarm(&mut rx[1]);
         arm(&mut rx[1]);
         let _ = system.which();
         assert_eq!(take(&mut rx[1]), 0);
-        // As long as it is, there is no need for another one; once queue 0 is served, there is.
+        // While a cause is pending no further interrupt is needed; once queue 0 is served, one is.
         assert_eq!(take(&mut rx[0]), 1);
         disarm(&mut rx[0]);
         arm(&mut rx[1]);
@@ -475,7 +476,7 @@ fn the_rate_is_kept_and_used() {
             take(&mut rx);
             system.pass(1_000);
         }
-        // The first is free.
+        // The first interrupt is not throttled.
         assert!(count <= rate / 50 + 1, "{kind:?}: {count} in a fiftieth of a second, at {rate}");
         assert!(count >= rate / 50 * 3 / 4, "{kind:?}: {count} in a fiftieth of a second, at {rate}");
     }
@@ -487,7 +488,7 @@ fn everything_is_masked_after_opening_and_after_a_queue_is_dropped() {
         let (system, harness) = System::new(kind, 2);
         // SAFETY: none of these registers names memory.
         let write = |offset, value| unsafe { harness.nic.write32(offset, value) };
-        // What an earlier program left.
+        // The leftovers of an earlier program.
         for (offset, value) in [(0x880, u32::MAX), (0xaa0, u32::MAX), (0xaa4, u32::MAX), (0xa00, 0x8080)] {
             write(offset, value);
         }
@@ -542,11 +543,11 @@ fn a_vector_without_an_event_is_an_error_that_says_which() {
     assert!(text.contains("receive queue 0 of test") && text.contains("vector 0"), "{text}");
 }
 
-/// A bus on which writes wait, as on a real one, until something is read.
+/// A bus on which writes are posted until a read, as on a real one.
 #[derive(Clone)]
 struct Posted(SimBus, Arc<Mutex<Vec<(u32, u32)>>>);
 
-// SAFETY: BUS-WINDOW: everything is passed on, in its order, to a bus that keeps the promises.
+// SAFETY: BUS-WINDOW: everything is forwarded, in order, to a bus that keeps the promises.
 unsafe impl Bus for Posted {
     fn len(&self) -> u32 {
         self.0.len()
@@ -595,7 +596,7 @@ fn a_queue_is_armed_in_the_card_and_not_on_the_way_to_it_when_arming_returns() {
     }
 }
 
-/// A bus on which something happens right after a cause is unmasked.
+/// A bus with a hook right after a cause is unmasked.
 #[derive(Clone)]
 struct Racing(SimBus, Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>);
 
@@ -670,7 +671,7 @@ fn a_frame_whose_interrupt_never_comes_is_received_all_the_same() {
         let mut received = 0;
         for pass in 0.. {
             assert!(start.elapsed() < Duration::from_secs(20), "round {round}: it is never received");
-            // It comes right before the thread sleeps, when it has looked again.
+            // It comes right before the thread sleeps, after its second look.
             if pass == 1 {
                 harness.arrive(&[frame(60, round)]);
                 harness.nic.poll();
@@ -685,7 +686,7 @@ fn a_frame_whose_interrupt_never_comes_is_received_all_the_same() {
         }
     }
     assert_eq!((waiter.slept(), waiter.overslept(), lost), (3, 3, 3));
-    // And once interrupts come again, they wake.
+    // Once interrupts come again, they wake the thread.
     harness.nic.faults().clear();
     waiter.after(take(&mut rx), [(&mut rx as &mut dyn RxQueue, 0)]);
     assert_eq!(take(&mut rx), 0);

@@ -1,5 +1,6 @@
-//! A test that tries to lose a wake-up: single frames, each sent only when the one before was received, at random moments
-//! from another thread, against a thread that sleeps without a time limit. One lost interrupt, and nothing moves again.
+//! A test that tries to lose a wake-up. Another thread sends single frames at random moments, each only after the
+//! one before was received, to a thread that sleeps without a time limit. After one lost interrupt nothing moves
+//! any more.
 #![allow(clippy::unwrap_used)] // test code
 
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -16,9 +17,9 @@ use ixy_ixgbe::{Config, IxgbeRxQueue};
 use ixy_sim::{Events, SimBus};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
-/// Frames of one run. A way to lose one in a thousand would be found.
+/// Frames of one run. A loss of one in a thousand would be found.
 const FRAMES: u64 = 5_000;
-/// Without progress for so long, a wake-up was lost.
+/// The time without progress that means a lost wake-up.
 const WATCHDOG: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
@@ -42,12 +43,12 @@ impl Vectors for System {
     }
 }
 
-/// What the threads of a run share.
+/// The state that the threads of a run share.
 struct Run {
     received: [AtomicU64; 2],
     slept: AtomicU64,
     over: AtomicBool,
-    /// Ends every sleep when it is over.
+    /// Ends every sleep at the end of the run.
     end: OwnedFd,
 }
 
@@ -79,7 +80,7 @@ fn receive(run: &Run, n: usize, mut rx: IxgbeRxQueue<SimBus>) {
     }
 }
 
-/// A number below `bound` that looks random.
+/// A pseudo-random number below `bound`.
 fn random(state: &mut u64, bound: u64) -> u64 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 33) % bound
@@ -91,11 +92,11 @@ fn no_wake_up_is_lost(kind: VectorKind, vectors: usize, queues: u16, rate: u32) 
     let interrupts = Interrupts { vectors: Arc::new(System(kind, events)), rate };
     let config =
         Config { queues, rx_ring: 64, tx_ring: 64, interrupts: Some(interrupts), ..Config::default() };
-    // A bus that does not poll the card with each read: only the sending thread does.
+    // A bus that does not poll the card on each read: only the sending thread polls.
     let mut device = harness.open_behind(SimBus::new(Arc::clone(&harness.nic)), &config).unwrap();
     let mut rx: Vec<_> = (0..queues).map(|n| device.take_rx_queue(n).unwrap()).collect();
 
-    // Ports whose frames go to the one queue and to the other.
+    // Ports with frames for the one queue and for the other.
     let mut ports = [0; 2];
     for port in 1000..1100 {
         harness.arrive(&[udp(port, 0)]);
@@ -120,7 +121,7 @@ fn no_wake_up_is_lost(kind: VectorKind, vectors: usize, queues: u16, rate: u32) 
         let mut sent = [0; 2];
         let lost = (0..FRAMES).find(|_| {
             let n = random(&mut state, queues.into()) as usize;
-            // From right when the last one was counted, to when the thread has long been asleep.
+            // From the moment the last frame was counted to long after the thread fell asleep.
             let pause = random(&mut state, 8);
             for _ in 0..random(&mut state, 1 << (pause + 4)) {
                 std::hint::spin_loop();
@@ -130,7 +131,7 @@ fn no_wake_up_is_lost(kind: VectorKind, vectors: usize, queues: u16, rate: u32) 
             sent[n] += 1;
             let start = Instant::now();
             while run.received[n].load(Ordering::Acquire) < sent[n] {
-                // For what is throttled.
+                // Passes throttled interrupts.
                 harness.nic.poll();
                 if start.elapsed() > WATCHDOG {
                     return true;

@@ -1,4 +1,4 @@
-//! A software 82599 with a wire whose other end is the test.
+//! A software 82599 on a wire to the test.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -62,7 +62,7 @@ impl Harness {
         Self::build(buffers, true)
     }
 
-    /// With a wire that does not wait for a free descriptor.
+    /// A card on a wire that does not wait for a free descriptor.
     pub(crate) fn lossy() -> Self {
         Self::build(4096, false)
     }
@@ -71,7 +71,7 @@ impl Harness {
         Self::with(buffers, waits, |builder| builder)
     }
 
-    /// With more said of the card.
+    /// A card with changed settings.
     pub(crate) fn with(buffers: usize, waits: bool, change: impl FnOnce(Builder) -> Builder) -> Self {
         let domain = Arc::new(SimulatedDomain::default());
         let pool = Mempool::new(domain.clone(), buffers).unwrap();
@@ -86,7 +86,7 @@ impl Harness {
     }
 
     pub(crate) fn open(&self, config: &Config) -> Result<Ixgbe<SimBus>, Error> {
-        // Registers that are read poll the card; the data path reads none, so there the test does.
+        // Register reads poll the card; the data path reads none, so there the test polls.
         self.open_behind(self.bus(), config)
     }
 
@@ -94,19 +94,20 @@ impl Harness {
     pub(crate) fn open_behind<B: Bus + 'static>(&self, bus: B, config: &Config) -> Result<Ixgbe<B>, Error> {
         let domain: Arc<dyn DmaDomain> = self.domain.clone();
         let master = Arc::new(SimBusMaster::new(Arc::clone(&self.nic)));
-        // SAFETY: ARMED-ONLY: the test's bus leads to the card, of which the other two are; it is opened once at a time.
+        // SAFETY: ARMED-ONLY: the test's bus leads to the card, to which the other two belong; it is opened once
+        // at a time.
         unsafe { config.open("test", bus, &domain, master, &self.pool) }
     }
 
-    /// Opens the card behind a bus that records what is written to the registers at `offsets`.
+    /// Opens the card behind a bus that records writes to the registers at `offsets`.
     pub(crate) fn open_recorded(&self, offsets: &'static [u32]) -> (Ixgbe<Recorder>, Writes) {
         let written = Arc::default();
         let bus = Recorder { bus: self.bus(), offsets, written: Arc::clone(&written), answers: None };
         (self.open_behind(bus, &Config::default()).unwrap(), written)
     }
 
-    /// Opens the card behind a bus where the register at `offset` reads what the test gives, one after the
-    /// other, and then 0.
+    /// Opens the card behind a bus on which reads of the register at `offset` return the test's values, one after
+    /// the other, and then 0.
     pub(crate) fn open_answered(&self, offset: u32) -> (Ixgbe<Recorder>, Answers) {
         let values = Answers::default();
         let answers = Some((offset, Arc::clone(&values)));
@@ -114,7 +115,7 @@ impl Harness {
         (self.open_behind(bus, &Config::default()).unwrap(), values)
     }
 
-    /// Puts frames on the wire towards the card.
+    /// Sends frames to the card.
     pub(crate) fn arrive(&self, frames: &[Vec<u8>]) {
         self.frames.lock().unwrap().arriving.extend(frames.iter().cloned());
     }
@@ -128,7 +129,7 @@ impl Harness {
         self.frames.lock().unwrap().left.len()
     }
 
-    /// Where the card has its first receive ring.
+    /// The address of the card's first receive ring.
     pub(crate) fn rx_ring_address(&self) -> Iova {
         let regs = RxQueue::new(SimBus::new(Arc::clone(&self.nic)), 0).unwrap();
         Iova(u64::from(regs.rdbal().get()) | u64::from(regs.rdbah().get()) << 32)
@@ -139,19 +140,19 @@ impl Harness {
         self.domain.is_mapped(iova)
     }
 
-    /// Accesses of the card outside of what is mapped.
+    /// Number of the card's accesses outside of mapped memory.
     pub(crate) fn faults(&self) -> u64 {
         self.domain.faults()
     }
 }
 
-/// Writes to registers in their order, as offset and value.
+/// Register writes in order, as offset and value.
 pub(crate) type Writes = Arc<Mutex<Vec<(u32, u32)>>>;
 
-/// What a register is to read, one value after the other.
+/// The values that reads of a register return, in order.
 pub(crate) type Answers = Arc<Mutex<VecDeque<u32>>>;
 
-/// A bus that records writes to some registers, and may answer reads of one.
+/// A bus that records writes to some registers, and may replace reads of one.
 #[derive(Clone)]
 pub(crate) struct Recorder {
     bus: SimBus,
