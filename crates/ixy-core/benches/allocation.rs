@@ -1,5 +1,5 @@
-//! What a buffer costs: allocated and freed, one at a time and 32 at a time, through the pool and through a cache, on
-//! one thread and on two at once. Run it with `cargo bench -p ixy-core`.
+//! The cost of a buffer: allocated and freed, one at a time and 32 at a time, through the pool and through a
+//! cache, on one thread and on two at once. Run it with `cargo bench -p ixy-core`.
 #![allow(missing_docs, clippy::expect_used, clippy::print_stdout, reason = "a benchmark")]
 
 use std::hint::black_box;
@@ -9,9 +9,9 @@ use std::time::Instant;
 use ixy_core::{Batch, Cache, Mempool, Packet};
 use ixy_dma::SimulatedDomain;
 
-/// Times that each figure is measured.
+/// Number of measurements for each figure.
 const ROUNDS: usize = 21;
-/// Buffers in one of them, on each thread.
+/// Number of buffers in a measurement, on each thread.
 const BUFFERS: usize = 1 << 17;
 const BULK: usize = 32;
 
@@ -46,7 +46,7 @@ fn cache_bulk(pool: &Mempool) {
     }
 }
 
-/// As above with 256 at a time, which is more than a cache holds: each time it exchanges some with its pool.
+/// Like the above with 256 at a time, more than a cache holds: each time it exchanges some with its pool.
 fn cache_exchange(pool: &Mempool) {
     let (mut cache, mut packets) = (pool.cache(), Vec::with_capacity(2 * Cache::CAPACITY));
     for _ in 0..BUFFERS / (2 * Cache::CAPACITY) {

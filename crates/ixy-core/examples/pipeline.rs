@@ -13,7 +13,7 @@ use std::thread;
 use ixy_core::{Batch, Mempool};
 use ixy_dma::SimulatedDomain;
 
-/// Frames that are made.
+/// Number of frames.
 const COUNT: u32 = 100_000;
 
 /// Makes the frames and passes them on in batches. Every third one is IPv4, the others are ARP.

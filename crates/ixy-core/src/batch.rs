@@ -1,4 +1,4 @@
-//! Packets that are handled together: [`Batch`].
+//! A group of packets that are handled together: [`Batch`].
 
 mod editing;
 
@@ -9,11 +9,10 @@ use std::ops::{Deref, DerefMut};
 use crate::mempool::Shared;
 use crate::packet::Packet;
 
-/// Up to 256 packets, in order, without an allocation. A limit set at run time says how many a receive may
-/// fill in.
+/// Up to 256 packets, in order, without an allocation. A limit set at run time bounds how many a receive may add.
 ///
-/// It is a slice of its packets. `receive` adds to its end, `send` takes from its front and leaves what did
-/// not fit. What is still in it when it is dropped is freed in bulk.
+/// It is a slice of its packets. `receive` adds to its end, `send` takes from its front and leaves packets that do
+/// not fit. Dropping it frees the rest in bulk.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -76,7 +75,7 @@ impl Batch {
         Ok(())
     }
 
-    /// As `push`, for a caller that looked at [`room`](Self::room); a packet beyond it is freed.
+    /// Like `push`, for a caller that checked [`room`](Self::room); a packet beyond it is freed.
     #[inline(always)]
     pub(crate) fn push_within_room(&mut self, packet: Packet) {
         if self.end == Self::CAPACITY {
@@ -103,8 +102,8 @@ impl Batch {
         Some(packet)
     }
 
-    /// Places for `count` more packets at the end, which count once [`commit`](Self::commit) is called.
-    /// `count` is at most [`room`](Self::room); of more than that, fewer places are given.
+    /// Places for `count` more packets at the end, which count after [`commit`](Self::commit). `count` is at most
+    /// [`room`](Self::room); larger values are reduced.
     #[inline(always)]
     pub(crate) fn reserve(&mut self, count: usize) -> &mut [MaybeUninit<Packet>] {
         if self.end + count > Self::CAPACITY {
@@ -127,7 +126,7 @@ impl Batch {
     /// Forgets the first `count` packets, which were moved out.
     ///
     /// # Safety
-    /// `count` is at most the length, and somebody else owns these packets.
+    /// `count` is at most the length, and these packets have another owner.
     #[inline(always)]
     pub(crate) unsafe fn forget_front(&mut self, count: usize) {
         self.start += count;

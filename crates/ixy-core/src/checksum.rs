@@ -2,7 +2,7 @@
 
 use crate::batch::Batch;
 
-/// What is known about a frame's transport checksum, or has still to be computed.
+/// The state of a frame's transport checksum: known, or still to be computed.
 ///
 /// Two virtual machines on one host need not compute checksums: one sends a frame whose checksum is missing,
 /// and the other receives it like that (Linux calls this `CHECKSUM_PARTIAL`). Drivers allow it only on
@@ -12,10 +12,10 @@ use crate::batch::Batch;
 /// [`send_with`](crate::TxQueue::send_with).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Checksum {
-    /// As it stands in the frame.
+    /// The frame contains it.
     #[default]
     InFrame,
-    /// As it stands in the frame, and the device says that it is right.
+    /// The frame contains it, and the device has verified it.
     Verified,
     /// Missing: the ones' complement sum of all bytes from `start` to the end of the frame belongs at
     /// `start + offset`, which holds the sum of the pseudo header already. In a received frame that place is
@@ -28,7 +28,7 @@ pub enum Checksum {
     },
 }
 
-/// One for each packet that a batch can hold: that of the packet at `n` at `n`.
+/// The checksum states of a batch's packets: that of packet `n` at index `n`.
 pub type Checksums = [Checksum; Batch::CAPACITY];
 
 impl Checksum {
@@ -61,8 +61,8 @@ impl Checksum {
         true
     }
 
-    /// Moves the checksums of packets to where these are once the first `sent` of `len` have left their
-    /// batch: for implementations of [`TxQueue::send_with`](crate::TxQueue::send_with).
+    /// Moves the checksum states of the packets that stay once the first `sent` of `len` have left their batch:
+    /// for implementations of [`TxQueue::send_with`](crate::TxQueue::send_with).
     pub fn advance(checksums: &mut Checksums, sent: usize, len: usize) {
         let len = len.min(checksums.len());
         if (1..=len).contains(&sent) {
@@ -101,7 +101,7 @@ mod tests {
             let mut frame: Vec<u8> = (0..len).map(|n| (n * 7 + 3) as u8).collect();
             let before = frame.clone();
             assert!(Checksum::Owed { start: 4, offset: 6 }.complete(&mut frame));
-            // The place holds part of the sum before, as the pseudo header's does.
+            // The place already holds a part of the sum, as with a pseudo header.
             let pseudo = u64::from(sum(&before[10..12]));
             let mut rest = frame[4..].to_vec();
             let total = u64::from(sum(&rest)) + pseudo;

@@ -1,4 +1,4 @@
-//! What a driver gives to an application: [`Device`], [`RxQueue`], [`TxQueue`].
+//! The interface of a driver to an application: [`Device`], [`RxQueue`], [`TxQueue`].
 
 use std::fmt;
 use std::time::Duration;
@@ -10,12 +10,10 @@ use crate::interrupt::Interrupt;
 use crate::mac::MacAddress;
 use crate::stats::{DeviceStats, QueueStats};
 
-/// A network card that was opened. It gives out its queues, each once, and keeps what concerns the whole
-/// card.
+/// An open network card. It gives out its queues, each once, and handles what concerns the whole card.
 ///
-/// Device and queues can go to different threads, and several threads can share a device for its questions:
-/// how its link is, what it counted. The card is reset and its memory freed when the device and all queues
-/// taken from it are dropped.
+/// Device and queues can go to different threads, and several threads can share a device to query its link and its
+/// counters. The card is reset and its memory freed when the device and all queues taken from it are dropped.
 ///
 /// ```
 /// use std::time::Duration;
@@ -62,7 +60,7 @@ pub trait Device: Send + Sync {
     /// The card's address as the user gave it, with a number (`sim #1`) if it was given several times.
     fn address(&self) -> &str;
 
-    /// How many pairs of a receive and a transmit queue it was opened with.
+    /// The number of pairs of a receive and a transmit queue.
     fn queues(&self) -> u16;
 
     /// Takes receive queue `n`; `None` when it was taken before or is not there.
@@ -71,7 +69,7 @@ pub trait Device: Send + Sync {
     /// Takes transmit queue `n`; `None` when it was taken before or is not there.
     fn tx_queue(&mut self, n: u16) -> Option<Box<dyn TxQueue>>;
 
-    /// The address that the card receives unicast frames for.
+    /// The address at which the card receives unicast frames.
     fn mac(&self) -> MacAddress;
 
     /// Changes that address until the card is reset.
@@ -80,7 +78,7 @@ pub trait Device: Send + Sync {
     /// `mac` is a multicast address, or the device is lost.
     fn set_mac(&mut self, mac: MacAddress) -> Result<(), Error>;
 
-    /// Receives frames to any address, or only to the card's own, multicast and broadcast.
+    /// Receives frames to any address, or only those to the card's own, multicast and broadcast.
     ///
     /// # Errors
     /// The device is lost.
@@ -92,26 +90,26 @@ pub trait Device: Send + Sync {
     /// The device is lost.
     fn set_multicast(&mut self, on: bool) -> Result<(), Error>;
 
-    /// The link as it is now.
+    /// The current state of the link.
     fn link(&self) -> LinkState;
 
-    /// Waits until the link is up, `limit` is over, or `stop` returns true, which is called every few
-    /// milliseconds. Starts the link again when it stays down for seconds. Returns the link's state at the
-    /// end; a link that is down is no error.
+    /// Waits until the link is up, `limit` is over, or `stop`, which is called every few milliseconds, returns
+    /// true. Restarts the link when it stays down for seconds. Returns the link's state at the end; a link that is
+    /// down is no error.
     ///
     /// # Errors
     /// The device is lost.
     fn wait_for_link(&self, limit: Duration, stop: &dyn Fn() -> bool) -> Result<LinkState, Error>;
 
-    /// Everything counted since the device was opened. Call it every few seconds: the card's own counters are
-    /// narrow, and a lost device is noticed here.
+    /// All counters since the device was opened. Call it every few seconds: the card's own counters are narrow,
+    /// and this call notices a lost device.
     ///
     /// # Errors
     /// [`Error::Lost`]. Counts so far are kept and included in the next successful call.
     fn stats(&self) -> Result<DeviceStats, Error>;
 
-    /// What each pair of queues counted until the last [`stats`](Self::stats), in the order of the queues. It is empty
-    /// for a device that has no counters for each of its queues: an 82599 with more than 16 pairs, and an 82576.
+    /// The counts of each queue pair until the last [`stats`](Self::stats), in the order of the queues. It is
+    /// empty for a device without counters for each queue: an 82599 with more than 16 pairs, and an 82576.
     fn queue_stats(&self) -> Vec<QueueStats> {
         Vec::new()
     }
@@ -148,13 +146,13 @@ pub trait Device: Send + Sync {
 /// # Ok::<(), ixy_core::Error>(())
 /// ```
 pub trait RxQueue: Send {
-    /// Adds packets that have arrived to `batch`, up to its room, and returns how many. It never waits. With
-    /// room in the batch and buffers in the pool, 0 means that nothing has arrived: a frame that the driver
-    /// drops does not hide a good one behind it.
+    /// Adds packets that have arrived to `batch`, up to its room, and returns their number. It never waits. With
+    /// room in the batch and buffers in the pool, 0 means that nothing has arrived: a frame that the driver drops
+    /// does not hide a good one behind it.
     fn receive(&mut self, batch: &mut Batch) -> usize;
 
-    /// As [`receive`](Self::receive), and stores for each packet that it adds what is known about its
-    /// checksum, at the same index: whether the device verified it, or whether it is still owed.
+    /// Like [`receive`](Self::receive), and stores the checksum state of each packet that it adds at the same
+    /// index: whether the device verified it, or whether it is incomplete.
     fn receive_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
         let first = batch.len();
         let received = self.receive(batch);
@@ -217,37 +215,37 @@ pub trait RxQueue: Send {
 /// [`pending`](Self::pending) says when everything has left the card.
 pub trait TxQueue: Send {
     /// Takes packets from the front of `batch` and gives them to the card, as many as there is room for, and
-    /// returns how many. Packets that did not fit stay in the batch, in order. It never waits. Buffers of
-    /// sent packets are freed on later calls.
+    /// returns their number. Packets that did not fit stay in the batch, in order. It never waits. Buffers of sent
+    /// packets are freed on later calls.
     ///
     /// A packet in memory that the card does not reach is not sent: it stays at the front, and
     /// [`unreachable`](Self::unreachable) counts it.
     fn send(&mut self, batch: &mut Batch) -> usize;
 
-    /// As [`send`](Self::send), and completes each packet's checksum where it is owed: the device computes it
-    /// if it can, or else the driver. Afterwards `checksums` has the entries of the packets that stayed,
-    /// again from index 0 on.
+    /// Like [`send`](Self::send), and completes each packet's checksum if it is incomplete: the device computes it
+    /// if it can, or else the driver. Afterwards `checksums` has the entries of the packets that stayed, again
+    /// from index 0 on.
     fn send_with(&mut self, batch: &mut Batch, checksums: &mut Checksums) -> usize {
         checksum::complete_all(batch, checksums);
         self.send(batch)
     }
 
-    /// Puts up to `count` packets that the card has sent back into `batch`, unchanged, instead of freeing
-    /// them, as far as the batch has room, and returns how many. A sender that repeats the same packets need
-    /// not allocate and fill them again.
+    /// Puts up to `count` packets that the card has sent back into `batch`, unchanged, instead of freeing them,
+    /// while the batch has room, and returns their number. A sender that repeats the same packets need not
+    /// allocate and fill them again.
     ///
     /// After the first call sent packets are kept for the next one, and freed only when the ring needs their
     /// place.
     fn reclaim(&mut self, batch: &mut Batch, count: usize) -> usize;
 
-    /// Frees what was sent, and returns how many packets the card has not sent yet.
+    /// Frees sent packets, and returns the number of packets that the card has not sent yet.
     fn pending(&mut self) -> usize;
 
-    /// How often [`send`](Self::send) found a packet in memory that the card does not reach.
+    /// The number of times that [`send`](Self::send) found a packet in memory that the card does not reach.
     fn unreachable(&self) -> u64;
 }
 
-/// A link, and how fast it is.
+/// The state and the speed of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LinkState {
     /// Whether frames can pass.

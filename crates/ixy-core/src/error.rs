@@ -1,6 +1,6 @@
-//! What can go wrong with pools and devices.
+//! The errors of pools and devices.
 
-/// Why a pool could not be made, or a device did not do what it was asked.
+/// The reason why a pool could not be created, or a device did not do as asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -15,8 +15,8 @@ pub enum Error {
     /// Memory could not be allocated or mapped.
     #[error(transparent)]
     Dma(#[from] ixy_dma::Error),
-    /// The device is gone, as its registers read all ones: it was unplugged, reset by another program, or
-    /// lost its PCIe link.
+    /// The device is gone, since its registers read all ones: it was unplugged, reset by another program, or lost
+    /// its PCIe link.
     #[error(
         "{device} no longer answers (register {register} reads all ones): it was removed, reset or powered down; check `dmesg`, and open it again"
     )]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 
-/// The interrupt of one receive queue, as [`RxQueue::interrupt`](crate::RxQueue::interrupt) gives it.
+/// The interrupt of one receive queue, from [`RxQueue::interrupt`](crate::RxQueue::interrupt).
 ///
 /// To sleep until a frame arrives, call [`arm`](Self::arm), receive once more, and wait for
 /// [`event`](Self::event) only if that returned no packets: a frame that arrived before the queue was armed
@@ -31,10 +31,10 @@ pub trait Interrupt {
 
 /// The interrupt vectors of one device, as its bus delivers them. Dropping this disables them.
 pub trait Vectors: fmt::Debug + Send + Sync {
-    /// How they are delivered.
+    /// The kind of delivery.
     fn kind(&self) -> VectorKind;
 
-    /// How many there are, at least one.
+    /// The number of vectors, at least one.
     fn len(&self) -> usize;
 
     /// The eventfd(2) that vector `n` signals, non-blocking; `None` when there is no such vector.
@@ -48,7 +48,7 @@ pub trait Vectors: fmt::Debug + Send + Sync {
     fn unmask(&self) -> Result<(), Error>;
 }
 
-/// How interrupts are delivered.
+/// The kind of delivery of interrupts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VectorKind {
     /// MSI-X: a table of messages in the device, so each queue can have its own.

@@ -31,7 +31,7 @@ impl MacAddress {
         !self.is_multicast() && self != Self::default()
     }
 
-    /// Whether it names a group of stations, as broadcast does.
+    /// Whether it names a group of stations, such as broadcast.
     pub const fn is_multicast(self) -> bool {
         self.0[0] & 1 != 0
     }
@@ -56,7 +56,7 @@ impl fmt::Display for MacAddress {
     }
 }
 
-/// A text that is no Ethernet address.
+/// The error for text that is not an Ethernet address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no Ethernet address: write six bytes in hexadecimal, as in 02:00:00:00:00:01")]
 pub struct ParseMacError(String);

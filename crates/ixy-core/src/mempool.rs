@@ -1,4 +1,4 @@
-//! The pool that packet buffers come from: [`Mempool`], and a queue's private stock of it, [`Cache`].
+//! The pool of packet buffers, [`Mempool`], and a queue's private stock of it, [`Cache`].
 
 mod making;
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::lock::Lock;
 use crate::packet::Packet;
 
-/// Bytes before a received frame, for headers that are put in front of it.
+/// Bytes before a received frame, for headers to be added in front.
 pub const HEADROOM: u16 = 128;
 /// Bytes that a device may write into one buffer.
 pub const DATA_SIZE: u16 = 2048;
@@ -29,14 +29,14 @@ const fn stride(bytes: usize) -> usize {
 
 const _: () = assert!(HEADROOM as usize + DATA_SIZE as usize <= STRIDE && (STRIDE / LINE) % 2 == 1);
 
-/// Where one buffer is, for the processor and for the device.
+/// The address of one buffer, for the processor and for the device.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot {
     pub(crate) data: NonNull<u8>,
     pub(crate) iova: Iova,
 }
 
-/// What all handles and packets of a pool point to.
+/// The state that all handles and packets of a pool point to.
 ///
 /// POOL-ALIVE: it is freed when no handle is left and every buffer is back in `free`, both seen under the
 /// lock. So a handle, and likewise a packet, which is a buffer that is not back, keeps it alive without a
@@ -48,12 +48,11 @@ pub(crate) struct Shared {
 }
 
 struct State {
-    /// Indices of the buffers that nobody owns. The last one freed is the first one given out: it is in the
-    /// cache.
+    /// Indices of the free buffers. The last one freed is allocated first, since it is in the processor's cache.
     free: Vec<u32>,
-    /// How many buffers there are.
+    /// The number of buffers.
     buffers: usize,
-    /// Pools and caches that exist.
+    /// The number of pools and caches that exist.
     handles: usize,
 }
 
@@ -82,7 +81,7 @@ impl Shared {
         unsafe { self.slots.get_unchecked(index as usize) }
     }
 
-    /// Takes buffers back, and frees the pool if that was all that kept it.
+    /// Takes buffers back, and frees the pool if only they kept it alive.
     ///
     /// # Safety
     /// POOL-ALIVE: `this` points to a pool that is alive. The caller owned the buffers `indices` of it, each
@@ -102,7 +101,7 @@ impl Shared {
         }
     }
 
-    /// Takes up to `into.len()` free buffers out, and returns how many.
+    /// Takes up to `into.len()` free buffers out, and returns their number.
     fn take(&self, into: &mut [u32]) -> usize {
         self.state.with(|state| {
             let count = into.len().min(state.free.len());
@@ -154,9 +153,8 @@ impl Drop for Handle {
 /// A pool of packet buffers of [`DATA_SIZE`] bytes after a headroom of [`HEADROOM`] bytes each, in memory
 /// that devices reach.
 ///
-/// It is a handle that can be cloned and sent to other threads. The memory lives until the last handle is
-/// dropped and the last packet is freed, on whatever thread. One buffer at a time costs a lock; a [`Cache`]
-/// takes them in bulk.
+/// It is a handle that can be cloned and sent to other threads. The memory lives until the last handle is dropped
+/// and the last packet is freed, on any thread. One buffer at a time takes a lock; a [`Cache`] takes them in bulk.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -195,7 +193,7 @@ impl Mempool {
     /// received on one can be sent on another.
     ///
     /// # Errors
-    /// As for [`new`](Self::new), or if no domain's memory can be mapped into all the others.
+    /// The same as for [`new`](Self::new), or if no domain's memory can be mapped into all the others.
     pub fn shared_by(domains: &[Arc<dyn DmaDomain>], buffers: usize) -> Result<Self, Error> {
         let size = Self::bytes(buffers).ok_or(Error::PoolSize { buffers })?;
         let mut refused = None;
@@ -209,8 +207,8 @@ impl Mempool {
         Err(refused.map_or(Error::PoolSize { buffers }, Error::Dma))
     }
 
-    /// The bytes that [`shared_by`](Self::shared_by) allocates for so many buffers; `None` when that is none, or more than an
-    /// index can name.
+    /// The bytes that [`shared_by`](Self::shared_by) allocates for `buffers` buffers; `None` when that is zero, or
+    /// more than an index can name.
     pub fn bytes(buffers: usize) -> Option<usize> {
         // A segment may end in the middle of a buffer, so there is room for one more in each 2 MiB.
         let room = |bytes: usize| bytes.checked_add(bytes.div_ceil((2 << 20) - STRIDE) * STRIDE);
@@ -221,7 +219,7 @@ impl Mempool {
     /// A pool of at most `buffers` buffers in `memory`: as many as fit.
     ///
     /// # Errors
-    /// [`Error::PoolSize`] when that is none, or more than an index can name.
+    /// [`Error::PoolSize`] when that is zero, or more than an index can name.
     pub fn in_memory(memory: DmaMemory, buffers: usize) -> Result<Self, Error> {
         let mut slots = Vec::new();
         let mut from = 0;
@@ -235,18 +233,18 @@ impl Mempool {
         if count == 0 {
             return Err(Error::PoolSize { buffers });
         }
-        // The buffer at the start of memory is given out first.
+        // The buffer at the start of memory is allocated first.
         let state = State { free: (0..count).rev().collect(), buffers: slots.len(), handles: 1 };
         let shared = Box::new(Shared { slots: slots.into(), memory, state: Lock::new(state) });
         Ok(Self(Handle(NonNull::from(Box::leak(shared)))))
     }
 
-    /// How many buffers it has.
+    /// The number of its buffers.
     pub fn buffers(&self) -> usize {
         self.0.shared().slots.len()
     }
 
-    /// How many of them are in the pool now: neither packets nor in a [`Cache`].
+    /// The number of buffers in the pool now: neither packets nor in a [`Cache`].
     pub fn free(&self) -> usize {
         self.0.shared().state.with(|state| state.free.len())
     }
@@ -256,13 +254,13 @@ impl Mempool {
         self.0.shared().memory.is_mapped_in(id)
     }
 
-    /// What its packets point to.
+    /// The shared state that its packets point to.
     #[inline(always)]
     pub(crate) fn shared_ptr(&self) -> NonNull<Shared> {
         self.0.0
     }
 
-    /// Whether `packet` is of this pool. One compare.
+    /// Whether `packet` belongs to this pool. Takes one compare.
     #[inline(always)]
     pub fn owns(&self, packet: &Packet) -> bool {
         self.0.0 == packet.pool
@@ -281,9 +279,8 @@ impl Mempool {
     }
 }
 
-/// A stock of free buffers that belongs to one queue: it exchanges them with its pool in bulk, so that
-/// allocating and freeing one costs a few instructions. What is in it goes back to the pool when it is
-/// dropped.
+/// A stock of free buffers that belongs to one queue: it exchanges them with its pool in bulk, so that allocating
+/// and freeing one costs a few instructions. Dropping it returns the rest to the pool.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -310,9 +307,9 @@ impl fmt::Debug for Cache {
 }
 
 impl Cache {
-    /// The most buffers that it holds.
+    /// The largest number of buffers that it holds.
     pub const CAPACITY: usize = 128;
-    /// How many it exchanges with the pool at a time.
+    /// The number of buffers that it exchanges with the pool at a time.
     pub const BULK: usize = 64;
 
     /// A packet of length zero, or `None` when the pool has none left.
@@ -326,7 +323,7 @@ impl Cache {
         Some(unsafe { Packet::from_parts(self.handle.0, self.indices[self.len % Self::CAPACITY]) })
     }
 
-    /// Frees `packet`: into this cache if it is of its pool, else into its own pool.
+    /// Frees `packet`: into this cache if it belongs to its pool, else into its own pool.
     #[inline(always)]
     pub fn free(&mut self, packet: Packet) {
         if packet.pool != self.handle.0 {
@@ -342,7 +339,7 @@ impl Cache {
     /// Frees all of `packets`, as [`free`](Self::free) does.
     ///
     /// # Safety
-    /// They are initialised, and their owner uses them no more.
+    /// They are initialised, and their owner no longer uses them.
     #[inline(always)]
     pub(crate) unsafe fn free_all(&mut self, packets: &[MaybeUninit<Packet>]) {
         let pool = self.handle.0;
@@ -377,13 +374,13 @@ impl Cache {
         self.indices.get(self.len..end).unwrap_or_default()
     }
 
-    /// What its buffers point to.
+    /// The shared state that its buffers point to.
     #[inline(always)]
     pub(crate) fn shared_ptr(&self) -> NonNull<Shared> {
         self.handle.0
     }
 
-    /// What its buffers point to.
+    /// The shared state that its buffers point to.
     #[inline(always)]
     pub(crate) fn shared(&self) -> &Shared {
         self.handle.shared()

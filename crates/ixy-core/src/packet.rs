@@ -12,11 +12,11 @@ use crate::mempool::{DATA_SIZE, HEADROOM, Shared};
 /// A packet: the owner of one buffer of a [`Mempool`](crate::Mempool), and the range of it that holds the
 /// frame.
 ///
-/// It is 16 bytes, can be sent to another thread, and gives its buffer back when it is dropped. Its bytes are
-/// those of an Ethernet frame without the frame check sequence. Nothing of the packet itself is stored in
-/// memory that a device reaches, so a device cannot change where it is or how long.
+/// It is 16 bytes, can be sent to another thread, and returns its buffer on drop. Its bytes are those of an
+/// Ethernet frame without the frame check sequence. The packet's own state is not in memory that a device reaches,
+/// so a device cannot change its place or its length.
 ///
-/// It is a slice of the frame's bytes, which can become longer or shorter at both ends without moving:
+/// It is a slice of the frame's bytes, which can grow or shrink at both ends without moving:
 ///
 /// ```
 /// use ixy_core::Packet;
@@ -60,7 +60,7 @@ impl Packet {
     /// The owner of buffer `index`, of length zero.
     ///
     /// # Safety
-    /// OWNED-BUFFER: `index` is that of a buffer of the pool, and nobody else owns it. POOL-ALIVE: the pool
+    /// OWNED-BUFFER: `index` is that of a buffer of the pool, and it has no other owner. POOL-ALIVE: the pool
     /// lives.
     #[inline(always)]
     pub(crate) unsafe fn from_parts(pool: NonNull<Shared>, index: u32) -> Self {
@@ -101,7 +101,7 @@ impl Packet {
         self.len.into()
     }
 
-    /// Bytes of headroom: how much [`prepend`](Self::prepend) can put in front.
+    /// Bytes of headroom: what [`prepend`](Self::prepend) can add in front.
     #[inline(always)]
     pub fn headroom(&self) -> usize {
         self.start.into()
@@ -112,8 +112,8 @@ impl Packet {
         Self::MAX_LEN - usize::from(self.start) - usize::from(self.len)
     }
 
-    /// Sets the length of the frame to `len` bytes. Returns `false`, and changes nothing, when the buffer is
-    /// too short. Added bytes hold whatever the buffer held before.
+    /// Sets the length of the frame to `len` bytes. Returns `false`, and changes nothing, when the buffer is too
+    /// short. Added bytes keep the buffer's old content.
     #[inline(always)]
     #[must_use]
     pub fn set_len(&mut self, len: u16) -> bool {

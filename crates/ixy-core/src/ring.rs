@@ -1,6 +1,6 @@
-//! What a driver keeps beside a descriptor ring: the buffers that are posted to a receive ring ([`Posted`]),
-//! and the packets in a transmit ring ([`InFlight`]). Both work on a batch at a time; inside the loop
-//! everything that they touch is in processor registers.
+//! The buffers and packets of a driver's descriptor rings: those posted to a receive ring ([`Posted`]), and those
+//! in a transmit ring ([`InFlight`]). Both work on a batch at a time; the inner loop keeps its state in processor
+//! registers.
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -11,8 +11,8 @@ use crate::batch::Batch;
 use crate::mempool::{Cache, DATA_SIZE, HEADROOM, Mempool};
 use crate::packet::Packet;
 
-/// The buffers that are posted to a receive ring, one for each descriptor. The device may write into them, so
-/// nobody else owns them.
+/// The buffers that are posted to a receive ring, one for each descriptor. The device may write into them, so they
+/// have no other owner.
 pub struct Posted {
     cache: Cache,
     /// OWNED-BUFFER: the buffer at `i` belongs to descriptor `i`. The length is a power of two.
@@ -50,14 +50,12 @@ impl Posted {
         unsafe { self.cache.shared().slot(index) }.iova.offset(HEADROOM.into())
     }
 
-    /// Turns the buffers of `count` completed descriptors of `ring`, from `first` on and wrapping around,
-    /// into packets at the end of `batch`, and puts fresh buffers in their place. It stops early when the
-    /// batch is full or the pool is empty. Returns the number of packets: 0 when `ring` has another length
-    /// than this.
+    /// Turns the buffers of `count` completed descriptors of `ring`, from `first` on and wrapping around, into
+    /// packets at the end of `batch`, and puts fresh buffers in their place. It stops early when the batch is full
+    /// or the pool is empty. Returns the number of packets: 0 when the length of `ring` differs.
     ///
-    /// For each descriptor it calls `arm` with the descriptor and the address of the fresh buffer. `arm`
-    /// posts that buffer and returns the length of the frame in the old one; a length above [`DATA_SIZE`] is
-    /// cut to it.
+    /// It calls `arm` for each descriptor, with the descriptor and the address of the fresh buffer. `arm` posts
+    /// that buffer and returns the length of the frame in the old one; a length above [`DATA_SIZE`] is cut to it.
     ///
     /// # Safety
     /// OWNED-BUFFER: the device has reported these descriptors done, so it no longer writes into their
@@ -119,8 +117,8 @@ impl Drop for Posted {
     }
 }
 
-/// The packets in a transmit ring, from the oldest to the newest. The device may read them, so nobody else
-/// owns them.
+/// The packets in a transmit ring, from the oldest to the newest. The device may read them, so they have no other
+/// owner.
 pub struct InFlight {
     /// Initialised from `oldest` on, `count` of them, wrapping around. The length is a power of two.
     packets: Box<[MaybeUninit<Packet>]>,
@@ -167,7 +165,7 @@ impl InFlight {
         self.count == 0
     }
 
-    /// How many more packets fit.
+    /// The number of packets that still fit.
     #[inline(always)]
     pub fn room(&self) -> usize {
         self.packets.len() - 1 - self.count
@@ -185,16 +183,16 @@ impl InFlight {
         (self.oldest + self.count) & (self.packets.len() - 1)
     }
 
-    /// How often [`take_from`](Self::take_from) met a packet in memory that is not mapped for the device.
+    /// The number of times that [`take_from`](Self::take_from) found a packet in memory that is not mapped for the
+    /// device.
     pub fn unreachable(&self) -> u64 {
         self.unreachable
     }
 
-    /// Takes packets from the front of `batch` while there is room, and calls `write` for each with its
-    /// descriptor in `ring` and its address. `write` fills the descriptor. It may change the packet's length
-    /// and bytes, but must not put another packet in its place. A packet that is not mapped for the device
-    /// stops the call, and is counted. Returns the number of packets taken: 0 when `ring` has another length
-    /// than this.
+    /// Takes packets from the front of `batch` while there is room, and calls `write` for each with its descriptor
+    /// in `ring` and its address. `write` fills the descriptor. It may change the packet's length and bytes, but
+    /// must not put another packet in its place. A packet that is not mapped for the device stops the call, and is
+    /// counted. Returns the number of packets taken: 0 when the length of `ring` differs.
     #[inline(always)]
     pub fn take_from<D>(
         &mut self,
@@ -248,7 +246,7 @@ impl InFlight {
     }
 
     /// Moves the `count` oldest packets, which the device has sent, to the end of `batch`, or as many as fit.
-    /// Returns how many.
+    /// Returns their number.
     ///
     /// # Safety
     /// OWNED-BUFFER: the device has reported them sent, so it no longer reads them.
@@ -329,7 +327,7 @@ mod tests {
         (domain, pool)
     }
 
-    // No device is there that could still be at a descriptor.
+    // No device accesses a descriptor here.
 
     fn exchange<D>(
         posted: &mut Posted,

@@ -1,4 +1,4 @@
-//! What a device counted: [`DeviceStats`], [`QueueStats`].
+//! The counters of a device: [`DeviceStats`], [`QueueStats`].
 
 use std::ops::Sub;
 
@@ -32,7 +32,7 @@ pub struct DeviceStats {
     pub rx_packets: u64,
     /// Bytes of these frames, without the frame check sequence.
     pub rx_bytes: u64,
-    /// Frames that arrived whole and were lost: no free descriptor, or no room in the card's own buffer.
+    /// Frames that arrived intact and were lost: no free descriptor, or no room in the card's own buffer.
     pub rx_missed: u64,
     /// Frames that arrived damaged: wrong check sequence, too short, too long. With a bad cable or module a
     /// card may also count noise, so this can be far above the number of frames.
@@ -49,7 +49,7 @@ pub struct DeviceStats {
 impl Sub for DeviceStats {
     type Output = Self;
 
-    /// What was counted between two readings.
+    /// The counts between two readings.
     fn sub(self, before: Self) -> Self {
         Self {
             rx_packets: self.rx_packets.saturating_sub(before.rx_packets),
@@ -79,7 +79,7 @@ pub struct QueueStats {
 impl Sub for QueueStats {
     type Output = Self;
 
-    /// What was counted between two readings.
+    /// The counts between two readings.
     fn sub(self, before: Self) -> Self {
         Self {
             rx_packets: self.rx_packets.saturating_sub(before.rx_packets),

@@ -1,4 +1,4 @@
-//! What a thread does when there is nothing to receive: [`Waiter`].
+//! The behaviour of a thread while there is nothing to receive: [`Waiter`].
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use rustix::io::Errno;
 use crate::device::RxQueue;
 use crate::error::Error;
 
-/// How a thread waits for frames.
+/// The way in which a thread waits for frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WaitMode {
-    /// It polls all the time. This has the lowest latency, and uses a whole processor.
+    /// Polls all the time. This has the lowest latency, and uses a whole processor.
     #[default]
     Poll,
-    /// It sleeps until an interrupt as soon as it finds nothing.
+    /// Sleeps until an interrupt as soon as it finds nothing.
     Interrupt,
-    /// It polls while frames arrive, and sleeps until an interrupt once none has arrived for this time.
+    /// Polls while frames arrive, and sleeps until an interrupt once none has arrived for this time.
     Adaptive(Duration),
 }
 
@@ -28,8 +28,7 @@ impl WaitMode {
 }
 
 /// Decides what a thread does after each pass of its loop: after many passes without packets, it yields the
-/// processor or sleeps until an interrupt. Each thread has one waiter, for the receive queues that no other
-/// thread serves.
+/// processor or sleeps until an interrupt. Each thread has one waiter, for the receive queues that only it serves.
 ///
 /// No wake-up is lost: the waiter arms all queues, the loop makes one more pass over them, and the thread
 /// sleeps only if that pass finds nothing.
@@ -62,7 +61,7 @@ pub struct Waiter {
 /// Events that one wake-up takes; any further one wakes the thread again at once.
 const EVENTS: usize = 64;
 
-/// What a thread needs to sleep.
+/// The state that a thread needs to sleep.
 #[derive(Debug)]
 struct Sleep {
     epoll: OwnedFd,
@@ -90,7 +89,7 @@ enum State {
 }
 
 impl Default for Waiter {
-    /// One that polls.
+    /// A waiter that polls.
     fn default() -> Self {
         Self { passes: 0, patience: Self::PATIENCE, sleep: None }
     }
@@ -107,8 +106,8 @@ impl Waiter {
     /// Passes without packets before the thread yields: some ten microseconds.
     const PATIENCE: u32 = 256;
 
-    /// A waiter for a thread that serves `queues` alone. Every mode but [`WaitMode::Poll`] needs devices that
-    /// were opened with interrupts.
+    /// A waiter for a thread that alone serves `queues`. Every mode but [`WaitMode::Poll`] needs devices that were
+    /// opened with interrupts.
     ///
     /// # Errors
     /// [`Error::NoInterrupt`] when a queue was opened without interrupts, [`Error::Interrupt`] when the
@@ -129,7 +128,7 @@ impl Waiter {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
         for queue in queues {
             let interrupt = queue.interrupt().ok_or(Error::NoInterrupt)?;
-            // Level-triggered, an event that nobody reads would wake the thread at once, again and again.
+            // With level triggering, an event that is never read would wake the thread again and again.
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
             match epoll::add(&epoll, interrupt.event(), epoll::EventData::new_u64(0), flags) {
                 // Two queues of the thread share the event.
@@ -141,9 +140,9 @@ impl Waiter {
         Ok(Self { passes: 0, patience, sleep: Some(sleep) })
     }
 
-    /// Call this after each pass. `moved` is the number of packets that the pass received plus those that it
-    /// sent: a pass that only emptied a full batch counts, because it did not look for more. `queues` are all
-    /// queues that the thread serves, each with the number of packets that still wait to be sent for it.
+    /// Call this after each pass. `moved` is the number of packets that the pass received plus those that it sent:
+    /// a pass that only emptied a full batch counts, because it could not look for more. `queues` are all queues
+    /// that the thread serves, each with the number of packets that still wait to be sent for it.
     ///
     /// It may sleep, at most [`LIMIT`](Self::LIMIT). It returns `true` when there is time for other work.
     #[inline(always)]
@@ -163,13 +162,13 @@ impl Waiter {
         self.passes >= self.patience && self.rest(queues)
     }
 
-    /// How often the thread has slept.
+    /// The number of sleeps so far.
     pub fn slept(&self) -> u64 {
         self.sleep.as_ref().map_or(0, |sleep| sleep.slept)
     }
 
-    /// How often a sleep reached its limit and the next pass found packets: the interrupt came too late, or
-    /// never.
+    /// The number of sleeps that reached their limit with packets found on the next pass: the interrupt came too
+    /// late, or never.
     pub fn overslept(&self) -> u64 {
         self.sleep.as_ref().map_or(0, |sleep| sleep.overslept)
     }
@@ -275,7 +274,7 @@ mod tests {
     use crate::batch::Batch;
     use crate::interrupt::Interrupt;
 
-    /// What a card with one queue knows: frames that arrived, and whether the next one interrupts.
+    /// The state of a card with one queue: frames that arrived, and whether the next one interrupts.
     #[derive(Debug)]
     struct Card {
         event: OwnedFd,
@@ -292,7 +291,7 @@ mod tests {
             Arc::new(Self { event, state, interrupts, refuses: false.into(), starves: false.into() })
         }
 
-        /// A frame arrives: it interrupts if the queue was armed before, and only the first does.
+        /// A frame arrives: the first one interrupts if the queue was armed before.
         fn arrive(&self) {
             let armed = {
                 let mut state = self.state.lock().unwrap();
@@ -310,7 +309,7 @@ mod tests {
         }
     }
 
-    /// A queue of it. Frames are only counted.
+    /// A queue of the card. Frames are only counted.
     struct Queue(Arc<Card>);
 
     impl Queue {
@@ -361,7 +360,7 @@ mod tests {
 
     const ADAPTIVE: WaitMode = WaitMode::Adaptive(Duration::from_millis(20));
 
-    /// Calls `after` until the waiter has slept once more; returns how long that took and how many calls.
+    /// Calls `after` until the waiter has slept once more; returns the time and the number of calls.
     fn until_it_slept(waiter: &mut Waiter, queue: &mut Queue) -> (Duration, u32) {
         let (start, slept) = (Instant::now(), waiter.slept());
         let mut passes = 0;
@@ -439,7 +438,7 @@ mod tests {
             let (time, passes) = until_it_slept(&mut waiter, &mut queue);
             assert!(time >= idle + Waiter::LIMIT, "round {round}: it slept after {time:?}");
             assert!(passes > Waiter::PATIENCE, "round {round}: {passes} passes");
-            // After the limit it goes on sleeping, with a look in between.
+            // After the limit it sleeps again, with a look in between.
             let (time, passes) = until_it_slept(&mut waiter, &mut queue);
             assert!(time >= Waiter::LIMIT && passes == 1, "round {round}: {time:?}, {passes} passes");
             waiter.after(1, [(&mut queue as &mut dyn RxQueue, 0)]);
@@ -556,8 +555,8 @@ mod tests {
         }
     }
 
-    /// Frames one by one, each only after the last one was taken, at moments that drift through the thread's
-    /// loop: between its last look and arming, between arming and the look after it, and while it sleeps.
+    /// Frames come one by one, each after the last one was taken, at moments that drift through the thread's loop:
+    /// between its last look and arming, between arming and the look after it, and while it sleeps.
     #[test]
     fn no_frame_waits_for_a_wake_up_that_was_lost() {
         for mode in [WaitMode::Interrupt, WaitMode::Adaptive(Duration::from_micros(20))] {
@@ -580,8 +579,7 @@ mod tests {
             };
             let (mut late, begin) = (0, Instant::now());
             for frame in 1..u64::MAX {
-                // On a busy machine there is mostly a frame when the thread's turn comes, and it sleeps
-                // seldom.
+                // On a busy machine a frame is mostly there when the thread's turn comes, so it seldom sleeps.
                 let enough = frame > 3000 && slept.load(Ordering::Relaxed) > 200;
                 if enough || begin.elapsed() > Duration::from_secs(60) {
                     break;
@@ -602,7 +600,7 @@ mod tests {
             stop.store(true, Ordering::Relaxed);
             let (slept, overslept) = receiver.join().unwrap();
             assert!(slept > 100, "{mode:?}: it slept {slept} times only: the test tries nothing");
-            // A machine that stops this thread for long can make one look late.
+            // A machine that stops this thread for long can delay a single look.
             assert!(
                 late <= 1 && overslept <= 1,
                 "{mode:?}: {late} late, {overslept} overslept, of {slept} sleeps"

@@ -1,4 +1,4 @@
-//! Addresses, links and counters as they are shown.
+//! Addresses, links and counters in their printed form.
 
 use ixy_core::{DeviceStats, LinkState, MacAddress};
 use proptest::prelude::*;

@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-/// What an example prints that has to succeed. `cargo test` builds all of them beside the tests; one that is not there is
-/// built now.
+/// The output of an example that has to succeed. `cargo test` builds all examples beside the tests; a missing one
+/// is built now.
 fn printed(name: &str) -> String {
     let tests = std::env::current_exe().unwrap();
     let profile = tests.parent().unwrap().parent().unwrap();

@@ -14,8 +14,8 @@ use ixy_dma::{DmaDomain, Iova, SimulatedDomain};
 use loom::cell::UnsafeCell;
 use loom::thread;
 
-/// One cell a buffer, which its owner writes: two owners at once, or one that does not see what the last one did,
-/// are a race that the checker reports.
+/// One cell for each buffer, which its owner writes. The checker reports a race for two owners at once, or for one
+/// that does not see the last owner's writes.
 #[derive(Clone)]
 struct Owners(Arc<Vec<(Iova, UnsafeCell<()>)>>);
 
@@ -38,7 +38,7 @@ fn pool(buffers: usize) -> (Arc<SimulatedDomain>, Mempool, Owners) {
     (domain, pool, owners)
 }
 
-/// The memory is gone, and was freed once.
+/// Checks that the memory is gone, and was freed once.
 fn assert_gone(domain: &Arc<SimulatedDomain>, iova: Iova) {
     assert!(!domain.is_mapped(iova), "the pool's memory is still mapped");
     assert_eq!(Arc::strong_count(domain), 1);

@@ -1,4 +1,4 @@
-//! Pools, caches, batches and packets against a model of who owns what.
+//! Pools, caches, batches and packets compared with a model of ownership.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -13,7 +13,7 @@ use proptest::test_runner::TestCaseResult;
 const POOLS: usize = 2;
 const BUFFERS: [usize; POOLS] = [300, 9];
 
-/// What is done; numbers choose among what is there.
+/// A step of the test; its numbers choose among the objects that exist.
 #[derive(Debug, Clone)]
 enum Step {
     Allocate { pool: usize },
@@ -52,7 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..120)
 }
 
-/// The real things, and beside them what they should be.
+/// The real objects, and beside them their expected state.
 struct World {
     domain: Arc<SimulatedDomain>,
     pools: Vec<Mempool>,
@@ -64,7 +64,7 @@ struct World {
     cached: [usize; POOLS],
     batched: VecDeque<Iova>,
     limit: usize,
-    /// Every buffer that a packet owns: its pool, and what was written into it.
+    /// Every buffer owned by a packet: its pool, and the value written into it.
     owned: HashMap<Iova, (usize, u64)>,
     stamps: u64,
 }
@@ -89,7 +89,7 @@ impl World {
         }
     }
 
-    /// A packet that was just allocated from `pool`: nobody else may own its buffer.
+    /// Records a packet just allocated from `pool`: its buffer must have no other owner.
     fn take_over(&mut self, pool: usize, packet: &mut Packet) -> TestCaseResult {
         prop_assert!(self.pools[pool].owns(packet));
         prop_assert_eq!(packet.len(), 0);
@@ -101,7 +101,7 @@ impl World {
         Ok(())
     }
 
-    /// A packet that is about to be freed: its bytes are what its owner wrote. Returns its pool.
+    /// Records a packet about to be freed: its bytes are those that its owner wrote. Returns its pool.
     fn give_up(&mut self, packet: &Packet) -> Result<usize, TestCaseError> {
         let (pool, stamp) = self.owned.remove(&packet.iova()).unwrap();
         let intact = packet.chunks_exact(8).all(|word| word == stamp.to_le_bytes());
@@ -109,7 +109,7 @@ impl World {
         Ok(pool)
     }
 
-    /// `count` of the loose packets at most, from a place that `from` chooses.
+    /// At most `count` of the loose packets, from a place that `from` chooses.
     fn pick(&mut self, from: usize, count: usize) -> Vec<Packet> {
         let first = from.checked_rem(self.loose.len()).unwrap_or(0);
         let last = (first + count).min(self.loose.len());
@@ -236,7 +236,7 @@ impl World {
         self.check()
     }
 
-    /// The packets of the batch are about to be freed.
+    /// Records that the packets of the batch are about to be freed.
     fn forget_batch(&mut self) -> TestCaseResult {
         let batch = std::mem::replace(&mut self.batch, Batch::new(1));
         for packet in &batch {
@@ -259,7 +259,7 @@ impl World {
         Ok(())
     }
 
-    /// Drops everything, the pools and caches first, and sees when the memory goes.
+    /// Drops everything, the pools and caches first, and checks when the memory goes.
     fn end(mut self) -> TestCaseResult {
         drop((self.pools, self.caches));
         let mut left = [0; POOLS];

@@ -1,4 +1,4 @@
-//! The pool as its users see it: where buffers are, who reaches them, and how long.
+//! The pool as its users see it: the places of buffers, the domains that reach them, and their lifetime.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -20,7 +20,7 @@ fn pool_of(domain: &Arc<SimulatedDomain>, buffers: usize) -> Mempool {
     Mempool::new(Arc::clone(domain) as Arc<dyn DmaDomain>, buffers).unwrap()
 }
 
-/// What a device would access: in these tests the device has its turn while nobody looks at the packet.
+/// A device's view: in these tests the device has its turn while no other code uses the packet.
 fn view(domain: &SimulatedDomain) -> View<'_> {
     // SAFETY: OWNED-BUFFER: only buffers of packets are accessed that the test owns, between its own accesses.
     unsafe { domain.view() }
@@ -102,7 +102,7 @@ proptest! {
         let mut packets: Vec<Packet> = std::iter::from_fn(|| pool.allocate()).collect();
         prop_assert_eq!(packets.len(), pool.buffers());
         packets.iter_mut().for_each(fill_buffer);
-        // The device writes all of each buffer; what is outside of a segment would be a fault.
+        // The device writes all of each buffer; a byte outside of a segment would be a fault.
         for (n, packet) in packets.iter().enumerate() {
             prop_assert!(view(&domain).write(packet.iova(), &[n as u8; Packet::MAX_LEN]));
         }
@@ -110,7 +110,7 @@ proptest! {
             prop_assert!(packet.iter().all(|&byte| byte == n as u8), "buffer {} is not its own", n);
             packet.fill(!(n as u8));
         }
-        // And reads what the processor wrote, at the same addresses.
+        // The device reads the processor's bytes at the same addresses.
         let mut bytes = [0; Packet::MAX_LEN];
         for (n, packet) in packets.iter().enumerate() {
             prop_assert!(view(&domain).read(packet.iova(), &mut bytes));
@@ -125,7 +125,7 @@ proptest! {
         let pool = pool_of(&domain, 1);
         let mut packet = pool.allocate().unwrap();
         let first = packet.iova().0 - u64::from(HEADROOM);
-        // Positions in the buffer: where the frame starts, and how long it is.
+        // Positions in the buffer: start and length of the frame.
         let (mut start, mut len) = (usize::from(HEADROOM), 0_usize);
         for (step, amount, small) in steps {
             let amount = if small { amount % 300 } else { amount };
@@ -281,7 +281,7 @@ fn a_batch_keeps_what_it_is_asked_to_in_order_and_frees_the_rest() {
     let pool = pool_of(&domain, 256);
     for count in [0, 1, 5, Batch::CAPACITY] {
         let mut batch = numbered(&pool, Batch::CAPACITY, count);
-        // Not at the start of its memory, so that packets are moved there.
+        // Not at the start of its memory, so that packets are moved to the start.
         let first = usize::from(batch.pop_front().is_some());
         batch.retain(|packet| packet.len() % 3 != 0);
         let expected: Vec<usize> = (first..count).filter(|n| n % 3 != 0).collect();
@@ -345,17 +345,17 @@ fn a_pool_shared_by_two_domains_is_reached_from_both_until_it_is_gone() {
 #[test]
 fn the_domain_whose_memory_all_accept_provides_it() {
     let (one, two) = (domain(), domain());
-    // What `one` allocates first has these addresses too.
+    // Memory that `one` allocates first has these addresses, too.
     let _taken = Arc::clone(&two).allocate(64 << 20).unwrap();
     let pool = Mempool::shared_by(&[one.clone(), two.clone()], 16).unwrap();
     assert!(pool.is_mapped_in(one.id()) && pool.is_mapped_in(two.id()));
 }
 
-/// A domain that takes no memory of others.
+/// A domain that accepts no memory of others.
 #[derive(Debug)]
 struct Closed(DomainId, &'static str);
 
-/// Pages that are freed when they are dropped.
+/// Pages that are freed on drop.
 #[derive(Debug)]
 struct Pages(NonNull<u8>, Layout);
 
@@ -410,7 +410,7 @@ fn a_pool_that_no_domain_can_share_is_refused_by_the_names_of_two_and_leaves_not
     drop(domains);
     let left = (Arc::strong_count(&open), Arc::strong_count(&one), Arc::strong_count(&two));
     assert_eq!(left, (1, 1, 1), "memory was left");
-    // With one closed domain only, its memory serves both.
+    // With only one closed domain, its memory serves both.
     let pool = Mempool::shared_by(&[open.clone(), one.clone()], 16).unwrap();
     assert!(pool.is_mapped_in(open.id()) && pool.is_mapped_in(one.id()));
 }

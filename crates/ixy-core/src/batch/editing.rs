@@ -1,11 +1,10 @@
-//! What a program does with the packets of a batch between receiving and sending them: take, keep, move.
+//! Editing a batch between receiving and sending: taking, keeping and moving packets.
 
 use super::Batch;
 use crate::packet::Packet;
 
 impl Batch {
-    /// Takes all packets out, in order: `for packet in batch.drain()`. Those that the caller does not take
-    /// stay.
+    /// Takes all packets out, in order: `for packet in batch.drain()`. Packets that the caller does not take stay.
     pub fn drain(&mut self) -> impl Iterator<Item = Packet> {
         std::iter::from_fn(|| self.pop_front())
     }
@@ -38,8 +37,8 @@ impl Batch {
         }
     }
 
-    /// Moves packets from the front of `other` to the end of this batch, as many as it has room for, and
-    /// returns how many. The others stay in `other`, in order.
+    /// Moves packets from the front of `other` to the end of this batch, as many as it has room for, and returns
+    /// their number. The others stay in `other`, in order.
     pub fn append(&mut self, other: &mut Self) -> usize {
         let count = self.room().min(other.len());
         for packet in other.drain().take(count) {

@@ -1,4 +1,4 @@
-//! Packets that a program makes, rather than receives.
+//! Packets that a program makes itself.
 
 use super::Mempool;
 use crate::batch::Batch;
@@ -12,16 +12,16 @@ impl Mempool {
         (self.0.shared().take(&mut index) == 1).then(|| unsafe { Packet::from_parts(self.0.0, index[0]) })
     }
 
-    /// A packet of `len` bytes, which hold whatever the buffer held before; `None` when all buffers are in
-    /// use, or when `len` is more than a buffer takes (2,048 bytes).
+    /// A packet of `len` bytes with whatever content the buffer had before; `None` when all buffers are in use, or
+    /// when `len` is more than a buffer holds (2,048 bytes).
     pub fn packet(&self, len: usize) -> Option<Packet> {
         let len = u16::try_from(len).ok()?;
         let mut packet = self.allocate()?;
         packet.set_len(len).then_some(packet)
     }
 
-    /// A packet with a copy of `bytes`; `None` when all buffers are in use, or when there are more bytes than
-    /// a buffer takes (2,048).
+    /// A packet with a copy of `bytes`; `None` when all buffers are in use, or when there are more bytes than a
+    /// buffer holds (2,048).
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -41,8 +41,8 @@ impl Mempool {
         Some(packet)
     }
 
-    /// Adds up to `count` packets of length zero to `batch`, as many as there are and as fit, and returns how
-    /// many.
+    /// Adds up to `count` packets of length zero to `batch`, as many as are free and fit, and returns their
+    /// number.
     pub fn allocate_batch(&self, batch: &mut Batch, count: usize) -> usize {
         let mut indices = [0; Batch::CAPACITY];
         let count = count.min(batch.room());
