@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use ixy::{Batch, Options, Stop, WaitMode, Waiter};
 
-/// What a frame is, by the EtherType behind its two addresses.
+/// The protocol of a frame, by the EtherType after its two addresses.
 fn protocol(frame: &[u8]) -> &'static str {
     match frame.get(12..14) {
         Some([0x08, 0x00]) => "IPv4",
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => return Err("usage: count ADDRESS [--sleep]".into()),
     };
     let stop = Stop::on_signals()?;
-    // To sleep, a thread needs interrupts: here at most 20,000 a second.
+    // A thread needs interrupts to sleep: here at most 20,000 a second.
     let options = Options::default().stop(&stop).interrupts(sleep.then_some(20_000));
     let mut card = ixy::open(&[address.parse()?], &options)?.remove(0);
     let mut rx = card.rx_queue(0)?;

@@ -5,7 +5,7 @@
 //! cargo run --release --example generate -- sim:tx=out.pcap 1000
 //! ```
 //!
-//! It ends when all are sent, or with Ctrl-C.
+//! It ends when all are sent, or on Ctrl-C.
 #![allow(clippy::print_stdout, reason = "a program")]
 
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err(format!("{address} has no link").into());
     }
     let mut tx = card.tx_queue(0)?;
-    // More than a ring and a batch hold, so that there is a packet to fill while others are sent.
+    // More than a ring and a batch hold, so that there is a packet to fill while others are being sent.
     let pool = card.new_pool(2048)?;
     let template = frame(card.mac());
     let (mut batch, mut made) = (Batch::new(32), 0);

@@ -1,9 +1,9 @@
-//! Forwards frames between two devices and leaves checksums that are owed to whoever can compute them.
+//! Forwards frames between two devices and passes incomplete checksums on instead of computing them.
 //!
-//! Between two virtual machines on one host a TCP checksum need never be computed: the sender leaves it out and says so in the
-//! header before the frame, and the receiver is told that it is fine. A forwarder between the two has to ask for such frames
-//! (`checksum_offload`) and has to pass on what is said of them: `receive_with` and `send_with` do that. If the device that it
-//! sends to cannot compute the sum, `send_with` does.
+//! Between two virtual machines on one host a TCP checksum need never be computed: the sender leaves it out and
+//! marks that in the header before the frame, and the receiver accepts it. A forwarder between the two has to ask
+//! for such frames (`checksum_offload`) and has to pass the marks on: `receive_with` and `send_with` do that. If
+//! the sending device cannot compute the checksum, `send_with` does.
 //!
 //! ```text
 //! pass_checksums 00:04.0 00:05.0 10        # for ten seconds
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use ixy::{Batch, Checksum, Checksums, Options, RxQueue, TxQueue};
 
-/// Frames that went one way, and what was said of their checksums.
+/// Frames that went one way, and the state of their checksums.
 #[derive(Debug, Default)]
 struct Count {
     frames: u64,
@@ -23,12 +23,12 @@ struct Count {
     verified: u64,
 }
 
-/// One way through the forwarder.
+/// One direction of the forwarder.
 struct Way {
     rx: Box<dyn RxQueue>,
     tx: Box<dyn TxQueue>,
     batch: Batch,
-    /// That of the packet at `n` of the batch at `n`, always.
+    /// The checksum state of packet `n` of the batch, at index `n`.
     checksums: Checksums,
     count: Count,
 }

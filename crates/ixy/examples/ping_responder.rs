@@ -14,7 +14,7 @@ use std::{env, thread, time::Duration};
 
 use ixy::{Batch, MacAddress, Options, Stop};
 
-/// Makes an answer of a frame, in place; `false` if nobody has to answer it.
+/// Turns a frame into its answer, in place; `false` if it needs none.
 fn answer(frame: &mut [u8], mac: MacAddress, ip: Ipv4Addr) -> bool {
     let answered = match frame.get(12..14) {
         Some([0x08, 0x06]) => answer_arp(&mut frame[14..], mac, ip),
@@ -22,14 +22,14 @@ fn answer(frame: &mut [u8], mac: MacAddress, ip: Ipv4Addr) -> bool {
         _ => None,
     };
     if answered.is_some() {
-        // Back to its sender, from us.
+        // Back to the sender, from us.
         frame.copy_within(6..12, 0);
         frame[6..12].copy_from_slice(&mac.octets());
     }
     answered.is_some()
 }
 
-/// A request of who has our address (RFC 826). Its sender becomes the target.
+/// A request for our address (RFC 826). Its sender becomes the target.
 fn answer_arp(arp: &mut [u8], mac: MacAddress, ip: Ipv4Addr) -> Option<()> {
     let request = arp.get_mut(..28)?;
     let (fields, target) = request.split_at(24);
@@ -43,7 +43,7 @@ fn answer_arp(arp: &mut [u8], mac: MacAddress, ip: Ipv4Addr) -> Option<()> {
     Some(())
 }
 
-/// An echo request to our address (RFC 792), not in fragments.
+/// An echo request to our address (RFC 792), unfragmented.
 fn answer_ping(packet: &mut [u8], ip: Ipv4Addr) -> Option<()> {
     let header = usize::from(packet.first()? & 0xf) * 4;
     let (ip_header, icmp) = packet.split_at_mut_checked(header.max(20))?;
@@ -53,7 +53,8 @@ fn answer_ping(packet: &mut [u8], ip: Ipv4Addr) -> Option<()> {
         return None;
     }
     let [kind @ 8, 0, high, low, ..] = icmp else { return None };
-    // The type falls from 8 to 0, so the checksum grows by 0x0800 (RFC 1624). Swapping addresses changes none.
+    // The type changes from 8 to 0, so the checksum grows by 0x0800 (RFC 1624). Swapping addresses does not change
+    // it.
     let (sum, carry) = u16::from_be_bytes([*high, *low]).overflowing_add(0x0800);
     *kind = 0;
     [*high, *low] = (sum + u16::from(carry)).to_be_bytes();

@@ -5,7 +5,7 @@
 //! cargo run --release --example rss -- sim:flood,flows=100
 //! ```
 //!
-//! It ends after two seconds, or with Ctrl-C.
+//! It ends after two seconds, or on Ctrl-C.
 #![allow(clippy::print_stdout, reason = "a program")]
 
 use std::collections::HashSet;
@@ -35,7 +35,7 @@ fn main() -> Result<(), Error> {
     let options = Options::default().queues(2).stop(&stop);
     let mut card = ixy::open(&[address.parse()?], &options)?.remove(0);
     let queues = [card.rx_queue(0)?, card.rx_queue(1)?];
-    // A device is shared by the threads, a queue is not.
+    // The threads share the device; each owns its queue.
     let counts = thread::scope(|scope| {
         let threads = queues.map(|rx| scope.spawn(|| count(rx, &card)));
         threads.map(|thread| thread.join().unwrap_or_default())

@@ -1,5 +1,5 @@
-//! An Ethernet switch: it learns behind which port each address is, and sends a frame there, or to all ports but its own
-//! while it does not know.
+//! An Ethernet switch: it learns the port of each address and sends frames there. Frames to unknown addresses go
+//! to all other ports.
 //!
 //! ```text
 //! cargo run --example switch -- sim:tap=a,up sim:tap=b,up sim:tap=c,up
@@ -14,7 +14,7 @@ use std::{env, thread, time::Duration};
 
 use ixy::{Address, Batch, MacAddress, Mempool, Options, Packet, RxQueue, Stop, TxQueue};
 
-/// Addresses that are remembered at most.
+/// Largest number of addresses in the table.
 const TABLE: usize = 8192;
 
 struct Port {
@@ -60,7 +60,7 @@ impl Switch {
         }
     }
 
-    /// Queues a frame, if there was a buffer for it and there is room.
+    /// Queues a frame, if it got a buffer and there is room.
     fn send(&mut self, to: usize, packet: Option<Packet>) {
         let queued = packet.is_some_and(|packet| self.ports[to].out.push(packet).is_ok());
         self.dropped += u64::from(!queued);

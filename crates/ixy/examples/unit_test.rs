@@ -1,5 +1,5 @@
-//! Tests a packet function of one's own, without a network card and without root: alone, with frames in memory through a
-//! card and its driver, and with the frames of a capture.
+//! Tests a packet function without a network card and without root: alone, with frames in memory through a card
+//! and its driver, and with the frames of a capture.
 //!
 //! ```text
 //! cargo test --example unit_test
@@ -8,20 +8,20 @@
 
 use ixy::{Batch, Device, Error, Options, Stop};
 
-/// The function: routes an IPv4 packet one hop further. `false`: it is to be dropped.
+/// The function: routes an IPv4 packet one hop further. `false` when it has to be dropped.
 fn route(frame: &mut [u8]) -> bool {
     let Some([0x08, 0x00, 0x45, _, _, _, _, _, _, _, ttl @ 2..=255, _, high, low]) = frame.get_mut(12..26)
     else {
         return false;
     };
     *ttl -= 1;
-    // Its word of the header became less by 0x100, so the sum is more by as much (RFC 1624).
+    // The header word shrank by 0x100, so the checksum grows by the same (RFC 1624).
     let sum = u32::from(u16::from_be_bytes([*high, *low])) + 0x100;
     [*high, *low] = ((sum + (sum >> 16)) as u16).to_be_bytes();
     true
 }
 
-/// The loop around it, as the program runs it: until the input has ended and everything is sent.
+/// The loop around it, as in the program: until the input has ended and everything is sent.
 fn run(card: &mut Device) -> Result<(), Error> {
     let (mut rx, mut tx, mut batch) = (card.rx_queue(0)?, card.tx_queue(0)?, Batch::new(32));
     while card.receive(&mut *rx, &mut batch).is_some() {
@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
 
-    /// An IPv4 packet that may be forwarded `ttl` more times, with a valid checksum.
+    /// An IPv4 packet with this time to live and a valid checksum.
     fn packet(ttl: u8) -> Vec<u8> {
         let mut frame = vec![0; 60];
         frame[12..24].copy_from_slice(&[0x08, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, ttl, 17]);

@@ -1,4 +1,4 @@
-//! Where a device is: [`Address`].
+//! The place of a device: [`Address`].
 
 #[cfg(feature = "sim")]
 mod sim;
@@ -11,11 +11,11 @@ pub use sim::SimAddress;
 
 use crate::error::Error;
 
-/// The address of a device, in the one syntax that all programs have:
+/// The address of a device, in the one syntax of all programs:
 ///
-/// - `0000:03:00.0` or `03:00.0`: a card on the PCI bus, as lspci prints it, that one of the drivers knows;
-/// - `sim`, `sim:key=value,...`: a software 82599; the options are those of `ixy_sim::wire::WireSpec`, a comma in a
-///   value is written twice;
+/// - `0000:03:00.0` or `03:00.0`: a card on the PCI bus, as lspci prints it, that one of the drivers supports;
+/// - `sim`, `sim:key=value,...`: a software 82599; the options are those of `ixy_sim::wire::WireSpec`, with a
+///   comma in a value doubled;
 /// - `vfio-user:PATH`: a device that another process, such as `ixy-serve`, serves at a socket.
 ///
 /// The name of a network interface, such as `eth0`, is refused with the address of its card and what to do next.
@@ -38,7 +38,7 @@ pub struct Address {
     pub(crate) place: Place,
 }
 
-/// Addresses are equal when they say the same, however they are written.
+/// Addresses are equal when they name the same device, whatever their spelling.
 impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
         self.place == other.place
@@ -62,7 +62,7 @@ impl Address {
     }
 }
 
-/// What an address says.
+/// A parsed address.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Place {
     #[cfg(feature = "pci")]
@@ -71,7 +71,7 @@ pub(crate) enum Place {
     Sim(ixy_sim::wire::WireSpec),
     #[cfg(feature = "vfio-user")]
     Served(std::path::PathBuf),
-    /// Understood, and nothing here can open it; with the reason.
+    /// Understood, but no driver in this build can open it; with the reason.
     #[cfg(not(all(feature = "pci", feature = "sim", feature = "vfio-user")))]
     NotBuilt(&'static str),
 }
@@ -139,8 +139,8 @@ fn on_pci(_: &str) -> Result<Place, Error> {
 }
 
 impl Address {
-    /// What address `n` of those that are opened together is called: as it was given, and with its number where several
-    /// are the same.
+    /// The name of address `n` among those that are opened together: its text, with a number if several are the
+    /// same.
     pub(crate) fn name(all: &[Self], n: usize) -> String {
         let text = &all[n].text;
         match all.iter().filter(|other| other.text == *text).count() {
@@ -149,8 +149,8 @@ impl Address {
         }
     }
 
-    /// Refuses what names one device twice. Two plain `sim` are two devices; two writers of one file are not, and the
-    /// ends of a cable come in pairs.
+    /// Refuses addresses that name one device twice. Two plain `sim` are two devices; two writers of one file are
+    /// not, and the ends of a cable come in pairs.
     pub(crate) fn check_distinct(all: &[Self]) -> Result<(), Error> {
         for (n, address) in all.iter().enumerate() {
             if let Some(other) = all[..n].iter().find(|other| other.place.excludes(&address.place)) {
@@ -161,14 +161,14 @@ impl Address {
     }
 }
 
-/// Whether two paths lead to the same file, whichever way they are written.
+/// Whether two paths lead to the same file, whatever their spelling.
 #[cfg(feature = "vfio-user")]
 fn same_file(one: &std::path::Path, other: &std::path::Path) -> bool {
     one == other || one.canonicalize().ok().is_some_and(|one| other.canonicalize().ok() == Some(one))
 }
 
 impl Place {
-    /// Whether opening it makes a file or empties one.
+    /// Whether opening it creates or empties a file.
     pub(crate) fn makes_a_file(&self) -> bool {
         match self {
             #[cfg(feature = "sim")]

@@ -12,11 +12,12 @@ use ixy_dma::DmaDomain;
 use crate::error::{Error, QueueKind};
 use crate::stop::Stop;
 
-/// An open network card, whichever driver it has. It gives out its queues, each once, and keeps what concerns the whole card.
+/// An open network card, whichever driver it has. It gives out its queues, each once, and handles what concerns
+/// the whole card.
 ///
-/// Queues go to the threads that use them. Meanwhile threads can share the device, as `&Device`, and ask it for its link, its
-/// statistics, or the end of its input. The card stops when the device and all queues taken from it are dropped, and only then:
-/// see [`Stop`] for programs that a signal ends.
+/// Queues go to the threads that use them. At the same time, threads can share the device, as `&Device`, and ask
+/// it for its link, its statistics, or the end of its input. The card stops when the device and all queues taken
+/// from it are dropped, and only then: see [`Stop`] for programs that a signal ends.
 ///
 /// ```
 /// use ixy::{Batch, Options};
@@ -35,7 +36,7 @@ use crate::stop::Stop;
 /// # }
 /// ```
 pub struct Device {
-    // Before what it runs on.
+    // Dropped before its ground.
     card: Box<dyn ixy_core::Device>,
     ground: Box<dyn Ground>,
     domain: Arc<dyn DmaDomain>,
@@ -45,15 +46,15 @@ pub struct Device {
 
 /// What the host side of a device offers beyond registers and memory. The defaults suit real hardware.
 pub(crate) trait Ground: Send + Sync {
-    /// Whether nothing will ever arrive again, and everything that arrived is in the receive rings.
+    /// Whether nothing more will arrive, and everything that arrived is in the receive rings.
     fn input_ended(&self) -> bool {
         false
     }
 
-    /// Says that nothing more will be sent.
+    /// Ends the transmit side: nothing more will be sent.
     fn close_transmit(&self) {}
 
-    /// What went wrong with files and sockets.
+    /// The error of files and sockets, if any.
     fn error(&self) -> Option<String> {
         None
     }
@@ -63,13 +64,13 @@ pub(crate) trait Ground: Send + Sync {
         false
     }
 
-    /// The software device that it is.
+    /// The software device behind it, if it is one.
     #[cfg(feature = "sim")]
     fn simulated(&self) -> Option<&ixy_sim::Sim> {
         None
     }
 
-    /// Writes out what is buffered. `address` is for messages.
+    /// Flushes the buffers. `address` is for messages.
     fn close(self: Box<Self>, _address: &str) -> Result<(), Error> {
         Ok(())
     }
@@ -85,7 +86,7 @@ impl Device {
         Self { card: Box::new(card), ground: Box::new(ground), domain, pool, stop: None }
     }
 
-    /// The same device, whose waits end when `stop` is requested.
+    /// The same device, with waits that end when `stop` is requested.
     pub(crate) fn stopped_by(self, stop: Option<Stop>) -> Self {
         Self { stop, ..self }
     }
@@ -106,7 +107,7 @@ impl Device {
         self.card.tx_queue(n).ok_or_else(|| self.without(QueueKind::Transmit, n))
     }
 
-    /// Why there is no queue `n`.
+    /// The reason why there is no queue `n`.
     fn without(&self, kind: QueueKind, queue: u16) -> Error {
         let (address, queues) = (self.address().to_owned(), self.queues());
         if queue < queues {
@@ -116,7 +117,7 @@ impl Device {
         }
     }
 
-    /// What the driver's error comes to. Why a card is lost, which its server may have said, says more than that it is.
+    /// Converts the driver's error. If the server gave a reason for the loss of the card, that is more useful.
     fn failed(&self, source: ixy_core::Error) -> Error {
         match (self.check(), source) {
             (Err(reason), _) => reason,
@@ -127,12 +128,12 @@ impl Device {
         }
     }
 
-    /// The pool that received packets come from. Devices that were opened together share it.
+    /// The pool of received packets. Devices that were opened together share it.
     pub fn pool(&self) -> &Mempool {
         &self.pool
     }
 
-    /// Makes a pool for packets that the program makes itself, in memory that the device reaches.
+    /// Creates a pool for packets that the program makes itself, in memory that the device reaches.
     ///
     /// # Errors
     /// There is not enough memory.
@@ -141,7 +142,8 @@ impl Device {
         Mempool::new(Arc::clone(&self.domain), buffers).map_err(memory)
     }
 
-    /// Closes the device and writes out its files. Drop its queues before: the device stops when the last of them is gone.
+    /// Closes the device and flushes its files. Drop its queues before: the device stops when the last of them is
+    /// gone.
     ///
     /// # Errors
     /// The wire failed while it was in use, or a file could not be written. The device is closed anyway.

@@ -1,4 +1,4 @@
-//! What can go wrong with opening a device.
+//! The errors of opening and using devices.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use ixy_core::Mempool;
 use ixy_dma::DmaDomain;
 
-/// What a driver says when something goes wrong.
+/// A driver's error.
 pub(crate) type DriverError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a device could not be opened, or failed later. Each message names the device once: by its address, or by the file, the
 /// socket or the interface that the address leads to.
 ///
-/// `Debug` prints the same text as `Display`, as a program whose `main` returns the error shows it so.
+/// `Debug` prints the same text as `Display`, since a program whose `main` returns the error shows it that way.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -227,8 +227,8 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    /// Whether the addresses or the options are wrong on any machine, so that a program should ask for other arguments.
-    /// Otherwise this machine lacks something.
+    /// Whether the addresses or the options are wrong on any machine, so that the user has to change the
+    /// arguments. Otherwise this machine lacks something.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::NoAddress
@@ -244,18 +244,18 @@ impl Error {
         }
     }
 
-    /// What the driver of `address` says.
+    /// An error of the driver of `address`.
     pub(crate) fn of_driver(address: &str, source: impl Into<DriverError>) -> Self {
         Self::Driver { address: address.to_owned(), source: source.into() }
     }
 
-    /// Why there is no pool for the devices of all `domains`, each with its address.
+    /// The error that no pool serves the devices of all `domains`, each with its address.
     pub(crate) fn of_pool(domains: &[(String, Arc<dyn DmaDomain>)], source: ixy_core::Error) -> Self {
         if !matches!(source, ixy_core::Error::Dma(ixy_dma::Error::CannotShare { .. })) {
             let devices: Vec<_> = domains.iter().map(|(name, _)| name.as_str()).collect();
             return Self::Memory { devices: devices.join(" and "), source };
         }
-        // Which two is it that cannot share memory?
+        // Finds the two that cannot share memory.
         let mut pairs = domains
             .iter()
             .enumerate()
@@ -277,7 +277,7 @@ fn twice(address: &str, other: &str) -> String {
     }
 }
 
-/// A driver's message, with the address where it is not in it.
+/// A driver's message, with the address if it does not contain it.
 fn named(address: &str, source: &impl fmt::Display) -> String {
     let text = source.to_string();
     if text.contains(address) { text } else { format!("{address}: {text}") }
@@ -308,13 +308,13 @@ fn of_server(address: &str, source: &ixy_vfio_user::Error) -> String {
     }
 }
 
-/// All that is missing, in one line.
+/// All missing things, in one line.
 #[cfg(feature = "pci")]
 fn list(missing: &[crate::Missing]) -> String {
     missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// What other drivers know, behind a message that says what one driver knows.
+/// The devices of other drivers, to follow a message about one driver's devices.
 #[cfg(any(feature = "pci", feature = "vfio-user"))]
 pub(crate) fn besides(others: &[&str]) -> String {
     others.iter().map(|names| format!("; another one drives {names}")).collect()

@@ -1,4 +1,4 @@
-//! Cards in the machine: which driver a PCI device gets.
+//! Cards in the machine: the choice of a PCI device's driver.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::open::Ready;
 use crate::options::Options;
 use crate::pci;
 
-/// What other drivers drive than the one that says that it does not know a device.
+/// The devices of the other drivers, for the message of the driver that does not know a device.
 const OTHERS: &[&str] = &[
     #[cfg(feature = "igb")]
     ixy_igb::models::NAMES,
@@ -21,7 +21,7 @@ const OTHERS: &[&str] = &[
     ixy_virtio::ids::NAMES,
 ];
 
-/// Which driver a device gets.
+/// The driver of a device.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Ixgbe(&'static models::Model),
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The driver that knows a device of these ids; `address` is for the message that none does.
+    /// The driver for a device with these ids; `address` is for the message that there is none.
     pub(crate) fn of(address: &str, id: DeviceId) -> Result<Self, Error> {
         #[cfg(feature = "virtio")]
         if crate::virtio::drives(id) {
@@ -59,7 +59,7 @@ impl Kind {
         }
     }
 
-    /// The BARs that its driver needs of the device at `place`, of which nothing is changed.
+    /// The BARs that its driver needs of the device at `place`. Nothing is changed.
     #[cfg_attr(
         not(feature = "virtio"),
         allow(unused_variables, reason = "only virtio devices have to be looked at")
@@ -76,7 +76,7 @@ impl Kind {
     }
 }
 
-/// Takes the device at `place` for the driver that knows it, if nobody uses it.
+/// Takes the device at `place` for its driver, if it is not in use.
 pub(crate) fn take(
     address: &str,
     place: ixy_pci::Address,
@@ -93,8 +93,8 @@ pub(crate) fn take(
     })
 }
 
-/// The memory that a device reaches: what is mapped in its IOMMU, or else all of physical memory, of which it gets hugepages.
-/// New memory comes from its NUMA node, or the one that the options name.
+/// The memory that a device reaches: mappings in its IOMMU, or else all of physical memory, in hugepages. New
+/// memory comes from its NUMA node, or the one in the options.
 pub(crate) fn domain<B>(device: &ixy_pci::Device<B>, options: &Options) -> Arc<dyn DmaDomain> {
     let node = options.numa.or(device.numa_node());
     match device.vfio_domain() {
@@ -103,12 +103,12 @@ pub(crate) fn domain<B>(device: &ixy_pci::Device<B>, options: &Options) -> Arc<d
     }
 }
 
-/// What to do when the kernel uses the device.
+/// The treatment of a device that the kernel uses.
 pub(crate) fn when_in_use(options: &Options) -> WhenInUse {
     if options.force { WhenInUse::Take } else { WhenInUse::Refuse }
 }
 
-/// A card in the machine, which its driver keeps.
+/// A card in the machine, which its driver owns.
 pub(crate) struct Hardware;
 
 impl Ground for Hardware {}

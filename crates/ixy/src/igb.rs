@@ -14,7 +14,7 @@ use crate::hardware::{self, Hardware};
 use crate::open::Ready;
 use crate::options::Options;
 
-/// What the driver knows the device as, if it drives it.
+/// The driver's model of a device, if it supports it.
 pub(crate) fn model(id: DeviceId) -> Option<&'static models::Model> {
     models::find(id.vendor, id.device).ok()
 }
@@ -28,8 +28,8 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// Takes the card at `place`, which is a `model`, if nobody uses it, and stops its DMA: what an earlier owner left
-    /// running must not write into memory that is allocated next.
+    /// Takes the card at `place`, which is a `model`, if it is not in use, and stops its DMA: what an earlier
+    /// owner left running must not write into memory that is allocated next.
     pub(crate) fn take(
         address: &str,
         place: ixy_pci::Address,
@@ -38,7 +38,7 @@ impl Taken {
         containers: &mut VfioDomains,
     ) -> Result<Self, Error> {
         let config = options.igb(model);
-        // It has fewer queues than others.
+        // It has fewer queues than other cards.
         config.check().map_err(|source| Error::of_driver(address, source))?;
         let ids = [DeviceId::new(models::INTEL, model.device)];
         let supported = Supported { driver: "igb", ids: &ids, bar: 0, bar_len: igb::WINDOW };
@@ -61,8 +61,8 @@ impl Ready for Taken {
         let interrupts = hardware::interrupts(&device, options)?;
         let config = Config { interrupts, ..config };
         let bus = device.bus().clone();
-        // SAFETY: ARMED-ONLY: `take` locked the device, found it to be one of the configuration's model, and made the domain
-        // for it; nobody else in this process has it.
+        // SAFETY: ARMED-ONLY: `take` locked the device, found it to be one of the configuration's model, and made
+        // the domain for it; nothing else in this process uses it.
         let opened = unsafe { config.open(&address, bus, &domain, device, pool) };
         let card = opened.map_err(|source| Error::of_driver(&address, source))?;
         Ok(Device::new(card, Hardware, domain, pool.clone()))
@@ -70,7 +70,7 @@ impl Ready for Taken {
 }
 
 impl Options {
-    /// The same for the driver of 82576s, without the vectors, which come from the device.
+    /// The configuration for the 82576's driver, without the vectors, which come from the device.
     fn igb(&self, model: &'static models::Model) -> Config {
         let Self { queues, rx_ring, tx_ring, promiscuous, .. } = *self;
         Config { queues, rx_ring, tx_ring, promiscuous, model, interrupts: None }

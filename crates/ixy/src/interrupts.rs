@@ -1,4 +1,4 @@
-//! Interrupts of cards in the machine: VFIO's vectors, as drivers take them.
+//! Interrupts of cards in the machine: VFIO's vectors, in the form that drivers use.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +16,7 @@ struct PciVectors {
     events: Vec<OwnedFd>,
 }
 
-/// What the driver of `device` is given for its interrupts, if the options ask for any: a vector for each receive queue, or as
+/// The interrupts for the driver of `device`, if the options ask for any: a vector for each receive queue, or as
 /// many as there are.
 ///
 /// # Errors

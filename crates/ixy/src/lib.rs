@@ -1,11 +1,11 @@
 //! Opens network cards by address and gives them to a program, whichever driver they need.
 //!
-//! An [`Address`] is what a user writes: `0000:03:00.0` for a card on the PCI bus (an Intel 82599 or a relative, an Intel 82576,
-//! or a virtio network device, whose ids tell), `sim` for one made of software, with options behind a colon, and
-//! `vfio-user:PATH` for one that another process serves. [`open`] takes all addresses of a program at once, finds the driver of
-//! each, and returns [`Device`]s that share one pool of packets, so that what one received can be sent by another. From there on
-//! a program deals with queues and batches, and cannot tell the devices apart. It needs this crate alone: what it uses of `ixy-core`
-//! is here as well.
+//! An [`Address`] is what a user writes: `0000:03:00.0` for a card on the PCI bus (an Intel 82599 or a relative,
+//! an Intel 82576, or a virtio network device, recognised by its ids), `sim` for a software one, with options
+//! after a colon, and `vfio-user:PATH` for one that another process serves. [`open`] takes all addresses of a
+//! program at once, finds the driver of each, and returns [`Device`]s that share one pool of packets, so that
+//! packets received on one can be sent on another. From there on a program deals with queues and batches, whatever
+//! the device. It needs this crate alone: the parts of `ixy-core` that it uses are re-exported here.
 //!
 //! This forwards frames from one card to another:
 //!
@@ -32,18 +32,18 @@
 //! # }
 //! ```
 //!
-//! A program that is killed leaves its cards running: they go on writing received frames into its memory, which the kernel has given
-//! to others meanwhile. Ctrl-C kills a program, too, unless it asks for the signal. [`Stop`] does that, so the loop above ends, and
-//! the cards are stopped when their handles are dropped.
+//! A program that is killed leaves its cards running: they continue to write received frames into its memory,
+//! which the kernel may have given to others. Ctrl-C kills a program, too, unless it handles the signal. [`Stop`]
+//! does that, so the loop above ends, and the cards stop when their handles are dropped.
 //!
 //! A loop that also ends with its input, as a capture's, calls [`Device::receive`]; [`Device::send_all`] waits until the last packet
 //! has left.
 //!
 //! # Features
-//! `pci` (cards on the PCI bus: Intel 82599 and relatives), `virtio` (virtio network devices on the PCI bus; with `pci`), `igb`
-//! (Intel 82576s on the PCI bus; with `pci`), `sim` (software cards) and `vfio-user` (82599s that another process serves) are all
-//! on by default. Without one of them its addresses are understood, and refused with an error that says so. `signals`, on by
-//! default as well, adds [`Stop::on_signals`].
+//! `pci` (cards on the PCI bus: Intel 82599 and relatives), `virtio` (virtio network devices on the PCI bus; with
+//! `pci`), `igb` (Intel 82576s on the PCI bus; with `pci`), `sim` (software cards) and `vfio-user` (82599s that
+//! another process serves) are all on by default. Without one of them its addresses are refused, with an error
+//! that names the missing feature. `signals`, on by default as well, adds [`Stop::on_signals`].
 
 #![deny(unsafe_code)]
 

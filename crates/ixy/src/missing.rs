@@ -1,4 +1,4 @@
-//! What is missing before a card in the machine can be opened: [`missing()`].
+//! The obstacles to opening a card in the machine: [`missing()`].
 
 use std::fmt;
 
@@ -11,15 +11,15 @@ use crate::error::Error;
 use crate::hardware::{self, Kind};
 use crate::options::Options;
 
-/// Something that keeps this process from a card, and the way out.
+/// One obstacle to opening a card, with its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// What it is, to be read behind "missing:".
+    /// The obstacle, to be read after "missing:".
     pub what: String,
-    /// The command that helps, where one does. It is for a shell in the project's directory.
+    /// The command that removes it, if there is one. It is for a shell in the project's directory.
     pub command: Option<String>,
-    /// Whether the card is not to be taken, or cannot be, whatever else is done: the kernel uses it, or it is not what its
-    /// ids say.
+    /// Whether the card must not or cannot be taken, whatever else is done: the kernel uses it, or it is not what
+    /// its ids say.
     pub blocks: bool,
 }
 
@@ -33,13 +33,13 @@ impl fmt::Display for Missing {
     }
 }
 
-/// What is missing before this process can open a card in the machine, in the order in which it is to be done. It is empty when
-/// [`open`](crate::open) finds nothing to complain about, which checks the same before it touches anything. Nothing is
-/// opened or changed.
+/// The obstacles to opening a card in the machine, in the order in which to remove them. It is empty when
+/// [`open`](crate::open) has nothing to complain about, which makes the same checks before it touches anything.
+/// Nothing is opened or changed.
 ///
-/// While something blocks the card, that alone is listed, and no command that would take the card.
+/// If something blocks the card, only that is listed, without a command that would take the card.
 ///
-/// It cannot see everything: whether another process drives the card shows only when it is opened.
+/// It cannot see everything: only opening a card shows whether another process drives it.
 pub fn missing(info: &DeviceInfo, options: &Options) -> Vec<Missing> {
     of(info, options, Cards { all: 1, physical: usize::from(!goes_through_vfio(info)) })
 }
@@ -55,7 +55,7 @@ pub(crate) fn check(addresses: &[Address], options: &Options) -> Result<(), Erro
     let physical = found.iter().filter(|(_, info)| !goes_through_vfio(info)).count();
     let cards = Cards { all: addresses.len(), physical };
     for (address, info) in found {
-        // Says by itself what there is.
+        // Its error already lists the supported devices.
         Kind::of(&address.to_string(), info.id)?;
         let missing = of(&info, options, cards);
         if !missing.is_empty() {
@@ -65,23 +65,23 @@ pub(crate) fn check(addresses: &[Address], options: &Options) -> Result<(), Erro
     Ok(())
 }
 
-/// How many devices are opened together: their packets are in one pool.
+/// The number of devices opened together: their packets are in one pool.
 #[derive(Debug, Clone, Copy)]
 struct Cards {
     all: usize,
-    /// Those that reach physical memory, and so need hugepages of their own.
+    /// Those that reach physical memory, and so need their own hugepages.
     physical: usize,
 }
 
-/// Bytes of a hugepage, and of an ordinary page.
+/// Size of a hugepage in bytes, and of an ordinary page.
 const HUGEPAGE: usize = 2 << 20;
 const PAGE: usize = 4096;
 
-/// Bytes that a descriptor takes at most, with what virtio devices have beside it.
+/// Largest size of a descriptor in bytes, including what virtio devices keep beside it.
 const DESCRIPTOR: usize = 64;
 
 impl Cards {
-    /// Bytes of the packets of all devices, and of the rings of `cards`, each in whole pages.
+    /// The bytes of all devices' packets, and of the rings of `cards`, each in whole pages.
     fn memory(self, options: &Options, cards: usize, page: usize) -> usize {
         let pool = Mempool::bytes(options.config().buffers() * self.all).unwrap_or(0);
         let descriptors = usize::from(options.rx_ring) + usize::from(options.tx_ring);
@@ -108,7 +108,7 @@ fn of(info: &DeviceInfo, options: &Options, cards: Cards) -> Vec<Missing> {
     };
     let routed = info.interfaces.iter().find(|interface| interface.default_route);
     if let Some(interface) = routed.filter(|_| !is_bound(info) && !options.force) {
-        // No command, and nothing else: it would cut off whoever works over this interface.
+        // No command, and nothing else: it would cut off a user who works over this interface.
         let what = format!(
             "its interface {} carries this machine's default route: choose another card",
             interface.name
@@ -130,7 +130,7 @@ fn of(info: &DeviceInfo, options: &Options, cards: Cards) -> Vec<Missing> {
     }
 }
 
-/// Whether VFIO is the way to a device: it is bound to it, or no physical address leads through its IOMMU.
+/// Whether VFIO is the way to a device: it is bound to it, or its IOMMU passes no physical address.
 fn goes_through_vfio(info: &DeviceInfo) -> bool {
     is_bound(info) || info.behind_iommu()
 }
@@ -139,12 +139,12 @@ fn is_bound(info: &DeviceInfo) -> bool {
     info.driver.as_deref() == Some("vfio-pci")
 }
 
-/// What the files of a device tell.
+/// Findings from the files of a device.
 #[derive(Debug, Default)]
 struct Found {
     blocks: Vec<Missing>,
     steps: Vec<Missing>,
-    /// Whether it takes root to write the files.
+    /// Whether writing the files needs root.
     needs_root: bool,
 }
 
@@ -153,7 +153,7 @@ impl Found {
         let mut found = Self::default();
         let needed = match kind.needed(&options.sysfs, info.address) {
             Ok(needed) => needed,
-            // Where they are is in that part of the configuration space which only root sees.
+            // Their places are in the part of the configuration space that only root sees.
             Err(Error::Pci(Pci::ConfigHidden { .. } | Pci::Permission { .. })) => {
                 found.needs_root = true;
                 Vec::new()
@@ -242,7 +242,7 @@ fn of_memory(error: ixy_dma::Error) -> Missing {
     let ixy_dma::Error::NoHugepages { wanted, free, node, suggested, .. } = error else {
         return step(error.to_string(), None);
     };
-    // By node, they are looked for where the card is.
+    // The pages have to be on the card's node.
     let (at, option) = node
         .map_or_else(Default::default, |node| (format!(" on NUMA node {node}"), format!(" --node {node}")));
     let what = format!("hugepages of 2 MiB: {free} are free{at}, {wanted} are needed");
@@ -294,7 +294,7 @@ fn through_vfio(info: &DeviceInfo, group: Option<&Group>, options: &Options, car
                 VfioPermission { path, .. } => {
                     step(format!("permission to open {}", path.display()), bind(info))
                 }
-                // To bind it again would change nothing.
+                // Binding it again would change nothing.
                 VfioWithoutIommu { path, .. } => {
                     let what = format!(
                         "an IOMMU: {} shows that vfio-pci has it in the mode without one (noiommu), in which nothing \
@@ -311,7 +311,7 @@ fn through_vfio(info: &DeviceInfo, group: Option<&Group>, options: &Options, car
         let what = format!("VFIO: an IOMMU (of type {kind}) blocks physical addresses");
         steps.push(step(what, bind(info)));
     }
-    // Where there are hugepages it may be some more, which is found out when it is mapped.
+    // Hugepages may need a little more, which mapping will show.
     let needed = cards.memory(options, cards.all - cards.physical, PAGE) as u64;
     if let Err(error) = ixy_dma::vfio::check_lock(needed) {
         steps.push(step(error.to_string(), None));

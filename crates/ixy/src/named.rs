@@ -1,8 +1,8 @@
-//! Network interfaces of the kernel, which people write where an address belongs: [`answer`].
+//! Names of kernel network interfaces that users write in place of an address: [`answer`].
 
 use ixy_pci::{InterfaceOwner, Sysfs};
 
-/// What to say to the name of an interface in place of an address; `None` where there is no such interface.
+/// The answer to an interface name in place of an address; `None` when there is no such interface.
 pub fn answer(sysfs: &Sysfs, name: &str) -> Option<String> {
     let owner = sysfs.interface_owner(name)?;
     Some(match owner {

@@ -16,9 +16,10 @@ use crate::stop::Stop;
 ///
 /// `open` checks everything it can before it touches a device, and when one device cannot be opened it closes those before it.
 ///
-/// From here on cards write received frames into the program's memory, until the devices and their queues are dropped. A
-/// program that is killed drops nothing: without an IOMMU its cards go on writing into memory that the kernel has given to
-/// others. Ctrl-C kills a program unless it handles the signal, so have a [`Stop`](crate::Stop) before the first card:
+/// From here on cards write received frames into the program's memory, until the devices and their queues are
+/// dropped. A killed program drops nothing: without an IOMMU its cards continue to write into memory that the
+/// kernel may have given to others. Ctrl-C kills a program unless it handles the signal, so create a
+/// [`Stop`](crate::Stop) before the first card:
 ///
 /// ```
 /// use ixy::{Options, Stop};
@@ -48,12 +49,13 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     #[cfg(feature = "pci")]
     crate::missing::check(addresses, options)?;
 
-    // Those that make or empty a file come last, so that none is touched when another device cannot be opened.
+    // Devices that create or empty a file come last, so that no file is touched when another device cannot be
+    // opened.
     let mut order: Vec<usize> = (0..addresses.len()).collect();
     order.sort_by_key(|&n| addresses[n].place.makes_a_file());
     #[cfg(feature = "sim")]
     let cables = options.cables.clone().unwrap_or_default();
-    // VFIO's.
+    // The VFIO containers.
     #[cfg(feature = "pci")]
     let mut containers = options.containers();
     let stopped = |n: usize| Error::Stopped { address: Address::name(addresses, n) };
@@ -93,7 +95,7 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     ready.into_iter().map(open).collect()
 }
 
-/// A device that was found and is free, and has no driver yet.
+/// A device that was found and is free, without a driver yet.
 pub(crate) trait Ready {
     /// The memory that it reaches.
     fn domain(&self) -> &Arc<dyn DmaDomain>;
@@ -102,7 +104,7 @@ pub(crate) trait Ready {
     fn open(self: Box<Self>, options: &Options, pool: &Mempool) -> Result<Device, Error>;
 }
 
-/// One pool that the devices of all `domains`, which have names for messages, reach.
+/// One pool in reach of the devices of all `domains`, which have names for messages.
 fn shared_pool(domains: &[(String, Arc<dyn DmaDomain>)], buffers: usize) -> Result<Mempool, Error> {
     let all: Vec<_> = domains.iter().map(|(_, domain)| Arc::clone(domain)).collect();
     Mempool::shared_by(&all, buffers).map_err(|source| Error::of_pool(domains, source))
@@ -114,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// Memory that accepts none of another domain.
+    /// Memory that accepts no import from another domain.
     #[derive(Debug)]
     struct Closed(Arc<SimulatedDomain>);
 

@@ -1,8 +1,8 @@
-//! How devices are opened: [`Options`].
+//! The options for opening devices: [`Options`].
 
 use crate::stop::Stop;
 
-/// How devices are opened. Those of one call to [`open`](crate::open) are all opened alike.
+/// The options for opening devices. All devices of one call to [`open`](crate::open) share them.
 ///
 /// ```
 /// use ixy::{Options, Stop};
@@ -21,7 +21,7 @@ pub struct Options {
     pub(crate) rx_ring: u16,
     pub(crate) tx_ring: u16,
     pub(crate) promiscuous: bool,
-    // Of virtio devices.
+    // For virtio devices.
     #[cfg_attr(not(feature = "virtio"), allow(dead_code, reason = "other drivers have no use for it"))]
     pub(crate) checksum_offload: bool,
     pub(crate) interrupts: Option<u32>,
@@ -39,7 +39,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// One pair of queues with 512 descriptors each, promiscuous, polled, not stopped by anything.
+    /// One queue pair with 512 descriptors each, promiscuous, polled, without a stop.
     fn default() -> Self {
         let ixy_ixgbe::Config { queues, rx_ring, tx_ring, promiscuous, .. } = ixy_ixgbe::Config::default();
         Self {
@@ -62,8 +62,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Opens `pairs` of a receive and a transmit queue: 1 (the default) to 64, of an 82576 1 to 16, of a virtio device at most
-    /// as many as its host offers.
+    /// Opens `pairs` pairs of a receive and a transmit queue: 1 (the default) to 64, for an 82576 1 to 16, for a
+    /// virtio device at most as many as its host offers.
     ///
     /// With more than one pair, the card spreads received IP packets over the first 16 receive queues by a hash of their
     /// addresses and of their TCP or UDP ports (receive-side scaling, RSS). All packets of a flow arrive in one queue, in order; packets that are not IP arrive in queue 0. The host of a virtio device spreads as it likes.
@@ -72,8 +72,8 @@ impl Options {
         Self { queues: pairs, ..self }
     }
 
-    /// Gives each receive ring this many descriptors: a power of two from 64 to 4,096, 512 by default. A virtio device whose
-    /// rings are smaller uses them whole.
+    /// Gives each receive ring this many descriptors: a power of two from 64 to 4,096, 512 by default. A virtio
+    /// device with smaller rings uses them whole.
     #[must_use]
     pub fn rx_ring(self, descriptors: u16) -> Self {
         Self { rx_ring: descriptors, ..self }
@@ -91,12 +91,13 @@ impl Options {
         Self { promiscuous: on, ..self }
     }
 
-    /// Lets devices hand over and take frames whose checksum is still owed. It is a permission: a virtio device whose host
-    /// offers that (`GUEST_CSUM`, `CSUM`) uses it, and every other card has whole checksums anyway.
+    /// Permits devices to exchange frames with incomplete checksums. A virtio device uses this if its host offers
+    /// it (`GUEST_CSUM`, `CSUM`); every other card has complete checksums anyway.
     ///
-    /// [`RxQueue::receive`](crate::RxQueue::receive) completes what is owed before it hands a frame on. A program that can pass it on
-    /// uses [`RxQueue::receive_with`](crate::RxQueue::receive_with) and [`TxQueue::send_with`](crate::TxQueue::send_with); the
-    /// latter computes the checksum where the card does not, as the drivers of Intel cards never let it.
+    /// [`RxQueue::receive`](crate::RxQueue::receive) completes checksums before it returns a frame. A program that
+    /// can pass incomplete ones on uses [`RxQueue::receive_with`](crate::RxQueue::receive_with) and
+    /// [`TxQueue::send_with`](crate::TxQueue::send_with); the latter computes the checksum if the card does not,
+    /// and the drivers of Intel cards never use the card for it.
     #[must_use]
     pub fn checksum_offload(self, on: bool) -> Self {
         Self { checksum_offload: on, ..self }
@@ -118,9 +119,9 @@ impl Options {
         Self { force: on, ..self }
     }
 
-    /// Gives each card that is bound to vfio-pci an address space of its own, so that it reaches packets and its own rings, but
-    /// not the rings of other cards. Packet memory then counts as locked once for each card. By default cards share one address
-    /// space, unless they are behind IOMMUs of two kinds.
+    /// Gives each card that is bound to vfio-pci its own address space, so that it reaches packets and its own
+    /// rings, but not the rings of other cards. Packet memory then counts as locked once for each card. By default
+    /// cards share one address space, unless they are behind IOMMUs of two kinds.
     #[must_use]
     pub fn apart(self, on: bool) -> Self {
         Self { apart: on, ..self }
@@ -132,10 +133,11 @@ impl Options {
         Self { numa: node.into(), ..self }
     }
 
-    /// Gives up what waits once `stop` is requested: [`open`](crate::open), with [`Error::Stopped`](crate::Error::Stopped), as a
-    /// server may never answer and a named pipe may never get another end;
-    /// [`Device::wait_for_link`](crate::Device::wait_for_link) and [`Device::send_all`](crate::Device::send_all). A loop around
-    /// [`Device::receive`](crate::Device::receive) ends then, too.
+    /// Ends waits once `stop` is requested: those of [`open`](crate::open), with
+    /// [`Error::Stopped`](crate::Error::Stopped), since a server may never answer and a named pipe may never get
+    /// another end; of [`Device::wait_for_link`](crate::Device::wait_for_link) and
+    /// [`Device::send_all`](crate::Device::send_all). A loop around [`Device::receive`](crate::Device::receive)
+    /// ends then, too.
     #[must_use]
     pub fn stop(self, stop: &Stop) -> Self {
         Self { stop: Some(stop.clone()), ..self }
@@ -149,26 +151,27 @@ impl Options {
         Self { sysfs, ..self }
     }
 
-    /// Joins the ends of `sim:cable=` in this set. Several calls of [`open`](crate::open) with the same set can have one end of a
-    /// cable each. By default each call has a set of its own, in which a cable needs both its ends.
+    /// Joins the ends of `sim:cable=` in this set. Several calls of [`open`](crate::open) with the same set can
+    /// open one end of a cable each. By default each call has its own set, in which a cable needs both its ends.
     #[cfg(feature = "sim")]
     #[must_use]
     pub fn cables(self, cables: &ixy_sim::wire::Cables) -> Self {
         Self { cables: Some(cables.clone()), ..self }
     }
 
-    /// Whether to give up opening although nothing waits. A stop that comes by itself is for what waits.
+    /// Whether to give up opening although nothing waits. A timed stop applies to waits only.
     pub(crate) fn stopped(&self) -> bool {
         self.stop.as_ref().is_some_and(Stop::requested_early)
     }
 
-    /// The VFIO containers that cards are put into: as few as possible, so that cards reach the same memory, or one each.
+    /// The VFIO containers for cards: as few as possible, so that cards reach the same memory, or one for each
+    /// card.
     #[cfg(feature = "pci")]
     pub(crate) fn containers(&self) -> ixy_dma::VfioDomains {
         if self.apart { ixy_dma::VfioDomains::apart() } else { ixy_dma::VfioDomains::default() }
     }
 
-    /// The same for the driver of 82599s, without what depends on the device.
+    /// The configuration for the 82599's driver, without the parts that depend on the device.
     pub(crate) fn config(&self) -> ixy_ixgbe::Config {
         let Self { queues, rx_ring, tx_ring, promiscuous, .. } = *self;
         ixy_ixgbe::Config { queues, rx_ring, tx_ring, promiscuous, ..Default::default() }

@@ -23,8 +23,8 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// Takes the card at `place`, which is a `model`, if nobody uses it, and stops its DMA: what an earlier owner left
-    /// running must not write into memory that is allocated next.
+    /// Takes the card at `place`, which is a `model`, if it is not in use, and stops its DMA: what an earlier
+    /// owner left running must not write into memory that is allocated next.
     pub(crate) fn take(
         address: &str,
         place: ixy_pci::Address,
@@ -54,8 +54,8 @@ impl Ready for Taken {
         let interrupts = hardware::interrupts(&device, options)?;
         let config = Config { model, interrupts, ..options.config() };
         let bus = device.bus().clone();
-        // SAFETY: ARMED-ONLY: `take` locked the device, found it to be one of `model`'s, and made the domain for it; nobody
-        // else in this process has it.
+        // SAFETY: ARMED-ONLY: `take` locked the device, found it to be one of `model`'s, and made the domain for
+        // it; nothing else in this process uses it.
         let opened = unsafe { config.open(&address, bus, &domain, device, pool) };
         let card = opened.map_err(|source| Error::of_driver(&address, source))?;
         Ok(Device::new(card, Hardware, domain, pool.clone()))

@@ -30,7 +30,7 @@ pub(crate) fn exclude(one: &WireKind, other: &WireKind) -> bool {
     }
 }
 
-/// Whether opening the wire makes a file or empties one.
+/// Whether opening the wire creates or empties a file.
 pub(crate) fn makes_a_file(wire: &WireKind) -> bool {
     matches!(wire, WireKind::Captures { tx: Some(_), .. })
 }
@@ -51,7 +51,7 @@ pub(crate) fn check_cables(addresses: &[Address], options: &Options) -> Result<(
     Ok(())
 }
 
-/// A software device at its wire, and no driver yet.
+/// A software device at its wire, without a driver yet.
 pub(crate) struct Plugged {
     address: String,
     device: Simulated,
@@ -106,12 +106,13 @@ impl Ready for Plugged {
     }
 }
 
-/// Where the interrupts of a software device arrive. As a slot of a machine, it has vectors once a driver asks for them.
+/// The receiver of a software device's interrupts. Like a slot of a machine, it has vectors once a driver asks for
+/// them.
 #[derive(Debug, Clone, Default)]
 struct Slot(Arc<OnceLock<Events>>);
 
 impl Slot {
-    /// What the driver is given, if the options ask for interrupts: a vector for each receive queue.
+    /// The interrupts for the driver, if the options ask for them: a vector for each receive queue.
     fn interrupts(self, options: &Options) -> std::io::Result<Option<Interrupts>> {
         let Some(rate) = options.interrupts else { return Ok(None) };
         let events = Events::new(options.queues.into())?;
@@ -148,7 +149,7 @@ impl Vectors for Slot {
 
 /// The software device behind an open one.
 struct Simulated {
-    // Before the thread that polls it.
+    // Dropped before the thread that polls it.
     sim: Sim,
     /// Whether it writes frames to standard output.
     stdout: bool,
@@ -182,7 +183,7 @@ impl Ground for Simulated {
     }
 }
 
-/// The thread that polls all software devices of the process, as long as there are any.
+/// The thread that polls all software devices of the process, while there are any.
 fn poll_thread() -> std::io::Result<Arc<PollThread>> {
     static THREAD: Mutex<Weak<PollThread>> = Mutex::new(Weak::new());
     let mut current = THREAD.lock().unwrap_or_else(PoisonError::into_inner);
@@ -247,7 +248,7 @@ mod tests {
                     let mut one = Batch::new(1);
                     pool.allocate_batch(&mut one, 1);
                     assert!(one[0].set_len(60));
-                    // A broadcast of no protocol that would be spread over queues.
+                    // A broadcast frame of a protocol that is not spread over queues.
                     one[0].fill(0xff);
                     assert_eq!(tx.send(&mut one), 1);
                 }

@@ -45,19 +45,19 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// A request that only [`request`](Self::request) makes.
+    /// A request that only [`request`](Self::request) triggers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A request that SIGINT (Ctrl-C) and SIGTERM make. A second signal ends the process at once, with exit code 130, for
-    /// the case that the program no longer looks: its cards then stay running.
+    /// A request that SIGINT (Ctrl-C) and SIGTERM trigger. A second signal ends the process at once, with exit
+    /// code 130, in case the program no longer checks: its cards then stay running.
     ///
-    /// A signal within 200 ms of the first one counts as the same: `timeout` and service managers send one to the process
-    /// and another to its group. A thread of its own waits for signals.
+    /// A signal within 200 ms of the first one counts as the same: `timeout` and service managers send one to the
+    /// process and another to its group. A separate thread waits for signals.
     ///
     /// # Errors
-    /// [`Error::Signals`]: the system does not let the process handle them, or gives it no thread.
+    /// [`Error::Signals`]: the system does not let the process handle them, or has no thread for it.
     #[cfg(feature = "signals")]
     pub fn on_signals() -> Result<Self, Error> {
         use signal_hook::consts::{SIGINT, SIGTERM};
@@ -67,7 +67,7 @@ impl Stop {
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
         let request = stop.clone();
         let wait = move || {
-            // A stop that the program requests is no first signal.
+            // A stop that the program requests does not count as the first signal.
             let mut first: Option<Instant> = None;
             for _ in signals.forever() {
                 if first.is_some_and(|first| first.elapsed() >= ONE_SIGNAL) {
@@ -81,8 +81,8 @@ impl Stop {
         Ok(stop)
     }
 
-    /// The same request, which for the returned handle also comes by itself when `time` is over, counted from now.
-    /// [`requested`](Self::requested) then reads the clock each time, about 25 ns.
+    /// The same request, with a handle that also triggers by itself after `time`, counted from now.
+    /// [`requested`](Self::requested) then reads the clock on each call, about 25 ns.
     #[must_use]
     pub fn after(&self, time: Duration) -> Self {
         let deadline = Instant::now().checked_add(time);
@@ -96,13 +96,13 @@ impl Stop {
         self.requested_early() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// Whether it was requested, and has not come by itself.
+    /// Whether it was requested, as opposed to triggered by time.
     #[inline]
     pub(crate) fn requested_early(&self) -> bool {
         self.flag.load(Ordering::Relaxed)
     }
 
-    /// Requests it, of all clones.
+    /// Requests the stop, for all clones.
     pub fn request(&self) {
         self.flag.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! 82599s that another process serves over vfio-user: cards of software, reached as VFIO reaches those of hardware.
+//! 82599s that another process serves over vfio-user: software cards, reached like hardware through VFIO.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::open::Ready;
 use crate::options::Options;
 
-/// A card whose server was reached, and that has no driver yet.
+/// A card with a connected server, without a driver yet.
 pub(crate) struct Connected {
     address: String,
     client: Client,
@@ -27,7 +27,7 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    /// Connects to the server at `path`, and stops what DMA its card may do.
+    /// Connects to the server at `path`, and stops any DMA of its card.
     pub(crate) fn connect(address: &str, path: &Path, options: &Options) -> Result<Self, Error> {
         let failed = |source| failed(address, source);
         let client = match options.stop.clone() {
@@ -74,13 +74,13 @@ impl Ready for Connected {
         // made the domain for it.
         let opened = unsafe { config.open(&address, bus, &domain, Arc::new(bus_master), pool) };
         let card = opened.map_err(|source| ground.because(&address, Error::of_driver(&address, source)))?;
-        // From here on the card is closed in order, even once a stop is requested.
+        // From here on the card is closed in order, even after a stop request.
         ground.client.keep();
         Ok(Device::new(card, ground, domain, pool.clone()))
     }
 }
 
-/// What went wrong with the server of the device at `address`.
+/// The error for the server of the device at `address`.
 fn failed(address: &str, source: ixy_vfio_user::Error) -> Error {
     let address = address.to_owned();
     match source {
@@ -96,7 +96,7 @@ struct Served {
 }
 
 impl Served {
-    /// What went wrong with the connection, if that is why a driver failed; or else `error`.
+    /// The error of the connection, if that is why a driver failed; or else `error`.
     fn because(&self, address: &str, error: Error) -> Error {
         match self.client.lost() {
             Some(source) => failed(address, source.clone()),
@@ -120,7 +120,7 @@ struct Events {
     events: Vec<OwnedFd>,
 }
 
-/// The best first, with their numbers among the kinds of interrupts.
+/// The kinds, best first, with their numbers among the kinds of interrupts.
 const KINDS: [(VectorKind, u32); 3] =
     [(VectorKind::MsiX, pci::MSIX), (VectorKind::Msi, pci::MSI), (VectorKind::Pin, pci::INTX)];
 

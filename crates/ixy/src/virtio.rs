@@ -19,15 +19,15 @@ use crate::options::Options;
 /// The name of the driver, for messages.
 pub(crate) const DRIVER: &str = "virtio";
 
-/// The devices that the driver drives.
+/// The devices that the driver supports.
 const IDS: [DeviceId; 2] =
     [DeviceId::new(ids::VENDOR, ids::TRANSITIONAL), DeviceId::new(ids::VENDOR, ids::MODERN)];
 
-/// What the registers of the legacy interface need of BAR 0. What follows them is the device's configuration, of which
-/// nothing has to be there (section 4.1.4.10).
+/// The registers of the legacy interface in BAR 0. The device's configuration follows them; none of it has to
+/// exist (section 4.1.4.10).
 const LEGACY: Bar = Bar { number: 0, kind: BarKind::Ports, len: legacy::DEVICE_CONFIG as u64 };
 
-/// Whether the driver drives such a device.
+/// Whether the driver supports such a device.
 pub(crate) fn drives(id: DeviceId) -> bool {
     IDS.contains(&id)
 }
@@ -38,7 +38,7 @@ pub(crate) fn needed(sysfs: &Sysfs, place: ixy_pci::Address) -> Result<Vec<Bar>,
     Ok(Interface::of(&place.to_string(), &config, sysfs)?.needed())
 }
 
-/// A device that was taken from the kernel, was reset, and cannot reach memory yet.
+/// A device that was taken from the kernel and reset, and cannot reach memory yet.
 pub(crate) struct Taken {
     address: String,
     device: Arc<ixy_pci::Device<()>>,
@@ -52,18 +52,18 @@ enum Registers {
     Modern(Transport<Window<BarBus>>),
 }
 
-/// Which of the interfaces of virtio is used.
+/// The interface of virtio in use.
 #[derive(Debug)]
 enum Interface {
-    /// The old one, behind the ports of BAR 0.
+    /// The legacy one, behind the ports of BAR 0.
     Legacy,
-    /// The one since version 1.0, in memory where capabilities say.
+    /// The modern one, in the memory that capabilities name.
     Modern(Layout),
 }
 
 impl Taken {
-    /// Takes the device at `place`, which is one of [`IDS`], if nobody uses it, resets it and stops its DMA: what an earlier
-    /// owner left running must not write into memory that is allocated next.
+    /// Takes the device at `place`, which is one of [`IDS`], if it is not in use, resets it and stops its DMA:
+    /// what an earlier owner left running must not write into memory that is allocated next.
     pub(crate) fn take(
         address: &str,
         place: ixy_pci::Address,
@@ -98,7 +98,7 @@ impl Taken {
 }
 
 impl Interface {
-    /// Chooses the modern interface where the device has it, and else the legacy one. Nothing is changed by that.
+    /// Chooses the modern interface if the device has it, and else the legacy one. This changes nothing.
     fn of(address: &str, config: &ConfigSpace, sysfs: &Sysfs) -> Result<Self, Error> {
         let place = config.address();
         let transitional = config.id()?.device == ids::TRANSITIONAL;
@@ -111,7 +111,7 @@ impl Interface {
         let bars = sysfs.bars(place)?;
         let kind = |number| bars.iter().find(|bar| bar.number == number).map(|bar| bar.kind);
 
-        // A structure can be there twice, in memory and behind ports, of which memory is taken.
+        // A structure can exist twice, in memory and behind ports; the one in memory is used.
         let missing = match Layout::find(&capabilities, |bar| kind(bar) == Some(BarKind::Memory)) {
             Ok(layout) => return Ok(Self::Modern(layout)),
             Err(missing) => missing,
@@ -123,7 +123,7 @@ impl Interface {
         if let Some(how) = list.broken {
             return Err(ixy_pci::Error::BrokenCapabilities { address: place, how }.into());
         }
-        // With an interface of which only the BAR is missing, taking the device tells which BAR that is.
+        // If only the BAR of an interface is missing, taking the device reports which BAR that is.
         match Layout::find(&capabilities, |bar| kind(bar) != Some(BarKind::Ports)) {
             Ok(layout) => Ok(Self::Modern(layout)),
             Err(_) if transitional && capabilities.is_empty() => Ok(Self::Legacy),
@@ -131,7 +131,7 @@ impl Interface {
         }
     }
 
-    /// The BARs that it is in, each once, and how much of them it takes.
+    /// The BARs with its structures, each once, and the size used in each.
     fn needed(&self) -> Vec<Bar> {
         let Self::Modern(layout) = self else { return vec![LEGACY] };
         let mut ends = BTreeMap::new();
@@ -143,7 +143,7 @@ impl Interface {
     }
 }
 
-/// Makes a window of each structure, in BARs that are mapped once each.
+/// Creates a window for each structure, in BARs that are mapped once each.
 fn structures(
     address: &str,
     device: &ixy_pci::Device<()>,
@@ -162,7 +162,7 @@ fn structures(
         common: window("common configuration", layout.common)?,
         notify: window("notifications", layout.notify)?,
         notify_multiplier: layout.notify_multiplier,
-        // One byte of it is read, wherever it is.
+        // Only one byte of it is read, wherever it is.
         isr: window("ISR status", Region { len: layout.isr.len.min(1), ..layout.isr })?,
         device: window("device configuration", layout.device)?,
     })
@@ -181,8 +181,8 @@ impl Ready for Taken {
         let driver = |source: ixy_virtio::Error| Error::of_driver(&address, source);
         match registers {
             Registers::Legacy(transport) => {
-                // SAFETY: ARMED-ONLY: `take` locked the device, found it to be a virtio network device, and made the
-                // domain for it; nobody else in this process has it.
+                // SAFETY: ARMED-ONLY: `take` locked the device, found it to be a virtio network device, and made
+                // the domain for it; nothing else in this process uses it.
                 let opened = unsafe { config.open(&address, transport, &domain, device, pool) };
                 Ok(Device::new(opened.map_err(driver)?, Hardware, domain, pool.clone()))
             }
@@ -196,7 +196,7 @@ impl Ready for Taken {
 }
 
 impl Options {
-    /// The same for the driver of virtio devices, without the vectors, which come from the device.
+    /// The configuration for the virtio driver, without the vectors, which come from the device.
     fn virtio(&self, behind_iommu: bool) -> Config {
         let Self { queues, rx_ring, tx_ring, promiscuous, checksum_offload, .. } = *self;
         Config { queues, rx_ring, tx_ring, promiscuous, behind_iommu, checksum_offload, interrupts: None }

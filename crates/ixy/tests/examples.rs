@@ -1,4 +1,4 @@
-//! The examples that need nothing but software cards, as a user runs them; and how they end.
+//! The examples that need only software cards, as a user runs them; and how they end.
 #![cfg(all(feature = "sim", feature = "vfio-user", feature = "signals"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -27,7 +27,7 @@ fn start(name: &str, arguments: &[&str]) -> Child {
     command.spawn().unwrap()
 }
 
-/// Waits for the end; kills what does not end.
+/// Waits for the end; kills a child that does not end.
 fn end(mut child: Child, limit: Duration) -> Output {
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
@@ -40,7 +40,7 @@ fn end(mut child: Child, limit: Duration) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// What a program prints that has to succeed.
+/// The output of a program that has to succeed.
 fn printed(child: Child) -> String {
     let Output { status, stdout, stderr } = end(child, LONG);
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
@@ -62,7 +62,7 @@ fn frames(path: &Path) -> Vec<Vec<u8>> {
     frames
 }
 
-/// A frame whose EtherType is `kind`.
+/// A frame with EtherType `kind`.
 fn frame(kind: u16, len: usize) -> Vec<u8> {
     let mut frame = vec![0x5a; len];
     frame[12..14].copy_from_slice(&kind.to_be_bytes());
@@ -139,13 +139,13 @@ fn rss_gives_each_flow_to_one_of_two_threads() {
     assert!(text.ends_with("0 flows in both queues\n"), "{text}");
 }
 
-/// Follows whether a served card's DMA is on.
+/// Records whether a served card's DMA is on.
 #[derive(Default)]
 struct Watch {
     on: AtomicBool,
-    /// Whether it was on when the client left.
+    /// Its state when the client left.
     left: Mutex<Option<bool>>,
-    /// The server stands still while this is set.
+    /// The server stalls while this is set.
     stalled: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! Frames in memory as a card's wire, and addresses that a program makes, as a test of one's own packet code uses them.
+//! Frames in memory as a card's wire, and addresses built by a program, as in a test of a program's packet code.
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -12,13 +12,13 @@ fn open(address: impl Into<Address>) -> Device {
     ixy::open(&[address.into()], &options).unwrap().remove(0)
 }
 
-/// Sends back what arrives, with the first byte changed, until the input ends.
+/// Sends frames back, with the first byte changed, until the input ends.
 fn send_back(mut device: Device) -> DeviceStats {
     let (mut rx, mut tx) = (device.rx_queue(0).unwrap(), device.tx_queue(0).unwrap());
     let mut batch = Batch::new(32);
     while device.receive(&mut *rx, &mut batch).is_some() {
         batch.iter_mut().for_each(|packet| packet[0] ^= 1);
-        // Frames that were not sent were changed already, so they have to go before others come.
+        // Unsent frames were changed already, so they have to go before others come.
         while !batch.is_empty() {
             tx.send(&mut batch);
         }

@@ -1,4 +1,4 @@
-//! Opening devices, and what a program sees of them.
+//! Opening devices, and their properties as a program sees them.
 #![cfg(all(feature = "pci", feature = "sim"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -88,7 +88,7 @@ fn numbers_that_no_card_has_are_refused_before_anything_is_opened() {
     assert!(!file.exists());
 }
 
-/// A tree of files that stands for the machine's PCI devices, with one device in it.
+/// A tree of files in place of the machine's PCI devices, with one device.
 fn sysfs(root: &Path, address: &str, device: u16) -> ixy_pci::Sysfs {
     let directory = root.join("sys/bus/pci/devices").join(address);
     fs::create_dir_all(&directory).unwrap();
@@ -154,7 +154,7 @@ fn the_loopback_interface_in_place_of_an_address_is_answered() {
     assert!(text.starts_with(answer) && text.contains("sim:tap="), "{text}");
 }
 
-/// What opening a virtio device says, which leaves it as it was.
+/// The error when a virtio device is opened, which stays as it was.
 #[cfg(feature = "virtio")]
 fn refused_virtio(tree: &tree::Tree) -> String {
     let options = Options::default().sysfs(tree.sysfs());
@@ -179,7 +179,7 @@ fn a_virtio_device_without_the_capabilities_of_a_modern_one_is_refused() {
     let text = refused_virtio(&tree);
     assert!(text.contains("common configuration") && text.contains("4 vendor capabilities"), "{text}");
 
-    // A transitional one without its ports: of both interfaces none is there.
+    // A transitional device without its ports: it has neither interface.
     let tree = Tree::transitional();
     tree.remove_bar(0);
     tree.poke(COMMON_CAPABILITY + 3, &[77]);
@@ -283,7 +283,7 @@ fn devices_opened_together_share_their_packets() {
         assert_eq!((tx.send(&mut one), tx.unreachable()), (1, 0), "device {n}");
     }
 
-    // A pool of a device's own is for that device.
+    // A device's own pool is for that device.
     let own = devices[0].new_pool(10).unwrap();
     own.allocate_batch(&mut batch, 1);
     let (mut all, mut made) = (Batch::new(64), 0);

@@ -12,7 +12,7 @@ fn open(address: impl Into<Address>, stop: &Stop) -> Device {
     ixy::open(&[address.into()], &Options::default().stop(stop)).unwrap().remove(0)
 }
 
-/// A card that receives as many frames as this, and then the end.
+/// A card that receives this many frames, and then the end.
 fn card(frames: usize, stop: &Stop) -> (Device, MemoryWire) {
     let wire: MemoryWire = (0..frames).map(|n| vec![n as u8; 60]).collect();
     (open(Address::sim().memory(&wire), stop), wire)
@@ -41,7 +41,7 @@ fn a_full_batch_and_an_empty_pool_are_not_the_end() {
     }
     assert_eq!(card.receive(&mut *rx, &mut batch), Some(0), "the batch has no room");
     let (mut held, mut received) = (Vec::from_iter(batch.drain()), 4);
-    // Whoever holds all packets receives none.
+    // A program that holds all packets receives none.
     held.extend(std::iter::from_fn(|| card.pool().allocate()));
     while let Some(count) = card.receive(&mut *rx, &mut batch) {
         received += count;

@@ -41,7 +41,7 @@ impl Sockets {
     }
 }
 
-/// A device that no driver here knows, with ids and nothing else.
+/// A device with unsupported ids and nothing else.
 struct Other(Stop, Option<JoinHandle<()>>);
 
 impl server::Device for Other {
@@ -79,7 +79,7 @@ impl Drop for Other {
     }
 }
 
-/// Forwards from one card to the other until `count` frames were sent.
+/// Forwards from one card to the other until `count` frames are sent.
 fn forward(cards: &mut [Device], mode: WaitMode, count: usize) -> Waiter {
     for card in &*cards {
         assert!(card.wait_for_link(LIMIT).unwrap().up, "{card:?}");
@@ -102,14 +102,14 @@ fn frames_go_from_one_card_of_another_process_to_the_other() {
     let sockets = Sockets::new();
     let served = sockets.serve(&[("a", "flood"), ("b", "flood")]);
     let addresses = ["a", "b"].map(|name| sockets.address(name));
-    // Each time by a new connection to the same servers.
+    // Each time with a new connection to the same servers.
     for interrupts in [None, Some(0), Some(20_000)] {
         let options = Options::default().interrupts(interrupts);
         let mode = if interrupts.is_some() { WaitMode::Interrupt } else { WaitMode::Poll };
         let mut cards = ixy::open(&addresses, &options).unwrap();
         let waiter = forward(&mut cards, mode, 50_000);
         let stats = cards[1].stats().unwrap();
-        // The last ones may still stand in the ring.
+        // The last frames may still be in the ring.
         assert!(stats.tx_packets >= 50_000 - 512, "{stats:?}");
         assert_eq!(waiter.overslept(), 0, "an interrupt was lost");
         assert!(interrupts.is_none() || waiter.slept() > 0, "it never slept");

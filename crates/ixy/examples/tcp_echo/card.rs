@@ -1,4 +1,4 @@
-//! A card as smoltcp wants it: [`Card`].
+//! A card in the form that smoltcp needs: [`Card`].
 
 use ixy::{Batch, Mempool, Packet, RxQueue, TxQueue};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -7,7 +7,7 @@ use smoltcp::time::Instant;
 /// The longest frame, without frame check sequence.
 const LONGEST_FRAME: usize = 1514;
 
-/// A receive and a transmit queue with what is on its way between them and smoltcp.
+/// A receive and a transmit queue, with the frames in transit between them and smoltcp.
 pub(crate) struct Card {
     rx: Box<dyn RxQueue>,
     tx: Box<dyn TxQueue>,
@@ -17,13 +17,13 @@ pub(crate) struct Card {
 }
 
 impl Card {
-    /// The first queues of `device`, with buffers of their own for what is sent.
+    /// The first queues of `device`, with separate buffers for sending.
     pub(crate) fn of(device: &mut ixy::Device) -> Result<Self, ixy::Error> {
         let (rx, tx, pool) = (device.rx_queue(0)?, device.tx_queue(0)?, device.new_pool(1024)?);
         Ok(Self { rx, tx, received: Batch::new(32), sent: Batch::new(32), pool })
     }
 
-    /// Gives the card what smoltcp has sent; returns how many frames it took.
+    /// Sends smoltcp's frames by the card; returns how many it took.
     pub(crate) fn send(&mut self) -> usize {
         self.tx.send(&mut self.sent)
     }
@@ -33,10 +33,10 @@ impl Card {
     }
 }
 
-/// A frame that arrived.
+/// A received frame.
 pub(crate) struct Received(Packet);
 
-/// A buffer for a frame, and where the frame goes then.
+/// A buffer for a frame, and the batch that the frame goes to.
 pub(crate) struct Room<'a>(Packet, &'a mut Batch);
 
 impl Device for Card {

@@ -1,4 +1,4 @@
-//! A TCP server that sends back what it gets, at port 7. The TCP is smoltcp's; `Card` shows it a card of ixy.
+//! A TCP server that echoes its input, at port 7. smoltcp does the TCP; `Card` connects it to a card of ixy.
 //!
 //! ```text
 //! cargo run --example tcp_echo -- sim:tap=ixy0,addr=10.0.0.1/24 10.0.0.2
@@ -19,9 +19,9 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr};
 
-/// Connections at a time.
+/// Number of connections at a time.
 const CONNECTIONS: usize = 4;
-/// Moves what a socket received to what it sends, as far as there is room.
+/// Moves received bytes of a socket to its send buffer, while there is room.
 fn echo(socket: &mut Socket) -> Result<(), Box<dyn Error>> {
     if !socket.is_open() {
         return Ok(socket.listen(7)?);

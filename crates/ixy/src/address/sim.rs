@@ -1,4 +1,4 @@
-//! The address of a software card, made step by step: [`SimAddress`].
+//! The address of a software card, built step by step: [`SimAddress`].
 
 use std::path::PathBuf;
 
@@ -8,9 +8,9 @@ use ixy_sim::wire::{Faults, InterfaceAddress, MemoryWire, TapSpec, WireKind, Wir
 
 use super::{Address, Place};
 
-/// The address of a software 82599, made by [`Address::sim`]: what its wire leads to, and how.
+/// The address of a software 82599, built by [`Address::sim`]: the kind of its wire, and its options.
 ///
-/// A card has one wire: the wire that is named last counts. Only [`rx`](Self::rx) and [`tx`](Self::tx) go together.
+/// A card has one wire: the last one named counts. Only [`rx`](Self::rx) and [`tx`](Self::tx) can be combined.
 ///
 /// ```
 /// use ixy::Address;
@@ -34,13 +34,13 @@ impl Address {
 }
 
 impl SimAddress {
-    /// Receives frames of `size` bytes (60 to 1514) without end, in `flows` UDP flows (1 to 4096). Numbers out of range
-    /// become the nearest ones in it.
+    /// Receives frames of `size` bytes (60 to 1514) without end, in `flows` UDP flows (1 to 4096). Numbers out of
+    /// range become the nearest valid ones.
     pub fn flood(self, size: usize, flows: u32) -> Self {
         self.wire(WireKind::Flood { size, flows })
     }
 
-    /// Receives what it sends.
+    /// Receives its own frames.
     pub fn loopback(self) -> Self {
         self.wire(WireKind::Loopback)
     }
@@ -55,30 +55,30 @@ impl SimAddress {
         self.wire(WireKind::Socket(path.into()))
     }
 
-    /// Receives the frames of this capture.
+    /// Receives frames from this capture.
     pub fn rx(mut self, path: impl Into<PathBuf>) -> Self {
         let tx = self.captures().1;
         self.wire(WireKind::Captures { rx: Some(path.into()), tx })
     }
 
-    /// Writes what it sends into this capture.
+    /// Writes sent frames to this capture.
     pub fn tx(mut self, path: impl Into<PathBuf>) -> Self {
         let rx = self.captures().0;
         self.wire(WireKind::Captures { rx, tx: Some(path.into()) })
     }
 
-    /// Receives the frames that this program gives to `wire`, and gives it those that it sends.
+    /// Exchanges frames with this program through `wire`.
     pub fn memory(self, wire: &MemoryWire) -> Self {
         self.wire(WireKind::Memory(wire.clone()))
     }
 
-    /// Is at a TAP interface of this machine, which is made if it is not there.
+    /// Connects to a TAP interface of this machine, which is created if needed.
     pub fn tap(self, name: impl Into<String>) -> Self {
         self.wire(WireKind::Tap(TapSpec::named(name)))
     }
 
-    /// Gives the TAP interface an address, and brings it up. It can have one of IPv4 and one of IPv6; a second one
-    /// of its kind replaces the first. Without [`tap`](Self::tap) before it, it changes nothing.
+    /// Gives the TAP interface an address, and brings it up. It can have one IPv4 and one IPv6 address; a second
+    /// one of its kind replaces the first. Without an earlier [`tap`](Self::tap) it has no effect.
     pub fn ip(mut self, address: InterfaceAddress) -> Self {
         if let WireKind::Tap(tap) = &mut self.0.kind {
             tap.addresses.retain(|other| other.is_ipv4() != address.is_ipv4());
@@ -87,31 +87,31 @@ impl SimAddress {
         self
     }
 
-    /// The card's Ethernet address.
+    /// Sets the card's Ethernet address.
     pub fn mac(mut self, address: impl Into<MacAddress>) -> Self {
         self.0.mac = Some(address.into());
         self
     }
 
-    /// The module in the card's SFP+ cage.
+    /// Sets the module in the card's SFP+ cage.
     pub fn module(mut self, module: SfpModule) -> Self {
         self.0.module = module;
         self
     }
 
-    /// Drops frames that find no free descriptor, instead of letting them wait on the wire.
+    /// Drops frames without a free descriptor, instead of letting them wait on the wire.
     pub fn without_pause(mut self) -> Self {
         self.0.pause_off = true;
         self
     }
 
-    /// Has no link.
+    /// Keeps the link down.
     pub fn link_down(mut self) -> Self {
         self.0.link_down = true;
         self
     }
 
-    /// Loses, doubles, delays or damages frames, as `faults` says.
+    /// Loses, duplicates, delays or damages frames, by `faults`.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.0.faults = faults;
         self

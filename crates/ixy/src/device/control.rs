@@ -1,4 +1,4 @@
-//! What concerns the whole card, and no single packet: its names, address and link, its counters, the end of its input.
+//! The part of a device beyond single packets: its names, address and link, its counters, the end of its input.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ impl Device {
         self.card.driver()
     }
 
-    /// The device's address as it was given to [`open`](crate::open).
+    /// The device's address, as passed to [`open`](crate::open).
     pub fn address(&self) -> &str {
         self.card.address()
     }
 
-    /// How many pairs of a receive and a transmit queue the device was opened with. They are numbered from 0.
+    /// The number of pairs of a receive and a transmit queue. They are numbered from 0.
     pub fn queues(&self) -> u16 {
         self.card.queues()
     }
 
-    /// The Ethernet address that the device receives unicast frames for.
+    /// The Ethernet address at which the device receives unicast frames.
     pub fn mac(&self) -> MacAddress {
         self.card.mac()
     }
@@ -52,7 +52,7 @@ impl Device {
         self.card.set_multicast(on).map_err(|source| self.failed(source))
     }
 
-    /// The link as it is now.
+    /// The current state of the link.
     pub fn link(&self) -> LinkState {
         self.card.link()
     }
@@ -72,39 +72,39 @@ impl Device {
         Ok(link)
     }
 
-    /// Everything that the device counted since it was opened. Call it every few seconds: a card's own counters are narrow, and
-    /// a lost device is noticed here.
+    /// All counters since the device was opened. Call it every few seconds: a card's own counters are narrow, and
+    /// this call notices a lost device.
     ///
     /// # Errors
-    /// [`Error::Lost`], or [`Error::WireFailed`] where the reason is known. Counts so far are kept and included in the next
-    /// successful call.
+    /// [`Error::Lost`], or [`Error::WireFailed`] if the reason is known. Counts so far are kept and included in
+    /// the next successful call.
     pub fn stats(&self) -> Result<DeviceStats, Error> {
         self.card.stats().map_err(|source| self.failed(source))
     }
 
-    /// What each pair of queues counted until the last [`stats`](Self::stats), in the order of the queues. It is empty
-    /// for a device that has no counters for each of its queues: an 82599 with more than 16 pairs, and an 82576.
+    /// The counts of each queue pair until the last [`stats`](Self::stats), in the order of the queues. It is
+    /// empty for a device without counters for each queue: an 82599 with more than 16 pairs, and an 82576.
     pub fn queue_stats(&self) -> Vec<QueueStats> {
         self.card.queue_stats()
     }
 
-    /// Whether nothing will ever arrive again, and everything that arrived is in the receive rings: a capture was read to
-    /// its end, or the other end of a cable sends nothing more. Never true for hardware.
+    /// Whether nothing more will arrive, and everything that arrived is in the receive rings: a capture was read
+    /// to its end, or the other end of a cable closed its transmit side. Never true for hardware.
     ///
     /// A program that reads `true` and then finds its receive queues empty has received everything:
-    /// [`receive`](Self::receive) asks and receives in this order.
+    /// [`receive`](Self::receive) checks and receives in this order.
     pub fn input_ended(&self) -> bool {
         self.ground.input_ended()
     }
 
-    /// Says that nothing more will be sent: the other end of a cable sees the end of its input once it has received everything
-    /// sent before. Hardware has no way to say so.
+    /// Ends the transmit side: nothing more will be sent. The other end of a cable sees the end of its input once
+    /// it has received everything sent before. Hardware cannot signal this.
     pub fn close_transmit(&self) {
         self.ground.close_transmit();
     }
 
-    /// Whether the device still works: the wire of a software device fails when its files and sockets do. A lost card is noticed
-    /// by [`stats`](Self::stats).
+    /// Checks that the device still works: the wire of a software device fails when its files and sockets do.
+    /// [`stats`](Self::stats) notices a lost card.
     ///
     /// # Errors
     /// [`Error::WireFailed`], from then on each time.
@@ -115,12 +115,12 @@ impl Device {
         }
     }
 
-    /// Whether frames go to the process's standard output, so that nothing else should.
+    /// Whether frames go to the process's standard output, so that the program must not print there.
     pub fn writes_to_stdout(&self) -> bool {
         self.ground.writes_to_stdout()
     }
 
-    /// The software device behind this one, to inspect it or to inject faults; `None` for hardware.
+    /// The software device behind this one, for inspection and fault injection; `None` for hardware.
     #[cfg(feature = "sim")]
     pub fn simulated(&self) -> Option<&ixy_sim::Sim> {
         self.ground.simulated()

@@ -7,20 +7,20 @@ use ixy_core::{Batch, RxQueue, TxQueue};
 use super::Device;
 use crate::stop::Stop;
 
-/// How long the card may send nothing until what is left is given up.
+/// The time without a sent frame after which the rest is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long what is left may take once the stop is requested.
+/// The time for the rest once the stop is requested.
 const REST: Duration = Duration::from_secs(1);
-/// Between two looks at a card that sends.
+/// The pause between two checks of a card that sends.
 const NAP: Duration = Duration::from_micros(50);
 
 impl Device {
-    /// Adds packets that have arrived to `batch`, as [`RxQueue::receive`] does, and returns how many. Returns `None` when the
-    /// loop around it is over: the input has ended and this queue has nothing left of it, or the stop of
+    /// Adds packets that have arrived to `batch`, as [`RxQueue::receive`] does, and returns their number. Returns
+    /// `None` when the caller's loop should end: the input has ended and this queue is empty, or the stop of
     /// [`Options::stop`](crate::Options::stop) is requested. It never waits.
     ///
-    /// `queue` is one of this device's. The input of hardware never ends. A card that is lost gives `Some(0)` from then on, and
-    /// [`stats`](Self::stats) says so.
+    /// `queue` is one of this device's. The input of hardware never ends. A lost card gives `Some(0)` from then
+    /// on, and [`stats`](Self::stats) reports it.
     ///
     /// ```
     /// use ixy::{Address, Batch, MemoryWire, Options};
@@ -41,7 +41,7 @@ impl Device {
         if self.is_stopped() {
             return None;
         }
-        // Asked before receiving: if the input had ended then, an empty queue is the end.
+        // Checked before receiving: if the input had ended by then, an empty queue is the end.
         let ended = self.input_ended();
         let received = queue.receive(batch);
         // Without room or buffers, a frame may still be there.
@@ -49,9 +49,9 @@ impl Device {
         (!over).then_some(received)
     }
 
-    /// Sends all of `batch`, and waits until everything that `queue` was given has left the card. Returns how many packets have
-    /// not: 0, unless the card sends nothing for 30 seconds or has failed, or a second is over since the stop of
-    /// [`Options::stop`](crate::Options::stop) was requested.
+    /// Sends all of `batch`, and waits until everything that `queue` was given has left the card. Returns the
+    /// number of packets that have not: 0, unless the card sends nothing for 30 seconds, has failed, or a second
+    /// has passed since the stop of [`Options::stop`](crate::Options::stop) was requested.
     ///
     /// `queue` is one of this device's. [`TxQueue::send`] alone only gives packets to the card, which drops those that it has
     /// not sent yet when it stops.
@@ -88,7 +88,7 @@ impl Device {
         }
     }
 
-    /// Whether the stop that the device was opened with is requested.
+    /// Whether the stop passed to `open` is requested.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.as_ref().is_some_and(Stop::requested)
     }

@@ -1,4 +1,4 @@
-//! Devices made of files: which registers are used, and in what state a device is when its driver gets it.
+//! Devices made of files: which registers are used, and the state of a device when its driver gets it.
 
 use ixy_dma::SimulatedDomain;
 
@@ -24,7 +24,7 @@ fn take(tree: &Tree) -> Result<Taken, Error> {
     Taken::take(ADDRESS, ADDRESS.parse().unwrap(), &options, &mut VfioDomains::default())
 }
 
-/// Opens it with memory that is not of this machine's devices.
+/// Opens the device with memory that does not belong to this machine's devices.
 fn open(tree: &Tree) -> Result<Device, Error> {
     let domain: Arc<dyn DmaDomain> = Arc::new(SimulatedDomain::default());
     let options = Options::default().sysfs(tree.sysfs()).rx_ring(64).tx_ring(64);
@@ -103,7 +103,7 @@ fn structures_behind_ports_are_passed_over() {
     tree.structure(COMMON_CAPABILITY, 0, 1, 0, 0);
     assert!(!is_modern(&take(&tree).unwrap()), "only the ports have all");
 
-    // As with QEMU's modern-pio-notify, where notifications are there twice.
+    // As with QEMU's modern-pio-notify, which has notifications twice.
     let tree = Tree::modern();
     tree.write(
         "resource",
@@ -150,7 +150,7 @@ fn behind_an_iommu_access_platform_is_required() {
     let text = open(&tree).unwrap_err().to_string();
     assert!(text.contains("ACCESS_PLATFORM") && text.contains("iommu_platform=on"), "{text}");
 
-    // The file says so in both halves of the features: bit 33 is among them now.
+    // The file contains it in both halves of the features: bit 33 is among them now.
     tree.change("resource4", COMMON + FEATURES, &[3]);
     let text = open(&tree).unwrap_err().to_string();
     assert!(text.contains("queue") && !text.contains("ACCESS_PLATFORM"), "{text}");

@@ -1,9 +1,9 @@
-//! Where the programs of examples are.
+//! The programs of examples.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// An example's program. Cargo builds it, as it does not when only one test was asked for; `scripts/side-by-side` has built
+/// The program of an example. Cargo builds it, except when a single test is run; `scripts/side-by-side` has built
 /// all of them.
 pub(crate) fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();

@@ -1,4 +1,4 @@
-//! Network namespaces, and what programs in them do: ping, and TCP.
+//! Network namespaces, and the programs in them: ping, and TCP.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,19 +15,19 @@ use rustix::net::{
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// What takes longer hangs.
+/// The limit after which a program counts as hanging.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// A network namespace of its own, which is gone with this process at the latest.
+/// A network namespace, which is gone with this process at the latest.
 pub(crate) struct Namespace(File);
 
 impl Namespace {
-    /// As many namespaces as asked for, or `None` with a line that says what `test` lacks for them.
+    /// As many namespaces as asked for, or `None` after a line with what `test` lacks for them.
     pub(crate) fn make<const N: usize>(test: &str) -> Option<[Self; N]> {
         let probe =
             Command::new("unshare").args(["-n", "ip", "tuntap", "add", "probe0", "mode", "tap"]).output();
         if !probe.is_ok_and(|output| output.status.success()) {
-            // Not through a macro, whose output the test runner keeps to itself.
+            // Not through a macro, since the test runner captures its output.
             let needed = "it needs root, network namespaces, /dev/net/tun and the program `ip`";
             std::io::stderr().write_all(format!("SKIPPED: {test}: {needed}\n").as_bytes()).unwrap();
             return None;
@@ -42,7 +42,8 @@ impl Namespace {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        // Once it has printed, it is in its namespace. The open file keeps that when the process ends.
+        // Once the process has printed, it is in its namespace. The open file keeps the namespace when the process
+        // ends.
         inside.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
         let file = File::open(format!("/proc/{}/ns/net", inside.id())).unwrap();
         drop(inside.stdin.take());
@@ -50,13 +51,13 @@ impl Namespace {
         Self(file)
     }
 
-    /// The address of a software card at an interface of this namespace that has this address.
+    /// The address of a software card at a TAP interface of this namespace with this IP address.
     pub(crate) fn tap(&self, address: Ipv4Addr) -> String {
         let (process, file) = (std::process::id(), self.0.as_raw_fd());
         format!("sim:tap=ixy0,netns=/proc/{process}/fd/{file},addr={address}/24")
     }
 
-    /// Does something in the namespace.
+    /// Runs `act` in the namespace.
     pub(crate) fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let inside = scope.spawn(|| {
@@ -67,7 +68,7 @@ impl Namespace {
         })
     }
 
-    /// Pings `to` until there is an answer: programs take a while to start.
+    /// Pings `to` until it answers: programs take a while to start.
     pub(crate) fn wait_for(&self, to: Ipv4Addr) {
         let start = Instant::now();
         while !self.reaches(to) {
@@ -80,8 +81,8 @@ impl Namespace {
         self.pings(to, 1, Duration::from_secs(1)) == 1
     }
 
-    /// How many of `count` pings of different lengths `to` answers, right in every byte. A machine under load may take
-    /// its time.
+    /// The number of `count` pings of different lengths that `to` answers with the right bytes. A machine under
+    /// load may take its time.
     pub(crate) fn ping(&self, to: Ipv4Addr, count: u16) -> u16 {
         self.pings(to, count, Duration::from_secs(10))
     }
@@ -99,7 +100,7 @@ impl Namespace {
                 let (mut answer, start) = ([0; 2048], Instant::now());
                 while sent.is_ok() && start.elapsed() < limit {
                     let received = recv(&socket, &mut answer, RecvFlags::empty());
-                    // An IPv4 header of 20 bytes is in front.
+                    // After an IPv4 header of 20 bytes.
                     if received
                         .is_ok_and(|(bytes, _)| answer.get(20..bytes) == Some(&echo(0, n, &content)[..]))
                     {
@@ -118,7 +119,7 @@ impl Namespace {
         with_limits(self.run(|| TcpStream::connect_timeout(&address, LIMIT).unwrap()))
     }
 
-    /// Accepts one connection at port 7, and sends back all that it gets.
+    /// Accepts one connection at port 7, and echoes its input.
     pub(crate) fn echo_once(&self) -> thread::JoinHandle<()> {
         let listener = self.run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 7)).unwrap());
         thread::spawn(move || {
@@ -128,7 +129,7 @@ impl Namespace {
     }
 }
 
-/// A program that runs until it is interrupted, and is killed when the test fails.
+/// A program that runs until it is interrupted, and is killed if the test fails.
 pub(crate) struct Program(Child);
 
 impl Program {
@@ -136,7 +137,7 @@ impl Program {
         Self(Command::new(path).args(arguments).stdout(Stdio::piped()).spawn().unwrap())
     }
 
-    /// Interrupts it as Ctrl-C does, and returns what it printed. It has to end well.
+    /// Interrupts the program as Ctrl-C does, and returns its output. It has to succeed.
     pub(crate) fn interrupt(mut self) -> String {
         let interrupt = format!("kill -s INT {}", self.0.id());
         assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
@@ -157,7 +158,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Those that have ended already cannot be killed.
+        // A program that has already ended cannot be killed.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -169,7 +170,7 @@ fn with_limits(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Sends `bytes` bytes, and checks that they come back the same.
+/// Sends `bytes` bytes, and checks that the same come back.
 pub(crate) fn check_echo(stream: &TcpStream, bytes: usize) {
     let mut state = 1_u64;
     let mut byte = || {

@@ -18,7 +18,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Serves a card at each path, with that wire, whose events go to its trace.
+    /// Serves a card at each path, with that wire and trace.
     pub(crate) fn start(ports: &[(&Path, &str, Option<Arc<dyn Trace>>)]) -> Self {
         let (stop, poll, cables) = (Stop::new().unwrap(), PollThread::start().unwrap(), Cables::default());
         let serve = |(path, wire, trace): &(&Path, &str, Option<Arc<dyn Trace>>)| {
@@ -33,7 +33,7 @@ impl Served {
         Self { stop, threads, ports, _poll: poll }
     }
 
-    /// How often a card reached for memory that it was not given.
+    /// The number of a card's accesses outside of its memory.
     pub(crate) fn faults(&self) -> u64 {
         self.ports.iter().map(|port| port.server().memory().faults()).sum()
     }

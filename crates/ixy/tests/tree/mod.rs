@@ -1,19 +1,19 @@
-//! A tree of files that stands for the machine's PCI devices, with a virtio network device in it.
+//! A tree of files in place of the machine's PCI devices, with a virtio network device.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::PathBuf;
 
-/// Where the device is.
+/// The address of the device.
 pub(crate) const ADDRESS: &str = "0000:00:03.0";
 
-/// Where the structures of a modern device are in BAR 4, as QEMU has them.
+/// The offsets of a modern device's structures in BAR 4, as in QEMU.
 pub(crate) const COMMON: usize = 0;
 pub(crate) const ISR: usize = 0x1000;
 pub(crate) const DEVICE: usize = 0x2000;
 pub(crate) const NOTIFY: usize = 0x3000;
 
-/// Where the capabilities are that tell so.
+/// The offsets of the capabilities for them.
 pub(crate) const COMMON_CAPABILITY: u8 = 0x40;
 pub(crate) const ISR_CAPABILITY: u8 = 0x50;
 pub(crate) const DEVICE_CAPABILITY: u8 = 0x60;
@@ -30,7 +30,7 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// A device that has the legacy interface only: 32 ports in BAR 0.
+    /// A device with the legacy interface only: 32 ports in BAR 0.
     pub(crate) fn legacy() -> Self {
         let tree = Self::of(0x1000, [PORTS, SMALL, NONE, NONE, NONE, NONE]);
         tree.write("resource0", vec![0; 32]);
@@ -40,7 +40,7 @@ impl Tree {
         tree
     }
 
-    /// A device that has both interfaces.
+    /// A device with both interfaces.
     pub(crate) fn transitional() -> Self {
         let tree = Self::of(0x1000, [PORTS, SMALL, NONE, NONE, LARGE, NONE]);
         tree.write("resource0", vec![0; 32]);
@@ -48,7 +48,7 @@ impl Tree {
         tree
     }
 
-    /// A device that has the modern interface only.
+    /// A device with the modern interface only.
     pub(crate) fn modern() -> Self {
         let tree = Self::of(0x1041, [NONE, SMALL, NONE, NONE, LARGE, NONE]);
         tree.add_modern();
@@ -70,7 +70,7 @@ impl Tree {
         tree.write("config", [0; 256]);
         tree.poke(0, &[0xF4, 0x1A]);
         tree.poke(2, &device.to_le_bytes());
-        // What the driver of the kernel leaves: memory, ports, DMA; there is a list of capabilities.
+        // The state that the kernel's driver leaves: memory, ports, DMA; and a list of capabilities.
         tree.poke(4, &[0x07, 0, 0x10, 0]);
         tree
     }
@@ -80,7 +80,7 @@ impl Tree {
         self.write("resource4", vec![0; 0x4000]);
         self.poke(0x34, &[MSI_X]);
         self.poke(MSI_X, &[0x11, 0x84, 0x02, 0x80]);
-        // Access through configuration space, which is there and not used.
+        // Access through configuration space, which exists but is not used.
         self.poke(0x84, &[0x09, NOTIFY_CAPABILITY, 0x14, 5]);
         self.structure(NOTIFY_CAPABILITY, DEVICE_CAPABILITY, 2, 4, NOTIFY as u32);
         self.poke(NOTIFY_CAPABILITY + 16, &[4, 0, 0, 0]);
@@ -89,7 +89,7 @@ impl Tree {
         self.structure(COMMON_CAPABILITY, 0, 1, 4, COMMON as u32);
     }
 
-    /// Writes a capability that says of a structure of 4,096 bytes where it is.
+    /// Writes a capability for a structure of 4,096 bytes.
     pub(crate) fn structure(&self, at: u8, next: u8, kind: u8, bar: u8, offset: u32) {
         let length = if kind == 2 { 20 } else { 16 };
         self.poke(at, &[0x09, next, length, kind, bar, 0, 0, 0]);
@@ -113,7 +113,7 @@ impl Tree {
         fs::write(path, contents).unwrap();
     }
 
-    /// What a file of the device holds.
+    /// The content of a file of the device.
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.file(name)).unwrap()
     }
@@ -129,7 +129,7 @@ impl Tree {
         self.change("config", offset.into(), bytes);
     }
 
-    /// Takes a BAR away.
+    /// Removes a BAR.
     pub(crate) fn remove_bar(&self, number: usize) {
         fs::remove_file(self.file(&format!("resource{number}"))).unwrap();
         let text = String::from_utf8(self.read("resource")).unwrap();
@@ -147,7 +147,7 @@ impl Tree {
         self.write("virtio0/net/eth7/flags", if up { "0x1003\n" } else { "0x1002\n" });
     }
 
-    /// What was written to the driver's file `unbind`.
+    /// The text written to the driver's file `unbind`.
     pub(crate) fn unbound(&self) -> String {
         fs::read_to_string(self.root.path().join("sys/bus/pci/drivers/virtio-pci/unbind")).unwrap()
     }
