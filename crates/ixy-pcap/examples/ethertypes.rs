@@ -29,7 +29,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let [path] = &arguments[..] else { return Err("usage: ethertypes FILE, or - for standard input".into()) };
     let mut counts = BTreeMap::<u16, (u64, u64)>::new();
     let mut frames = Frames::open(path)?;
-    // A damaged capture gives its whole frames and then the error.
+    // A damaged capture returns its whole frames and then the error.
     let end = loop {
         match frames.advance() {
             Ok(true) => {}
@@ -44,7 +44,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     for (kind, (frames, bytes)) in counts {
         println!("{kind:#06x} {frames:10} frames {bytes:14} bytes  {}", name(kind));
     }
-    // Records that hold no frame, and frames that were cut.
+    // Records without a frame, and frames that were cut.
     frames.account().iter().for_each(|line| eprintln!("ethertypes: {line}"));
     Ok(end?)
 }

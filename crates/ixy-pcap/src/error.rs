@@ -8,7 +8,7 @@ use crate::{
     place::{why_not_create, why_not_open},
 };
 
-/// What can be wrong with a capture file. Records count from 1, offsets from the file's first byte.
+/// An error of a capture file. Records count from 1, offsets from the file's first byte.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PcapError {

@@ -5,7 +5,7 @@ use std::path::Path;
 /// The longest frame that a record may hold, in bytes: the largest snapshot length that the usual tools write
 /// (262,144).
 ///
-/// A record that claims more is damage, and is not worth the memory.
+/// A record that claims more is damaged, and not worth the memory.
 pub const MAX_RECORD: u32 = 262_144;
 
 /// A format of captures.
@@ -21,12 +21,12 @@ pub const MAX_RECORD: u32 = 262_144;
 pub enum Format {
     /// The classic format, which every tool reads.
     Pcap,
-    /// The newer one, which Wireshark and dumpcap write unless told otherwise.
+    /// The newer format, which Wireshark and dumpcap write by default.
     Pcapng,
 }
 
 impl Format {
-    /// The format that a file's name asks for: pcapng for `x.pcapng` and `x.pcapng.gz`, else pcap.
+    /// The format for a file's name: pcapng for `x.pcapng` and `x.pcapng.gz`, else pcap.
     pub fn of(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         let path = if is_gzip(path) { path.with_extension("") } else { path.into() };
@@ -40,9 +40,9 @@ pub(crate) fn is_gzip(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
 }
 
-/// Bytes of a pcap file's header.
+/// Size of a pcap file's header in bytes.
 pub(crate) const FILE_HEADER: usize = 24;
-/// Bytes of a pcap record's header.
+/// Size of a pcap record's header in bytes.
 pub(crate) const RECORD_HEADER: usize = 16;
 /// Magic number of a pcap file with microseconds.
 pub(crate) const MICROSECONDS: u32 = 0xa1b2_c3d4;
@@ -50,16 +50,16 @@ pub(crate) const MICROSECONDS: u32 = 0xa1b2_c3d4;
 pub(crate) const NANOSECONDS: u32 = 0xa1b2_3c4d;
 /// LINKTYPE_ETHERNET.
 pub(crate) const ETHERNET: u16 = 1;
-/// A pcap header's last word: this bit says that the four top bits give the length of a frame check sequence at
+/// In a pcap header's last word: with this bit, the four top bits give the length of a frame check sequence at
 /// each frame's end, in units of 16 bits.
 pub(crate) const HAS_FCS: u32 = 1 << 26;
-/// Where that length starts in the word.
+/// The shift of that length in the word.
 pub(crate) const FCS_SHIFT: u32 = 28;
 
 /// Type of pcapng's section header block, the first four bytes of a file: a palindrome, so that it reads the same
 /// in either byte order.
 pub(crate) const SECTION: u32 = 0x0a0d_0d0a;
-/// What a section header holds to tell its byte order.
+/// The mark in a section header that shows its byte order.
 pub(crate) const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 /// Type of an interface description block.
 pub(crate) const INTERFACE: u32 = 1;
@@ -69,11 +69,11 @@ pub(crate) const OLD_PACKET: u32 = 2;
 pub(crate) const SIMPLE_PACKET: u32 = 3;
 /// Type of an enhanced packet block.
 pub(crate) const ENHANCED_PACKET: u32 = 6;
-/// Bytes of a block around its body: type, length, and the length again.
+/// Size of a block without its body: type, length, and the length again.
 pub(crate) const BLOCK_FRAME: u32 = 12;
-/// Bytes of the smallest section header block.
+/// Size of the smallest section header block in bytes.
 pub(crate) const SECTION_LEAST: u32 = 28;
-/// Bytes of an enhanced packet block without the frame.
+/// Size of an enhanced packet block without the frame in bytes.
 pub(crate) const ENHANCED_FRAME: u32 = BLOCK_FRAME + 20;
 /// Option of an interface: the unit of its time stamps.
 pub(crate) const IF_TSRESOL: u16 = 9;
@@ -105,7 +105,7 @@ pub(crate) fn word(bytes: &[u8], offset: usize, swapped: bool) -> u32 {
     if swapped { value.swap_bytes() } else { value }
 }
 
-/// Reads the 16-bit number at `offset`, as [`word`] does.
+/// Reads the 16-bit number at `offset`, like [`word`].
 pub(crate) fn half(bytes: &[u8], offset: usize, swapped: bool) -> u16 {
     let value =
         bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |two| u16::from_le_bytes(*two));

@@ -2,22 +2,22 @@ use std::{fmt, io::Read, path::Path};
 
 use crate::{GiveUp, PcapError, Reader, Record, format::link_type_name};
 
-/// Bytes of an Ethernet header. A record that holds fewer is no frame.
+/// Size of an Ethernet header in bytes. A record with fewer is not a frame.
 const HEADER: usize = 14;
 
-/// Reads the frames of a capture that can be sent, and keeps an account of all records that are not sent as they were on
-/// the wire.
+/// Reads the frames of a capture that can be sent, and reports all records that are not sent as they were on the
+/// wire.
 ///
 /// All programs treat records alike:
 ///
 /// | record | treatment |
 /// | --- | --- |
-/// | holds less than the 14 bytes of an Ethernet header | left out, counted |
-/// | holds fewer or more bytes than were on the wire | taken as it is, counted |
-/// | is longer than the device takes, as the user of this type says with [`refuse`](Self::refuse) | left out, counted |
-/// | comes from an interface that is no Ethernet one | left out, counted |
+/// | holds less than the 14 bytes of an Ethernet header | skipped, counted |
+/// | holds fewer or more bytes than were on the wire | used as it is, counted |
+/// | is longer than the device accepts, as reported with [`refuse`](Self::refuse) | skipped, counted |
+/// | comes from an interface that is not Ethernet | skipped, counted |
 ///
-/// [`account`](Self::account) says it in words.
+/// [`account`](Self::account) reports the counts in words.
 ///
 /// ```
 /// use ixy_pcap::{Frames, Writer};
@@ -44,7 +44,7 @@ pub struct Frames {
     no_frame: Class,
     other_length: Class,
     too_long: Class,
-    /// What the first one of these was longer than.
+    /// The limit that the first of these exceeded.
     limit: usize,
     other_links: u64,
 }
@@ -68,15 +68,15 @@ impl Frames {
     /// Opens a file, or standard input for `-`.
     ///
     /// # Errors
-    /// As [`Reader::open`].
+    /// Those of [`Reader::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PcapError> {
         Self::open_unless(path, &GiveUp::default())
     }
 
-    /// As [`open`](Self::open), and does not wait for a pipe any longer than `give_up` says.
+    /// Like [`open`](Self::open), but waits for a pipe only until `give_up`.
     ///
     /// # Errors
-    /// As [`Reader::open_unless`].
+    /// Those of [`Reader::open_unless`].
     pub fn open_unless(path: impl AsRef<Path>, give_up: &GiveUp) -> Result<Self, PcapError> {
         Ok(Self {
             reader: Reader::open_unless(path, give_up)?,
@@ -89,10 +89,10 @@ impl Frames {
         })
     }
 
-    /// Goes to the next frame: `false` at the capture's end.
+    /// Advances to the next frame: `false` at the capture's end.
     ///
     /// # Errors
-    /// As [`Reader::advance`].
+    /// Those of [`Reader::advance`].
     pub fn advance(&mut self) -> Result<bool, PcapError> {
         while self.reader.advance()? {
             let (number, Some(record)) = (self.reader.records(), self.reader.record()) else { continue };
@@ -108,12 +108,12 @@ impl Frames {
         Ok(false)
     }
 
-    /// The frame that [`advance`](Self::advance) went to.
+    /// The current frame, from [`advance`](Self::advance).
     pub fn record(&self) -> Option<Record<'_>> {
         self.reader.record()
     }
 
-    /// Says that the current frame was not sent or received, as it is longer than `limit` bytes.
+    /// Counts the current frame as not sent or received, since it is longer than `limit` bytes.
     pub fn refuse(&mut self, limit: usize) {
         if let Some(record) = self.reader.record() {
             if self.too_long.records == 0 {
@@ -123,8 +123,8 @@ impl Frames {
         }
     }
 
-    /// Says the same of `records` frames before the current one, of which the first was record `number`, held `captured` bytes
-    /// and was `original` bytes long on the wire.
+    /// Counts `records` frames before the current one in the same way. The first of them was record `number`, held
+    /// `captured` bytes and was `original` bytes long on the wire.
     pub fn refuse_earlier(
         &mut self,
         records: u64,
@@ -142,7 +142,7 @@ impl Frames {
         self.reader.records()
     }
 
-    /// Goes back to the capture's start.
+    /// Returns to the capture's start.
     ///
     /// # Errors
     /// The file cannot be opened again.
@@ -154,19 +154,18 @@ impl Frames {
         Ok(())
     }
 
-    /// The file, as messages name it.
+    /// The file's name in messages.
     pub fn path(&self) -> &Path {
         self.reader.path()
     }
 
-    /// Records that were left out so far.
+    /// Number of records skipped so far.
     pub fn left_out(&self) -> u64 {
         let others = self.reader.other_links().map_or(0, |others| others.records);
         self.no_frame.records + self.too_long.records + self.other_links + others
     }
 
-    /// One sentence for each kind of records that were left out or are not as they were on the wire: how many there
-    /// were, and which was the first.
+    /// One sentence for each kind of skipped or changed records: their number, and the first one.
     pub fn account(&self) -> Vec<String> {
         let all = self.before + self.reader.records();
         let line = |count: u64, what: fmt::Arguments<'_>| {

@@ -1,4 +1,4 @@
-//! How headers and records are laid out in the two formats that are written.
+//! The layout of headers and records in the two formats that are written.
 
 use std::io::Write;
 
@@ -9,21 +9,22 @@ use crate::format::{
     INTERFACE, NANOSECONDS, RECORD_HEADER, SECTION, SECTION_LEAST, word,
 };
 
-/// Bytes of pcapng's two blocks in front of the packets: the section header, and an interface with its unit of time.
+/// Size of pcapng's two blocks before the packets: the section header, and an interface with its unit of time.
 const PCAPNG_HEADER: usize = (SECTION_LEAST + BLOCK_FRAME + 8 + 8 + 4) as usize;
 
 impl Format {
-    /// What stands in front of the records.
+    /// The bytes before the records.
     pub(crate) fn header(self, snaplen: u32) -> Vec<u8> {
         let words: &[u32] = match self {
             // Version 2.4, in one word; a time zone and an accuracy that are always zero.
             Self::Pcap => &[NANOSECONDS, 2 | 4 << 16, 0, 0, snaplen, ETHERNET.into()],
-            // Version 1.0, in one word; the section's length is not known, which is -1.
+            // Version 1.0, in one word; the section's length is unknown, which is -1.
             Self::Pcapng => {
                 const SECTION_WORDS: [u32; 7] =
                     [SECTION, SECTION_LEAST, BYTE_ORDER, 1, u32::MAX, u32::MAX, SECTION_LEAST];
                 const LENGTH: u32 = PCAPNG_HEADER as u32 - SECTION_LEAST;
-                // The unit of time is an option of one byte: 10 to the power of -9 seconds. Then comes the end of options.
+                // The unit of time is an option of one byte: 10 to the power of -9 seconds. The end of options
+                // follows.
                 let unit = IF_TSRESOL as u32 | 1 << 16;
                 let interface = [INTERFACE, LENGTH, ETHERNET.into(), snaplen, unit, 9, 0, LENGTH];
                 &[&SECTION_WORDS[..], &interface[..]].concat()
@@ -32,7 +33,7 @@ impl Format {
         words.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    /// Bytes of a record around `captured` bytes of a frame, padding included.
+    /// Size of a record with `captured` bytes of a frame, including padding.
     pub(crate) fn record_len(self, captured: usize) -> usize {
         match self {
             Self::Pcap => RECORD_HEADER + captured,
@@ -60,7 +61,7 @@ impl Format {
         }
     }
 
-    /// Bytes of the record with which `buffer` starts.
+    /// Size of the record at the start of `buffer`.
     fn first_record(self, buffer: &[u8]) -> usize {
         match self {
             Self::Pcap => self.record_len(word(buffer, 8, false) as usize),
@@ -68,8 +69,8 @@ impl Format {
         }
     }
 
-    /// How many of the first `taken` bytes of `buffer`, which starts with a record, belong to whole records, and how many
-    /// records these are.
+    /// The number of the first `taken` bytes of `buffer`, which starts with a record, that belong to whole
+    /// records, and the number of these records.
     pub(crate) fn whole_records(self, buffer: &[u8], taken: usize) -> (usize, u64) {
         let (mut end, mut records) = (0, 0);
         while let Some(rest) = buffer.get(end..taken).filter(|rest| !rest.is_empty()) {
@@ -83,10 +84,11 @@ impl Format {
     }
 }
 
-/// Packs bytes into a gzip member of their own, so that a file cut between two of them is still whole (RFC 1952, section 2.2).
+/// Packs bytes into their own gzip member, so that a file cut between two members is still whole (RFC 1952,
+/// section 2.2).
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::fast());
-    // Memory takes all that is written.
+    // Writing to memory never fails.
     let _ = encoder.write_all(bytes);
     encoder.finish().unwrap_or_default()
 }

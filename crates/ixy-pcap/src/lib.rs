@@ -6,16 +6,16 @@
 //! format is described in the IETF draft "PCAP Capture File Format" (draft-ietf-opsawg-pcap).
 //!
 //! A pcapng file is a list of blocks, each with a type and a length: a section header, which gives the byte order;
-//! descriptions of interfaces, which give the kind of frames and the unit of time stamps; packets; and others, which
-//! are left out. The format is described in the IETF draft "PCAP Now Generic Capture File Format"
+//! descriptions of interfaces, which give the kind of frames and the unit of time stamps; packets; and others,
+//! which are skipped. The format is described in the IETF draft "PCAP Now Generic Capture File Format"
 //! (draft-ietf-opsawg-pcapng), whose sections are cited where they matter.
 //!
-//! - [`Reader`] gives one record at a time out of a buffer that is used again.
-//! - [`Frames`] gives the records that can be sent as frames, and keeps an account of all others.
-//! - [`Writer`] appends frames; it grows a regular file by preallocation and cuts it to its exact length at
-//!   the end.
+//! - [`Reader`] returns one record at a time from a reused buffer.
+//! - [`Frames`] returns the records that can be sent as frames, and reports all others.
+//! - [`Writer`] appends frames; it grows a regular file by preallocation and cuts it to its exact length at the
+//!   end.
 //! - [`GiveUp`] ends waits for the other end of a pipe.
-//! - [`PcapError`] names the file, the record and the byte offset, and the way out.
+//! - [`PcapError`] names the file, the record and the byte offset, and the remedy.
 //!
 //! ```
 //! use ixy_pcap::{Reader, Writer};

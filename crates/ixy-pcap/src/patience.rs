@@ -1,4 +1,4 @@
-//! Waiting for the other end of a pipe, as long as the program wants to: [`GiveUp`].
+//! Waits for the other end of a pipe that the program can end: [`GiveUp`].
 
 use std::fmt;
 use std::fs::File;
@@ -12,17 +12,18 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, open, stat};
 use rustix::io::Errno;
 
-/// How often a wait asks whether to give up.
+/// The interval at which a wait asks whether to give up.
 const ASK: Duration = Duration::from_millis(20);
-/// How long the reader of a pipe may have taken nothing when the program wants to end.
+/// The time for which the reader of a pipe may have taken nothing when the program wants to end.
 const GRACE: Duration = Duration::from_secs(1);
-/// What a pipe takes without blocking once it is ready (PIPE_BUF, pipe(7)).
+/// The bytes that a pipe takes without blocking once it is ready (PIPE_BUF, pipe(7)).
 const AT_ONCE: usize = 4096;
 
-/// When to wait no longer for the other end of a named pipe or of standard input and output. By default never.
+/// Decides when to stop waiting for the other end of a named pipe or of standard input and output. By default
+/// never.
 ///
-/// Opening a named pipe waits for its other end, reading from a pipe for data, and writing into one for room. Nothing but the
-/// other end ends these waits, unless the program says when to give up.
+/// Opening a named pipe waits for its other end, reading from a pipe for data, and writing to one for room. Only
+/// the other end can end these waits, unless the program gives up.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -46,7 +47,8 @@ impl GiveUp {
         self.0.as_ref().is_some_and(|stop| stop())
     }
 
-    /// Waits for an event on a file, a slice of time if it may have to give up. `false`: nothing yet.
+    /// Waits for an event on a file; for a slice of time only if it may have to give up. `false` when there is no
+    /// event yet.
     fn wait(&self, file: &File, event: PollFlags) -> Result<bool, Errno> {
         let slice = Timespec { tv_sec: 0, tv_nsec: ASK.subsec_nanos().into() };
         match poll(&mut [PollFd::new(file, event)], self.0.is_some().then_some(&slice)) {
@@ -55,7 +57,8 @@ impl GiveUp {
         }
     }
 
-    /// Opens a file, with `flags` and mode 666. Of a named pipe it waits for the other end; `None`: it gave up.
+    /// Opens a file with `flags` and mode 666. For a named pipe it waits for the other end; `None` when it gave
+    /// up.
     pub(crate) fn open(&self, path: &Path, flags: OFlags) -> Result<Option<File>, Errno> {
         let flags = flags | OFlags::CLOEXEC;
         let is_fifo = stat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
@@ -72,7 +75,7 @@ impl GiveUp {
             }
         };
         fcntl_setfl(&file, fcntl_getfl(&file)? & !OFlags::NONBLOCK)?;
-        // Before the first writer comes a read would find an end of file.
+        // A read before the first writer comes would find an end of file.
         if !flags.contains(OFlags::WRONLY) {
             while !self.wait(&file, PollFlags::IN)? {
                 if self.now() {
@@ -83,7 +86,7 @@ impl GiveUp {
         Ok(Some(file))
     }
 
-    /// Writes all of `bytes` into a pipe; says how many were taken, with an error too.
+    /// Writes all of `bytes` to a pipe; returns the number of bytes taken, even with an error.
     pub(crate) fn write_all(&self, file: &File, bytes: &[u8]) -> (usize, Result<(), Errno>) {
         let (mut taken, mut moved) = (0, Instant::now());
         // A regular file is always ready, and takes all of it.
@@ -101,7 +104,7 @@ impl GiveUp {
                 }
             }
             match rustix::io::write(file, &rest[..rest.len().min(most)]) {
-                // The system takes nothing and does not say why.
+                // The system takes nothing and gives no reason.
                 Ok(0) => return (taken, Err(Errno::IO)),
                 Ok(count) => (taken, moved) = (taken + count, Instant::now()),
                 Err(Errno::INTR) => {}
@@ -122,7 +125,7 @@ fn is_pipe(file: impl AsFd) -> bool {
     fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
 }
 
-/// A file that is read as long as the program wants to wait for it. It ends when the program gives up.
+/// A file whose reads wait until the program gives up. It ends then.
 pub(crate) struct Patient {
     file: File,
     give_up: GiveUp,
@@ -136,7 +139,7 @@ impl Patient {
 
 impl Read for Patient {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // Whatever can be polled: pipes, terminals, sockets; a regular file is always ready.
+        // Applies to anything that can be polled: pipes, terminals, sockets; a regular file is always ready.
         while self.give_up.0.is_some() && !self.give_up.wait(&self.file, PollFlags::IN)? {
             if self.give_up.now() {
                 return Ok(0);

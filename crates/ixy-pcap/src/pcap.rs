@@ -12,7 +12,7 @@ use crate::{
     source::Source,
 };
 
-/// What the file's header says.
+/// The content of the file's header.
 pub(crate) struct Pcap {
     swapped: bool,
     /// Nanoseconds in a unit of the records' fraction field.

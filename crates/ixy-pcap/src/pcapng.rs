@@ -1,5 +1,5 @@
-//! Reading pcapng (draft-ietf-opsawg-pcapng): sections of blocks, of which those with packets and with interfaces count
-//! and all others are left out.
+//! Reading pcapng (draft-ietf-opsawg-pcapng): sections of blocks. Blocks with packets and interfaces are used, all
+//! others are skipped.
 
 use std::io::Read;
 
@@ -13,7 +13,7 @@ use crate::{
     source::Source,
 };
 
-/// Interfaces that one section may have; more are damage.
+/// Largest number of interfaces in a section; more are damage.
 const INTERFACES: usize = 1 << 16;
 
 /// The section that is being read.
@@ -21,17 +21,17 @@ const INTERFACES: usize = 1 << 16;
 pub(crate) struct Pcapng {
     swapped: bool,
     interfaces: Vec<Interface>,
-    /// Time of the last packet that had one, for those that have none.
+    /// Time of the last packet that had one, for packets without.
     time: u64,
-    /// Packets of interfaces that are no Ethernet ones.
+    /// Packets of interfaces that are not Ethernet.
     pub(crate) others: Option<OtherLinks>,
 }
 
-/// What an interface's description says of its packets.
+/// The properties of an interface's packets, from its description.
 #[derive(Clone, Copy)]
 struct Interface {
     link_type: u16,
-    /// At most so many bytes of each packet were kept; 0 means all.
+    /// Largest number of bytes kept of each packet; 0 means all.
     snaplen: u32,
     /// Bytes of frame check sequence at the end of each frame.
     fcs: u32,
@@ -43,18 +43,18 @@ struct Interface {
 /// The unit of time stamps, in seconds (section 4.2, if_tsresol).
 #[derive(Clone, Copy)]
 enum Unit {
-    /// 10 to the power of minus this.
+    /// 10 to the power of minus this number.
     Decimal(u32),
-    /// 2 to the power of minus this.
+    /// 2 to the power of minus this number.
     Binary(u32),
 }
 
-/// A block whose frame was read, and so much of its body.
+/// A block with its frame and a part of its body read.
 struct Block {
     kind: u32,
     start: u64,
     total: u32,
-    /// Bytes of the body that are not read yet.
+    /// Bytes of the body that are still to be read.
     left: u32,
 }
 
@@ -64,9 +64,9 @@ impl Pcapng {
         word(&magic, 0, false) == SECTION
     }
 
-    /// Reads the first section's header, and on until an Ethernet interface is described.
+    /// Reads the first section's header, and on to the first description of an Ethernet interface.
     ///
-    /// No further, as a program that writes into a pipe sends this much at once and its first packet perhaps never.
+    /// It stops there: a program that writes to a pipe sends this much at once, but perhaps never a packet.
     pub(crate) fn open<R: Read>(source: &mut Source<R>) -> Result<Self, PcapError> {
         let mut section = Self::default();
         section.begin_section(source, 0)?;
@@ -113,7 +113,7 @@ impl Pcapng {
         Ok(None)
     }
 
-    /// Reads the start of a block, of a section header all; `None` at the end of the file.
+    /// Reads the start of a block, or a whole section header; `None` at the end of the file.
     fn begin<R: Read>(&mut self, source: &mut Source<R>) -> Result<Option<Block>, PcapError> {
         loop {
             let start = source.offset;
@@ -135,8 +135,8 @@ impl Pcapng {
         }
     }
 
-    /// Reads a section header block (section 4.1), whose type was read: from here on its byte order holds, and no
-    /// interface is described.
+    /// Reads a section header block (section 4.1) after its type: from here on its byte order applies, and no
+    /// interface is known.
     fn begin_section<R: Read>(&mut self, source: &mut Source<R>, start: u64) -> Result<(), PcapError> {
         let mut head = [0; 8];
         let found = source.fill(&mut head)?;
@@ -164,7 +164,7 @@ impl Pcapng {
         block.end(source, self.swapped)
     }
 
-    /// Reads an interface description (section 4.2), or leaves out a block of another kind.
+    /// Reads an interface description (section 4.2), or skips a block of another kind.
     fn read_other<R: Read>(&mut self, source: &mut Source<R>, mut block: Block) -> Result<(), PcapError> {
         if block.kind != INTERFACE {
             return block.end(source, self.swapped);
@@ -212,8 +212,8 @@ impl Pcapng {
         block.end(source, self.swapped)
     }
 
-    /// Reads an enhanced packet block (section 4.3), or the obsolete one (appendix A), which has other fields in the same
-    /// places from the time stamp on. `None`: its interface is no Ethernet one.
+    /// Reads an enhanced packet block (section 4.3), or the obsolete one (appendix A), which has other fields in
+    /// the same places from the time stamp on. `None` when its interface is not Ethernet.
     fn read_packet<R: Read>(
         &mut self,
         source: &mut Source<R>,
@@ -231,7 +231,7 @@ impl Pcapng {
         self.read_frame(source, block, interface, buffer, [captured, original])
     }
 
-    /// Reads a simple packet block (section 4.4): of the first interface, without a time.
+    /// Reads a simple packet block (section 4.4): from the first interface, without a time.
     fn read_simple_packet<R: Read>(
         &mut self,
         source: &mut Source<R>,
@@ -254,7 +254,7 @@ impl Pcapng {
         })
     }
 
-    /// Reads a packet's frame and leaves out the block's rest.
+    /// Reads a packet's frame and skips the block's rest.
     fn read_frame<R: Read>(
         &mut self,
         source: &mut Source<R>,
@@ -285,7 +285,7 @@ impl Pcapng {
 }
 
 impl Interface {
-    /// A time stamp in nanoseconds since 1970-01-01 UTC; what does not fit becomes the nearest that does.
+    /// A time stamp in nanoseconds since 1970-01-01 UTC; one out of range becomes the nearest valid one.
     fn time(&self, stamp: u64) -> u64 {
         let stamp = u128::from(stamp);
         let nanoseconds = match self.unit {
@@ -301,7 +301,7 @@ impl Interface {
 }
 
 impl Block {
-    /// Takes over the length that the block claims to have.
+    /// Takes over the length that the block claims.
     fn has_length<R>(&mut self, source: &Source<R>, total: u32, least: u32) -> Result<(), PcapError> {
         if total < least || !total.is_multiple_of(4) {
             let problem = format!("its length is {total}, where a multiple of 4 from {least} on is due");
@@ -332,7 +332,7 @@ impl Block {
         Ok(bytes)
     }
 
-    /// Leaves out `count` bytes of the body, which has them.
+    /// Skips `count` bytes of the body, which has them.
     fn skip<R: Read>(&mut self, source: &mut Source<R>, count: u32) -> Result<(), PcapError> {
         self.left -= count;
         match source.skip(count.into())? {
@@ -341,7 +341,7 @@ impl Block {
         }
     }
 
-    /// Leaves out the body's rest, and checks that the block ends with the length that it began with.
+    /// Skips the body's rest, and checks that the block ends with the length at its start.
     fn end<R: Read>(mut self, source: &mut Source<R>, swapped: bool) -> Result<(), PcapError> {
         self.skip(source, self.left)?;
         self.left = 4;

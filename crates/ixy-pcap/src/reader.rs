@@ -11,19 +11,19 @@ use crate::{GiveUp, PcapError, patience::Patient, pcap::Pcap, pcapng::Pcapng, so
 /// One frame of a capture, borrowed from the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// When it was captured, in nanoseconds since 1970-01-01 UTC.
+    /// The time of capture, in nanoseconds since 1970-01-01 UTC.
     pub time: u64,
     /// The captured bytes, without frame check sequence.
     pub data: &'a [u8],
-    /// How long the frame was on the wire, in bytes, without frame check sequence; more than `data` has when
-    /// the capture was made with a snapshot length.
+    /// The length of the frame on the wire, in bytes, without frame check sequence; more than in `data` when the
+    /// capture was made with a snapshot length.
     pub original: u32,
 }
 
-/// Packets of a pcapng capture that were left out, as their interfaces are no Ethernet ones.
+/// Packets of a pcapng capture that were skipped, since their interfaces are not Ethernet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OtherLinks {
-    /// How many there were so far.
+    /// Their number so far.
     pub records: u64,
     /// The number of the first one.
     pub first: u64,
@@ -31,10 +31,10 @@ pub struct OtherLinks {
     pub link_type: u16,
 }
 
-/// Reads a capture, frame by frame: pcap or pcapng, as its first bytes say, plain or gzip.
+/// Reads a capture, frame by frame: pcap or pcapng, recognised by its first bytes, plain or gzip.
 ///
-/// It reads forwards only, so the source may be a pipe; opening it waits for no packet. After an error it stays at its
-/// end: the frames before the error are all there is.
+/// It reads forwards only, so the source may be a pipe; opening it does not wait for a packet. After an error it
+/// stays at its end: only the frames before the error are available.
 ///
 /// ```
 /// use ixy_pcap::{Reader, Writer};
@@ -65,13 +65,13 @@ pub struct Reader<R> {
     ended: bool,
 }
 
-/// The format with what it needs to know between records.
+/// The format, with its state between records.
 enum Layout {
     Pcap(Pcap),
     Pcapng(Pcapng),
 }
 
-/// What stays of the current record's header.
+/// The header of the current record.
 #[derive(Clone, Copy)]
 pub(crate) struct Header {
     time: u64,
@@ -80,10 +80,10 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Of a frame of which `captured` bytes are there; its last `fcs` bytes on the wire were its check sequence.
+    /// A frame of which `captured` bytes are there; the last `fcs` bytes on the wire were its check sequence.
     pub(crate) fn new(time: u64, captured: u32, original: u32, fcs: u32) -> Self {
         let original = original.saturating_sub(fcs);
-        // Only what of the check sequence was captured is to be left out; without one, nothing is.
+        // Only the captured part of the check sequence is removed; without one, nothing is.
         let captured = if fcs == 0 { captured } else { captured.min(original) };
         Self { time, captured: captured as usize, original }
     }
@@ -93,16 +93,16 @@ impl Reader<Box<dyn Read + Send>> {
     /// Opens a file, or standard input for `-`, and checks its header.
     ///
     /// # Errors
-    /// The file cannot be opened or read, is no capture, or holds other than Ethernet frames.
+    /// The file cannot be opened or read, is not a capture, or holds other than Ethernet frames.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PcapError> {
         Self::open_unless(path, &GiveUp::default())
     }
 
-    /// As [`open`](Self::open), and does not wait for a pipe any longer than `give_up` says, neither now nor while it is read:
-    /// the capture then ends.
+    /// Like [`open`](Self::open), but waits for a pipe only until `give_up`, now and while it is read: the capture
+    /// then ends.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and [`PcapError::GivenUp`].
+    /// Those of [`open`](Self::open), and [`PcapError::GivenUp`].
     pub fn open_unless(path: impl AsRef<Path>, give_up: &GiveUp) -> Result<Self, PcapError> {
         let path = path.as_ref();
         let failed = |source: io::Error| PcapError::Open { path: path.into(), source };
@@ -114,8 +114,8 @@ impl Reader<Box<dyn Read + Send>> {
             let file = give_up.open(path, OFlags::RDONLY).map_err(|errno| failed(errno.into()))?;
             (file.ok_or_else(given_up)?, path)
         };
-        // So that no writer of this crate empties it meanwhile. Reading what is still being written is fine,
-        // so a lock that another process has is no error.
+        // Keeps writers of this crate from emptying it. Reading a file that is still being written is fine, so a
+        // lock held by another process is no error.
         let _ = flock(&file, FlockOperation::NonBlockingLockShared);
         let reader: Result<Self, _> = Reader::new(Box::new(Patient::new(file, give_up)), name);
         reader.map_err(|error| if give_up.now() { given_up() } else { error })
@@ -123,10 +123,10 @@ impl Reader<Box<dyn Read + Send>> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the header of a capture from any source; `name` stands for it in messages.
+    /// Reads the header of a capture from any source; `name` is its name in messages.
     ///
     /// # Errors
-    /// The source cannot be read, is no capture, or holds other than Ethernet frames.
+    /// The source cannot be read, is not a capture, or holds other than Ethernet frames.
     pub fn new(source: R, name: impl Into<PathBuf>) -> Result<Self, PcapError> {
         let mut source = Source::new(source, name.into())?;
         let mut magic = [0; 4];
@@ -143,17 +143,17 @@ impl<R: Read> Reader<R> {
         Ok(Reader { source, format, buffer: Vec::new(), current: None, ended: false })
     }
 
-    /// Goes to the next record: `false` at the capture's end. [`record`](Self::record) then gives it.
+    /// Advances to the next record: `false` at the capture's end. [`record`](Self::record) then returns it.
     ///
     /// # Errors
-    /// The source cannot be read, ends inside the record, or the record is longer than [`MAX_RECORD`](crate::MAX_RECORD).
-    /// The record is not given, and the reader stays at its end.
+    /// The source cannot be read, ends inside the record, or the record is longer than
+    /// [`MAX_RECORD`](crate::MAX_RECORD). The record is not returned, and the reader stays at its end.
     pub fn advance(&mut self) -> Result<bool, PcapError> {
         self.current = None;
         if self.ended {
             return Ok(false);
         }
-        // Until the record proves whole, nothing follows it.
+        // Nothing follows the record until it proves whole.
         self.ended = true;
         self.current = match &mut self.format {
             Layout::Pcap(pcap) => pcap.next(&mut self.source, &mut self.buffer)?,
@@ -163,28 +163,28 @@ impl<R: Read> Reader<R> {
         Ok(!self.ended)
     }
 
-    /// The record that [`advance`](Self::advance) went to.
+    /// The current record, from [`advance`](Self::advance).
     pub fn record(&self) -> Option<Record<'_>> {
         let Header { time, captured, original } = self.current?;
         Some(Record { time, data: self.buffer.get(..captured)?, original })
     }
 
-    /// Goes to the next record and gives it; `None` at the capture's end.
+    /// Advances to the next record and returns it; `None` at the capture's end.
     ///
     /// # Errors
-    /// As [`advance`](Self::advance).
+    /// Those of [`advance`](Self::advance).
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, PcapError> {
         self.advance()?;
         Ok(self.record())
     }
 
-    /// How many records were read, those that were left out included: the number of the current one, as Wireshark and
-    /// editcap count them.
+    /// The number of records read, including skipped ones: the number of the current one, as Wireshark and editcap
+    /// count them.
     pub fn records(&self) -> u64 {
         self.source.records
     }
 
-    /// What was left out so far, as it came from interfaces that are no Ethernet ones.
+    /// The packets skipped so far, since their interfaces are not Ethernet.
     pub fn other_links(&self) -> Option<OtherLinks> {
         match &self.format {
             Layout::Pcap(_) => None,
@@ -192,7 +192,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The file, as messages name it.
+    /// The file's name in messages.
     pub fn path(&self) -> &Path {
         &self.source.path
     }

@@ -8,28 +8,28 @@ use rustix::{
     process::{Resource, getrlimit},
 };
 
-/// Bytes claimed at once when there is room.
+/// Bytes claimed at once if there is room.
 const STEP: u64 = 16 << 20;
 /// The smallest step worth a system call; below it, writing claims its own space.
 const LEAST_STEP: u64 = 1 << 20;
 
-/// How far a file's space is claimed.
+/// The part of a file's space that is claimed.
 ///
-/// The file's length stays what was written (`FALLOC_FL_KEEP_SIZE`), so that a recorder that is killed leaves
-/// no tail of zeros behind, which would read as empty records.
+/// The file's length covers only written bytes (`FALLOC_FL_KEEP_SIZE`), so that a killed recorder leaves no tail
+/// of zeros, which would read as empty records.
 pub(crate) struct Reservation {
     end: u64,
     step: u64,
 }
 
 impl Reservation {
-    /// Nothing claimed yet; `off` for what is no regular file.
+    /// Nothing claimed yet; off for anything but a regular file.
     pub(crate) fn new(on: bool) -> Self {
         Reservation { end: 0, step: if on { STEP } else { 0 } }
     }
 
-    /// Sees to it that space is claimed up to `end`, as far as file system and disk allow. Failure is no
-    /// error: the write that follows claims what it needs, and it is the one to say that the disk is full.
+    /// Claims space up to `end` if file system and disk allow it. Failure is no error: the next write claims its
+    /// own space, and reports a full disk.
     pub(crate) fn cover(&mut self, file: &File, end: u64) {
         while self.end < end && self.step > 0 {
             let step = self.step.max((end - self.end).next_multiple_of(LEAST_STEP));

@@ -1,4 +1,4 @@
-//! The bytes of a capture, unpacked where they are gzip data.
+//! The bytes of a capture, unpacked if they are gzip data.
 
 use std::{
     io::{self, BufRead, BufReader, Chain, Cursor, Read},
@@ -14,19 +14,19 @@ const READ_AHEAD: usize = 256 * 1024;
 /// The first bytes of gzip data (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// What was read to see whether the data is compressed, and all that follows it.
+/// The bytes read to check for compression, and all that follow.
 type Start<R> = Chain<Cursor<Vec<u8>>, BufReader<R>>;
 
-/// The bytes as the capture's format has them.
+/// The bytes in the capture's format.
 enum Bytes<R> {
     Plain(Start<R>),
     Gzip(Box<BufReader<MultiGzDecoder<Start<R>>>>),
 }
 
-/// A capture's bytes, and how far they were read.
+/// A capture's bytes, and the position in them.
 pub(crate) struct Source<R> {
     bytes: Bytes<R>,
-    /// The file, as messages name it.
+    /// The file's name in messages.
     pub(crate) path: PathBuf,
     /// Bytes read so far, counted after unpacking.
     pub(crate) offset: u64,
@@ -35,7 +35,7 @@ pub(crate) struct Source<R> {
 }
 
 impl<R: Read> Source<R> {
-    /// Looks at the first two bytes to see whether the rest has to be unpacked.
+    /// Reads the first two bytes to find out whether the rest has to be unpacked.
     pub(crate) fn new(source: R, path: PathBuf) -> Result<Self, PcapError> {
         let mut source = BufReader::with_capacity(READ_AHEAD, source);
         let mut magic = [0; 2];
@@ -54,7 +54,7 @@ impl<R: Read> Source<R> {
         Ok(Self { bytes, path, offset: 0, records: 0 })
     }
 
-    /// Reads until `into` is full or the capture ends, and returns how many bytes there were.
+    /// Reads until `into` is full or the capture ends, and returns the number of bytes.
     pub(crate) fn fill(&mut self, into: &mut [u8]) -> Result<usize, PcapError> {
         let result = match &mut self.bytes {
             Bytes::Plain(bytes) => fill(bytes, into),
@@ -72,7 +72,7 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// Leaves out `count` bytes, and returns how many there were.
+    /// Skips `count` bytes, and returns the number skipped.
     pub(crate) fn skip(&mut self, count: u64) -> Result<u64, PcapError> {
         let mut left = count;
         while left > 0 {
@@ -108,7 +108,7 @@ impl<R: Read> Source<R> {
     }
 }
 
-/// Reads until `into` is full or the source ends; gives the number of bytes read, with an error too.
+/// Reads until `into` is full or the source ends; returns the number of bytes read, even with an error.
 fn fill(source: &mut impl Read, into: &mut [u8]) -> Result<usize, (usize, io::Error)> {
     let mut found = 0;
     while let Some(rest) = into.get_mut(found..).filter(|rest| !rest.is_empty()) {

@@ -22,13 +22,13 @@ const BUFFER: usize = 256 * 1024;
 
 /// Writes a capture with nanosecond timestamps, little-endian.
 ///
-/// Frames gather in a buffer that goes out when it is full, at [`flush`](Self::flush), and at the end. When
-/// the system refuses bytes, the file is cut after its last whole record and the writer refuses all later
-/// frames with the same error. Dropping a writer ends the file as [`finish`](Self::finish) does, but cannot
-/// return an error.
+/// Frames collect in a buffer that is written out when it is full, at [`flush`](Self::flush), and at the end. When
+/// the system refuses bytes, the file is cut after its last whole record and the writer refuses all later frames
+/// with the same error. Dropping a writer ends the file as [`finish`](Self::finish) does, but cannot return an
+/// error.
 ///
-/// A file whose name ends in `.gz` is packed: each buffer becomes a gzip member of its own, so that a recorder that is
-/// killed, or whose disk is full, leaves a file that unpacks up to the last buffer.
+/// A file with a name that ends in `.gz` is compressed: each buffer becomes its own gzip member, so that after a
+/// kill or a full disk the file unpacks up to the last buffer.
 ///
 /// ```
 /// use ixy_pcap::Writer;
@@ -66,23 +66,23 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Makes a file, or empties the one that is there, and writes the header; `-` stands for standard output.
-    /// The name chooses the [format](Format::of), and gzip. Of each frame at most `snaplen` bytes are kept; 0, or more
-    /// than [`MAX_RECORD`], means that.
+    /// Creates a file, or empties an existing one, and writes the header; `-` means standard output. The name
+    /// chooses the [format](Format::of), and gzip. At most `snaplen` bytes of each frame are kept; 0, or more than
+    /// [`MAX_RECORD`], means that limit.
     ///
     /// # Errors
-    /// Standard output is a terminal; the file cannot be made, is in use by another reader or writer of this crate, or its header cannot be
-    /// written: then it is removed again.
+    /// Standard output is a terminal; the file cannot be created, is in use by another reader or writer of this
+    /// crate, or its header cannot be written: then it is removed again.
     pub fn create(path: impl AsRef<Path>, snaplen: u32) -> Result<Self, PcapError> {
         let format = Format::of(&path);
         Self::create_as(path, snaplen, format, &GiveUp::default())
     }
 
-    /// As [`create`](Self::create), in a format that the name does not choose, and waiting for the reader of a pipe only until
-    /// `give_up` says otherwise: now, and as long as it takes nothing.
+    /// Like [`create`](Self::create), in the given format, and waits for the reader of a pipe only until
+    /// `give_up`: now, and whenever it takes nothing.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and [`PcapError::GivenUp`].
+    /// Those of [`create`](Self::create), and [`PcapError::GivenUp`].
     pub fn create_as(
         path: impl AsRef<Path>,
         snaplen: u32,
@@ -97,10 +97,10 @@ impl Writer {
                 return Err(PcapError::Terminal);
             }
             let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(open)?);
-            // Even when it leads to a regular file: that one may hold more than this capture.
+            // Even if it leads to a regular file: that one may hold more than this capture.
             (file, PathBuf::from("standard output"), false)
         } else {
-            // Not emptied before it is known that nobody else has it.
+            // It is emptied only after it is known that no other process uses it.
             let flags = OFlags::WRONLY | OFlags::CREATE;
             let file = give_up.open(path, flags).map_err(|errno| open(errno.into()))?;
             let file = file.ok_or_else(|| PcapError::GivenUp { path: path.into() })?;
@@ -143,10 +143,10 @@ impl Writer {
         self.write_part(time, frame, u32::try_from(frame.len()).unwrap_or(u32::MAX))
     }
 
-    /// Adds what was captured of a frame that was `original` bytes long on the wire.
+    /// Adds the captured part of a frame that was `original` bytes long on the wire.
     ///
     /// # Errors
-    /// As [`write`](Self::write).
+    /// Those of [`write`](Self::write).
     pub fn write_part(&mut self, time: u64, data: &[u8], original: u32) -> Result<(), PcapError> {
         if let Some(error) = self.failed {
             return Err(self.refused(error));
@@ -161,7 +161,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes out what is in the buffer. (It does not wait for the disk.)
+    /// Writes the buffer out. (It does not wait for the disk.)
     ///
     /// # Errors
     /// The system refuses bytes, now or earlier.
@@ -187,15 +187,14 @@ impl Writer {
         self.buffer.clear();
         if let Err(error) = result {
             self.failed = Some(error);
-            // What was taken beyond the last whole record goes. Where it cannot be cut, it is as if the
-            // writer had been killed.
+            // Bytes after the last whole record are cut off. If that is impossible, the file is as after a kill.
             self.cut();
             return Err(self.refused(error));
         }
         Ok(())
     }
 
-    /// Writes out what is in the buffer and gives the file its exact length. Returns that length in bytes.
+    /// Writes the buffer out and cuts the file to its exact length. Returns that length in bytes.
     ///
     /// # Errors
     /// The system refused bytes, now or earlier.
@@ -204,12 +203,12 @@ impl Writer {
         Ok(self.bytes)
     }
 
-    /// Records taken, those that are still in the buffer among them.
+    /// Number of records accepted, including those in the buffer.
     pub fn records(&self) -> u64 {
         self.records + self.waiting
     }
 
-    /// The file, as messages name it.
+    /// The file's name in messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -235,13 +234,13 @@ impl Writer {
         }
         let result = self.flush();
         self.cut();
-        // Closing is not enough: a process that another thread is just starting has the file open until it
-        // runs its program.
+        // Closing is not enough: a process that another thread is just starting holds the file open until it runs
+        // its program.
         let _ = flock(&self.file, FlockOperation::Unlock);
         result
     }
 
-    /// Gives the file its exact length and gives back the space claimed beyond it.
+    /// Cuts the file to its exact length and releases the space claimed beyond it.
     fn cut(&self) {
         if self.regular {
             let _ = self.file.set_len(self.bytes);

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use ixy_pcap::Writer;
 
-/// Runs an example. `cargo test` builds all of them beside the tests; one that is not there is built now.
+/// Runs an example. `cargo test` builds all examples beside the tests; a missing one is built now.
 fn run(name: &str, arguments: &[&str]) -> Output {
     let tests = std::env::current_exe().unwrap();
     let profile = tests.parent().unwrap().parent().unwrap();

@@ -1,4 +1,4 @@
-//! Disks that are full. Each test runs itself again in a process whose disk or file size is limited.
+//! Full disks. Each test runs itself again in a process with a limited disk or file size.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{
@@ -13,9 +13,9 @@ use ixy_pcap::{PcapError, Reader, Writer};
 
 const DIR: &str = "IXY_PCAP_LIMITED_DIR";
 
-/// Runs the test `name` of this program again, from a shell with `set_up` done before it.
+/// Runs the test `name` of this program again, from a shell after the commands `set_up`.
 fn again(name: &str, unshare: Option<&[&str]>, set_up: &str) {
-    // In memory where possible: there the limit of file size counts for claiming space too.
+    // In memory if possible: there the limit of file size applies to claiming space, too.
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let script = format!("{set_up} && exec \"$0\" --exact {name} --nocapture --test-threads=1");
     let mut command = match unshare {
@@ -38,7 +38,7 @@ fn again(name: &str, unshare: Option<&[&str]>, set_up: &str) {
     assert!(text.contains("1 passed"), "the limited run must run: {text}");
 }
 
-/// How `unshare` is called to get a private mount namespace, if it may.
+/// The call of `unshare` that gives a private mount namespace, if it is allowed.
 fn mount_namespace() -> Option<&'static [&'static str]> {
     [&["-m"][..], &["-r", "-m"][..]].into_iter().find(|options| {
         let probe =
@@ -51,14 +51,14 @@ fn limited_dir() -> Option<PathBuf> {
     std::env::var_os(DIR).map(PathBuf::from)
 }
 
-/// Runs `name` again with a file system of `size` bytes at the directory; says so when it cannot.
+/// Runs `name` again with a file system of `size` bytes at the directory; prints a note when it cannot.
 fn again_on_a_disk_of(size: &str, name: &str) {
     match mount_namespace() {
         Some(options) => {
             again(name, Some(options), &format!("mount -t tmpfs -o size={size} none \"${DIR}\""))
         }
         None => {
-            // Not through a macro, whose output the test runner keeps to itself.
+            // Not through a macro, since the test runner captures its output.
             let why = "it needs a mount namespace (root, or unprivileged user namespaces)";
             let line = format!("SKIPPED: {name}: {why}\n");
             std::io::stderr().write_all(line.as_bytes()).unwrap();
@@ -66,7 +66,7 @@ fn again_on_a_disk_of(size: &str, name: &str) {
     }
 }
 
-/// Writes until the disk is full; gives the error.
+/// Writes until the disk is full; returns the error.
 fn fill(path: &Path) -> PcapError {
     let mut writer = Writer::create(path, 0).unwrap();
     let frame = [0xee; 1400];
@@ -82,7 +82,7 @@ fn fill(path: &Path) -> PcapError {
     panic!("the disk does not fill");
 }
 
-/// The file holds what the error says, whole records in order, and reads to its end.
+/// Checks that the file holds what the error says, whole records in order, and can be read to its end.
 fn check(path: &Path, error: &PcapError) -> u64 {
     let PcapError::Write { bytes, records, .. } = error else { panic!("{error}") };
     assert_eq!(fs::metadata(path).unwrap().len(), *bytes);
@@ -113,7 +113,7 @@ fn a_full_disk_keeps_every_whole_record_and_names_file_and_bytes() {
         error.to_string().contains("No space left") && error.to_string().contains("make room"),
         "{error}"
     );
-    // The disk is used to the last whole record, though less than one step of preallocation fits on it.
+    // The disk is used up to the last whole record, though less than one step of preallocation fits on it.
     assert!(bytes > 2900 << 10, "{bytes}");
     assert!(fs::metadata(&path).unwrap().blocks() * 512 <= 3000 << 10);
 }
@@ -145,7 +145,7 @@ fn a_disk_with_no_room_for_the_header_keeps_no_file() {
 #[test]
 fn a_limit_of_file_size_is_kept_to_and_is_an_error_like_a_full_disk() {
     let Some(dir) = limited_dir() else {
-        // 2,000 blocks of 512 bytes; the signal that the limit raises is ignored, so that the error shows.
+        // 2,000 blocks of 512 bytes; the signal for the limit is ignored, so that the error shows.
         let name = "a_limit_of_file_size_is_kept_to_and_is_an_error_like_a_full_disk";
         return again(name, None, "trap '' XFSZ && ulimit -f 2000");
     };

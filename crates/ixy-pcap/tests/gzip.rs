@@ -1,4 +1,4 @@
-//! Captures that are packed.
+//! Compressed captures.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{
@@ -90,7 +90,7 @@ fn data_packed_in_another_way_is_refused_with_the_command_that_unpacks_it() {
     }
 }
 
-/// Bytes of this process's memory.
+/// The resident memory of this process in bytes.
 fn resident() -> usize {
     let statm = fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
@@ -98,7 +98,7 @@ fn resident() -> usize {
 
 #[test]
 fn data_that_unpacks_to_a_thousand_times_its_size_takes_no_memory() {
-    // A pcapng block of 64 MiB that is left out.
+    // A skipped pcapng block of 64 MiB.
     let header = &capture("a.pcapng", 0)[..];
     let length = (64_u32 << 20).to_le_bytes();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -117,7 +117,7 @@ fn data_that_unpacks_to_a_thousand_times_its_size_takes_no_memory() {
 
 #[test]
 fn frames_arrive_while_the_packing_program_goes_on() {
-    // `gzip` writes out what it has at each flush of a member; here the second member is still to come.
+    // `gzip` writes its data out at each flush of a member; here the second member is still to come.
     let (mut read_end, mut write_end) = std::io::pipe().unwrap();
     let plain = capture("a.pcap", 2);
     write_end.write_all(&pack(&plain[..24 + 76])).unwrap();
@@ -151,7 +151,7 @@ fn a_name_that_ends_in_gz_is_written_packed() {
         assert_eq!(unpacked(&path), capture(name, 5000));
         assert_eq!(count(&fs::read(&path).unwrap()), 5000);
         assert!(fs::metadata(&path).unwrap().len() < 100_000);
-        // gzip itself as the second opinion, where it is installed.
+        // gzip itself as an independent check, if it is installed.
         let gzip = Command::new("gzip").args(["-t", path.to_str().unwrap()]).stderr(Stdio::null()).status();
         assert!(gzip.is_err() || gzip.unwrap().success());
     }

@@ -1,4 +1,4 @@
-//! pcapng captures made by hand, block for block, and those that another program writes.
+//! pcapng captures built block by block, and captures of another program.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{fs, io::Cursor, time::Duration};
@@ -14,7 +14,7 @@ struct File {
 }
 
 impl File {
-    /// One with a first section.
+    /// A file with a first section.
     fn new(big_endian: bool) -> Self {
         Self::default().section(big_endian)
     }
@@ -84,7 +84,7 @@ impl File {
         Reader::new(Cursor::new(self.bytes.clone()), "in.pcapng")
     }
 
-    /// What is wrong with it, when it is opened or read.
+    /// The error when it is opened or read.
     fn refusal(&self) -> String {
         let mut reader = match self.reader() {
             Ok(reader) => reader,
@@ -228,7 +228,7 @@ fn a_capture_without_packets_or_interfaces_is_empty() {
 
 #[test]
 fn opening_waits_for_no_packet() {
-    // A source that has a header and an interface, and would never return from reading what follows.
+    // A source with a header and an interface, on which a further read would never return.
     struct Open(Cursor<Vec<u8>>);
     impl std::io::Read for Open {
         fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
@@ -376,7 +376,7 @@ fn a_name_chooses_the_format() {
     }
 }
 
-/// A block with a body that may be sensible.
+/// A block with a body that may be valid.
 fn any_block() -> impl Strategy<Value = (u32, Vec<u32>, Option<u32>)> {
     let kind = prop_oneof![1..8u32, Just(0x0a0d_0d0a), any::<u32>()];
     let word = prop_oneof![0..100u32, Just(0x1a2b_3c4d), Just(9 | 1 << 16), any::<u32>()];

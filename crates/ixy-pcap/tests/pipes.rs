@@ -1,4 +1,4 @@
-//! Named pipes are waited for as long as the program wants to.
+//! Waits for named pipes, which the program can end.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ fn a_pipe_carries_a_capture_whichever_end_comes_first() {
     let path = fifo(directory.path());
     for delays in [[0, 200], [200, 0]] {
         let delays = delays.map(Duration::from_millis);
-        // Waits that may have to give up go another way than those that never do.
+        // Waits that may give up take a different path from those that never do.
         let never = [GiveUp::when(|| false), GiveUp::default()];
         for give_up in never {
             let (other, to) = (give_up.clone(), path.clone());

@@ -1,4 +1,4 @@
-//! Captures that a person may hand to the reader, good and bad.
+//! Captures that a user may give to the reader, good and bad.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{fs, io::Cursor};
@@ -8,7 +8,7 @@ use ixy_pcap::{MAX_RECORD, PcapError, Reader};
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
 const NANOSECONDS: u32 = 0xa1b2_3c4d;
 
-/// A capture made by hand, byte for byte.
+/// A capture built byte by byte.
 struct Capture {
     bytes: Vec<u8>,
     big_endian: bool,

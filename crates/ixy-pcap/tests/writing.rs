@@ -1,4 +1,4 @@
-//! What the writer leaves in its file, and while it is open.
+//! The file after writing, and while it is open.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{
@@ -21,7 +21,7 @@ fn records(path: &Path) -> Vec<(u64, Vec<u8>, u32)> {
     all
 }
 
-/// Bytes of disk that a file takes.
+/// The disk space of a file in bytes.
 fn claimed(path: &Path) -> u64 {
     fs::metadata(path).unwrap().blocks() * 512
 }
@@ -31,7 +31,7 @@ fn can_claim(dir: &Path) -> bool {
     let file = fs::File::create(dir.join("probe")).unwrap();
     let can = rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, 48 << 20).is_ok();
     if !can {
-        // Not through a macro, whose output the test runner keeps to itself.
+        // Not through a macro, since the test runner captures its output.
         let line = "SKIPPED: claiming space ahead: it needs a file system that can, with 48 MiB of room\n";
         std::io::stderr().write_all(line.as_bytes()).unwrap();
     }
@@ -285,7 +285,7 @@ proptest! {
         bytes[..4].copy_from_slice(&0xa1b2_c3d4u32.to_le_bytes());
         bytes[4..6].copy_from_slice(&2u16.to_le_bytes());
         bytes[20..24].copy_from_slice(&1u32.to_le_bytes());
-        // Small numbers are what lengths are made of.
+        // Lengths are small numbers.
         for at in (32..bytes.len() / 16 * 16).step_by(16) {
             bytes[at + 1..at + 4].fill(0);
         }
