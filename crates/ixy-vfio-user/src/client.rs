@@ -1,4 +1,4 @@
-//! The side that uses the device: [`Client`], and what a driver needs of it.
+//! The client side, which uses a device: [`Client`], and the parts for a driver.
 
 mod bus;
 mod bus_master;
@@ -25,19 +25,19 @@ use crate::message::{
     Version, WriteCount,
 };
 
-/// The most bytes that one read or write moves, even if the server takes more.
+/// The most bytes that one read or write moves, even if the server accepts more.
 const TRANSFER: usize = 1 << 20;
-/// Questions of a server, and refusals of posted writes, that are let pass while a reply is waited for.
+/// The number of server requests, and of refusals of posted writes, that are skipped during a wait for a reply.
 const QUESTIONS: usize = 64;
-/// The most regions and kinds of interrupts that a device may have.
+/// The largest number of regions and kinds of interrupts in a device.
 const MOST: u32 = 64;
 
-/// A device of another process. Clones are the same connection, which closes when the last one is dropped;
-/// threads take turns.
+/// A device of another process. Clones share the connection, which closes when the last one is dropped; threads
+/// take turns.
 ///
-/// No call waits longer than the patience it was made with, for anything. After an error that leaves the
-/// connection in an unknown state the device is lost: all later calls fail at once with [`Error::Lost`]. A
-/// request that the server refused ([`Error::Refused`]) changes nothing.
+/// No call waits longer than the patience that it was created with. After an error that leaves the connection in
+/// an unknown state the device is lost: all later calls fail at once with [`Error::Lost`]. A request that the
+/// server refused ([`Error::Refused`]) changes nothing.
 ///
 /// ```
 /// # use std::os::unix::net::UnixStream;
@@ -96,8 +96,7 @@ struct Link {
 }
 
 impl Client {
-    /// How long a server may take for a reply, unless [`connect_within`](Self::connect_within) says
-    /// otherwise.
+    /// The time that a server has for a reply, unless [`connect_within`](Self::connect_within) sets another.
     pub const PATIENCE: Duration = Duration::from_secs(10);
 
     /// Connects to the server that listens at `path`.
@@ -109,27 +108,27 @@ impl Client {
         Self::connect_within(path, Self::PATIENCE)
     }
 
-    /// The same with another limit for each wait.
+    /// Like [`connect`](Self::connect), with another limit for each wait.
     ///
     /// # Errors
-    /// As for [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect).
     pub fn connect_within(path: &Path, patience: Duration) -> Result<Self, Error> {
         Self::connect_to(path, patience, None)
     }
 
-    /// As [`connect`](Self::connect), and gives up a second after `stop` first returned true; `stop` is called
-    /// every 20 ms while the client waits for the server. Within that second a server that answers lets the
-    /// driver finish what it began, and stop the card in order. This holds for later requests as well, after
-    /// which the device is lost, until [`keep`](Self::keep). A server that answers slowly can take minutes until a
-    /// driver is ready; a user may not want to wait for that.
+    /// Like [`connect`](Self::connect), but gives up a second after `stop` first returned true; `stop` is called
+    /// every 20 ms while the client waits for the server. In that second, a server that answers lets the driver
+    /// finish its work and stop the card in order. This also applies to later requests, after which the device is
+    /// lost, until [`keep`](Self::keep). With a slow server it can take minutes until a driver is ready, which a
+    /// user may not want to wait for.
     ///
     /// # Errors
-    /// As for [`connect`](Self::connect), and [`Error::Stopped`].
+    /// Those of [`connect`](Self::connect), and [`Error::Stopped`].
     pub fn connect_unless(path: &Path, stop: impl Fn() -> bool + Send + 'static) -> Result<Self, Error> {
         Self::connect_to(path, Self::PATIENCE, Some(Box::new(stop)))
     }
 
-    /// From now on requests wait for the server as long as their patience lasts.
+    /// From now on requests wait for the server with full patience.
     pub fn keep(&self) {
         let mut link = self.0.link.lock().unwrap_or_else(PoisonError::into_inner);
         link.connection.set_give_up(None);
@@ -144,7 +143,7 @@ impl Client {
         loop {
             match connect(&socket, &address) {
                 Ok(()) => return Self::start(socket.into(), patience, give_up),
-                // Others are waiting for it already.
+                // Other clients are waiting for it already.
                 Err(Errno::AGAIN) if Instant::now() < deadline => {
                     if give_up.as_ref().is_some_and(|give_up| give_up()) {
                         return Err(Error::Stopped);
@@ -157,7 +156,7 @@ impl Client {
         }
     }
 
-    /// Uses a socket that is connected already.
+    /// Uses a connected socket.
     ///
     /// # Errors
     /// The server does not follow the protocol, or answers nothing for `patience`.
@@ -195,22 +194,22 @@ impl Client {
         Ok(Self(Arc::new(Inner { link, patience, lost: OnceLock::new(), capabilities, info })))
     }
 
-    /// What both sides can do.
+    /// The capabilities of both sides.
     pub fn capabilities(&self) -> Capabilities {
         self.0.capabilities
     }
 
-    /// How many regions and kinds of interrupts there are, and whether the device can be reset.
+    /// The number of regions and kinds of interrupts, and whether the device can be reset.
     pub fn info(&self) -> DeviceInfo {
         self.0.info
     }
 
-    /// Why the device is lost, if it is.
+    /// The reason why the device is lost, if it is.
     pub fn lost(&self) -> Option<&Error> {
         self.0.lost.get()
     }
 
-    /// What region `index` is, and the file that it can be mapped from.
+    /// The properties of region `index`, and the file for mapping it.
     ///
     /// # Errors
     /// There is no such region, or the device is lost.
@@ -225,13 +224,13 @@ impl Client {
             RegionReply { areas: Some(vec![Default::default(); MAX_AREAS]), ..RegionReply::default() }.len();
         let (mut reply, fd) = ask(most)?;
         if reply.info.argsz as usize > most {
-            // Areas that nobody can list are none; messages reach all of it.
+            // A region without a valid list of areas counts as not mappable; messages reach all of it.
             reply.info.flags &= !RegionInfo::MMAP;
         }
         Ok((reply, fd))
     }
 
-    /// What interrupts of kind `index` are.
+    /// The properties of interrupts of kind `index`.
     ///
     /// # Errors
     /// There is no such kind, or the device is lost.
@@ -243,7 +242,7 @@ impl Client {
     /// Reads `into.len()` bytes of a region.
     ///
     /// # Errors
-    /// The region has no such bytes, or not for reading; they are more than the server moves; the device is
+    /// The region has no such bytes, or they cannot be read; they are more than the server moves; the device is
     /// lost.
     pub fn read(&self, region: u32, offset: u64, into: &mut [u8]) -> Result<(), Error> {
         let access = self.access(region, offset, into.len())?;
@@ -257,10 +256,10 @@ impl Client {
         })
     }
 
-    /// Writes to a region, and waits until the device has it.
+    /// Writes to a region, and waits until the device has received it.
     ///
     /// # Errors
-    /// As for [`read`](Self::read).
+    /// Those of [`read`](Self::read).
     ///
     /// # Safety
     /// ARMED-ONLY: it does not make the device reach memory of this process that is not its own to reach.
@@ -269,8 +268,8 @@ impl Client {
         self.call(&Request::RegionWrite(access, bytes), &[], |_, _| Ok(()))
     }
 
-    /// Writes to a region without waiting. The device has it before whatever is sent after it. Nobody learns
-    /// whether it was refused.
+    /// Writes to a region without waiting. The device receives it before later messages. A refusal is not
+    /// reported.
     ///
     /// # Errors
     /// It could not be sent: the device is lost.
@@ -282,11 +281,11 @@ impl Client {
         self.with(|link| link.send(&Request::RegionWrite(access, bytes), &[], true).map(|_| ()))
     }
 
-    /// Does several short writes in one message where the server can, and one by one where it cannot, and
-    /// waits for them.
+    /// Does several short writes in one message if the server supports it, otherwise one by one, and waits for
+    /// them.
     ///
     /// # Errors
-    /// As for [`write`](Self::write); those before the one that was refused are done.
+    /// Those of [`write`](Self::write); the writes before the refused one are done.
     ///
     /// # Safety
     /// ARMED-ONLY: it does not make the device reach memory of this process that is not its own to reach.
@@ -329,10 +328,10 @@ impl Client {
         self.call(&Request::DmaMap(map), &[file], |_, _| Ok(()))
     }
 
-    /// Ends a mapping. The device does not reach it any more when this returns.
+    /// Ends a mapping. The device does not reach the memory any more when this returns.
     ///
     /// # Errors
-    /// Refused: that is not mapped (`ENOENT`).
+    /// Refused: nothing is mapped there (`ENOENT`).
     pub fn unmap(&self, address: u64, size: u64) -> Result<(), Error> {
         let unmap = DmaUnmap { argsz: DmaUnmap::SIZE as u32, flags: 0, address, size };
         self.call(&Request::DmaUnmap(unmap), &[], |_, _| Ok(()))
@@ -341,13 +340,13 @@ impl Client {
     /// Resets the device.
     ///
     /// # Errors
-    /// It cannot be reset, or is lost.
+    /// The device cannot be reset, or is lost.
     pub fn reset(&self) -> Result<(), Error> {
         self.call(&Request::Reset, &[], |_, _| Ok(()))
     }
 
-    /// Sets up the first `count` interrupts of a kind: eventfds that the device signals, which are
-    /// non-blocking and are closed when a program is executed.
+    /// Sets up the first `count` interrupts of a kind: eventfds that the device signals, non-blocking and closed
+    /// on exec.
     ///
     /// # Errors
     /// The device has fewer interrupts, or they cannot signal eventfds.
@@ -364,7 +363,7 @@ impl Client {
         Ok(events)
     }
 
-    /// Lets the first interrupts of a kind signal descriptors that are given.
+    /// Makes the first interrupts of a kind signal the given descriptors.
     ///
     /// # Errors
     /// The device has fewer interrupts, or the server refuses the descriptors.
@@ -381,11 +380,11 @@ impl Client {
         Ok(())
     }
 
-    /// Masks, unmasks or triggers `count` interrupts of a kind from `start` on, all of them or those that
-    /// `data` names. With a count of zero and [`IrqAction::Trigger`] none of the kind signals any more.
+    /// Masks, unmasks or triggers `count` interrupts of a kind from `start` on, all of them or those that `data`
+    /// selects. With a count of zero and [`IrqAction::Trigger`] it disables the kind.
     ///
     /// # Errors
-    /// There are no such interrupts, or they cannot do that.
+    /// There are no such interrupts, or they do not support it.
     pub fn set_irqs(
         &self,
         index: u32,
@@ -408,7 +407,7 @@ impl Client {
         }
     }
 
-    /// Uses the connection, unless it is lost, and loses it when that fails.
+    /// Uses the connection unless it is lost; a failure makes it lost.
     fn with<T>(&self, act: impl FnOnce(&mut Link) -> Result<T, Error>) -> Result<T, Error> {
         let mut link = self.0.link.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(why) = self.0.lost.get() {
@@ -443,12 +442,12 @@ impl Client {
     }
 }
 
-/// A reply that makes no sense.
+/// An error for an invalid reply.
 fn wrong(what: &'static str) -> impl FnOnce(Errno) -> Error {
     move |errno| Error::Protocol { what: format!("the reply to {what}"), why: errno.to_string() }
 }
 
-/// Whether it is the refusal of a posted write, which some servers send although nobody waits for it.
+/// Whether it is the refusal of a posted write, which some servers send although the client does not wait for it.
 fn is_late_refusal(header: &Header, id: u16) -> bool {
     let write = header.command == Command::RegionWrite as u16;
     header.is_reply() && header.flags & Header::ERROR != 0 && write && header.id != id
@@ -485,7 +484,7 @@ impl Link {
             };
             let header = message.header;
             if header.is_command() {
-                // A server may ask for memory that it has no descriptor of. There is none.
+                // A server may ask for memory that it has no descriptor for. There is none.
                 if header.flags & Header::NO_REPLY == 0 {
                     self.connection.send(&header.refusal(Errno::OPNOTSUPP), &[], &[])?;
                 }

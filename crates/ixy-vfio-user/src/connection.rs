@@ -1,4 +1,4 @@
-//! One connection: whole messages and the descriptors that came with them, over a Unix stream socket.
+//! One connection: whole messages with their descriptors, over a Unix stream socket.
 
 use std::fmt;
 use std::io::{IoSlice, IoSliceMut};
@@ -18,28 +18,27 @@ use zerocopy::{FromBytes, IntoBytes};
 use crate::error::Error;
 use crate::message::{Errno, Header};
 
-/// The most descriptors that are sent or taken with one message.
+/// The largest number of descriptors in one message.
 pub const MAX_FDS: usize = 16;
 
-/// What one side takes from the other.
+/// The limits on what one side accepts from the other.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The longest body of a message in bytes. A longer one is read and thrown away.
+    /// The longest body of a message in bytes. A longer one is read and discarded.
     pub body: usize,
-    /// How long the rest of a message may take after its first byte, and how long the other side may take to make room for
-    /// what is sent to it.
+    /// The time for the rest of a message after its first byte, and for the other side to make room for a message.
     pub patience: Duration,
 }
 
-/// A message without its body, which is in the buffer that was given for it.
+/// A message without its body, which is in the caller's buffer.
 #[derive(Debug)]
 pub struct Received {
     /// Its header.
     pub header: Header,
-    /// The descriptors that came with it; those beyond [`MAX_FDS`] were closed.
+    /// Its descriptors; those beyond [`MAX_FDS`] were closed.
     pub fds: Vec<OwnedFd>,
-    /// Why the message cannot be used, although the next one can: `E2BIG`, its body was too long and was thrown away;
-    /// `EINVAL`, it had too many descriptors; `EMFILE`, this process has no room for more.
+    /// The reason why the message cannot be used, although the next one can: `E2BIG`, its body was too long and
+    /// was discarded; `EINVAL`, it had too many descriptors; `EMFILE`, this process has no room for more.
     pub trouble: Option<Errno>,
 }
 
@@ -49,26 +48,26 @@ pub struct Connection {
     limits: Limits,
     out: Vec<u8>,
     give_up: Option<GiveUp>,
-    /// When `give_up` first returned true.
+    /// The time at which `give_up` first returned true.
     asked: OnceLock<Instant>,
 }
 
-/// Whether waits are to end early.
+/// Returns whether waits should end early.
 pub(crate) type GiveUp = Box<dyn Fn() -> bool + Send>;
 
-/// How often a wait asks whether to give up.
+/// The interval at which a wait asks whether to give up.
 pub(crate) const ASK: Duration = Duration::from_millis(20);
 
-/// How long waits go on, all together, once a stop is requested: time for a server that answers, so that a card can be
-/// stopped in order.
+/// The total time for waits after a stop request: enough for a server that answers, so that a card can be stopped
+/// in order.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// For how long one side looks for what the other is about to send, before it sleeps. A processor that has to be woken takes
-/// as long, and twice for each read of a register, so that looking costs no more than sleeping.
+/// The time for which one side polls for the next message before it sleeps. Waking a processor takes as long,
+/// twice for each register read, so polling costs no more than sleeping.
 const LOOK: Duration = Duration::from_micros(50);
 
-/// Waits as [`wait`] does, for something that should come at once: it looks for a moment before it sleeps. Others that want
-/// the processor have it meanwhile.
+/// Like [`wait`], for an event that should come at once: it polls for a moment before it sleeps, and yields the
+/// processor in between.
 pub(crate) fn wait_keenly(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<bool, Errno> {
     let start = Instant::now();
     while start.elapsed() < LOOK {
@@ -80,7 +79,7 @@ pub(crate) fn wait_keenly(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> 
     wait(fds, deadline)
 }
 
-/// Waits for an event on one of `fds`, until `deadline` when there is one. `false`: that is over.
+/// Waits for an event on one of `fds`, until `deadline` if there is one. `false` when the time is over.
 pub(crate) fn wait(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<bool, Errno> {
     loop {
         let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -101,12 +100,13 @@ impl Connection {
         Self { socket: socket.into(), limits, out: Vec::new(), give_up: None, asked: OnceLock::new() }
     }
 
-    /// Ends waits with [`Error::Stopped`] from [`GRACE`] after `give_up` first returned true, or never with `None`.
+    /// Makes waits end with [`Error::Stopped`] from [`GRACE`] after `give_up` first returned true, or never with
+    /// `None`.
     pub(crate) fn set_give_up(&mut self, give_up: Option<GiveUp>) {
         self.give_up = give_up;
     }
 
-    /// Waits for an event on the socket. `false`: it did not come until `deadline`.
+    /// Waits for an event on the socket. `false` when it did not come before `deadline`.
     fn wait_for(&self, event: PollFlags, deadline: Instant) -> Result<bool, Error> {
         let os = Error::os("waiting for a socket");
         let mut fds = [PollFd::new(&self.socket, event)];
@@ -123,15 +123,15 @@ impl Connection {
         }
     }
 
-    /// The limits that it was made with.
+    /// The limits of the connection.
     pub fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// Sends a message: `header`, whose size is that of `body` with it, and up to [`MAX_FDS`] descriptors.
+    /// Sends a message: `header`, whose size includes `body`, and up to [`MAX_FDS`] descriptors.
     ///
     /// # Errors
-    /// The other side is gone or takes nothing for as long as the limits say. The connection is then of no more use.
+    /// The other side is gone or accepts nothing within the limits. The connection is then unusable.
     pub fn send(&mut self, header: &Header, body: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Error> {
         self.out.clear();
         self.out.extend_from_slice(header.as_bytes());
@@ -141,7 +141,7 @@ impl Connection {
         let mut sent = 0;
         while let Some(rest) = self.out.get(sent..).filter(|rest| !rest.is_empty()) {
             let mut control = SendAncillaryBuffer::new(&mut space);
-            // Descriptors go with the first byte.
+            // Descriptors are sent with the first byte.
             if sent == 0 && !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
                 return Err(Error::Invalid {
                     what: header.name(),
@@ -167,8 +167,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for a message that should come at once to begin, or the connection to end; it looks for some tens of
-    /// microseconds before it sleeps. `false`: neither happened until `deadline`.
+    /// Waits for a message that should begin at once, or for the end of the connection; it polls for some tens of
+    /// microseconds before it sleeps. `false` when neither happened before `deadline`.
     ///
     /// # Errors
     /// The system cannot wait.
@@ -182,11 +182,12 @@ impl Connection {
         wait(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(Instant::now())).unwrap_or(true)
     }
 
-    /// Receives the message that has begun, and puts its body into `body`. `None`: the other side closed the connection.
+    /// Receives the message that has begun, and puts its body into `body`. `None` when the other side closed the
+    /// connection.
     ///
     /// # Errors
-    /// The rest of the message does not come, or the header cannot be a header's, so that nobody knows where the next one
-    /// begins. The connection is then of no more use.
+    /// The rest of the message does not come, or the header is invalid, so that the start of the next message is
+    /// unknown. The connection is then unusable.
     pub fn receive(&mut self, body: &mut Vec<u8>) -> Result<Option<Received>, Error> {
         body.clear();
         let deadline = Instant::now() + self.limits.patience;
@@ -224,7 +225,7 @@ impl AsFd for Connection {
     }
 }
 
-/// A message that is being received.
+/// A message in the middle of its reception.
 struct Incoming<'a> {
     connection: &'a mut Connection,
     deadline: Instant,
@@ -233,7 +234,7 @@ struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
-    /// Fills `into`. `false`: there was nothing, and nothing will come, where that may be.
+    /// Fills `into`. `false` when the connection ended before the first byte, if `may_end` allows that.
     fn fill(&mut self, into: &mut [u8], may_end: bool) -> Result<bool, Error> {
         let mut filled = 0;
         while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -246,7 +247,7 @@ impl Incoming<'_> {
         Ok(true)
     }
 
-    /// Throws `len` bytes away.
+    /// Discards `len` bytes.
     fn skip(&mut self, mut len: usize) -> Result<(), Error> {
         let mut bytes = [0; 4096];
         while len > 0 {
@@ -284,7 +285,7 @@ impl Incoming<'_> {
         }
     }
 
-    /// Keeps the descriptors that came, as many as there may be.
+    /// Keeps the received descriptors, up to the limit.
     fn keep(&mut self, control: &mut RecvAncillaryBuffer<'_>, cut: bool) {
         let mut came = 0;
         for message in control.drain() {
@@ -299,7 +300,7 @@ impl Incoming<'_> {
             }
         }
         if cut {
-            // The system closes those for which there is no room: in the buffer, or in this process.
+            // The system closes descriptors without room, in the buffer or in this process.
             self.trouble = Some(if came >= MAX_FDS { Errno::INVAL } else { Errno::MFILE });
         }
     }

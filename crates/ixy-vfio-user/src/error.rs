@@ -1,4 +1,4 @@
-//! What can go wrong between client and server.
+//! The errors of client and server.
 
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::message::Errno;
 
-/// Why a device could not be reached or served.
+/// The reason why a device could not be reached or served.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -150,7 +150,7 @@ fn why_not_listen(path: &Path, error: Errno) -> String {
 }
 
 impl Error {
-    /// Turns the system's error into one that says what was tried.
+    /// Turns the system's error into one that names the action.
     pub(crate) fn os(what: impl Into<String>) -> impl FnOnce(Errno) -> Self {
         let what = what.into();
         move |source| Self::Os { what, source }

@@ -8,12 +8,11 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, readlink};
 
 use crate::message::{Errno, IrqAction, IrqData, IrqInfo, IrqRequest};
 
-/// The interrupts of a device. The device triggers them; the client says what that signals, and masks them.
+/// The interrupts of a device. The device triggers them; the client sets their eventfds, and masks them.
 ///
-/// An interrupt that is triggered while it is masked signals when it is unmasked. One that masks itself
-/// ([`IrqInfo::AUTOMASKED`], the pin) is a level: it signals again each time it is unmasked or set up anew,
-/// until it is lowered. A client's eventfd is never waited for: when it is full, it says all that there is to
-/// say already.
+/// A masked interrupt that is triggered signals when it is unmasked. One that masks itself
+/// ([`IrqInfo::AUTOMASKED`], the pin) is a level: it signals again each time it is unmasked or set up anew, until
+/// it is lowered. The device never waits for a client's eventfd: a full one is signalled already.
 #[derive(Debug)]
 pub struct Interrupts {
     kinds: Vec<Kind>,
@@ -33,7 +32,7 @@ struct Line {
 }
 
 impl Line {
-    /// Forgets what a client has set up. The level of a pin is the device's, and stays.
+    /// Forgets the client's set-up. The level of a pin belongs to the device, and stays.
     fn forget(&mut self, flags: u32) {
         *self = Self { pending: self.pending && flags & IrqInfo::AUTOMASKED != 0, ..Self::default() };
     }
@@ -46,7 +45,7 @@ impl Line {
             signal(event);
             self.masked = flags & IrqInfo::AUTOMASKED != 0;
         }
-        // A message that nobody wanted is lost; a level stays.
+        // A message without a receiver is lost; a level stays.
         self.pending = flags & IrqInfo::AUTOMASKED != 0;
     }
 }
@@ -55,7 +54,7 @@ impl Line {
 fn signal(event: &OwnedFd) {
     let mut fds = [PollFd::new(event, PollFlags::OUT)];
     let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-    // It was made non-blocking when it came, but its other holders may change that.
+    // It was made non-blocking on arrival, but its other holders may change that.
     if poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
         && let Err(error) = rustix::io::write(event, &1_u64.to_ne_bytes())
     {
@@ -63,7 +62,7 @@ fn signal(event: &OwnedFd) {
     }
 }
 
-/// Takes only what can be written without waiting: an eventfd.
+/// Accepts only a descriptor that can be written without waiting: an eventfd.
 fn check(event: OwnedFd) -> Result<OwnedFd, Errno> {
     let name = readlink(format!("/proc/self/fd/{}", event.as_raw_fd()), Vec::new())?;
     if name.as_bytes() != b"anon_inode:[eventfd]" {
@@ -75,7 +74,7 @@ fn check(event: OwnedFd) -> Result<OwnedFd, Errno> {
 }
 
 impl Interrupts {
-    /// Interrupts of the kinds that are given, none of which signals anything yet.
+    /// Interrupts of the given kinds, none of which signals anything yet.
     pub(crate) fn new(kinds: &[crate::server::Irq]) -> Self {
         let lines = |count: u32| (0..count).map(|_| Line::default()).collect();
         let kind = |irq: &crate::server::Irq| Kind { flags: irq.flags, lines: Mutex::new(lines(irq.count)) };
@@ -88,7 +87,7 @@ impl Interrupts {
         lines.get_mut(number as usize).map(|line| act(line, kind.flags))
     }
 
-    /// Triggers interrupt `number` of a kind. One that does not exist is none.
+    /// Triggers interrupt `number` of a kind. One that does not exist is ignored.
     pub fn trigger(&self, kind: u32, number: u32) {
         self.with(kind, number, |line, flags| {
             line.pending = true;
@@ -96,22 +95,22 @@ impl Interrupts {
         });
     }
 
-    /// Takes a level back that was triggered, or a message that is held back by a mask.
+    /// Lowers a level that was triggered, or drops a message that is held back by a mask.
     pub fn lower(&self, kind: u32, number: u32) {
         self.with(kind, number, |line, _| line.pending = false);
     }
 
-    /// Whether anything would be signalled, were it triggered and not masked.
+    /// Whether the interrupt would signal anything if it were triggered and not masked.
     pub fn is_enabled(&self, kind: u32, number: u32) -> bool {
         self.with(kind, number, |line, _| line.event.is_some()).unwrap_or(false)
     }
 
-    /// Whether it waits for being unmasked, or, for a level, to be lowered.
+    /// Whether it waits to be unmasked, or, for a level, to be lowered.
     pub fn is_pending(&self, kind: u32, number: u32) -> bool {
         self.with(kind, number, |line, _| line.pending).unwrap_or(false)
     }
 
-    /// Forgets all that a client has set up.
+    /// Forgets the whole set-up of a client.
     pub(crate) fn clear(&self) {
         for kind in &self.kinds {
             let mut lines = kind.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,12 +118,11 @@ impl Interrupts {
         }
     }
 
-    /// Does what a client asks for.
+    /// Executes a client's request.
     ///
     /// # Errors
-    /// `EINVAL`: there is no such interrupt, the number of descriptors is wrong, one is no eventfd, or it
-    /// cannot be masked; `EOPNOTSUPP`: the client wants a descriptor signalled on masking. Nothing was
-    /// changed.
+    /// `EINVAL`: there is no such interrupt, the number of descriptors is wrong, one is not an eventfd, or it
+    /// cannot be masked; `EOPNOTSUPP`: the client wants a descriptor signalled on masking. Nothing was changed.
     pub(crate) fn set(&self, request: &IrqRequest<'_>, fds: Vec<OwnedFd>) -> Result<(), Errno> {
         let &IrqRequest { index, start, count, data, action } = request;
         let kind = self.kinds.get(index as usize).ok_or(Errno::INVAL)?;
@@ -167,7 +165,7 @@ impl Interrupts {
                     match action {
                         IrqAction::Mask => line.masked = true,
                         IrqAction::Unmask => line.masked = false,
-                        // As the device would, but a level is not held for it.
+                        // Like the device, but without holding a level.
                         IrqAction::Trigger => {
                             if let Some(event) = line.event.as_ref().filter(|_| !line.masked) {
                                 signal(event);

@@ -1,17 +1,20 @@
 //! Devices of another process: client and server of the vfio-user protocol.
 //!
-//! A model of a PCI device, made of software, is a [`Device`](server::Device) that a [`Server`](server::Server) serves at a
-//! path. Another process of the same user connects a [`Client`](client::Client), and has what VFIO would give it of a card:
-//! registers ([`VfioUserBus`](client::VfioUserBus)), memory that the device reaches
-//! ([`VfioUserDomain`](client::VfioUserDomain)), the switch for DMA ([`VfioUserBusMaster`](client::VfioUserBusMaster)) and
-//! interrupts as eventfds. QEMU 11 is such a client, too, and gives the device to a virtual machine.
+//! A software model of a PCI device is a [`Device`](server::Device) that a [`Server`](server::Server) serves at a
+//! path. Another process of the same user connects a [`Client`](client::Client), and gets the same as from VFIO
+//! for a card: registers ([`VfioUserBus`](client::VfioUserBus)), memory that the device reaches
+//! ([`VfioUserDomain`](client::VfioUserDomain)), the switch for DMA
+//! ([`VfioUserBusMaster`](client::VfioUserBusMaster)) and interrupts as eventfds. QEMU 11 is such a client, too,
+//! and passes the device to a virtual machine.
 //!
-//! The parts, each built on those before it: [`message`] (types, reading and writing, no I/O), [`connection`] (whole messages
-//! and descriptors over a socket), [`memory`] and [`interrupts`] (what a client gives to a device), [`server`], [`client`].
+//! The modules, each built on those before it: [`message`] (types, reading and writing, no I/O), [`connection`]
+//! (whole messages and descriptors over a socket), [`memory`] and [`interrupts`] (the client's resources for a
+//! device), [`server`], [`client`].
 //!
-//! Neither side trusts the other. Whatever comes is read without a panic and within limits, and answered with an error number
-//! where it cannot be done; every wait for the other side has an end. A client that leaves, or is killed, takes its memory and
-//! interrupts along, and the next one is served. A server that leaves is a lost device: reads give all ones.
+//! Neither side trusts the other. Messages are read without a panic and within limits, and invalid requests are
+//! answered with an error number; every wait for the other side has an end. When a client leaves, or is killed,
+//! its memory and interrupts are removed, and the next one is served. A server that leaves is a lost device: reads
+//! return all ones.
 //!
 //! ```
 //! use std::os::unix::net::UnixStream;

@@ -1,4 +1,4 @@
-//! Files that are mapped into this process: [`Mapping`].
+//! Files mapped into this process: [`Mapping`].
 
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
@@ -9,8 +9,8 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::message::Errno;
 
-/// A piece of a file that is mapped and shared with other processes. What they do to it meanwhile is seen here, and is
-/// never undefined behaviour: everything is accessed as atomics.
+/// A mapped piece of a file, shared with other processes. Their changes show here at any time, and are never
+/// undefined behaviour: all accesses are atomic.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<u8>,
@@ -20,15 +20,15 @@ pub(crate) struct Mapping {
 
 // SAFETY: Mapping owns its mapping, which belongs to no thread.
 unsafe impl Send for Mapping {}
-// SAFETY: what a shared Mapping gives out are copies and atomics.
+// SAFETY: a shared Mapping gives out copies and atomics only.
 unsafe impl Sync for Mapping {}
 
-/// Whether the file behind `fd` can never become shorter than it is, so that accesses inside of it cannot end this process.
+/// Whether the file of `fd` can never shrink, so that accesses inside it cannot kill this process.
 pub(crate) fn is_sealed(fd: BorrowedFd<'_>) -> bool {
     fcntl_get_seals(fd).is_ok_and(|seals| seals.contains(SealFlags::SHRINK))
 }
 
-/// Whether `len` bytes from `offset` on are inside the regular file `fd`.
+/// Whether `len` bytes from `offset` on lie inside the regular file `fd`.
 pub(crate) fn is_inside(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<bool, Errno> {
     let stat = fstat(fd)?;
     let end = offset.checked_add(len);
@@ -40,10 +40,10 @@ impl Mapping {
     /// Maps `len` bytes of a sealed file from `offset` on.
     ///
     /// # Errors
-    /// `EINVAL`: the file could become shorter, or is already, or `offset` is no multiple of a page; or what the system
-    /// says, `EACCES` for a file that is not open for writing and is to be written.
+    /// `EINVAL`: the file can shrink, is too short, or `offset` is not a multiple of a page; or the system's
+    /// error, such as `EACCES` for a writable mapping of a file that is not open for writing.
     pub(crate) fn new(fd: BorrowedFd<'_>, offset: u64, len: usize, writable: bool) -> Result<Self, Errno> {
-        // The seal is looked at before the length: what is long enough after it was sealed stays so.
+        // The seal is checked before the length: a file that is long enough after it was sealed stays so.
         if !is_sealed(fd) || !is_inside(fd, offset, len as u64)? {
             return Err(Errno::INVAL);
         }
@@ -64,7 +64,7 @@ impl Mapping {
         self.len
     }
 
-    /// The word of `T`'s size at `offset`, when it is inside and aligned.
+    /// The word of `T`'s size at `offset`, if it is inside and aligned.
     fn word<T>(&self, offset: usize) -> Option<&T> {
         let inside = offset.checked_add(size_of::<T>())? <= self.len;
         if !inside || !offset.is_multiple_of(size_of::<T>()) {
@@ -76,7 +76,7 @@ impl Mapping {
         Some(unsafe { self.base.add(offset).cast::<T>().as_ref() })
     }
 
-    /// The 64-bit words from `offset` on, when all are inside, aligned and writable.
+    /// The 64-bit words from `offset` on, if all are inside, aligned and writable.
     pub(crate) fn words(&self, offset: usize, count: usize) -> Option<&[AtomicU64]> {
         let end = offset.checked_add(count.checked_mul(8)?)?;
         if end > self.len || !offset.is_multiple_of(8) || !self.writable {
@@ -86,7 +86,7 @@ impl Mapping {
         Some(unsafe { std::slice::from_raw_parts(self.base.add(offset).cast().as_ptr(), count) })
     }
 
-    /// Copies from `offset` on; `false` when that is not inside.
+    /// Copies from `offset` on; `false` when that is outside.
     pub(crate) fn read(&self, offset: usize, into: &mut [u8]) -> bool {
         if offset.checked_add(into.len()).is_none_or(|end| end > self.len) {
             return false;
@@ -109,7 +109,7 @@ impl Mapping {
         }
     }
 
-    /// Copies to `offset`; `false` when that is not inside or not writable, and then nothing was written.
+    /// Copies to `offset`; `false` when that is outside or not writable, and then nothing was written.
     pub(crate) fn write(&self, offset: usize, bytes: &[u8]) -> bool {
         if !self.writable || offset.checked_add(bytes.len()).is_none_or(|end| end > self.len) {
             return false;
@@ -137,7 +137,7 @@ impl Mapping {
     }
 }
 
-/// How many of `len` bytes at `offset` come before the first aligned word, and how many are in whole words.
+/// The number of bytes before the first aligned word of `len` bytes at `offset`, and the number in whole words.
 fn split(offset: usize, len: usize) -> (usize, usize) {
     let head = (offset.wrapping_neg() % 8).min(len);
     (head, (len - head) / 8 * 8)
@@ -154,7 +154,7 @@ macro_rules! words {
                     self.word::<$atomic>(offset).map(|word| word.load(Ordering::Acquire))
                 }
 
-                /// A release store of an aligned word; `false` when it is not inside, aligned and writable.
+                /// A release store of an aligned word; `false` when it is outside, misaligned or not writable.
                 #[inline]
                 pub(crate) fn $store(&self, offset: usize, value: $value) -> bool {
                     let word = if self.writable { self.word::<$atomic>(offset) } else { None };

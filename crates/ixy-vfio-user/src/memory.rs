@@ -1,23 +1,22 @@
-//! The client's memory as the device reaches it: [`GuestMemory`].
+//! The client's memory in the form that the device reaches: [`GuestMemory`].
 //!
-//! A client may truncate its files while they are mapped. Touching a page that is gone ends the process
-//! (SIGBUS), so:
+//! A client may truncate its files while they are mapped. Touching a page that is gone kills the process (SIGBUS),
+//! so:
 //!
 //! - A file that is sealed against shrinking (`F_SEAL_SHRINK`, the default of QEMU's `memory-backend-memfd`
 //!   and of this crate's client) is mapped. The server checks the seal before the length.
-//! - Other memory files (`tmpfs`: a memfd without seals, a file in `/dev/shm`) are read and written through
-//!   the file, with `pread` and `pwrite`: an access behind the end is a counted fault. Each access costs a
-//!   system call. Aligned words are moved in one call; the kernel moves them whole on x86-64, but does not
-//!   promise it, so seal memory with descriptors.
+//! - Other memory files (`tmpfs`: a memfd without seals, a file in `/dev/shm`) are read and written through the
+//!   file, with `pread` and `pwrite`: an access beyond the end is a counted fault. Each access costs a system
+//!   call. Aligned words are moved in one call. The kernel moves them whole on x86-64, but does not promise it, so
+//!   seal memory that holds descriptors.
 //! - Anything else is refused with `EINVAL`. The server does not even ask its file system for the length,
 //!   because the answer may never come (FUSE, NFS). Huge pages that are not sealed are refused, too: they
 //!   cannot be written through a file.
 //! - Memory without a descriptor is recorded, so that it can be unmapped, and an access to it is a fault.
 //!
-//! What remains: a hole that is punched into a sealed file is filled again when it is touched, and a machine
-//! that has no page left for that (huge pages, above all) ends the process that touches it. To close a file
-//! that was refused may take its file system for ever; then that client's session stands still, and no other
-//! one.
+//! Two gaps remain. A hole punched into a sealed file is filled again when it is touched; if the machine has no
+//! page left for that (huge pages, above all), the process that touches it is killed. Closing a refused file may
+//! block in its file system for ever; then that client's session stalls, but no other one.
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
@@ -31,19 +30,19 @@ use crate::mapping::{Mapping, is_inside, is_sealed};
 use crate::message::{DmaMap, DmaUnmap, Errno};
 
 const PAGE: u64 = 4096;
-/// What `statfs` says of memory files.
+/// The type in `statfs` of memory files.
 const TMPFS: u64 = 0x0102_1994;
 
-/// How much memory a client may map.
+/// The limits on a client's mappings.
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryLimits {
-    /// How many mappings at one time; one more is answered with `ENOSPC`.
+    /// The number of mappings at a time; one more is answered with `ENOSPC`.
     pub mappings: usize,
-    /// How many bytes in all; more are answered with `ENOMEM`. They are address space: pages take memory of
+    /// The number of bytes in total; more are answered with `ENOMEM`. They are address space: pages use memory of
     /// the client only.
     pub bytes: u64,
-    /// How many files that are not sealed, each of which keeps a descriptor open for all of its mappings; one
-    /// more is answered with `ENOSPC`.
+    /// The number of unsealed files, each of which keeps a descriptor open for all of its mappings; one more is
+    /// answered with `ENOSPC`.
     pub files: usize,
 }
 
@@ -53,10 +52,10 @@ impl Default for MemoryLimits {
     }
 }
 
-/// The memory that a client has mapped for the device, by IOVA. It is empty while there is no client.
+/// The memory that a client has mapped for the device, by IOVA. It is empty without a client.
 ///
-/// All accesses are checked: against what is mapped, and against its permissions. One that is not allowed has
-/// no effect, and is counted.
+/// All accesses are checked against the mappings and their permissions. A forbidden access has no effect, and is
+/// counted.
 ///
 /// ```
 /// use ixy_dma::Iova;
@@ -96,53 +95,53 @@ impl Window {
 #[derive(Debug)]
 enum Store {
     Mapped(Mapping),
-    /// A file, and where in it the window starts.
+    /// A file, and the offset of the window in it.
     File(Arc<File>, u64),
     Nowhere,
 }
 
-/// A file that is not sealed. All windows into it share it.
+/// An unsealed file. All windows into it share it.
 #[derive(Debug)]
 struct File {
     fd: OwnedFd,
-    /// Its device and inode, and how it is open.
+    /// Its device and inode, and the flags it was opened with.
     identity: (u64, u64, OFlags),
 }
 
 impl GuestMemory {
-    /// Memory that is empty, and will not grow over `limits`.
+    /// Empty memory that will not exceed `limits`.
     pub fn new(limits: MemoryLimits) -> Self {
         Self { limits, ..Self::default() }
     }
 
-    /// The windows as they are now. While this value lives nothing is mapped or unmapped; a client that wants
-    /// to waits.
+    /// A view of the windows as they are now. While it lives nothing is mapped or unmapped; requests of the client
+    /// wait.
     pub fn view(&self) -> View<'_> {
         View { memory: self, windows: self.windows.read().unwrap_or_else(PoisonError::into_inner) }
     }
 
-    /// How many windows are mapped.
+    /// The number of mapped windows.
     pub fn mappings(&self) -> usize {
         self.view().windows.len()
     }
 
-    /// How many accesses were not allowed.
+    /// The number of forbidden accesses.
     pub fn faults(&self) -> u64 {
         self.faults.load(Ordering::Relaxed)
     }
 
-    /// The address of the latest of them.
+    /// The address of the latest fault.
     pub fn last_fault(&self) -> Option<Iova> {
         (self.faults() > 0).then(|| Iova(self.last_fault.load(Ordering::Relaxed)))
     }
 
-    /// Maps what a client asks for.
+    /// Executes a client's mapping request.
     ///
     /// # Errors
-    /// `EINVAL`: no whole pages, addresses beyond the last there is, flags that are not known or none, or a
-    /// file that is too short or of a kind that cannot be reached safely; `EEXIST`: some of it is mapped;
-    /// `ENOSPC`, `ENOMEM`: more than the limits allow; `EACCES`: the file is not open for what the flags
-    /// allow; and what the system answers. What is wrong with the file is found first.
+    /// `EINVAL`: partial pages, addresses out of range, unknown or missing flags, or a file that is too short or
+    /// of a kind that cannot be accessed safely; `EEXIST`: part of it is mapped; `ENOSPC`, `ENOMEM`: it exceeds
+    /// the limits; `EACCES`: the file is not open for the accesses in the flags; or the system's error. The file
+    /// is checked first.
     pub fn map(&self, map: &DmaMap, fd: Option<OwnedFd>) -> Result<(), Errno> {
         let &DmaMap { flags, offset, address: iova, size: len, .. } = map;
         let end = iova.checked_add(len).ok_or(Errno::INVAL)?;
@@ -151,8 +150,8 @@ impl GuestMemory {
             return Err(Errno::INVAL);
         }
         let (readable, writable) = (flags & DmaMap::READ != 0, flags & DmaMap::WRITE != 0);
-        // Before the lock, which keeps the device waiting: how long the system takes is up to the file, also
-        // to close it.
+        // Before the lock, which keeps the device waiting: the file decides how long the system takes, also to
+        // close it.
         let store = match fd {
             None => Store::Nowhere,
             Some(fd) => Store::new(fd, offset, len, writable)?,
@@ -192,12 +191,12 @@ impl GuestMemory {
         if others.len() < self.limits.files { Ok(()) } else { Err(Errno::NOSPC) }
     }
 
-    /// Unmaps what lies in a range, as the kernel's VFIO does, or everything. When it returns, nothing
-    /// reaches it any more.
+    /// Unmaps the windows in a range, as the kernel's VFIO does, or everything. When it returns, no access reaches
+    /// them any more.
     ///
     /// # Errors
-    /// `ENOENT`: nothing is mapped there; `EINVAL`: a window lies there with a part of it only (none is
-    /// unmapped then), no range, flags that are not known, or everything with an address.
+    /// `ENOENT`: nothing is mapped there; `EINVAL`: a window lies only partly in the range (none is unmapped
+    /// then), there is no range, flags are unknown, or everything is named with an address.
     pub fn unmap(&self, unmap: &DmaUnmap) -> Result<(), Errno> {
         let mut windows = self.windows.write().unwrap_or_else(PoisonError::into_inner);
         match unmap.flags {
@@ -231,7 +230,7 @@ impl Store {
         if mode == OFlags::WRONLY || (writable && mode != OFlags::RDWR) {
             return Err(Errno::ACCESS);
         }
-        // Memory files can be asked for seals, and no others; their file system is not asked for that.
+        // Only memory files have seals; other file systems are not asked.
         fcntl_get_seals(&fd).map_err(|_| Errno::INVAL)?;
         if is_sealed(fd.as_fd()) {
             let len = usize::try_from(len).map_err(|_| Errno::NOMEM)?;
@@ -268,7 +267,7 @@ impl Store {
         match self {
             Self::Mapped(mapping) => usize::try_from(at).is_ok_and(|at| mapping.write(at, bytes)),
             Self::File(file, start) => {
-                // Writing behind the end of a file would make it longer again, page by page.
+                // Writing beyond the end of a file would extend it again, page by page.
                 let first = start + at;
                 if !is_inside(file.fd.as_fd(), first, bytes.len() as u64).unwrap_or(false) {
                     return false;
@@ -295,7 +294,7 @@ pub struct View<'a> {
     windows: RwLockReadGuard<'a, Vec<Window>>,
 }
 
-/// Loads and stores of one width, little-endian in memory, as PCI devices have it.
+/// Loads and stores of one width, little-endian in memory as for PCI devices.
 macro_rules! words {
     ($($(#[$doc:meta])* $load:ident, $store:ident, $type:ty;)+) => {
         $(
@@ -337,7 +336,7 @@ macro_rules! words {
 }
 
 impl View<'_> {
-    /// The window that holds the byte at `iova`, and where in it that is.
+    /// The window with the byte at `iova`, and the byte's offset in it.
     #[inline]
     fn find(&self, iova: u64) -> Option<(&Window, u64)> {
         let index = self.windows.partition_point(|w| w.iova <= iova);
@@ -346,7 +345,8 @@ impl View<'_> {
         (at < window.len).then_some((window, at))
     }
 
-    /// The same for an aligned word. Windows are whole pages, so a word that begins in one ends in it.
+    /// Like [`find`](Self::find), for an aligned word. Windows are whole pages, so a word that begins in one ends
+    /// in it.
     #[inline]
     fn aligned(&self, iova: Iova, size: usize) -> Option<(&Window, u64)> {
         if iova.0.is_multiple_of(size as u64) { self.find(iova.0) } else { None }
@@ -357,8 +357,8 @@ impl View<'_> {
         self.memory.faults.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Splits a range at the ends of windows, and calls `each` with a window, where in it the piece starts,
-    /// where in the range, and its length. `false` when some of it is in no window, or `each` says so.
+    /// Splits a range at the ends of windows, and calls `each` with a window, the piece's offset in it and in the
+    /// range, and its length. `false` when part of the range is in no window, or `each` returns that.
     fn pieces(
         &self,
         iova: Iova,
@@ -378,14 +378,14 @@ impl View<'_> {
         true
     }
 
-    /// Whether the device may write (or else read) all of a range, without doing it. To ask is no fault.
+    /// Whether the device may write (or else read) all of a range, without doing it. This counts no fault.
     pub fn allows(&self, iova: Iova, len: usize, write: bool) -> bool {
         let allowed = |w: &Window| if write { w.writable } else { w.readable };
         self.pieces(iova, len, |w, _, _, _| allowed(w) && !matches!(w.store, Store::Nowhere))
     }
 
-    /// Reads `into.len()` bytes at `iova`, which may lie in several windows that follow one another; `false`
-    /// when some of it is a fault, and `into` then has any contents.
+    /// Reads `into.len()` bytes at `iova`, which may span adjacent windows; `false` when part of it is a fault,
+    /// and `into` then has any content.
     pub fn read(&self, iova: Iova, into: &mut [u8]) -> bool {
         let read = self.pieces(iova, into.len(), |window, at, from, len| {
             let piece = into.get_mut(from..from + len);
@@ -397,8 +397,8 @@ impl View<'_> {
         read
     }
 
-    /// Writes `bytes` at `iova`; `false` when some of it is a fault. Nothing was written then, unless the
-    /// client took the memory away meanwhile.
+    /// Writes `bytes` at `iova`; `false` when part of it is a fault. Nothing was written then, unless the client
+    /// unmapped the memory in the meantime.
     pub fn write(&self, iova: Iova, bytes: &[u8]) -> bool {
         let written = self.allows(iova, bytes.len(), true)
             && self.pieces(iova, bytes.len(), |window, at, from, len| {
@@ -411,7 +411,7 @@ impl View<'_> {
     }
 
     words! {
-        /// The 64-bit word at `iova`, a descriptor's half.
+        /// The 64-bit word at `iova`, half a descriptor.
         load64, store64, u64;
         /// The 32-bit word at `iova`.
         load32, store32, u32;
@@ -419,9 +419,9 @@ impl View<'_> {
         load16, store16, u16;
     }
 
-    /// `count` words of 64 bits from `iova` on, for a ring that is used many times. `None`, which is no
-    /// fault: they are not aligned, not in one window, not both readable and writable, or not mapped into
-    /// this process. They can then still be reached one by one.
+    /// `count` words of 64 bits from `iova` on, for a ring in repeated use. `None` when they are misaligned, not
+    /// in one window, not both readable and writable, or not mapped into this process; this is no fault, and each
+    /// word can still be reached by itself.
     #[inline]
     pub fn words(&self, iova: Iova, count: usize) -> Option<&[AtomicU64]> {
         let (window, at) = self.aligned(iova, 8)?;

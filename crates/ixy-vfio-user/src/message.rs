@@ -1,10 +1,9 @@
 //! The messages of the protocol as types, read and written without any I/O. Nothing here panics, whatever the
 //! bytes.
 //!
-//! A message is a [`Header`] and a body. The body of a command is a [`Request`]; the bodies of
-//! replies are the structures of this module, [`RegionReply`] and
-//! [`Version`]. Numbers are in the byte order of the machine, as the protocol has it. The tables
-//! in `datasheet-notes/vfio-user.md` say the same; a test compares them.
+//! A message is a [`Header`] and a body. The body of a command is a [`Request`]; the bodies of replies are the
+//! structures of this module, [`RegionReply`] and [`Version`]. Numbers are in the byte order of the machine, as in
+//! the protocol. `datasheet-notes/vfio-user.md` has the same in tables; a test compares them.
 
 mod region;
 mod request;
@@ -16,16 +15,16 @@ pub use region::{MAX_AREAS, RegionReply};
 pub use request::{IrqAction, IrqData, IrqRequest, MAX_WRITES, Request};
 pub use version::{Capabilities, Version};
 
-/// The longest body beside the data of a transfer: what a message may have in front of it.
+/// The longest body without the data of a transfer.
 pub const MAX_FIXED: usize = 4096;
 
-/// What is wrong with a message, as the error number that answers it.
+/// The error number that answers an invalid message.
 pub use rustix::io::Errno;
 
 /// Declares [`Command`] with its numbers.
 macro_rules! commands {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)+) => {
-        /// What a message asks for.
+        /// The kind of request in a message.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u16)]
         pub enum Command {
@@ -36,7 +35,7 @@ macro_rules! commands {
             /// All commands, in the order of their numbers.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// The command of a number.
+            /// The command with a number.
             pub const fn from_number(number: u16) -> Option<Self> {
                 match number {
                     $($number => Some(Self::$name),)+
@@ -61,13 +60,13 @@ commands! {
     DmaMap = 2, "VFIO_USER_DMA_MAP";
     /// Memory that it may no longer reach.
     DmaUnmap = 3, "VFIO_USER_DMA_UNMAP";
-    /// How many regions and interrupts there are.
+    /// Asks for the number of regions and interrupts.
     DeviceGetInfo = 4, "VFIO_USER_DEVICE_GET_INFO";
-    /// What a region is.
+    /// Asks for the properties of a region.
     DeviceGetRegionInfo = 5, "VFIO_USER_DEVICE_GET_REGION_INFO";
-    /// Descriptors for direct access to a region. Not offered here.
+    /// Descriptors for direct access to a region. Not supported here.
     DeviceGetRegionIoFds = 6, "VFIO_USER_DEVICE_GET_REGION_IO_FDS";
-    /// What a kind of interrupt is.
+    /// Asks for the properties of a kind of interrupts.
     DeviceGetIrqInfo = 7, "VFIO_USER_DEVICE_GET_IRQ_INFO";
     /// Sets up, masks or triggers interrupts.
     DeviceSetIrqs = 8, "VFIO_USER_DEVICE_SET_IRQS";
@@ -75,19 +74,19 @@ commands! {
     RegionRead = 9, "VFIO_USER_REGION_READ";
     /// Writes to a region.
     RegionWrite = 10, "VFIO_USER_REGION_WRITE";
-    /// Reads of the client's memory, asked by the server. Not used here.
+    /// Reads of the client's memory by the server. Not used here.
     DmaRead = 11, "VFIO_USER_DMA_READ";
-    /// Writes to the client's memory, asked by the server. Not used here.
+    /// Writes to the client's memory by the server. Not used here.
     DmaWrite = 12, "VFIO_USER_DMA_WRITE";
     /// Resets the device.
     DeviceReset = 13, "VFIO_USER_DEVICE_RESET";
     /// Several short writes to regions.
     RegionWriteMulti = 15, "VFIO_USER_REGION_WRITE_MULTI";
-    /// Features for migration. Not offered here.
+    /// Features for migration. Not supported here.
     DeviceFeature = 16, "VFIO_USER_DEVICE_FEATURE";
-    /// State of a device that migrates. Not offered here.
+    /// State of a migrating device. Not supported here.
     MigDataRead = 17, "VFIO_USER_MIG_DATA_READ";
-    /// State of a device that migrates. Not offered here.
+    /// State of a migrating device. Not supported here.
     MigDataWrite = 18, "VFIO_USER_MIG_DATA_WRITE";
 }
 
@@ -108,7 +107,7 @@ macro_rules! structures {
                 /// Its length in bytes.
                 pub const SIZE: usize = size_of::<Self>();
 
-                /// The structure that `bytes` begin with, and what follows it; `None` when they are too few.
+                /// Splits `bytes` into the structure at their start and the rest; `None` when they are too few.
                 pub fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
                     Self::read_from_prefix(bytes).ok()
                 }
@@ -125,24 +124,24 @@ macro_rules! structures {
 }
 
 structures! {
-    /// What every message begins with.
+    /// The start of every message.
     Header {
         /// Chosen by the sender of a command, and repeated in the reply.
         id: u16,
         /// The number of a [`Command`].
         command: u16,
-        /// Length of the message in bytes, the header included.
+        /// Length of the message in bytes, including the header.
         size: u32,
         /// [`Header::REPLY`], [`Header::NO_REPLY`], [`Header::ERROR`].
         flags: u32,
         /// An error number, in a reply with [`Header::ERROR`].
         error: u32,
     }
-    /// Begins the body of a version message; text follows.
+    /// The start of a version message's body; text follows.
     VersionNumbers {
-        /// Versions that differ here do not understand each other.
+        /// Sides with different major versions cannot talk to each other.
         major: u16,
-        /// A higher one understands all lower ones.
+        /// A higher minor version includes all lower ones.
         minor: u16,
     }
     /// Memory to map.
@@ -151,132 +150,132 @@ structures! {
         argsz: u32,
         /// [`DmaMap::READ`], [`DmaMap::WRITE`].
         flags: u32,
-        /// Where it starts in the file, in bytes.
+        /// Its offset in the file, in bytes.
         offset: u64,
         /// Its IOVA.
         address: u64,
         /// Its length in bytes.
         size: u64,
     }
-    /// Memory to unmap, in command and reply.
+    /// Memory to unmap, in request and reply.
     DmaUnmap {
         /// Longest reply.
         argsz: u32,
         /// [`DmaUnmap::ALL`].
         flags: u32,
-        /// The IOVA that it was mapped at.
+        /// The IOVA of its mapping.
         address: u64,
         /// Its length in bytes.
         size: u64,
     }
-    /// What a device has.
+    /// The properties of a device.
     DeviceInfo {
         /// Longest reply, or the length of the whole one.
         argsz: u32,
         /// [`DeviceInfo::RESET`], [`DeviceInfo::PCI`].
         flags: u32,
-        /// How many regions.
+        /// The number of regions.
         num_regions: u32,
-        /// How many kinds of interrupts.
+        /// The number of kinds of interrupts.
         num_irqs: u32,
     }
-    /// What a region is; capabilities may follow.
+    /// The properties of a region; capabilities may follow.
     RegionInfo {
         /// Longest reply, or the length of the whole one.
         argsz: u32,
-        /// [`RegionInfo::READ`] and what stands beside it.
+        /// [`RegionInfo::READ`] and the flags beside it.
         flags: u32,
         /// Number of the region.
         index: u32,
-        /// Where the first capability starts, counted from this structure's start; 0: there is none.
+        /// The offset of the first capability from this structure's start; 0 when there is none.
         cap_offset: u32,
         /// Length of the region in bytes.
         size: u64,
-        /// Where the region starts in the file that is mapped.
+        /// The offset of the region in the file for mapping.
         offset: u64,
     }
-    /// Begins a capability of a region.
+    /// The start of a region's capability.
     CapabilityHeader {
-        /// Which it is: [`CapabilityHeader::SPARSE_MMAP`].
+        /// Its kind: [`CapabilityHeader::SPARSE_MMAP`].
         id: u16,
-        /// Of its format.
+        /// The version of its format.
         version: u16,
-        /// Where the next one starts, as `cap_offset`.
+        /// The offset of the next one, like `cap_offset`.
         next: u32,
     }
-    /// Follows the header of a capability with the areas that can be mapped.
+    /// After the header of a capability: the number of areas that can be mapped.
     SparseMmap {
-        /// How many areas follow.
+        /// The number of areas that follow.
         nr_areas: u32,
         /// Zero.
         reserved: u32,
     }
     /// A part of a region that can be mapped.
     Area {
-        /// Where it starts in the region, in bytes.
+        /// Its offset in the region, in bytes.
         offset: u64,
         /// Its length in bytes.
         size: u64,
     }
-    /// What a kind of interrupt is.
+    /// The properties of a kind of interrupts.
     IrqInfo {
         /// Longest reply, or the length of the whole one.
         argsz: u32,
-        /// [`IrqInfo::EVENTFD`] and what stands beside it.
+        /// [`IrqInfo::EVENTFD`] and the flags beside it.
         flags: u32,
         /// Number of the kind.
         index: u32,
-        /// How many interrupts it has.
+        /// The number of interrupts of the kind.
         count: u32,
     }
-    /// What to do with interrupts; booleans may follow.
+    /// A request about interrupts; booleans may follow.
     IrqSet {
-        /// Length of this structure and what follows it.
+        /// Length of this structure and the data after it.
         argsz: u32,
         /// One of the data flags, and one of the actions.
         flags: u32,
         /// Number of the kind.
         index: u32,
-        /// The first interrupt meant.
+        /// The first interrupt of the range.
         start: u32,
-        /// How many are meant.
+        /// The number of interrupts in the range.
         count: u32,
     }
     /// A read of a region or a write to it; data may follow.
     RegionAccess {
-        /// Where in the region, in bytes.
+        /// The offset in the region, in bytes.
         offset: u64,
         /// Number of the region.
         region: u32,
-        /// How many bytes.
+        /// The number of bytes.
         count: u32,
     }
-    /// Begins the body of several writes, and is the reply to them.
+    /// The start of the body of several writes, and the reply to them.
     WriteCount {
-        /// How many.
+        /// The number of writes.
         count: u64,
     }
     /// One write of several.
     ShortWrite {
-        /// Where in the region, in bytes.
+        /// The offset in the region, in bytes.
         offset: u64,
         /// Number of the region.
         region: u32,
-        /// How many bytes, at most 8.
+        /// The number of bytes, at most 8.
         count: u32,
-        /// The bytes, the first ones of these.
+        /// The bytes, at the start of the array.
         data: [u8; 8],
     }
 }
 
 impl Header {
-    /// The bits of the flags that hold the type: 0 for a command.
+    /// The bits of the flags with the type: 0 for a command.
     pub const TYPE: u32 = 0xf;
     /// The type of a reply.
     pub const REPLY: u32 = 1;
-    /// On a command: nobody waits for a reply.
+    /// On a command: the sender expects no reply.
     pub const NO_REPLY: u32 = 1 << 4;
-    /// On a reply: it failed, and there is no body.
+    /// On a reply: the command failed, and there is no body.
     pub const ERROR: u32 = 1 << 5;
 
     /// The header of a command with a body of `body` bytes.
@@ -290,18 +289,18 @@ impl Header {
         Self { size: size(body), flags: Self::REPLY, error: 0, ..*self }
     }
 
-    /// The header of the reply that says why the command failed.
+    /// The header of the reply with the error of a failed command.
     pub fn refusal(&self, errno: Errno) -> Self {
         let error = errno.raw_os_error().unsigned_abs();
         Self { size: size(0), flags: Self::REPLY | Self::ERROR, error, ..*self }
     }
 
-    /// Whether it is a reply's.
+    /// Whether it belongs to a reply.
     pub fn is_reply(&self) -> bool {
         self.flags & Self::TYPE == Self::REPLY
     }
 
-    /// Whether it is a command's.
+    /// Whether it belongs to a command.
     pub fn is_command(&self) -> bool {
         self.flags & Self::TYPE == 0
     }
@@ -311,7 +310,7 @@ impl Header {
         usize::try_from(self.size).ok()?.checked_sub(Self::SIZE)
     }
 
-    /// What its command is called, for a message.
+    /// The name of its command, for messages.
     pub fn name(&self) -> String {
         Command::from_number(self.command)
             .map_or_else(|| format!("command {}", self.command), |command| command.name().to_owned())
@@ -332,7 +331,7 @@ impl DmaMap {
 }
 
 impl DmaUnmap {
-    /// Everything that is mapped; address and size are zero. From VFIO; QEMU sends it.
+    /// Unmaps everything; address and size are zero. From VFIO; QEMU sends it.
     pub const ALL: u32 = 1 << 1;
 }
 
@@ -371,9 +370,9 @@ impl IrqInfo {
 }
 
 impl IrqSet {
-    /// No data: all that are meant.
+    /// No data: the whole range.
     pub const DATA_NONE: u32 = 1;
-    /// A byte for each interrupt says whether it is meant.
+    /// A byte for each interrupt selects it.
     pub const DATA_BOOL: u32 = 1 << 1;
     /// Descriptors come with the message.
     pub const DATA_EVENTFD: u32 = 1 << 2;
@@ -395,7 +394,7 @@ pub mod pci {
     pub const CONFIG: u32 = 7;
     /// VGA's ranges.
     pub const VGA: u32 = 8;
-    /// How many regions a PCI device has, empty ones included.
+    /// The number of regions of a PCI device, including empty ones.
     pub const REGIONS: usize = 9;
     /// The interrupt pin.
     pub const INTX: u32 = 0;
@@ -407,6 +406,6 @@ pub mod pci {
     pub const ERR: u32 = 3;
     /// The request to give the device back.
     pub const REQ: u32 = 4;
-    /// How many kinds of interrupts a PCI device has.
+    /// The number of kinds of interrupts of a PCI device.
     pub const IRQS: usize = 5;
 }

@@ -1,4 +1,4 @@
-//! The side that has the device: [`Server`], and what it serves, a [`Device`].
+//! The server side, which has the device: [`Server`], and the [`Device`] that it serves.
 
 mod listener;
 mod session;
@@ -23,28 +23,28 @@ use crate::message::{
 };
 use session::{End, Session};
 
-/// What a model of a device does. All calls come from the thread that serves, one at a time, and are checked
-/// before: regions exist, accesses are inside of them and allowed, and have at least one byte.
+/// The model of a device. All calls come from the serving thread, one at a time, after checks: regions exist,
+/// accesses lie inside and are allowed, and have at least one byte.
 pub trait Device {
     /// Reads a region.
     ///
     /// # Errors
-    /// The number that the client is to get: `EINVAL` for an access that the device does not have.
+    /// The error number for the client: `EINVAL` for an access that the device does not support.
     fn read(&mut self, region: u32, offset: u64, into: &mut [u8]) -> Result<(), Errno>;
 
     /// Writes to a region.
     ///
     /// # Errors
-    /// As for [`read`](Self::read). A client that posted the write does not learn of it.
+    /// The same as for [`read`](Self::read). A client that posted the write does not see the error.
     fn write(&mut self, region: u32, offset: u64, bytes: &[u8]) -> Result<(), Errno>;
 
     /// Resets the device.
     ///
     /// # Errors
-    /// The number that the client is to get.
+    /// The error number for the client.
     fn reset(&mut self) -> Result<(), Errno>;
 
-    /// A client connected: the calls that follow are its, until [`disconnected`](Self::disconnected).
+    /// A client connected: later calls come from it, until [`disconnected`](Self::disconnected).
     fn connected(&mut self) {}
 
     /// The client has mapped memory, which is in [`Server::memory`] now.
@@ -61,8 +61,8 @@ pub trait Device {
     fn disconnected(&mut self) {}
 }
 
-/// What a device has. Regions and interrupts have the numbers of their places; a PCI device has them as
-/// [`pci`](crate::message::pci) says, and empty ones in between.
+/// The regions and interrupts of a device. Their numbers are their indices; a PCI device has them in the order of
+/// [`pci`](crate::message::pci), with empty ones in between.
 #[derive(Debug, Default)]
 pub struct Layout {
     /// Its regions.
@@ -76,13 +76,13 @@ pub struct Layout {
 /// A region of a device.
 #[derive(Debug, Default)]
 pub struct Region {
-    /// Length in bytes; 0 for one that is not there.
+    /// Length in bytes; 0 for a missing one.
     pub size: u64,
     /// Whether it can be read.
     pub readable: bool,
     /// Whether it can be written.
     pub writable: bool,
-    /// What of it can be mapped.
+    /// The part of it that can be mapped.
     pub mmap: Option<Mappable>,
 }
 
@@ -102,12 +102,12 @@ impl Region {
     }
 }
 
-/// How a region, or parts of it, can be mapped.
+/// The file of a region that can be mapped, whole or in parts.
 #[derive(Debug)]
 pub struct Mappable {
-    /// The file. Clients of this crate map it only if it is sealed against becoming shorter.
+    /// The file. Clients of this crate map it only if it is sealed against shrinking.
     pub file: OwnedFd,
-    /// Where the region starts in it, in bytes.
+    /// The offset of the region in it, in bytes.
     pub offset: u64,
     /// The parts of the region; `None` is all of it.
     pub areas: Option<Vec<Area>>,
@@ -116,9 +116,9 @@ pub struct Mappable {
 /// A kind of interrupts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Irq {
-    /// [`IrqInfo::EVENTFD`] and what stands beside it.
+    /// [`IrqInfo::EVENTFD`] and the flags beside it.
     pub flags: u32,
-    /// How many there are.
+    /// The number of interrupts.
     pub count: u32,
 }
 
@@ -134,14 +134,14 @@ impl Irq {
     }
 }
 
-/// What a client may use of a server.
+/// The limits on a client.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
-    /// Bytes that one read or write moves; a longer one is answered with `E2BIG`.
+    /// The number of bytes in one read or write; a longer one is answered with `E2BIG`.
     pub transfer: usize,
-    /// Its memory.
+    /// The limits on its memory.
     pub memory: MemoryLimits,
-    /// How long the rest of a message may take after its first byte, and a reply until the client takes it.
+    /// The time for the rest of a message after its first byte, and for the client to accept a reply.
     pub patience: Duration,
 }
 
@@ -151,7 +151,7 @@ impl Default for ServerLimits {
     }
 }
 
-/// Ends a server from another thread, or from a signal's.
+/// Stops a server from another thread, or from a signal handler.
 #[derive(Debug, Clone)]
 pub struct Stop(Arc<OwnedFd>);
 
@@ -165,10 +165,9 @@ impl Stop {
         event.map(|event| Self(Arc::new(event))).map_err(Error::os("making an eventfd"))
     }
 
-    /// Ends all servers that were given this or a clone of it, once they have answered the message that they
-    /// are at.
+    /// Stops all servers that were given this or a clone of it, once they have answered the current message.
     pub fn stop(&self) {
-        // A full eventfd is one that can be read.
+        // A full eventfd is readable already.
         if let Err(error) = rustix::io::write(&*self.0, &1_u64.to_ne_bytes()) {
             tracing::debug!(%error, "a server is being stopped already");
         }
@@ -183,9 +182,9 @@ impl AsFd for Stop {
 
 /// Serves a device to one client at a time.
 ///
-/// Whatever a client sends is answered, with an error number where it cannot be done; after a message that
-/// nobody can know the end of, a stall inside a message or a refused version the connection is closed, and
-/// the next client is taken.
+/// Every message of a client is answered, with an error number if the request is impossible. The connection is
+/// closed after a message without a known end, a stall inside a message or a refused version, and the next client
+/// is served.
 ///
 /// ```
 /// use ixy_vfio_user::client::Client;
@@ -275,7 +274,7 @@ impl Server {
         &self.interrupts
     }
 
-    /// How many messages were refused so far, posted ones among them.
+    /// The number of messages refused so far, including posted ones.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
@@ -284,7 +283,7 @@ impl Server {
     /// while another is served is turned away.
     ///
     /// # Errors
-    /// The system takes no connections. Errors of a client end that client, and are logged.
+    /// The system accepts no connections. An error of a client ends that client, and is logged.
     pub fn serve(&self, listener: &Listener, device: &mut dyn Device, stop: &Stop) -> Result<(), Error> {
         loop {
             let mut fds = [PollFd::new(stop, PollFlags::IN), PollFd::new(listener, PollFlags::IN)];
@@ -300,7 +299,7 @@ impl Server {
         }
     }
 
-    /// Serves one client over a socket that is connected, until it is gone or `stop`.
+    /// Serves one client over a connected socket, until it is gone or `stop`.
     pub fn serve_one(&self, socket: UnixStream, device: &mut dyn Device, stop: &Stop) {
         self.run(socket, device, stop, None);
     }

@@ -1,4 +1,4 @@
-//! Messages: what is written is what is read, and no bytes do harm.
+//! Messages are read as they were written, and no bytes do harm.
 
 #![allow(clippy::unwrap_used)] // tests
 
@@ -27,7 +27,7 @@ fn capabilities() -> impl Strategy<Value = Capabilities> {
     })
 }
 
-/// A request whose data is in `data`.
+/// A request with its data in `data`.
 fn requests(data: &[u8], pick: u8, words: [u64; 4], capabilities: Capabilities) -> Request<'_> {
     let [a, b, c, d] = words;
     let (small, other) = (a as u32, b as u32);
@@ -88,7 +88,7 @@ proptest! {
         pick in any::<u8>(), words in any::<[u64; 4]>(), cut in any::<prop::sample::Index>(),
     ) {
         let request = requests(&[1, 0, 1], pick, words, Capabilities::default());
-        // The text of a version may end anywhere where it is JSON, that is nowhere before its end.
+        // The text of a version may end only where it is JSON, so nowhere before its end.
         let mut bytes = bytes_of(&request);
         let command = request.command() as u16;
         if !bytes.is_empty() && !matches!(request, Request::Version(_)) {
@@ -114,7 +114,7 @@ proptest! {
         prop_assert_eq!(read.info.argsz as usize, bytes.len());
         prop_assert_eq!(&read.areas, &reply.areas);
         prop_assert_eq!((read.info.size, read.info.offset, read.info.index), (info.size, info.offset, info.index));
-        // With room for the structure only, that alone comes, and says how long all of it is.
+        // With room for the structure only, it comes alone, and gives the total length.
         let mut short = Vec::new();
         reply.encode(32, &mut short).unwrap();
         prop_assert_eq!(short.len(), 32);

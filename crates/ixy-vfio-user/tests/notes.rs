@@ -1,4 +1,4 @@
-//! The tables of the notes and the code say the same, both ways.
+//! The tables of the notes and the code agree, both ways.
 
 #![allow(clippy::unwrap_used)] // tests
 

@@ -1,5 +1,5 @@
-//! A PCI device that copies memory, and as small as one can be that shows all that a device does: registers, DMA, an
-//! interrupt, and a page that is mapped by whoever uses it.
+//! A PCI device that copies memory. It is as small as a device can be that shows all features: registers, DMA, an
+//! interrupt, and a page that its user maps.
 //!
 //! | offset in BAR 0 | register | |
 //! |---|---|---|
@@ -8,7 +8,7 @@
 //! | 0x10 | LENGTH | bytes, at most 65,536 |
 //! | 0x14 | DOORBELL | a write copies, and signals MSI 0 |
 //! | 0x18 | STATUS | 1 after a copy, 2 after a fault, 0 before both |
-//! | 0x1c | COPIES | how many, counted since a reset |
+//! | 0x1c | COPIES | number of copies since a reset |
 //! | 0x20 to 0xfff | scratch | |
 //!
 //! BAR 2 is a page of memory that can be mapped.
@@ -129,7 +129,8 @@ impl Device for Copier {
                 rustix::io::pwrite(self.page.as_fd(), bytes, offset)?;
             }
             _ => {
-                // The command register, the status of PCI Express for tests, BARs and the MSI capability can be written.
+                // Writable are the command register, the PCI Express status (for tests), BARs and the MSI
+                // capability.
                 let writable = |at: u64| matches!(at, 0x04 | 0x05 | 0x10..0x28 | 0x3c | 0x42..0x50 | 0x6a);
                 for (at, byte) in (offset..).zip(bytes).filter(|(at, _)| writable(*at)) {
                     self.config[at as usize] = *byte;

@@ -5,9 +5,9 @@
 //! cargo run -p ixy-vfio-user --example copier --release -- measure /tmp/copier.sock
 //! ```
 //!
-//! QEMU 11 gives it to a virtual machine with
-//! `-object memory-backend-memfd,id=mem,size=512M,share=on -M q35,memory-backend=mem
-//! -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/tmp/copier.sock"}}'`.
+//! QEMU 11 passes it to a virtual machine with `-object memory-backend-memfd,id=mem,size=512M,share=on -M
+//! q35,memory-backend=mem -device
+//! '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/tmp/copier.sock"}}'`.
 
 #![allow(missing_docs, unreachable_pub, dead_code, clippy::print_stdout)] // an example
 
@@ -39,7 +39,7 @@ fn serve(path: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How long accesses to registers take: the median of many rounds, as other programs run, too.
+/// Prints the time of register accesses: the median of many rounds, since other programs run, too.
 fn measure(path: &Path) -> Result<(), Box<dyn Error>> {
     const ROUND: u32 = 1000;
     let client = Client::connect(path)?;

@@ -1,4 +1,4 @@
-//! A server of any behaviour: all that a driver does ends, in an error or not.
+//! A server with arbitrary behaviour: every call of a driver returns, with or without an error.
 #![no_main]
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
             id += 1;
         }
     }
-    // Each reply: a command, flags, descriptors, the length of its body, and that.
+    // Each reply: a command, flags, descriptors, the length of its body, and the body.
     while let [command, flags, fds, len, rest @ ..] = bytes {
         let (body, after) = rest.split_at(rest.len().min(usize::from(*len)));
         bytes = after;

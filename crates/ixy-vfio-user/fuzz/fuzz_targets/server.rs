@@ -1,4 +1,4 @@
-//! A client of any behaviour: the server answers or ends it, and nothing of it is left.
+//! A client with arbitrary behaviour: the server answers or closes it, and keeps nothing of it.
 #![no_main]
 
 #[path = "../../examples/copier/device.rs"]
@@ -17,7 +17,7 @@ use libfuzzer_sys::fuzz_target;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 
-/// The copier, which rings its own doorbell with whatever addresses are in its registers.
+/// The copier, which rings its own doorbell with the addresses in its registers.
 struct Watched(device::Copier);
 
 impl Device for Watched {
@@ -46,7 +46,7 @@ fn memory(sealed: bool) -> OwnedFd {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    // Nobody waits for anything here: what the client has to say is there before the server looks.
+    // There is nothing to wait for here: the client's messages are there before the server looks.
     let patience = Duration::from_millis(20);
     let (server, copier) = device::copier(ServerLimits { patience, ..ServerLimits::default() }).unwrap();
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -60,7 +60,7 @@ fuzz_target!(|bytes: &[u8]| {
         Version { major: 0, minor: 1, capabilities: Capabilities::default() }.encode(&mut body);
         client.send(&Header::request(0, Command::Version, body.len(), false), &body, &[]).unwrap();
     }
-    // Each message: a command, flags, descriptors, the length of its body, and that.
+    // Each message: a command, flags, descriptors, the length of its body, and the body.
     while let [command, flags, fds, len, rest @ ..] = bytes {
         let (body, after) = rest.split_at(rest.len().min(usize::from(*len)));
         bytes = after;

@@ -13,10 +13,11 @@ use crate::message::{Area, RegionInfo, RegionReply};
 
 /// A region as a window of registers.
 ///
-/// What the server lets be mapped, from a file that is sealed against becoming shorter, is accessed in memory. The rest goes
-/// through messages: a read waits for the device, and a write is posted, as on a PCI bus, so that a doorbell costs one system
-/// call. In a region with areas that are mapped, writes by message wait, too, or a later store to an area would overtake
-/// them. When the device is lost, reads give all ones, and writes do nothing; [`Client::lost`] says why.
+/// Areas that the server lets the client map, from a file sealed against shrinking, are accessed in memory. The
+/// rest goes through messages: a read waits for the device, and a write is posted, as on a PCI bus, so that a
+/// doorbell costs one system call. In a region with mapped areas, writes by message wait as well, since a later
+/// store to an area would overtake them. When the device is lost, reads return all ones and writes do nothing;
+/// [`Client::lost`] gives the reason.
 ///
 /// ```
 /// # use std::os::unix::net::UnixStream;
@@ -66,7 +67,7 @@ impl VfioUserBus {
     /// The registers of region `region`.
     ///
     /// # Errors
-    /// There is no such region, it is empty or cannot be both read and written; or the device is lost.
+    /// There is no such region, it is empty or not both readable and writable; or the device is lost.
     pub fn new(client: &Client, region: u32) -> Result<Self, Error> {
         let (reply, file) = client.region(region)?;
         let both = RegionInfo::READ | RegionInfo::WRITE;
@@ -81,12 +82,12 @@ impl VfioUserBus {
         Ok(Self { client: client.clone(), region, len, areas: areas.into() })
     }
 
-    /// How many areas are accessed in memory.
+    /// The number of areas that are accessed in memory.
     pub fn mapped(&self) -> usize {
         self.areas.len()
     }
 
-    /// The area that an offset is in, and where in it.
+    /// The area with an offset, and the offset in it.
     #[inline]
     fn area(&self, offset: u32) -> Option<(&Mapping, usize)> {
         self.areas.iter().find_map(|(start, mapping)| {
@@ -97,7 +98,7 @@ impl VfioUserBus {
 
     fn load<const N: usize>(&self, offset: u32) -> [u8; N] {
         let mut bytes = [u8::MAX; N];
-        // Why it fails is kept in the client; a refused read is one that the device does not have.
+        // The client keeps the reason for a failure; a refused read is one that the device does not support.
         if self.client.read(self.region, offset.into(), &mut bytes).is_err() {
             bytes = [u8::MAX; N];
         }
@@ -106,7 +107,7 @@ impl VfioUserBus {
     }
 
     /// # Safety
-    /// As for the writes of [`Bus`].
+    /// Those of the writes of [`Bus`].
     unsafe fn store(&self, offset: u32, bytes: &[u8]) {
         fence(Ordering::Release);
         // SAFETY: what the write does is the caller's promise.
@@ -123,7 +124,7 @@ impl VfioUserBus {
     }
 }
 
-/// Maps what can be; what cannot is reached by messages.
+/// Maps the areas that can be mapped; messages reach the others.
 fn map(reply: &RegionReply, file: &OwnedFd, len: u32) -> Vec<(u32, Mapping)> {
     if reply.info.flags & RegionInfo::MMAP == 0 {
         return Vec::new();
@@ -132,7 +133,7 @@ fn map(reply: &RegionReply, file: &OwnedFd, len: u32) -> Vec<(u32, Mapping)> {
     let map = |area: &Area| {
         let (start, size) = (u32::try_from(area.offset).ok()?, usize::try_from(area.size).ok()?);
         let inside = area.offset.checked_add(area.size)? <= len.into();
-        // The server's word for the place in its file is checked against the file.
+        // The offset that the server gives is checked against the file.
         let offset = reply.info.offset.checked_add(area.offset)?;
         if !inside || size == 0 || !area.offset.is_multiple_of(4096) {
             return None;
@@ -168,9 +169,9 @@ macro_rules! write {
     };
 }
 
-// SAFETY: BUS-WINDOW: the length never changes, and a clone has the same. Stores to an area release and loads acquire; a message
-// is sent after what came before in its thread, and received by the server's, which orders the two. No access can reach beyond
-// an area: `Mapping` checks each.
+// SAFETY: BUS-WINDOW: the length never changes, and a clone has the same. Stores to an area release and loads
+// acquire; a message is sent after earlier accesses of its thread, and received by the server's, which orders the
+// two. No access can reach beyond an area: `Mapping` checks each.
 unsafe impl Bus for VfioUserBus {
     fn len(&self) -> u32 {
         self.len

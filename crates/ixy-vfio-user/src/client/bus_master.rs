@@ -7,16 +7,16 @@ use crate::message::pci;
 
 const COMMAND: u64 = 0x04;
 const BUS_MASTER_ENABLE: u16 = 1 << 2;
-/// Decoding of memory, without which registers are not there.
+/// Memory decoding, without which registers do not respond.
 const MEMORY_SPACE: u16 = 1 << 1;
 const STATUS: u64 = 0x06;
 const CAPABILITIES_LIST: u16 = 1 << 4;
 const CAPABILITIES_POINTER: u64 = 0x34;
 const PCI_EXPRESS: u8 = 0x10;
-/// Device Status, from the start of the capability.
+/// Offset of Device Status in the capability.
 const DEVICE_STATUS: u64 = 0x0a;
 const TRANSACTIONS_PENDING: u16 = 1 << 5;
-/// As many as fit into 192 bytes.
+/// The number that fits into 192 bytes.
 const MOST_CAPABILITIES: usize = 48;
 
 /// Bus Master Enable of a device's command register, and Transactions Pending of its PCI Express capability.
@@ -49,7 +49,7 @@ impl VfioUserBusMaster {
         Ok(u16::from_le_bytes(bytes))
     }
 
-    /// Where the Device Status is.
+    /// The offset of Device Status.
     fn find(&self) -> Result<Option<u64>, crate::Error> {
         if self.read16(STATUS)? & CAPABILITIES_LIST == 0 {
             return Ok(None);
@@ -69,8 +69,8 @@ impl VfioUserBusMaster {
     }
 
     /// # Safety
-    /// ARMED-ONLY, when it is switched on: what is enabled on the device reaches only what its driver has
-    /// given to it.
+    /// ARMED-ONLY, to switch it on: what is enabled on the device reaches only memory that its driver has given to
+    /// it.
     unsafe fn switch(&self, on: bool) -> Result<(), Error> {
         let switched = self.read16(COMMAND).and_then(|command| {
             let new = if on { command | BUS_MASTER_ENABLE } else { command & !BUS_MASTER_ENABLE };
@@ -80,7 +80,7 @@ impl VfioUserBusMaster {
         switched.map_err(|error| failed("switching DMA of a device on or off", error))
     }
 
-    /// Whether the server closed the connection: it does so once the device released the client's memory, or
+    /// Whether the server closed the connection: it does so once the device has released the client's memory, or
     /// when it ends.
     fn is_closed(&self) -> bool {
         matches!(self.client.lost(), Some(crate::Error::Closed { .. }))
@@ -93,8 +93,8 @@ pub(super) fn failed(what: impl Into<String>, error: crate::Error) -> Error {
 }
 
 // SAFETY: QUIET-BEFORE-FREE: the write waits for the device's answer, so the device has switched DMA off when
-// `disable` returns, or its server has left. What it does later in spite of that, it does to the files that
-// it was given, which no address of this process is freed with.
+// `disable` returns, or its server has left. Any later access goes to the files that it was given; no address of
+// this process is freed with them.
 unsafe impl BusMaster for VfioUserBusMaster {
     fn disable(&self) -> Result<(), Error> {
         // SAFETY: switched off, it reaches nothing.

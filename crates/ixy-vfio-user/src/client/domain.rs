@@ -14,20 +14,20 @@ use crate::mapping::Mapping;
 use crate::message::Errno;
 
 const PAGE: usize = 4096;
-/// The first IOVA that is given out: above 4 GiB, so that an address that was cut to 32 bits is a fault and no hit.
+/// The first IOVA: above 4 GiB, so that an address cut to 32 bits is a fault and not a hit.
 const FIRST_IOVA: u64 = 1 << 32;
 
-/// The next IOVA of all domains of the process, so that memory of one can be imported into the others.
+/// The next IOVA for all domains of the process, so that memory of one can be imported into the others.
 static NEXT_IOVA: AtomicU64 = AtomicU64::new(FIRST_IOVA);
 
-/// The memory that was allocated, by its address: to find the file of what is imported.
+/// Allocated memory by its address, to find the file of imported memory.
 static FILES: Mutex<BTreeMap<usize, Weak<Memory>>> = Mutex::new(BTreeMap::new());
 
 /// The address space of one device of another process.
 ///
-/// Memory comes from a memfd that is sealed, so that neither side can take it from under the other; each allocation is
-/// one piece for the device. The server maps the same file: it can reach what was given to it, and nothing else of this
-/// process, whatever it does. Memory can be imported from other domains of this kind only, as it takes a file.
+/// Memory comes from a sealed memfd, so that neither side can shrink it; each allocation is one piece for the
+/// device. The server maps the same file: it can reach the memory that it was given, and nothing else of this
+/// process, whatever it does. Memory can be imported from other domains of this kind only, since it needs a file.
 #[derive(Debug)]
 pub struct VfioUserDomain {
     id: DomainId,
@@ -35,7 +35,7 @@ pub struct VfioUserDomain {
     client: Client,
 }
 
-/// A file and where it is mapped.
+/// A file and its mapping.
 #[derive(Debug)]
 struct Memory {
     file: OwnedFd,
@@ -43,7 +43,7 @@ struct Memory {
 }
 
 impl VfioUserDomain {
-    /// The address space of `client`'s device; `name` is what to call it in messages, its socket's path for instance.
+    /// The address space of `client`'s device; `name` is its name in messages, for instance its socket's path.
     pub fn new(client: &Client, name: impl Into<String>) -> Self {
         Self { id: DomainId::unique(), name: name.into(), client: client.clone() }
     }
@@ -77,7 +77,7 @@ unsafe impl DmaDomain for VfioUserDomain {
             source: errno.into(),
         };
         let memory = Arc::new(allocate(len).map_err(os)?);
-        // A page is left out behind each, so that running over its end is a fault.
+        // One page after each is left out, so that running over its end is a fault.
         let iova = NEXT_IOVA.fetch_add((len + PAGE) as u64, Ordering::Relaxed);
         self.client
             .map(iova, len as u64, memory.file.as_fd(), 0, true)
@@ -123,12 +123,12 @@ unsafe impl DmaDomain for VfioUserDomain {
     }
 }
 
-/// What the server has mapped, and the memory that it is.
+/// A mapping in the server, and its memory.
 #[derive(Debug)]
 struct Mapped {
     client: Client,
     windows: Vec<(u64, u64)>,
-    // Freed after `drop` has taken it from the server.
+    // Freed after `drop` has unmapped it from the server.
     _memory: Arc<Memory>,
 }
 
@@ -137,7 +137,7 @@ impl Backing for Mapped {}
 impl Drop for Mapped {
     fn drop(&mut self) {
         for &(iova, len) in &self.windows {
-            // A server that is gone has nothing mapped; one that keeps it keeps pages that nobody looks at.
+            // A server that is gone has no mappings; one that keeps a mapping keeps unused pages.
             if let Err(error) = self.client.unmap(iova, len) {
                 tracing::debug!(%error, "unmapping {len:#x} bytes at {iova:#x}");
             }

@@ -1,21 +1,21 @@
-//! What a server says of a region: [`RegionReply`].
+//! A server's description of a region: [`RegionReply`].
 
 use zerocopy::IntoBytes;
 
 use super::{Area, CapabilityHeader, Errno, RegionInfo, SparseMmap};
 
-/// The most areas of a region that can be mapped.
+/// The largest number of mappable areas in a region.
 pub const MAX_AREAS: usize = 64;
-/// The most capabilities that are looked at.
+/// The largest number of capabilities that are read.
 const MAX_CAPABILITIES: usize = 16;
 
-/// A region: its structure, and the areas of it that can be mapped.
+/// A region: its structure, and the areas that can be mapped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegionReply {
-    /// What it is.
+    /// The properties of the region.
     pub info: RegionInfo,
-    /// The areas that can be mapped, when there is a list of them; without one it is the whole region, if
-    /// [`RegionInfo::MMAP`] says that it can be.
+    /// The areas that can be mapped, if there is a list of them; without one it is the whole region, if
+    /// [`RegionInfo::MMAP`] is set.
     pub areas: Option<Vec<Area>>,
 }
 
@@ -26,8 +26,8 @@ impl RegionReply {
         RegionInfo::SIZE + self.areas.as_ref().map_or(0, list)
     }
 
-    /// Appends the body to `to`: all of it if that is at most `argsz` bytes, and else the structure alone, which says how
-    /// long all of it is.
+    /// Appends the body to `to`: all of it if that is at most `argsz` bytes, and else only the structure, which
+    /// gives the total length.
     ///
     /// # Errors
     /// `EINVAL`: not even the structure fits. Nothing was appended.
@@ -44,7 +44,7 @@ impl RegionReply {
             return Ok(());
         };
         info.flags |= RegionInfo::CAPS;
-        // QEMU checks the offset in a reply that is too short for what is there, too.
+        // QEMU also checks the offset in a shortened reply.
         info.cap_offset = RegionInfo::SIZE as u32;
         if len > room {
             to.extend_from_slice(info.as_bytes());
@@ -59,12 +59,12 @@ impl RegionReply {
         Ok(())
     }
 
-    /// Reads a reply's body. Capabilities that are not known are passed over. A reply that was too long for the request has
-    /// no areas, and an `argsz` that is longer than the body.
+    /// Reads a reply's body. Unknown capabilities are skipped. A reply that was too long for the request has no
+    /// areas, and an `argsz` that is longer than the body.
     ///
     /// # Errors
-    /// `EINVAL`: it is too short, a capability lies outside of it or before the one that led to it; `E2BIG`: there are more
-    /// areas than [`MAX_AREAS`], or very many capabilities.
+    /// `EINVAL`: it is too short, or a capability lies outside or before the previous one; `E2BIG`: there are more
+    /// areas than [`MAX_AREAS`], or too many capabilities.
     pub fn parse(body: &[u8]) -> Result<Self, Errno> {
         let (info, _) = RegionInfo::split(body).ok_or(Errno::INVAL)?;
         let mut areas = None;
@@ -75,7 +75,7 @@ impl RegionReply {
             if at == 0 {
                 return Ok(Self { info, areas });
             }
-            // Each capability is behind the one before, so that a list has an end.
+            // Each capability lies after the one before, so that a list has an end.
             if at < least {
                 return Err(Errno::INVAL);
             }

@@ -7,31 +7,31 @@ use super::{
     Version, WriteCount,
 };
 
-/// The most writes in one message of several.
+/// The largest number of writes in one message.
 pub const MAX_WRITES: usize = 128;
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// The version and capabilities that it proposes.
+    /// The proposed version and capabilities.
     Version(Version),
     /// Memory for the device.
     DmaMap(DmaMap),
-    /// Memory that is taken away again.
+    /// Memory to be revoked.
     DmaUnmap(DmaUnmap),
-    /// What the device has; the longest reply in bytes.
+    /// Asks for the properties of the device.
     DeviceInfo {
         /// Longest reply.
         argsz: u32,
     },
-    /// What region `index` is.
+    /// Asks for the properties of region `index`.
     RegionInfo {
         /// Longest reply.
         argsz: u32,
         /// Number of the region.
         index: u32,
     },
-    /// What interrupts of kind `index` are.
+    /// Asks for the properties of interrupts of kind `index`.
     IrqInfo {
         /// Longest reply.
         argsz: u32,
@@ -50,44 +50,44 @@ pub enum Request<'a> {
     Reset,
 }
 
-/// What to do with some interrupts of a kind.
+/// A request about some interrupts of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IrqRequest<'a> {
     /// Number of the kind.
     pub index: u32,
-    /// The first one.
+    /// The first one of the range.
     pub start: u32,
-    /// How many.
+    /// The number in the range.
     pub count: u32,
-    /// Which of them.
+    /// The selection in the range.
     pub data: IrqData<'a>,
-    /// What.
+    /// The action.
     pub action: IrqAction,
 }
 
-/// Which interrupts of a range are meant.
+/// The selection of interrupts in a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IrqData<'a> {
-    /// All of them. A count of zero with [`IrqAction::Trigger`] ends all of the kind.
+    /// All of them. A count of zero with [`IrqAction::Trigger`] disables the kind.
     None,
-    /// Those whose byte is not zero; a byte each.
+    /// Those with a byte that is not zero; one byte each.
     Bool(&'a [u8]),
-    /// Descriptors come with the message, one each; or none, which takes back those that were given.
+    /// Descriptors come with the message, one each; none revokes those that were set.
     Eventfd,
 }
 
-/// What is done with interrupts.
+/// The action on interrupts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IrqAction {
-    /// They signal nothing until they are unmasked.
+    /// They do not signal until they are unmasked.
     Mask,
-    /// They signal again, and at once when they are pending.
+    /// They signal again, and at once if pending.
     Unmask,
-    /// They signal now; with descriptors: these are what they signal from now on.
+    /// They signal now; with descriptors: sets the descriptors to signal from now on.
     Trigger,
 }
 
-/// A structure and nothing after it.
+/// Reads a structure with nothing after it.
 macro_rules! whole {
     ($type:ty, $body:expr) => {
         match <$type>::split($body) {
@@ -101,8 +101,9 @@ impl<'a> Request<'a> {
     /// Reads the body of a command.
     ///
     /// # Errors
-    /// `EINVAL`: the body has the wrong length, contradicts itself, or the number is no command's; `E2BIG`: there are more
-    /// writes in it than [`MAX_WRITES`]; `EOPNOTSUPP`: a command of the protocol that no server here offers.
+    /// `EINVAL`: the body has the wrong length or contradicts itself, or the number is not a command; `E2BIG`: it
+    /// has more writes than [`MAX_WRITES`]; `EOPNOTSUPP`: a command of the protocol that this server does not
+    /// support.
     pub fn parse(command: u16, body: &'a [u8]) -> Result<Self, Errno> {
         let command = Command::from_number(command).ok_or(Errno::INVAL)?;
         Ok(match command {
@@ -139,7 +140,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// The command that it is the body of.
+    /// The command of the body.
     pub fn command(&self) -> Command {
         match self {
             Self::Version(_) => Command::Version,
@@ -207,7 +208,7 @@ impl<'a> IrqRequest<'a> {
     fn parse(body: &'a [u8]) -> Result<Self, Errno> {
         let (IrqSet { argsz, flags, index, start, count }, bytes) =
             IrqSet::split(body).ok_or(Errno::INVAL)?;
-        // Some clients count the header in; a length that is too short for what came is wrong in any case.
+        // Some clients include the header; a length that is too short for the data is wrong in any case.
         if (argsz as usize) < IrqSet::SIZE {
             return Err(Errno::INVAL);
         }

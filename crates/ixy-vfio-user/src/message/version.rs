@@ -5,30 +5,30 @@ use zerocopy::IntoBytes;
 
 use super::{Errno, MAX_FIXED, VersionNumbers};
 
-/// A version of the protocol, and what its sender can do.
+/// A version of the protocol, and the capabilities of its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version {
-    /// 0 in all that there is.
+    /// 0 in all versions so far.
     pub major: u16,
-    /// 0 or 1 in all that there is.
+    /// 0 or 1 in all versions so far.
     pub minor: u16,
     /// The limits of the sender.
     pub capabilities: Capabilities,
 }
 
-/// The limits of one side. Whatever is not said has the value that the specification gives it, which is
+/// The limits of one side. Missing ones have the default value of the specification, as in
 /// [`Capabilities::default`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Descriptors that it takes with one message.
+    /// The number of descriptors that it accepts in one message.
     pub max_msg_fds: u64,
-    /// Bytes that one read or write moves at most.
+    /// The largest number of bytes in one read or write.
     pub max_data_xfer_size: u64,
-    /// Memory mappings at one time.
+    /// The number of memory mappings at a time.
     pub max_dma_maps: u64,
-    /// Page sizes of mappings, or'ed together.
+    /// The page sizes of mappings, or'ed together.
     pub pgsizes: u64,
-    /// Whether it knows [`Command::RegionWriteMulti`](super::Command::RegionWriteMulti).
+    /// Whether it supports [`Command::RegionWriteMulti`](super::Command::RegionWriteMulti).
     pub write_multiple: bool,
 }
 
@@ -45,17 +45,17 @@ impl Default for Capabilities {
 }
 
 impl Version {
-    /// The version that is spoken here.
+    /// The major version supported here.
     pub const MAJOR: u16 = 0;
-    /// The highest minor version that is spoken here.
+    /// The highest minor version supported here.
     pub const MINOR: u16 = 1;
 
-    /// Reads the body of a version message, command or reply. Capabilities that are not known (migration, a second socket)
-    /// are passed over.
+    /// Reads the body of a version message, command or reply. Unknown capabilities (migration, a second socket)
+    /// are skipped.
     ///
     /// # Errors
-    /// `EINVAL`: it is too short, its text is no JSON object, or a capability has a value of the wrong type; `E2BIG`: the
-    /// text is longer than [`MAX_FIXED`] bytes.
+    /// `EINVAL`: it is too short, its text is not a JSON object, or a capability has a value of the wrong type;
+    /// `E2BIG`: the text is longer than [`MAX_FIXED`] bytes.
     pub fn parse(body: &[u8]) -> Result<Self, Errno> {
         let (VersionNumbers { major, minor }, text) = VersionNumbers::split(body).ok_or(Errno::INVAL)?;
         if text.len() > MAX_FIXED {
@@ -102,7 +102,7 @@ impl Capabilities {
         } })
     }
 
-    /// What both sides can do: the smaller of each limit, the page sizes that both have.
+    /// The capabilities of both sides: the smaller of each limit, and the common page sizes.
     #[must_use]
     pub fn common(self, other: Self) -> Self {
         Self {

@@ -15,15 +15,15 @@ use rustix::net::{
 use crate::error::Error;
 use crate::message::Errno;
 
-/// How long other starts at the same directory are waited for.
+/// The time to wait for other servers that start in the same directory.
 const LOCK: Duration = Duration::from_secs(2);
 
 /// A socket at a path, which only its owner can connect to. The path is removed when this is dropped.
 ///
-/// The mode is set on the socket before it is bound, and the system gives it to the path: others can connect
-/// at no moment. An existing file at the path is left alone, unless it is a socket of the same user on which
-/// nobody listens. The directory is locked (`flock`) meanwhile, so that one of two servers that start at the
-/// same time is refused.
+/// The mode is set on the socket before it is bound, and the system gives it to the path: no other user can
+/// connect at any moment. An existing file at the path is left alone, unless it is a socket of the same user
+/// without a listening process. The directory is locked (`flock`) during this, so that one of two servers that
+/// start at the same time is refused.
 ///
 /// ```
 /// use ixy_vfio_user::server::Listener;
@@ -39,7 +39,7 @@ const LOCK: Duration = Duration::from_secs(2);
 pub struct Listener {
     socket: OwnedFd,
     path: PathBuf,
-    /// Device and inode of the path, to remove no other's.
+    /// Device and inode of the path, so that only our own file is removed.
     identity: (u64, u64),
 }
 
@@ -144,7 +144,7 @@ fn lock_directory(path: &Path) -> Result<OwnedFd, Error> {
     }
 }
 
-/// Removes a socket of ours at which nobody listens.
+/// Removes a socket of ours that no process listens at.
 fn remove_stale(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
     let failed = |source| Error::Listen { path: path.to_owned(), source };
     let stat = match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
@@ -164,7 +164,7 @@ fn remove_stale(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
         }
         // A server whose queue is full answers EAGAIN.
         Ok(()) | Err(Errno::AGAIN | Errno::INPROGRESS) => Err(Error::InUse { path: path.to_owned() }),
-        // A socket of another type, say of datagrams.
+        // A socket of another type, for instance of datagrams.
         Err(_) => Err(Error::NotOurs { path: path.to_owned(), what: "a socket of another kind" }),
     }
 }

@@ -14,14 +14,14 @@ use crate::message::{
     DeviceInfo, Errno, Header, IrqInfo, RegionAccess, RegionReply, Request, ShortWrite, Version, WriteCount,
 };
 
-/// How a session ended.
+/// The end of a session.
 #[derive(Debug)]
 pub(super) enum End {
     /// The client closed the connection.
     Closed,
     /// The server was stopped.
     Stopped,
-    /// The client did something that nothing can follow.
+    /// The client did something after which the connection cannot continue.
     Failed(Error),
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Session<'a> {
     server: &'a Server,
     connection: Connection,
     negotiated: bool,
-    /// Whether the last message was answered, so that the client goes on now and may send the next one at once.
+    /// Whether the last message was answered, so that the client may send the next one at once.
     answered: bool,
     reply: Vec<u8>,
 }
@@ -49,7 +49,7 @@ impl<'a> Session<'a> {
     /// Answers messages until the end.
     pub(super) fn run(&mut self, device: &mut dyn Device, stop: &Stop, others: Option<&Listener>) -> End {
         let mut body = Vec::new();
-        // A client that does not even say its version would keep others out.
+        // A client that does not even send its version would keep others out.
         let silence = Instant::now() + self.connection.limits().patience;
         loop {
             match self.wait(stop, others, (!self.negotiated).then_some(silence)) {
@@ -74,7 +74,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits for a message, turning others away meanwhile.
+    /// Waits for a message, and turns other clients away during the wait.
     fn wait(
         &self,
         stop: &Stop,
@@ -97,7 +97,7 @@ impl<'a> Session<'a> {
             if message {
                 return Ok(None);
             }
-            // The client may have gone before the other came, and after it was looked at.
+            // The client may have left before the other came, after it was checked.
             if let Some(listener) = others.filter(|_| other && !self.connection.is_ready()) {
                 drop(listener.accept()?);
                 tracing::warn!("another client was turned away: there is one already");
@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
         fds: Vec<OwnedFd>,
     ) -> Result<(), Error> {
         if header.is_reply() {
-            // Nothing was asked, so nothing waits for it; to answer it would be to answer answers.
+            // It is a reply to nothing, and no one waits for an answer to it: answering would never end.
             self.server.refused.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
@@ -151,7 +151,7 @@ impl<'a> Session<'a> {
         Err(Error::Protocol { what: header.name(), why })
     }
 
-    /// Does what is asked for, and leaves the body of the reply in `self.reply`; returns the descriptor that goes with it.
+    /// Executes a request, and leaves the body of the reply in `self.reply`; returns the descriptor for it.
     fn serve(
         &mut self,
         device: &mut dyn Device,
@@ -253,7 +253,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Whether a reply of `len` bytes is one that the client takes.
+/// Whether the client accepts a reply of `len` bytes.
 fn long_enough(argsz: u32, len: usize) -> Result<(), Errno> {
     if argsz as usize >= len { Ok(()) } else { Err(Errno::INVAL) }
 }

@@ -1,4 +1,4 @@
-//! What a client should not do: each is answered with an error number, and the server goes on.
+//! Wrong requests of a client: each is answered with an error number, and the server goes on.
 
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -65,7 +65,7 @@ fn what_is_not_mapped_cannot_be_unmapped() {
     for (address, size) in [(0x20000, PAGE), (0xf000, PAGE), (0x12000, 1 << 40), (0, 0x10000)] {
         assert_eq!(errno(client.unmap(address, size)), Errno::NOENT, "{address:#x} {size:#x}");
     }
-    // A part of a window, and what is no range.
+    // A part of a window, and ranges that are invalid.
     for (address, size) in
         [(0x10000, PAGE), (0x11000, PAGE), (0xf000, 2 * PAGE), (0x10000, 0), (0x10000, u64::MAX)]
     {
@@ -77,7 +77,7 @@ fn what_is_not_mapped_cannot_be_unmapped() {
     assert_eq!(served.server.memory().mappings(), 0);
 }
 
-/// QEMU empties the address space of a device that stands behind an emulated IOMMU like this.
+/// QEMU clears the address space of a device behind an emulated IOMMU in this way.
 #[test]
 fn all_that_lies_in_a_range_is_unmapped() {
     let (served, client) = client();
@@ -85,7 +85,7 @@ fn all_that_lies_in_a_range_is_unmapped() {
     for n in 0..4 {
         client.map(0x10000 + 2 * n * PAGE, PAGE, file.as_fd(), 0, true).unwrap();
     }
-    // A window that the range cuts through keeps all of them.
+    // A window that the range cuts keeps all of them.
     client.map(0x20000, 2 * PAGE, file.as_fd(), 0, true).unwrap_err();
     let long = memory(2 * PAGE, true);
     client.map(0x20000, 2 * PAGE, long.as_fd(), 0, true).unwrap();
@@ -165,7 +165,7 @@ fn mappings_of_one_file_keep_one_descriptor_and_files_are_limited() {
     assert_eq!(more(1, &files[1]), Ok(()));
     assert_eq!(more(2, &files[2]), Err(Errno::NOSPC));
     assert_eq!(more(2, &files[1]), Ok(()), "one that is there");
-    // The last window lets go of the file.
+    // The last window releases the file.
     guest.unmap(&DmaUnmap { argsz: 24, flags: 0, address: 0, size: 64 * PAGE }).unwrap();
     assert_eq!(open(&files[0]), 1);
     assert_eq!(more(3, &files[2]), Ok(()));
@@ -196,7 +196,7 @@ fn files_that_cannot_be_reached_safely_are_refused() {
         let flags = DmaMap { flags, ..map(0, PAGE, 0) };
         assert_eq!(guest.map(&flags, Some(memory(PAGE, true))), Err(Errno::INVAL));
     }
-    // A descriptor that is open for reading serves for reading only.
+    // A descriptor opened for reading permits reading only.
     let file = memory(PAGE, true);
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
     let reopen = || rustix::fs::open(path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap();
@@ -326,7 +326,7 @@ fn messages_that_make_no_sense_are_refused_and_the_next_one_is_answered() {
     assert_eq!(raw.ask(&Request::DeviceInfo { argsz: 15 }, &[]), Err(Errno::INVAL));
     assert_eq!(raw.ask(&Request::RegionInfo { argsz: 31, index: 0 }, &[]), Err(Errno::INVAL));
     let before = served.server.refused();
-    // A reply to nothing, and errors of what nobody waits for, are counted and not answered.
+    // Replies to nothing, and errors of posted requests, are counted and not answered.
     raw.send(Command::RegionRead as u16, Header::REPLY, &[], &[]);
     raw.send(9999, Header::NO_REPLY, &[], &[]);
     raw.send(Command::RegionRead as u16, Header::NO_REPLY, &[0xff; 16], &[]);
@@ -380,7 +380,7 @@ fn half_a_message_and_silence_end_a_client_and_not_the_server() {
         assert!(raw.receive().is_none(), "{bytes:x?}");
         assert!(start.elapsed() >= patience / 2 && start.elapsed() < LONG);
     }
-    // One byte at a time is no way around it.
+    // Sending one byte at a time does not evade the limit.
     let mut socket = UnixStream::connect(&path).unwrap();
     let start = Instant::now();
     for byte in header(Command::Version, 4096).iter().chain(&[0; 4080]) {
@@ -436,7 +436,7 @@ fn descriptors_that_nobody_wants_are_closed() {
     assert_eq!(raw.reply(), Err(Errno::INVAL), "one too many");
     raw.send(Command::DmaMap as u16, 0, &body, &ends);
     assert_eq!(raw.reply(), Err(Errno::INVAL));
-    // More than fit into what is looked at: sent with the header and again with the body.
+    // More descriptors than are accepted: sent with the header and again with the body.
     let header = header(Command::DmaMap, 48);
     for part in [&header[..], &body[..]] {
         send_with(&raw, part, &ends);
@@ -481,13 +481,13 @@ fn interrupts_that_do_not_exist_or_cannot_be_signalled_are_refused() {
     for (request, fds, expected) in refused {
         assert_eq!(raw.ask(&request, &fds), Err(expected), "{request:?}");
     }
-    // None of it left anything behind.
+    // None of it has a lasting effect.
     assert!((0..32).all(|n| !served.server.interrupts().is_enabled(pci::MSIX, n)));
     assert_eq!(
         raw.ask(&set(pci::MSIX, 0, 2, IrqData::Eventfd, Trigger), &[one.as_fd(), two.as_fd()]),
         Ok(())
     );
-    // A full eventfd, which the client makes one that waits, holds nothing up.
+    // A full eventfd, made blocking by the client, stalls nothing.
     rustix::io::write(&one, &(u64::MAX - 1).to_ne_bytes()).unwrap();
     rustix::fs::fcntl_setfl(&one, OFlags::empty()).unwrap();
     served.server.interrupts().trigger(pci::MSIX, 0);
@@ -516,7 +516,7 @@ fn a_client_that_leaves_takes_its_memory_and_interrupts_along() {
 
 #[test]
 fn bytes_of_any_kind_end_in_an_answer_or_the_end() {
-    // Half of them after a version was agreed on; sizes that wait for more end by the server's patience.
+    // Half of them after the version handshake; sizes that need more data end by the server's patience.
     let patience = Duration::from_millis(50);
     let mut state = 0x1234_5678_9abc_def0_u64;
     let mut random = move || {

@@ -1,4 +1,4 @@
-//! What a server should not do: the client reports it, in time, and never hangs.
+//! Wrong replies of a server: the client reports them, in time, and never hangs.
 
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use super::{LONG, Raw};
 
 const SHORT: Duration = Duration::from_millis(200);
 
-/// A client of a server that answers the first two messages as it should, and is then `rest`.
+/// A client of a server that answers the first two messages correctly, and then behaves as `rest`.
 fn client_of(rest: impl FnOnce(Raw) + Send + 'static) -> Client {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = std::thread::spawn(move || {
@@ -33,7 +33,7 @@ fn client_of(rest: impl FnOnce(Raw) + Send + 'static) -> Client {
     Client::over(ours, SHORT).unwrap()
 }
 
-/// The next message and a reply with that body, whose header is changed first.
+/// Answers the next message with that body; `change` edits the header first.
 fn answer(raw: &mut Raw, body: &[u8], change: impl FnOnce(&mut Header)) {
     let Some(header) = raw.receive() else { return };
     let mut header = header.reply(body.len());
@@ -55,7 +55,7 @@ fn a_server_that_does_not_answer_is_lost_after_the_client_s_patience() {
 #[test]
 fn a_server_that_does_not_answer_may_still_reach_memory() {
     let client = client_of(|mut raw| {
-        // The status, which has no list of capabilities, and the command register.
+        // The status, without a list of capabilities, and the command register.
         for (offset, value) in [(6, 0_u16), (4, 2)] {
             let access = RegionAccess { offset, region: pci::CONFIG, count: 2 };
             answer(&mut raw, &[access.as_bytes(), &value.to_le_bytes()].concat(), |_| {});

@@ -1,4 +1,4 @@
-//! What a driver does: registers, memory, interrupts.
+//! The actions of a driver: registers, memory, interrupts.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use ixy_vfio_user::message::{Errno, IrqAction, IrqData, ShortWrite, pci};
 use super::device::{COPIES, DOORBELL, LENGTH, SOURCE, STATUS};
 use super::{LONG, client, errno, read32, write};
 
-/// What an eventfd was signalled since the last time.
+/// The number of signals of an eventfd since the last call.
 fn signals(event: &OwnedFd) -> u64 {
     let mut count = [0; 8];
     rustix::io::read(event, &mut count).map_or(0, |_| u64::from_ne_bytes(count))
@@ -114,7 +114,7 @@ fn a_lost_device_reads_all_ones() {
     // SAFETY: ARMED-ONLY: there is no device any more.
     assert!(unsafe { master.enable() }.is_err());
     assert!(Arc::clone(&domain).allocate(4096).is_err());
-    // Memory stays the driver's.
+    // The memory still belongs to the driver.
     slices[0].words()[0].store(5, Ordering::Relaxed);
     drop(slices);
 }
@@ -213,7 +213,7 @@ fn several_writes_go_in_one_message_and_in_order() {
         data[..4].copy_from_slice(&value.to_le_bytes());
         ShortWrite { offset, region: 0, count: 4, data }
     };
-    // More than one message takes, the last of which wins.
+    // More than one message holds; the last one wins.
     let writes: Vec<_> = (0..300).map(|n| short(0x20 + 4 * (n % 2), n as u32)).collect();
     // SAFETY: ARMED-ONLY: scratch registers start nothing.
     unsafe { client.write_many(&writes) }.unwrap();

@@ -1,4 +1,4 @@
-//! rust-vmm's `vfio_user`, which nobody here wrote, on the other side.
+//! rust-vmm's `vfio_user`, an independent implementation, on the other side.
 
 use std::fs::File;
 use std::io::Error;
@@ -55,7 +55,7 @@ fn their_client_uses_our_server() {
     assert!(Client::connect_within(&path, LONG).is_ok());
 }
 
-/// What their server was asked for.
+/// The requests to their server.
 #[derive(Debug, Default)]
 struct Asked {
     registers: Vec<u8>,

@@ -43,7 +43,7 @@ fn a_path_that_is_no_socket_or_another_kind_is_left_alone() {
     ));
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
     std::fs::remove_file(&path).unwrap();
-    // A link is not followed.
+    // Links are not followed.
     let target = socket_path();
     drop(UnixListener::bind(&target).unwrap());
     std::os::unix::fs::symlink(&target, &path).unwrap();
@@ -151,7 +151,7 @@ fn one_client_at_a_time_and_the_next_when_it_is_gone() {
     assert!(start.elapsed() < LONG / 2, "it was left waiting");
     write(&first, 0, 0x20, &[1]).expect("the first one is served on");
     drop(first);
-    // Each comes at the moment in which the one before leaves.
+    // Each comes at the moment when the one before leaves.
     for n in 2..20 {
         let next = Client::connect_within(&path, LONG).unwrap();
         write(&next, 0, 0x20, &[n]).unwrap();
@@ -170,7 +170,7 @@ fn a_server_that_is_stopped_ends_in_the_middle_of_a_client() {
     assert!(!path.exists());
 }
 
-/// Serves or uses a device in a process of its own, which the test below kills.
+/// Serves or uses a device in its own process, which the test below kills.
 #[test]
 #[ignore = "started by another test"]
 fn in_a_process_of_its_own() {
@@ -183,7 +183,7 @@ fn in_a_process_of_its_own() {
         let client = Client::connect_within(&path, LONG).unwrap();
         let file = super::memory(4096, true);
         client.map(0x10000, 4096, std::os::fd::AsFd::as_fd(&file), 0, true).unwrap();
-        // Until it is killed, and not for ever.
+        // Until it is killed, but not for ever.
         let end = Instant::now() + LONG;
         while Instant::now() < end {
             write(&client, 0, 0x20, &[1; 64]).unwrap();

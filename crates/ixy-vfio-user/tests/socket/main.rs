@@ -30,7 +30,7 @@ use zerocopy::IntoBytes;
 pub const LONG: Duration = Duration::from_secs(30);
 pub const PAGE: u64 = 4096;
 
-/// A copier that is served by a thread.
+/// A copier served by a thread.
 pub struct Served {
     pub server: Arc<Server>,
     stop: Stop,
@@ -49,7 +49,7 @@ impl Served {
         Self { server, stop, thread: Some(thread) }
     }
 
-    /// Serves the other end of the socket that is returned.
+    /// Serves the other end of the returned socket.
     pub fn over_pair(limits: ServerLimits) -> (Self, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let run = |server: &Server, device: &mut Copier, stop: &Stop| server.serve_one(theirs, device, stop);
@@ -81,7 +81,7 @@ impl Drop for Served {
     }
 }
 
-/// A path of its own for each test.
+/// A separate path for each test.
 pub fn socket_path() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("ixy-vfio-user-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -96,7 +96,7 @@ pub fn client() -> (Served, Client) {
 
 /// Writes to a register.
 pub fn write(client: &Client, region: u32, offset: u64, bytes: &[u8]) -> Result<(), ixy_vfio_user::Error> {
-    // SAFETY: ARMED-ONLY: what the tests let the device reach are files, which they access by system calls or as atomics.
+    // SAFETY: ARMED-ONLY: the device reaches only files, which the tests access by system calls or as atomics.
     unsafe { client.write(region, offset, bytes) }
 }
 
@@ -106,7 +106,7 @@ pub fn read32(client: &Client, region: u32, offset: u64) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-/// A memfd that is sealed, or not.
+/// A memfd, sealed or not.
 pub fn memory(len: u64, sealed: bool) -> OwnedFd {
     let fd = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
     ftruncate(&fd, len).unwrap();
@@ -116,7 +116,7 @@ pub fn memory(len: u64, sealed: bool) -> OwnedFd {
     fd
 }
 
-/// What a refusal says.
+/// The error number of a refusal.
 pub fn errno<T: std::fmt::Debug>(result: Result<T, ixy_vfio_user::Error>) -> Errno {
     match result {
         Err(ixy_vfio_user::Error::Refused { errno, .. }) => errno,
@@ -136,7 +136,7 @@ impl Raw {
         Self { connection, body: Vec::new() }
     }
 
-    /// A client that has exchanged versions.
+    /// A client after the version handshake.
     pub fn negotiated(socket: UnixStream) -> Self {
         let mut raw = Self::new(socket);
         let version = Version { major: 0, minor: 1, capabilities: Capabilities::default() };
@@ -149,7 +149,7 @@ impl Raw {
         self.connection.send(&Header { id: 7, command, size, flags, error: 0 }, body, fds).unwrap();
     }
 
-    /// Bytes as they are.
+    /// Sends bytes unchanged.
     pub fn send_bytes(&self, bytes: &[u8]) {
         rustix::io::write(self.connection.as_fd(), bytes).unwrap();
     }
@@ -163,7 +163,7 @@ impl Raw {
         }
     }
 
-    /// What the next message, a reply, says.
+    /// The result in the next message, a reply.
     pub fn reply(&mut self) -> Result<(), Errno> {
         let header = self.receive().expect("the connection was closed");
         assert!(header.is_reply() && header.id == 7, "{header:?}");
@@ -187,7 +187,7 @@ impl Raw {
     }
 }
 
-/// A header with its numbers as they are given.
+/// A header with the given numbers.
 pub fn header(command: Command, size: u32) -> Vec<u8> {
     Header { id: 7, command: command as u16, size, flags: 0, error: 0 }.as_bytes().to_vec()
 }
