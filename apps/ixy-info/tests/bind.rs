@@ -323,7 +323,11 @@ fn memory_that_may_be_locked_is_shown_with_the_way_to_more() {
     assert_eq!((code, err.as_str()), (0, ""));
     let line = format!("{} - memlock 16384\n", return_of("id", &["-un"]));
     has(&out, &["(in KiB): 64, ", "to: 64.", "sudo prlimit --memlock=16777216 --pid $$\n", &line]);
-    fails(&tree, &["memlock", "much"], 2, &["`much`"]);
+    for words in [&["much"][..], &["0"], &["-1"], &["1", "2"]] {
+        let text =
+            format!("memlock takes one whole number of MiB from 1 to 9999999, not `{}`\n", words.join(" "));
+        fails(&tree, &[&["memlock"], words].concat(), 2, &[&text]);
+    }
 }
 
 #[test]
@@ -342,13 +346,32 @@ fn hugepages_are_the_other_script_s_work() {
 fn wrong_arguments_are_one_line_with_exit_code_2() {
     let tree = card();
     fails(&tree, &[], 2, &["status, vfio, kernel"]);
-    fails(&tree, &["steal"], 2, &["`steal`"]);
-    fails(&tree, &["vfio"], 2, &["needs an address"]);
-    fails(&tree, &["vfio", "../../x"], 2, &["`../../x` is no PCI address"]);
+    fails(
+        &tree,
+        &["steal"],
+        2,
+        &["there is no action `steal`: write status, vfio, kernel, hugepages or memlock\n"],
+    );
+    fails(
+        &tree,
+        &["vfio"],
+        2,
+        &["needs an address, such as 0000:03:00.0: `scripts/bind status` lists the cards\n"],
+    );
+    fails(&tree, &["vfio", "../../x"], 2, &["`../../x` is no PCI address: write it as lspci prints it"]);
     fails(&tree, &["--hard", "vfio", CARD], 2, &["`--hard`"]);
-    fails(&tree, &["vfio", CARD, "--user"], 2, &["--user needs a value"]);
+    fails(
+        &tree,
+        &["vfio", CARD, "--user"],
+        2,
+        &["--user needs the name of a user; see scripts/bind --help\n"],
+    );
     refused(&tree, &["vfio", "09:00.0"], &["no device 0000:09:00.0"]);
-    refused(&tree, &["vfio", "--user", "no-such-user", CARD], &["no-such-user"]);
+    refused(
+        &tree,
+        &["vfio", "--user", "no-such-user", CARD],
+        &["there is no user no-such-user: `getent passwd`"],
+    );
     let (code, out, _) = bind(&tree, &["--help"]);
     assert!(code == 0 && out.starts_with("usage: scripts/bind"));
 }
@@ -363,4 +386,47 @@ fn a_card_that_vfio_has_without_an_iommu_is_to_be_given_back() {
         &["--user", "root", "vfio", CARD],
         &["noiommu-12", "`sudo scripts/bind kernel 0000:03:00.0`"],
     );
+}
+
+/// They are wrong on any machine, or nothing is changed: `--dry-run`.
+#[test]
+fn the_other_scripts_refuse_wrong_arguments_in_one_line() {
+    let tree = Tree::new();
+    let file = tree.path("file");
+    tree.write(&file, "");
+    let file = file.to_str().unwrap();
+    let number = "write a whole number from 1 to 99999999\n";
+    for (name, args, code, text) in [
+        ("setup-hugepages", &["--count", "0"][..], 2, format!("--count cannot be `0`: {number}")),
+        ("setup-hugepages", &["--count", "-1"], 2, format!("--count cannot be `-1`: {number}")),
+        (
+            "setup-hugepages",
+            &["--count"],
+            2,
+            "--count needs a value; see scripts/setup-hugepages --help\n".into(),
+        ),
+        ("setup-hugepages", &["--size", "3M"], 2, "--size cannot be `3M`: write 2M or 1G\n".into()),
+        (
+            "setup-hugepages",
+            &["--dry-run", "--mount", file],
+            1,
+            format!("{file} is a file, not a directory: name another one with --mount\n"),
+        ),
+        (
+            "vm",
+            &[],
+            2,
+            "say what to do: prepare, paths, shell, image or clean; see scripts/vm --help\n".into(),
+        ),
+        (
+            "vm",
+            &["start"],
+            2,
+            "there is no command start: write prepare, paths, shell, image or clean\n".into(),
+        ),
+        ("vm", &["paths", "x"], 2, "one word is enough: leave out what follows paths\n".into()),
+    ] {
+        let (found, out, err) = tree.run(script().with_file_name(name), args);
+        assert_eq!((found, out.as_str(), err), (code, "", format!("{name}: {text}")), "{args:?}");
+    }
 }
