@@ -42,8 +42,9 @@ fn filter(wanted: &str) -> Result<EnvFilter, Error> {
              warn,ixy_sim=debug"
         ))
     };
-    let words = wanted.split(',').filter(|word| !word.contains(['=', '[']));
-    if let Some(word) = words.map(str::trim).find(|word| word.parse::<LevelFilter>().is_err()) {
+    let words = wanted.split(',').filter(|word| !word.contains('['));
+    let levels = words.filter_map(|word| word.trim().rsplit('=').next());
+    if let Some(word) = levels.into_iter().find(|word| word.parse::<LevelFilter>().is_err()) {
         return Err(wrong(&format!("`{word}` is no level")));
     }
     EnvFilter::try_new(wanted).map_err(|error| wrong(&error.to_string()))

@@ -389,6 +389,16 @@ fn a_refused_argument_is_named_once_with_what_to_write_instead() {
              sim:rx=in.pcap, or vfio-user:/run/nic",
         ),
         (
+            &["03:00.9", "sim"],
+            "`03:00.9` is no device address: its function is not a digit from 0 to 7; write it as `lspci` prints it, such as \
+             0000:03:00.0 or 03:00.0",
+        ),
+        (
+            &["Cargo.toml", "sim"],
+            "`Cargo.toml` is no device address: it is a file; write sim:rx=Cargo.toml to receive its frames, or \
+             sim:tx=Cargo.toml to write frames into it",
+        ),
+        (
             &["sim:mac=zz", "sim"],
             "sim option `mac` cannot be `zz`: write the Ethernet address of one card, such as 02:00:00:00:00:07: six bytes, \
              the first one even, not all zero",

@@ -156,6 +156,11 @@ impl FromArgMatches for Ports {
             .collect();
         for (at, text) in placed::<String>(matches, "wire") {
             let given = before(&mut ports, at, "wire")?;
+            if text == "sim" || text.starts_with("sim:") {
+                return Err(wrong(format!(
+                    "--wire cannot be `{text}`: write what follows `sim:`, such as loopback"
+                )));
+            }
             let wire: WireSpec = text.parse().map_err(|error| wrong(format!("--wire: {error}")))?;
             if given.wire.replace(wire).is_some() {
                 return Err(twice("wire", given));
@@ -278,6 +283,10 @@ mod tests {
                 "given 3 times, and a cable has two ends",
             ),
             ("--socket a --wire nonsense", "--wire: sim has no option `nonsense`"),
+            (
+                "--socket a --wire sim:loopback",
+                "cannot be `sim:loopback`: write what follows `sim:`, such as loopback",
+            ),
             ("--socket a --mac 01:00:00:00:00:01", "no address of a single card; write one"),
             ("--socket a --mac 02:00:00:00:01", "six bytes"),
             ("--socket a --mac 02:1b:21:00:00:02 --socket b", "the same Ethernet address"),

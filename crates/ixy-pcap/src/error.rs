@@ -187,7 +187,7 @@ pub enum PcapError {
         end: u64,
     },
     /// The header of a new file could not be written; the file was removed again.
-    #[error("cannot write the header of {}: {source}; nothing of it was kept", path.display())]
+    #[error("cannot write the header of {}: {source}; nothing of it was kept{}", path.display(), make_room(source))]
     Header {
         /// The file.
         path: PathBuf,
@@ -197,8 +197,7 @@ pub enum PcapError {
     /// Records could not be written. What is counted here was written and is whole.
     #[error(
         "cannot write more to {}: {source}; it holds {bytes} bytes with {records} whole records{}",
-        path.display(),
-        if source.kind() == io::ErrorKind::StorageFull { "; make room or write to another disk" } else { "" }
+        path.display(), make_room(source)
     )]
     Write {
         /// The file.
@@ -220,6 +219,11 @@ fn keep_whole(path: &Path, whole: u64) -> String {
             format!("keep the records before it: editcap -F pcap -r {} OUT.pcap 1-{whole}", path.display())
         }
     }
+}
+
+/// The way out when a disk is full.
+fn make_room(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::StorageFull { "; make room, or write to another disk" } else { "" }
 }
 
 /// Why nothing can be read.

@@ -62,6 +62,11 @@ impl Address {
     }
 }
 
+/// What to write in place of a text that is no address.
+#[cfg(any(feature = "pci", feature = "vfio-user"))]
+const EXAMPLES: &str = "write one such as 0000:03:00.0 or 03:00.0 (`lspci -nn` lists them), sim, sim:rx=in.pcap, or \
+                        vfio-user:/run/nic";
+
 /// A parsed address.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Place {
@@ -111,7 +116,7 @@ fn simulated(_: &str) -> Result<Place, Error> {
 #[cfg(feature = "vfio-user")]
 fn served(text: &str, path: &str) -> Result<Place, Error> {
     if path.is_empty() {
-        Err(Error::BadAddress { text: text.into() })
+        Err(Error::BadAddress { text: text.into(), way_out: EXAMPLES.into() })
     } else {
         Ok(Place::Served(path.into()))
     }
@@ -124,13 +129,38 @@ fn served(_: &str, _: &str) -> Result<Place, Error> {
 
 #[cfg(feature = "pci")]
 fn on_pci(text: &str) -> Result<Place, Error> {
-    text.parse().map(Place::Pci).map_err(|_| {
+    text.parse().map(Place::Pci).map_err(|error| {
         let name = text.to_owned();
         match crate::named::answer(&ixy_pci::Sysfs::default(), text) {
             Some(answer) => Error::Interface { name, answer },
-            None => Error::BadAddress { text: name },
+            None => Error::BadAddress { way_out: way_out(text, &error), text: name },
         }
     })
+}
+
+/// What to write instead of a text that is no address: something near to it, or examples.
+#[cfg(feature = "pci")]
+fn way_out(text: &str, error: &ixy_pci::Error) -> String {
+    use std::os::unix::fs::FileTypeExt;
+
+    let like_pci =
+        text.contains(':') && text.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
+    match (error, std::fs::metadata(text)) {
+        (ixy_pci::Error::BadAddress { why, .. }, _) if like_pci => {
+            format!("{why}; write it as `lspci` prints it, such as 0000:03:00.0 or 03:00.0")
+        }
+        (_, Ok(found)) if found.is_file() => {
+            format!(
+                "it is a file; write sim:rx={text} to receive its frames, or sim:tx={text} to write frames into it"
+            )
+        }
+        (_, Ok(found)) if found.file_type().is_socket() => {
+            format!(
+                "it is a socket; write vfio-user:{text} for a card that is served there, or sim:socket={text}"
+            )
+        }
+        _ => EXAMPLES.into(),
+    }
 }
 
 #[cfg(not(feature = "pci"))]

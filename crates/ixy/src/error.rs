@@ -20,12 +20,12 @@ pub enum Error {
     #[error("no device was named: give an address, such as 0000:03:00.0 or sim")]
     NoAddress,
     /// A text that is no address.
-    #[error(
-        "`{text}` is no device address: write one such as 0000:03:00.0 or 03:00.0 (`lspci -nn` lists them), sim, sim:rx=in.pcap, or vfio-user:/run/nic"
-    )]
+    #[error("`{text}` is no device address: {way_out}")]
     BadAddress {
         /// The text.
         text: String,
+        /// What to write instead.
+        way_out: String,
     },
     /// Two addresses that name the same device.
     #[error("{}; name another device", twice(address, other))]

@@ -60,6 +60,12 @@ pub enum WireError {
         /// The values that it can have.
         expected: &'static str,
     },
+    /// An option that needs a value and has none.
+    #[error("sim option `{option}` needs a value: write {option}=VALUE")]
+    NoValue {
+        /// The option.
+        option: &'static str,
+    },
     /// A cable's name that is taken by two ends already.
     #[error(
         "cable {name} has two ends already; open the third address with another name, such as cable={name}2"
@@ -123,6 +129,7 @@ impl WireError {
             | Self::TwoWires { .. }
             | Self::Stray { .. }
             | Self::Value { .. }
+            | Self::NoValue { .. }
             | Self::ThirdEnd { .. }
             | Self::OneEnd { .. } => true,
             Self::Socket { .. }

@@ -140,7 +140,7 @@ impl Given {
             |expected| WireError::Value { option: key, value: value.unwrap_or_default().into(), expected };
         let text = || match value {
             Some(value) if !value.is_empty() => Ok(value),
-            _ => Err(wrong("write a value after `=`")),
+            _ => Err(WireError::NoValue { option: key }),
         };
         let faults = &mut self.spec.faults;
         match key {
@@ -513,7 +513,6 @@ mod tests {
             ("flows=0", "1 to 4096"),
             ("flows=4097", "1 to 4096"),
             ("link=maybe", "up or down"),
-            ("pause=", "write a value after `=`"),
             ("pause=down", "on or off"),
             ("loss=1.1", "0 to 1"),
             ("dup=-0.1", "0 to 1"),
@@ -526,13 +525,10 @@ mod tests {
             ("addr=10.0.0.1", "such as 10.0.0.1/24"),
             ("addr=10.0.0.1/33", "such as 10.0.0.1/24"),
             ("addr=fd00::1/129", "fd00::1/64"),
-            ("addr=", "write a value"),
             ("up=yes", "leave out the `=`"),
             ("mac=01:00:00:00:00:01", "the first one even"),
             ("mac=0:0:0:0:0:0", "not all zero"),
             ("mac=2:0:0:0:0", "six bytes"),
-            ("cable", "write a value"),
-            ("cable=", "write a value"),
             ("flood=1", "leave out the `=`"),
             ("loopback=", "leave out the `=`"),
         ] {
@@ -542,6 +538,14 @@ mod tests {
                 message.contains(&format!("`{key}` cannot be `{value}`")) && message.contains(wanted),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn an_option_without_the_value_that_it_needs_is_refused() {
+        for text in ["pause=", "tap=a,addr=", "cable=", "rx"] {
+            let option = text.rsplit(',').next().unwrap().trim_end_matches('=');
+            assert_eq!(refusal(text), format!("sim option `{option}` needs a value: write {option}=VALUE"));
         }
     }
 
