@@ -5,7 +5,8 @@ use std::{
     path::Path,
 };
 
-/// Why a file cannot be read, and what to do, in words that follow "cannot open PATH: ". `error` is what the system said.
+/// Says why a file cannot be read, and what to do, in words that follow "cannot open PATH: ". `error` is what the
+/// system said.
 ///
 /// ```
 /// # use std::path::Path;
@@ -29,8 +30,8 @@ pub fn why_not_open(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// Why a file or a socket cannot be made or written, and what to do, in words that follow "cannot create PATH: ". `error` is
-/// what the system said.
+/// Says why a file or a socket cannot be made or written, and what to do, in words that follow "cannot create PATH: ".
+/// `error` is what the system said.
 ///
 /// ```
 /// # use std::path::Path;

@@ -69,7 +69,7 @@ pub enum Error {
         /// The device.
         address: Address,
     },
-    /// The device's group cannot be had.
+    /// The device's group cannot be opened.
     #[error("{address} cannot be reached through VFIO: {source}")]
     Vfio {
         /// The device.
@@ -87,7 +87,7 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
-    /// No interrupts can be had.
+    /// The device has no interrupts that could be used.
     #[error("{address} cannot interrupt: {why}; poll it instead")]
     NoInterrupts {
         /// The device.
@@ -95,8 +95,8 @@ pub enum Error {
         /// Why not, for each kind of interrupts that was tried.
         why: String,
     },
-    /// Somebody in this process has the interrupts.
-    #[error("the interrupts of {address} are switched on already: drop what has them first")]
+    /// Another part of this process uses the interrupts.
+    #[error("the interrupts of {address} are switched on already: drop what uses them first")]
     InterruptsInUse {
         /// The device.
         address: Address,

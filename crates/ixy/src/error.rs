@@ -9,8 +9,8 @@ use ixy_dma::DmaDomain;
 /// A driver's error.
 pub(crate) type DriverError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a device could not be opened, or failed later. Each message names the device once: by its address, or by the file, the
-/// socket or the interface that the address leads to.
+/// Why a device could not be opened, or failed later. Each message names the device once: by its address, or by the
+/// file, the socket or the interface that the address leads to.
 ///
 /// `Debug` prints the same text as `Display`, since a program whose `main` returns the error shows it that way.
 #[derive(thiserror::Error)]
@@ -173,7 +173,7 @@ pub enum Error {
         /// What other drivers know.
         others: &'static [&'static str],
     },
-    /// The wire of a software device cannot be had, or could not write out what was sent.
+    /// The wire of a software device cannot be opened, or could not write out what was sent.
     #[cfg(feature = "sim")]
     #[error("{}", of_wire(address, source))]
     Wire {
@@ -283,8 +283,8 @@ fn named(address: &str, source: &impl fmt::Display) -> String {
     if text.contains(address) { text } else { format!("{address}: {text}") }
 }
 
-/// What is wrong with a wire. Nearly all messages name the option, the file, the socket or the interface, and the address would
-/// name it again.
+/// What is wrong with a wire. Nearly all messages name the option, the file, the socket or the interface, and the
+/// address would name it again.
 #[cfg(feature = "sim")]
 fn of_wire(address: &str, source: &ixy_sim::wire::WireError) -> String {
     match source {

@@ -52,7 +52,7 @@ impl TapSpec {
         self.addresses.iter().try_for_each(|address| address.check())?;
         match self.mtu {
             Some(mtu) if mtu < Self::LEAST_FOR_IPV6 && self.has_ipv6() => {
-                let expected = "an IPv6 address needs an MTU from 1280 to 1500; raise mtu=, or leave out the IPv6 address";
+                let expected = "an IPv6 address needs an MTU from 1280 to 1500; raise mtu=, or leave the IPv6 address out";
                 Err(WireError::Value { option: "mtu", value: mtu.to_string(), expected })
             }
             _ => Ok(()),
@@ -216,8 +216,8 @@ impl Tap {
         let Self { name, namespace, .. } = self;
         let inside = namespace.as_ref().map_or_else(String::new, |namespace| format!("-n {namespace} "));
         format!(
-            "tap {name}: the interface is down, so frames that are sent to it are lost; bring it up: ip {inside}link set {name} \
-             up, or write sim:tap={name},up"
+            "tap {name}: the interface is down, so frames that are sent to it are lost; bring it up: \
+             ip {inside}link set {name} up, or write sim:tap={name},up"
         )
     }
 
@@ -371,8 +371,8 @@ fn set_up(name: Name, spec: &TapSpec) -> Result<OwnedFd, WireError> {
                 failed(format!("cannot give it {address}: its MTU is too small for IPv6; add mtu=1500"))
             }
             Errno::ACCESS if !address.is_ipv4() => failed(format!(
-                "cannot give it {address}: IPv6 is switched off on this machine; leave that address out, or switch IPv6 on: \
-                 sysctl net.ipv6.conf.all.disable_ipv6=0"
+                "cannot give it {address}: IPv6 is switched off on this machine; leave that address out, or switch \
+                 IPv6 on: sysctl net.ipv6.conf.all.disable_ipv6=0"
             )),
             error => what(error),
         })?;
