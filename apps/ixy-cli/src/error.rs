@@ -1,8 +1,8 @@
-//! What ends a program: [`Error`].
+//! The errors that end a program: [`Error`].
 
 use std::time::Duration;
 
-/// Why a program ended before its work was done. Its text is what stands behind `error: ` on standard error.
+/// The reason why a program ended before its work was done. Its text follows `error: ` on standard error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -102,7 +102,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What waited until the program was to stop, if that is what the error says.
+    /// What the program was waiting for when it was stopped, if that is the error.
     pub(crate) fn stopped(&self) -> Option<String> {
         match self {
             Self::Device(ixy::Error::Stopped { address }) => Some(format!("{address} did not open")),
@@ -113,7 +113,7 @@ impl Error {
         }
     }
 
-    /// The same, or that the time of `--duration` was over, if that is why.
+    /// The same error, or that the time of `--duration` was over, if that is the reason.
     pub(crate) fn in_time(self, duration: Option<Duration>) -> Self {
         match (self.stopped(), duration) {
             (Some(why), Some(duration)) => Self::NotInTime { seconds: duration.as_secs_f64(), why },
@@ -121,7 +121,7 @@ impl Error {
         }
     }
 
-    /// What the process exits with: 2 when the arguments are wrong, whatever the machine has; else 1.
+    /// The exit code of the process: 2 when the arguments are wrong on any machine; else 1.
     pub fn exit_code(&self) -> u8 {
         let usage = match self {
             Self::Usage(_) => true,

@@ -19,9 +19,10 @@ pub struct Flags {
     pub ring: u16,
     /// Pairs of a receive and a transmit queue on each device, 1 to 64
     ///
-    /// The card spreads received frames over its receive queues by a hash of their IP addresses and TCP or UDP ports
-    /// (receive side scaling, RSS), so all frames of a flow stay in one queue and in order. An 82599 spreads over 16
-    /// queues at most, and frames without an IP header go to queue 0. A virtio device has its own way to spread frames.
+    /// The card spreads received frames over its receive queues by a hash of their IP addresses and TCP or UDP
+    /// ports (receive side scaling, RSS), so all frames of a flow stay in one queue and in order. An 82599 spreads
+    /// over 16 queues at most, and frames without an IP header go to queue 0. A virtio device spreads frames in
+    /// its own way.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u16>(1..=64), help_heading = QUEUES)]
     pub queues: u16,
     /// End after this time, which includes opening the devices: seconds, or a number with us, ms, s, m or h
@@ -43,29 +44,31 @@ pub struct Flags {
     pub interval: Duration,
     /// Print the counts of each queue as well
     ///
-    /// An 82599 has counters for up to 16 queues. A virtio device has none, so its driver counts. An 82576 has them for pools of
-    /// queues only, so its queues are not counted. JSON and metrics always have these counts.
+    /// An 82599 has counters for up to 16 queues. A virtio device has none, so its driver counts. An 82576 has
+    /// counters for pools of queues only, so its queues are not counted. JSON and metrics always have these
+    /// counts.
     #[arg(long, help_heading = STATISTICS)]
     pub per_queue: bool,
     /// Serve statistics to Prometheus at http://ADDR/metrics
     ///
-    /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100, `[2001:db8::7]:9100`,
-    /// 0.0.0.0:9100 for all interfaces). Anybody who reaches the address can read the statistics. Port 0 takes a free
-    /// one, which -v prints. A thread of its own answers, with what was counted within the last second.
+    /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100,
+    /// `[2001:db8::7]:9100`, 0.0.0.0:9100 for all interfaces). Everyone who can reach the address can read the
+    /// statistics. Port 0 takes a free one, which -v prints. A separate thread answers, with counts at most a
+    /// second old.
     #[arg(long, value_name = "ADDR", value_parser = Listen::parse, help_heading = STATISTICS)]
     pub metrics: Option<Listen>,
     /// Take a card from its kernel driver even while its network interface is up
     #[arg(long, help_heading = DEVICES)]
     pub force: bool,
-    /// Keep cards behind an IOMMU out of each other's rings: each gets an address space of its own
+    /// Keep cards behind an IOMMU out of each other's rings: each gets its own address space
     #[arg(long, help_heading = DEVICES)]
     pub apart: bool,
-    /// How much to say.
+    /// The amount of messages.
     #[command(flatten)]
     pub verbosity: Verbosity,
 }
 
-/// How statistics are printed.
+/// The format of statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
@@ -78,11 +81,11 @@ const QUEUES: &str = "Queues";
 const STATISTICS: &str = "Statistics";
 const DEVICES: &str = "Devices";
 
-/// Flags of every program: how much it says on standard error.
+/// Flags of every program: the amount of messages on standard error.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Messages")]
 pub struct Verbosity {
-    /// Say more: -v what is done, -vv each step, -vvv everything
+    /// Print more messages: -v the main steps, -vv each step, -vvv everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Print only errors and results (the summary at the end of a run)
@@ -104,7 +107,7 @@ impl Verbosity {
 }
 
 impl Flags {
-    /// How statistics are to be printed.
+    /// The format of statistics that the flags choose.
     pub(crate) fn format(&self) -> Format {
         match self {
             Self { json: true, .. } => Format::Json,
@@ -114,13 +117,13 @@ impl Flags {
         }
     }
 
-    /// How devices are to be opened.
+    /// The options for opening devices.
     pub fn options(&self, session: &Session) -> ixy::Options {
         let options = session.options().clone().queues(self.queues).rx_ring(self.ring).tx_ring(self.ring);
         options.force(self.force).apart(self.apart).stop(&session.stop_after(self.duration))
     }
 
-    /// When captures in pipes are waited for no longer: at a signal, or when `--duration` is over.
+    /// Ends waits for captures in pipes at a signal, or when `--duration` is over.
     pub fn give_up(&self, session: &Session) -> GiveUp {
         let stop = session.stop_after(self.duration);
         GiveUp::when(move || stop.requested())
@@ -141,11 +144,12 @@ fn interval(text: &str) -> Result<Duration, String> {
     if time < SHORTEST { Err("write a time of at least 10ms, such as 1s".into()) } else { Ok(time) }
 }
 
-/// What [`duration`] reads.
+/// The times that [`duration`] reads.
 const TIME: &str =
     "write a time from 0 on, such as 5 (seconds), 0.5, 200ms or 2m; the units are us, ms, s, m and h";
 
-/// Makes a parser for an option's value: it reads a whole number in `range`, and says which numbers are allowed.
+/// Makes a parser for an option's value: it reads a whole number in `range`, and its error names the valid
+/// numbers.
 pub fn number<T: TryFrom<u64>>(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
@@ -159,7 +163,7 @@ pub fn number<T: TryFrom<u64>>(
 /// Reads a length of time: `5`, `1.5`, `200ms`, `50us`, `2m`.
 ///
 /// # Errors
-/// The text is no length of time, is negative, or is longer than a thousand years.
+/// The text is not a length of time, is negative, or is longer than a thousand years.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[number.len()..] {

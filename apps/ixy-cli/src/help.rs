@@ -1,4 +1,5 @@
-//! What `--help` says of addresses, signals and exit codes, wrapped to the terminal: [`help`], [`SHORT_HELP`], [`STYLES`].
+//! The text of `--help` about addresses, signals and exit codes, wrapped to the terminal: [`help`],
+//! [`SHORT_HELP`], [`STYLES`].
 
 use std::fmt::Write;
 
@@ -55,10 +56,10 @@ pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
     ("130", "a second SIGINT or SIGTERM ended the program at once"),
 ];
 
-/// Columns that help fills at most, however wide the terminal is, and where there is none.
+/// Largest width of help in columns, and its width without a terminal.
 pub(crate) const WIDEST: usize = 100;
 
-/// Columns of the terms of a table.
+/// The width of the terms in a table.
 const TERMS: usize = 26;
 
 /// The end of `--help` of a program that opens devices: addresses, the program's own `examples`, output, exit codes.
@@ -76,7 +77,7 @@ pub fn help(examples: &[&str]) -> StyledStr {
     text.finish()
 }
 
-/// The end of `--help` of a program whose addresses or tables are its own: `sections`, each a title and its text, then
+/// The end of `--help` of a program with its own addresses or tables: `sections`, each a title and its text, then
 /// examples and exit codes.
 pub fn help_of(sections: &[(&str, &str)], examples: &[&str]) -> StyledStr {
     let mut text = Text::new();
@@ -88,14 +89,14 @@ pub fn help_of(sections: &[(&str, &str)], examples: &[&str]) -> StyledStr {
     text.finish()
 }
 
-/// A help text in the making.
+/// A help text under construction.
 struct Text {
     text: String,
     width: usize,
 }
 
 impl Text {
-    /// As wide as clap makes the rest.
+    /// The same width as in the rest of clap's help.
     fn new() -> Self {
         let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Self {
@@ -108,7 +109,7 @@ impl Text {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
-        // Writing to a String does not fail.
+        // Writing to a String never fails.
         let _ = writeln!(self.text, "{HEADER}{title}:{HEADER:#}");
     }
 

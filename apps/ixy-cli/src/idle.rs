@@ -1,4 +1,4 @@
-//! Waiting for frames: [`Idle`], and the flags [`Waiting`] that say how.
+//! Waiting for frames: [`Idle`], and the flags [`Waiting`] for it.
 
 use std::time::Duration;
 
@@ -28,14 +28,13 @@ enum How {
 }
 
 impl Waiting {
-    /// The same options with which devices are to be opened, and with interrupts if they are needed.
+    /// Adds interrupts to the options for opening devices, if they are needed.
     pub fn of(&self, options: ixy::Options) -> ixy::Options {
         let interrupts = (self.wait != How::Poll).then_some(self.interrupt_rate);
         options.interrupts(interrupts)
     }
 
-    /// What a thread that serves `queues`, alone, counts its passes with. Should there be no way for it to sleep, it says so
-    /// and polls.
+    /// The waiter of a thread that alone serves `queues`. If it cannot sleep on them, it logs that and polls.
     pub fn idle<'a, 'q: 'a>(&self, queues: impl IntoIterator<Item = &'a mut (dyn RxQueue + 'q)>) -> Idle {
         let mode = match self.wait {
             How::Poll => WaitMode::Poll,
@@ -49,14 +48,15 @@ impl Waiting {
     }
 }
 
-/// Counts passes of a thread's loop in which there was nothing to do, and lets other threads run, or sleeps, when there were
-/// many in a row. By default it never sleeps. A loop that is busy never gives its processor away.
+/// Counts the passes of a thread's loop without work. After many in a row it yields the processor, or sleeps. By
+/// default it never sleeps. A busy loop never yields its processor.
 #[derive(Debug, Default)]
 pub struct Idle(Waiter);
 
 impl Idle {
-    /// To be called after each pass with how many packets it moved, and with the queues that may be slept on, each with how many
-    /// packets are still to be sent for it: see [`Waiter::after`]. Returns whether there is time for other things.
+    /// Call this after each pass, with the number of packets that it moved, and with the queues to sleep on, each
+    /// with the number of packets that still wait to be sent for it: see [`Waiter::after`]. Returns whether there
+    /// is time for other work.
     #[inline(always)]
     pub fn after<'a, 'q: 'a>(
         &mut self,

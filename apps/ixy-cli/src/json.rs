@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// A JSON object whose fields are written in the order in which they are added.
+/// A JSON object that keeps the order in which its fields are added.
 #[derive(Debug, Default)]
 pub struct Object(Map<String, Value>);
 

@@ -1,20 +1,21 @@
-//! What the programs ixy-fwd, ixy-pktgen, ixy-dump, ixy-serve and ixy-info share, so that each of them is its loop and little
-//! else.
+//! The common part of the programs ixy-fwd, ixy-pktgen, ixy-dump, ixy-serve and ixy-info, so that each of them is
+//! little more than its loop.
 //!
-//! - [`main`] reads the arguments and turns the outcome into one line and an exit code; [`tool`] does it for programs that
-//!   move no frames, and [`print()`] is how these print while they run.
+//! - [`main`] reads the arguments and turns the result into one line and an exit code; [`tool`] does the same for
+//!   programs that move no frames, and [`print()`] prints while these run.
 //! - [`Flags`] are the flags of programs that move frames, [`Verbosity`] those of all programs; [`help()`] explains
 //!   addresses and exit codes at the end of `--help`.
 //! - [`Session`] knows when to stop, and where statistics go.
 //! - [`Reporter`] prints statistics at each interval, progress, and the summary, as text, JSON, CSV or a table that is redrawn;
 //!   [`Metrics`] serves statistics to Prometheus.
-//! - [`settle`] gives links time to come up, [`wait_for_link`] insists on one.
-//! - [`number`] and [`duration()`] read the values of options.
-//! - [`Idle`] lets a loop without work wait politely: polling, or asleep until an interrupt, as the flags [`Waiting`] say.
-//! - [`numbered`] is how generated frames are marked and numbered.
+//! - [`settle`] gives links time to come up, [`wait_for_link`] requires one.
+//! - [`number`] and [`duration()`] parse the values of options.
+//! - [`Idle`] lets a loop without work wait politely: by polling, or asleep until an interrupt, by the flags
+//!   [`Waiting`].
+//! - [`numbered`] defines the mark and the number of generated frames.
 //! - [`Object`] is a line of JSON.
 //!
-//! A program that counts what arrives:
+//! A program that counts received frames:
 //!
 //! ```no_run
 //! use clap::Parser;

@@ -7,14 +7,14 @@ use ixy::Device;
 use crate::error::Error;
 use crate::session::Session;
 
-/// How long a link may take before it is worth a message.
+/// The time that a link may take before it is worth a message.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// How long the links of cards get to come up before a program starts without one.
+/// The time for the links of cards to come up before a program starts without them.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// Gives the links of `devices` that are hardware some time to come up, and starts those again that do not. One that
-/// stays down is a warning: it may come up later. What a software device is connected to may come at any time.
+/// Gives the links of those `devices` that are hardware some time to come up, and restarts those that do not. One
+/// that stays down is a warning: it may come up later. The other end of a software device may come at any time.
 ///
 /// # Errors
 /// A device is lost.
@@ -32,8 +32,8 @@ pub fn settle(devices: &[Device], session: &Session) -> Result<(), Error> {
     Ok(())
 }
 
-/// Waits until `device`, which was opened with the options of `flags`, has a link, the session is stopped, or the time is
-/// over that `--duration` or `limit` say.
+/// Waits until `device`, which was opened with the options of `flags`, has a link, the session is stopped, or the
+/// time of `--duration` or `limit` is over.
 ///
 /// # Errors
 /// There is no link in time, the device is lost, or its wire failed.

@@ -18,14 +18,14 @@ use crate::error::Error;
 use crate::flags::Verbosity;
 use crate::screen::Messages;
 
-/// Logs to standard error, at this level or as the environment variable `IXY_LOG` says.
+/// Logs to standard error, at this level or at the one in the environment variable `IXY_LOG`.
 pub(crate) fn to_stderr(verbosity: &Verbosity) -> Result<(), Error> {
     let filter = match std::env::var("IXY_LOG").ok().filter(|wanted| !wanted.is_empty()) {
         Some(wanted) => filter(&wanted)?,
         None => EnvFilter::new(verbosity.level()),
     };
     let messages = subscriber().with_env_filter(filter).with_writer(|| Messages);
-    // A second call in one process keeps the first one's.
+    // A second call in one process keeps the first logger.
     let _ = match is_journal() {
         true => messages.event_format(ForJournal).try_init(),
         false => messages.try_init(),
@@ -33,7 +33,7 @@ pub(crate) fn to_stderr(verbosity: &Verbosity) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the value of `IXY_LOG`. A word without `=` has to be a level: taken for the name of a module, a misspelt level
+/// Parses the value of `IXY_LOG`. A word without `=` has to be a level: as the name of a module, a misspelt level
 /// would switch off all messages.
 fn filter(wanted: &str) -> Result<EnvFilter, Error> {
     let wrong = |what: &str| {
@@ -50,14 +50,14 @@ fn filter(wanted: &str) -> Result<EnvFilter, Error> {
     EnvFilter::try_new(wanted).map_err(|error| wrong(&error.to_string()))
 }
 
-/// Prints the message that a program ends with.
+/// Prints the last message of a program that fails.
 pub(crate) fn error(message: &str) {
     let priority = if is_journal() { priority(Level::ERROR) } else { "" };
     let _ = Messages.write_all(format!("{priority}error: {message}\n").as_bytes());
 }
 
-/// Whether standard error is what the environment variable `JOURNAL_STREAM` names by device and inode: a socket of
-/// systemd's journal. A program whose standard error was redirected inherits the variable, too.
+/// Whether standard error is the socket of systemd's journal that the environment variable `JOURNAL_STREAM` names
+/// by device and inode. A program with redirected standard error inherits the variable, too.
 fn is_journal() -> bool {
     let stream = || -> io::Result<String> {
         let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?).metadata()?;
@@ -66,7 +66,7 @@ fn is_journal() -> bool {
     std::env::var("JOURNAL_STREAM").is_ok_and(|named| stream().is_ok_and(|stream| named == stream))
 }
 
-/// The start of a journal's line: its priority, as sd-daemon(3) defines it.
+/// The start of a journal line: its priority, as in sd-daemon(3).
 fn priority(level: Level) -> &'static str {
     match level {
         Level::ERROR => "<3>",

@@ -1,4 +1,4 @@
-//! Statistics for Prometheus: [`Metrics`], where they are served ([`Listen`]), and what is served ([`Metric`]).
+//! Statistics for Prometheus: [`Metrics`], their address ([`Listen`]), and their values ([`Metric`]).
 
 mod http;
 
@@ -18,10 +18,10 @@ use crate::error::Error;
 pub struct Listen(SocketAddr);
 
 impl Listen {
-    /// Reads a port, which is one of the loopback interface, or an IP address with a port.
+    /// Parses a port on the loopback interface, or an IP address with a port.
     ///
     /// # Errors
-    /// It is neither.
+    /// The text is neither.
     pub fn parse(text: &str) -> Result<Self, String> {
         let on_loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         let address = text.parse::<u16>().map(on_loopback).or_else(|_| text.parse());
@@ -44,18 +44,18 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// A count that only grows; its name gets the suffix `_total`. `help` ends without a full stop.
+    /// A count that only grows; its name gets the suffix `_total`. `help` has no full stop at its end.
     pub fn counter(name: &'static str, help: &'static str, values: Vec<(Labels, u64)>) -> Self {
         Self { name, help, counter: true, values }
     }
 
-    /// A number that goes up and down.
+    /// A number that can rise and fall.
     pub fn gauge(name: &'static str, help: &'static str, values: Vec<(Labels, u64)>) -> Self {
         Self { name, help, counter: false, values }
     }
 }
 
-/// A server of metrics, on threads of its own. It ends when it is dropped.
+/// A server of metrics, on its own threads. It ends on drop.
 #[derive(Debug)]
 pub struct Metrics {
     latest: Arc<Mutex<Vec<Metric>>>,
@@ -66,11 +66,11 @@ impl Metrics {
     /// Listens at an address, and serves `metrics` until the first [`publish`](Self::publish).
     ///
     /// # Errors
-    /// The address is taken, or none of this machine.
+    /// The address is taken, or does not belong to this machine.
     pub fn serve(at: Listen, metrics: Vec<Metric>) -> Result<Self, Error> {
         let latest = Arc::new(Mutex::new(metrics));
         let shared = Arc::clone(&latest);
-        // The lock is held for a copy only, so that no reader holds up who publishes.
+        // The lock is held for a copy only, so that a reader never delays the publisher.
         let text = move || exposition(&shared.lock().unwrap_or_else(PoisonError::into_inner).clone());
         let server = http::Server::start(at.0, text)
             .map_err(|source| Error::Metrics { address: at.0.to_string(), source })?;
@@ -78,12 +78,12 @@ impl Metrics {
         Ok(Self { latest, server })
     }
 
-    /// Where it listens.
+    /// The address that it listens at.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Replaces what is served. It waits for no client.
+    /// Replaces the metrics. It never waits for a client.
     pub fn publish(&self, metrics: Vec<Metric>) {
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = metrics;
     }
@@ -108,7 +108,7 @@ fn exposition(metrics: &[Metric]) -> String {
         }
     }
     let mut text = String::new();
-    // Writing to a String does not fail.
+    // Writing to a String never fails.
     let _ = encode(&mut text, &registry);
     text
 }

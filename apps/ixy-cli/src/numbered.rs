@@ -1,11 +1,11 @@
-//! How ixy-pktgen marks and numbers its frames, and how ixy-dump finds the number again.
+//! The mark and the number that ixy-pktgen writes into its frames, and that ixy-dump reads.
 
-/// With this the UDP payload of a numbered frame starts. Its last four bytes are the number, big-endian.
+/// The start of a numbered frame's UDP payload. Its last four bytes are the number, big-endian.
 pub const MARK: [u8; 4] = *b"ixy#";
 
-/// The number of a frame that ixy-pktgen made; `None` for any other frame.
+/// The number of a frame from ixy-pktgen; `None` for any other frame.
 ///
-/// A forwarder may have added VLAN tags, or padding behind the payload.
+/// A forwarder may have added VLAN tags, or padding after the payload.
 pub fn number(frame: &[u8]) -> Option<u32> {
     let (mut kind, mut packet) = (half(frame, 12)?, frame.get(14..)?);
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! How fast frames pass, in units that suit it: [`Rate`].
+//! The rate of frames, in suitable units: [`Rate`].
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ impl Rate {
         Self::new(stats.tx_packets, stats.tx_wire_bits(), seconds)
     }
 
-    /// Those of a pair of queues, received and sent.
+    /// The rates of a queue pair, received and sent.
     pub(crate) fn of_queue(stats: QueueStats, seconds: f64) -> [Self; 2] {
         [(stats.rx_packets, stats.rx_bytes), (stats.tx_packets, stats.tx_bytes)]
             .map(|(packets, bytes)| Self::new(packets, (bytes + packets * FRAMING) * 8, seconds))
@@ -35,7 +35,7 @@ impl Rate {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { mpps, mbit } = self;
-        // A slow link shows something other than zeros.
+        // A slow link shows more than zeros.
         if *mpps == 0.0 || *mpps >= 0.01 {
             return write!(f, "{mpps:.2} Mpps {mbit:.2} Mbit/s");
         }

@@ -1,4 +1,4 @@
-//! What a program answers to arguments that it refuses: [`refusal`], with [`joined`] before clap sees them.
+//! The error for refused arguments: [`refusal`], with [`joined`] before clap sees them.
 
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
@@ -8,8 +8,8 @@ use clap::{Arg, Command};
 
 /// Joins an option with a value that begins with a minus sign: `--batch -1` becomes `--batch=-1`.
 ///
-/// clap takes such a value for an option that does not exist. Joined, it reaches the parser of the option, which says
-/// what the option allows.
+/// clap takes such a value for an unknown option. Joined, it reaches the parser of the option, whose error names
+/// the valid values.
 pub(crate) fn joined(command: &Command, words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::new();
     for word in words {
@@ -36,7 +36,7 @@ fn with_value<'c>(command: &'c Command, word: &OsStr) -> Option<&'c Arg> {
     })
 }
 
-/// What to say of arguments that clap does not take, in one line: what is wrong, then what to do.
+/// The error for arguments that clap refuses, in one line: what is wrong, then what to do.
 pub(crate) fn refusal(error: &clap::Error, command: &Command, words: &[OsString]) -> String {
     let get = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
@@ -45,7 +45,7 @@ pub(crate) fn refusal(error: &clap::Error, command: &Command, words: &[OsString]
     let argument = get(ContextKind::InvalidArg);
     let (name, value) = (name_of(argument), get(ContextKind::InvalidValue));
     match error.kind() {
-        // The text about a device says which it is.
+        // The text about a device names it already.
         ErrorKind::ValueValidation if argument.starts_with('<') => why(error),
         ErrorKind::ValueValidation if !argument.is_empty() => {
             format!("{name} cannot be `{value}`: {}", why(error))
@@ -86,18 +86,18 @@ pub(crate) fn refusal(error: &clap::Error, command: &Command, words: &[OsString]
                 others => format!("{name} cannot be given with {}; leave one of them out", others.join(" ")),
             }
         }
-        // Made by a program itself: it says what to do.
+        // The program's own error, which says what to do.
         _ if error.context().next().is_none() => in_one_line(&error.render().to_string()),
         _ => format!("{}; see --help", in_one_line(&error.render().to_string())),
     }
 }
 
-/// The name alone of an argument as clap shows it: `--batch <N>`, `--check[=<N>]`, `--verbose...`.
+/// The bare name of an argument as clap shows it: `--batch <N>`, `--check[=<N>]`, `--verbose...`.
 fn name_of(argument: &str) -> &str {
     argument.split([' ', '[', '.']).next().unwrap_or_default()
 }
 
-/// All arguments that clap names in one place.
+/// All arguments that clap names together.
 fn all(error: &clap::Error, kind: ContextKind) -> Vec<String> {
     match error.get(kind) {
         Some(ContextValue::String(one)) => vec![one.clone()],
@@ -106,12 +106,12 @@ fn all(error: &clap::Error, kind: ContextKind) -> Vec<String> {
     }
 }
 
-/// What the parser of a value says.
+/// The error of a value's parser.
 fn why(error: &clap::Error) -> String {
     error.source().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The values that an option can have, if those are few.
+/// The valid values of an option, if they are few.
 fn one_of(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue) else { return None };
     match values.as_slice() {
@@ -121,7 +121,7 @@ fn one_of(error: &clap::Error) -> Option<String> {
     }
 }
 
-/// What clap says in paragraphs, as one line: what is wrong, then its tips; without the usage that follows them.
+/// clap's paragraphs as one line: what is wrong, then its tips; without the usage after them.
 fn in_one_line(text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let paragraphs = text.split("\n\n").take_while(|paragraph| {

@@ -19,12 +19,12 @@ use crate::session::Session;
 use live::Live;
 use port::{Counts, Event, Port, Row};
 
-/// How often counters are read at least: those of a card are narrow, and metrics are to be fresh.
+/// The longest interval between readings of the counters: a card's are narrow, and metrics have to be fresh.
 const SECOND: Duration = Duration::from_secs(1);
-/// How often progress is shown, and devices are asked whether their wires failed.
+/// The interval for progress, and for checks whether a wire failed.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// Watches over a run: prints what its devices count, and says when it is over.
+/// Supervises a run: prints its devices' counts, and decides when it is over.
 pub struct Reporter {
     session: Session,
     format: Format,
@@ -34,14 +34,14 @@ pub struct Reporter {
     metrics: Option<Metrics>,
     duration: Option<Duration>,
     goal: Option<u64>,
-    /// What was done of the goal.
+    /// The part of the goal that is done.
     done: u64,
     started: Instant,
     printed: Instant,
-    /// When the counters were read last.
+    /// The time of the last reading of the counters.
     looked: Instant,
     glanced: Instant,
-    /// Since when a wire has failed.
+    /// The time since which a wire has failed.
     failed: Option<Instant>,
     ports: Vec<Port>,
     notes: Vec<(&'static str, u64)>,
@@ -54,7 +54,7 @@ impl Reporter {
     /// Starts the clock for a run with `devices`, and the server of `--metrics`.
     ///
     /// # Errors
-    /// The address of `--metrics` cannot be had.
+    /// The address of `--metrics` cannot be used.
     pub fn new(session: &Session, flags: &Flags, devices: &[Device]) -> Result<Self, Error> {
         let now = Instant::now();
         let taken = devices.iter().any(Device::writes_to_stdout);
@@ -94,25 +94,25 @@ impl Reporter {
         Ok(reporter)
     }
 
-    /// Says that the run ends after so many packets; only for showing progress.
+    /// Sets the number of packets after which the run ends, for the display of progress.
     #[must_use]
     pub fn with_goal(mut self, goal: Option<u64>) -> Self {
         self.goal = goal;
         self
     }
 
-    /// Adds a count of the program's own to the summary.
+    /// Adds one of the program's own counts to the summary.
     pub fn note(&mut self, name: &'static str, count: u64) {
         self.notes.push((name, count));
     }
 
-    /// How long the run lasts until now.
+    /// The duration of the run so far.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// To be called every few milliseconds at least, with what was done of the goal: prints what is due, and returns
-    /// whether the run goes on, as no signal came and its time is not over.
+    /// Prints what is due, and returns whether the run goes on: it ends at a signal or when its time is over. Call
+    /// it every few milliseconds at least, with the part of the goal that is done.
     ///
     /// # Errors
     /// A device is lost, a wire failed, or the statistics cannot be printed.
@@ -143,12 +143,12 @@ impl Reporter {
         Ok(!over && !self.session.stopped())
     }
 
-    /// Ends the run: reads the counters a last time, closes the devices, which writes out their files, and prints the
-    /// summary. `unsent` are the packets that each device was to send and did not take; they are counted as dropped.
-    /// All queues should be dropped before.
+    /// Ends the run: reads the counters a last time, closes the devices, which writes out their files, and prints
+    /// the summary. `unsent` are the numbers of packets that each device should have sent but did not accept; they
+    /// are counted as dropped. Drop all queues before.
     ///
     /// # Errors
-    /// As for [`go_on`](Self::go_on), or a file cannot be written. The summary is printed before.
+    /// Those of [`go_on`](Self::go_on), or a file that cannot be written. The summary is printed before.
     pub fn finish(mut self, devices: Vec<Device>, unsent: &[u64]) -> Result<(), Error> {
         screen::clear();
         let mut result = self.read(&devices);
@@ -163,13 +163,13 @@ impl Reporter {
             }
         }
         if matches!(self.format, Format::Json | Format::Csv) && !self.quiet {
-            // So that the intervals add up to the summary.
+            // Makes the intervals add up to the summary.
             result = result.and(self.print_rates(seconds, last));
         }
         result.and(self.print_summary(seconds))
     }
 
-    /// A wire that failed ends the run, but not before what arrived through it can have been dealt with.
+    /// A failed wire ends the run, but only after there was time to handle the packets that arrived through it.
     fn check_wires(&mut self, devices: &[Device], now: Instant) -> Result<(), Error> {
         for device in devices {
             if let Err(error) = device.check()
@@ -188,7 +188,7 @@ impl Reporter {
         Ok(())
     }
 
-    /// Prints what was counted in the last `seconds`, up to `time` seconds after the start.
+    /// Prints the counts of the last `seconds`, up to `time` seconds after the start.
     fn print_rates(&mut self, time: f64, seconds: f64) -> Result<(), Error> {
         let counts: Vec<Counts> = self.ports.iter_mut().map(Port::take).collect();
         let rows = self.ports.iter().zip(&counts);
@@ -207,7 +207,7 @@ impl Reporter {
         self.print(lines)
     }
 
-    /// Prints what was counted in the whole run, of `seconds`.
+    /// Prints the counts of the whole run, of `seconds`.
     fn print_summary(&mut self, seconds: f64) -> Result<(), Error> {
         let rows = self.ports.iter().map(|port| Row {
             event: Event::Summary,
@@ -241,7 +241,7 @@ impl Reporter {
         self.session.print(&(self.header.take().unwrap_or_default() + &lines))
     }
 
-    /// How much of the run is over, when it has an end.
+    /// The part of the run that is over, if the run has an end.
     fn progress(&self) -> Option<String> {
         let time = self.duration.map(|limit| {
             let spent = self.session.elapsed();
@@ -267,7 +267,7 @@ impl Reporter {
 }
 
 impl Drop for Reporter {
-    /// An error's line is not to stand behind the progress, nor in the table.
+    /// Keeps an error's line from following the progress, or from landing in the table.
     fn drop(&mut self) {
         screen::clear();
         let _ = self.live.leave(&self.session);

@@ -1,32 +1,33 @@
-//! What stands on the terminal only until something else is printed: the progress of a run, and the table of `--live`.
+//! Temporary output on the terminal, which stays only until something else is printed: the progress of a run, and
+//! the table of `--live`.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether such a thing stands on the terminal of standard error.
+/// Whether temporary output is on the terminal of standard error.
 static OCCUPIED: AtomicBool = AtomicBool::new(false);
 
-/// Goes to the start of the line, and erases it and all below it.
+/// Moves to the start of the line, and erases it and all lines below.
 pub(crate) const CLEAR: &str = "\r\x1b[J";
 
-/// Says whether something that a message has to erase first stands on the terminal of standard error.
+/// Sets whether the terminal of standard error has temporary output that a message has to erase first.
 pub(crate) fn occupy(occupied: bool) {
     OCCUPIED.store(occupied, Ordering::Relaxed);
 }
 
-/// Shows a text on standard error in place of the one before.
+/// Shows a text on standard error in place of the previous one.
 pub(crate) fn show(text: &str) {
     let _ = write!(io::stderr(), "{CLEAR}{text}");
     occupy(true);
 }
 
-/// Erases what stands on the terminal of standard error for a while only.
+/// Erases temporary output from the terminal of standard error.
 pub(crate) fn clear() {
     // An empty message.
     let _ = Messages.write(&[]);
 }
 
-/// Standard error for messages: each erases first what was there for a while only.
+/// Standard error for messages: each one first erases temporary output.
 pub(crate) struct Messages;
 
 impl Write for Messages {

@@ -1,4 +1,4 @@
-//! What a run of a program has besides its arguments: [`Session`].
+//! The surroundings of a program's run, beside its arguments: [`Session`].
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,8 +8,8 @@ use ixy::Stop;
 
 use crate::error::Error;
 
-/// What a run of a program has besides its arguments: when to stop, where statistics go, what devices are opened
-/// with. A process has one; tests make one for each program that they run in a thread.
+/// The surroundings of a program's run, beside its arguments: when to stop, where statistics go, the options for
+/// opening devices. A process has one; tests create one for each program that they run in a thread.
 #[derive(Clone)]
 pub struct Session {
     stop: Stop,
@@ -20,8 +20,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// That of a process: SIGINT and SIGTERM stop it, a second one ends the process at once with exit code 130;
-    /// statistics go to standard output, and progress to standard error where that is a terminal.
+    /// The session of a process: SIGINT and SIGTERM stop it, a second one ends the process at once with exit code
+    /// 130. Statistics go to standard output, and progress to standard error if that is a terminal.
     ///
     /// # Errors
     /// The signals' handlers cannot be set.
@@ -31,7 +31,7 @@ impl Session {
         Ok(Self { terminal: io::stderr().is_terminal(), ..session })
     }
 
-    /// One that ends when `stop` is requested, prints to `out`, and opens devices with `options`.
+    /// A session that ends when `stop` is requested, prints to `out`, and opens devices with `options`.
     pub fn new(stop: Stop, out: Arc<Mutex<dyn Write + Send>>, options: ixy::Options) -> Self {
         Self { stop, out, terminal: false, options, started: Instant::now() }
     }
@@ -41,23 +41,23 @@ impl Session {
         Self { out: Arc::new(Mutex::new(io::stderr())), ..self }
     }
 
-    /// Whether it is to end: a signal came, or nobody reads the statistics any more.
+    /// Whether to stop: a signal came, or the reader of the statistics has gone.
     #[inline]
     pub fn stopped(&self) -> bool {
         self.stop.requested()
     }
 
-    /// Ends it.
+    /// Stops the session.
     pub fn stop(&self) {
         self.stop.request();
     }
 
-    /// How long it lasts until now: since the process started, before any device was opened.
+    /// The time since the process started, before any device was opened.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Its stop, which also comes when it has lasted for `duration`.
+    /// The session's stop, which also triggers once the session has lasted `duration`.
     pub(crate) fn stop_after(&self, duration: Option<Duration>) -> Stop {
         match duration {
             Some(duration) => self.stop.after(duration.saturating_sub(self.elapsed())),
@@ -70,12 +70,12 @@ impl Session {
         self.terminal
     }
 
-    /// What devices are opened with, where the arguments say nothing else.
+    /// The options for opening devices, where the arguments set nothing else.
     pub(crate) fn options(&self) -> &ixy::Options {
         &self.options
     }
 
-    /// Prints lines. When the reader has closed the pipe, as `head` does, the session ends as by a signal.
+    /// Prints lines. When the reader has closed the pipe, as `head` does, the session stops as after a signal.
     pub(crate) fn print(&self, lines: &str) -> Result<(), Error> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {

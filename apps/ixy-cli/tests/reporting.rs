@@ -1,4 +1,4 @@
-//! What a run reports, and when it ends.
+//! The reports of a run, and its end.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io;
@@ -30,7 +30,7 @@ fn session(out: Arc<Mutex<dyn io::Write + Send>>) -> (Session, Stop) {
     (Session::new(stop.clone(), out, Options::default()), stop)
 }
 
-/// Goes on until that says no, for five seconds at most.
+/// Calls `go_on` until it returns false, for five seconds at most.
 fn go_on(reporter: &mut Reporter, devices: &mut [Device]) -> Result<(), Error> {
     let start = Instant::now();
     while reporter.go_on(devices, 0)? {
@@ -130,7 +130,7 @@ fn unsent_packets_and_notes_are_in_the_summary_and_equal_addresses_are_told_apar
     }
 }
 
-/// An output that has lost its reader, or its disk.
+/// An output whose reader or disk is gone.
 struct Broken(io::ErrorKind);
 
 impl io::Write for Broken {
@@ -172,7 +172,7 @@ fn waiting_for_a_link_ends_with_the_link_the_time_or_the_session() {
     let (result, waited) = wait("sim:link=down", 200, &[]);
     assert!(result.unwrap_err().to_string().contains("sim:link=down for 0.2 s"));
     assert!((200..2000).contains(&waited.as_millis()), "{waited:?}");
-    // It counts from the start of the session.
+    // The time counts from the start of the session.
     let duration = format!("{}ms", session.elapsed().as_millis() + 500);
     assert!(wait("sim:link=down", 60_000, &["--duration", &duration]).0.is_err());
     let stopping = std::thread::spawn({

@@ -1,15 +1,15 @@
-//! Which frames are recorded: [`Filter`].
+//! The selection of frames to record: [`Filter`].
 //!
-//! tcpdump's language would be better known. The crates that compile it without libpcap are young and have few users, so there
-//! are three flags for what its users ask for most.
+//! tcpdump's language would be more familiar. The crates that compile it without libpcap are young and have few
+//! users, so there are three flags for the most common filters.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::{LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
 use ixy_core::MacAddress;
 
-/// The flags for what is recorded. A flag that is given several times takes any of its values; different flags have to match
-/// all.
+/// The flags that select frames. A flag given several times accepts any of its values; different flags all have to
+/// match.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Filter {
     /// Record only frames from or to this IPv4, IPv6 or Ethernet address (of ARP too); may be given several times
@@ -62,7 +62,7 @@ fn protocol(text: &str) -> Result<Protocol, String> {
     })
 }
 
-/// What the filter looks at in a frame.
+/// The fields of a frame that the filter looks at.
 #[derive(Debug, Default)]
 struct Seen {
     hosts: Vec<Host>,
@@ -71,7 +71,7 @@ struct Seen {
 }
 
 impl Filter {
-    /// Whether it lets a frame pass. VLAN tags are looked through.
+    /// Whether a frame passes. VLAN tags are skipped.
     pub(crate) fn passes(&self, frame: &[u8]) -> bool {
         if self.host.is_empty() && self.port.is_empty() && self.proto.is_empty() {
             return true;
@@ -137,7 +137,7 @@ mod tests {
         filter: Filter,
     }
 
-    /// Which of the frames below pass.
+    /// The frames below that pass.
     fn pass(flags: &str) -> Vec<&'static str> {
         let words = std::iter::once("ixy-dump").chain(flags.split_whitespace());
         let filter = Args::try_parse_from(words).unwrap().filter;

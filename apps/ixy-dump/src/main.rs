@@ -1,4 +1,4 @@
-//! ixy-dump records what a network card receives.
+//! ixy-dump records the frames that a network card receives.
 #![forbid(unsafe_code)]
 
 mod filter;
@@ -25,14 +25,14 @@ const EXAMPLES: &[&str] = &[
 
 /// Records the frames that a device receives to a pcap or pcapng file, or checks their numbers
 ///
-/// Timestamps are in nanoseconds; all frames of a batch have the time at which the batch was taken off the ring. It ends
-/// when the input has ended, after -c frames, after --duration, or by a signal.
+/// Timestamps are in nanoseconds; all frames of a batch have the time at which the batch was taken off the ring.
+/// It ends when the input has ended, after -c frames, after --duration, or on a signal.
 #[derive(Debug, Parser)]
 #[command(name = "ixy-dump", version, after_help = ixy_cli::SHORT_HELP, after_long_help = ixy_cli::help(EXAMPLES))]
 pub(crate) struct Args {
     /// The device
     device: ixy::Address,
-    /// The file: pcapng if its name ends in .pcapng, else pcap, and packed if it ends in .gz; - for standard output
+    /// The file: pcapng if its name ends in .pcapng, else pcap, and gzip if it ends in .gz; - for standard output
     /// (statistics then go to standard error)
     #[arg(short, long, value_name = "FILE", required_unless_present = "check")]
     write: Option<PathBuf>,
@@ -57,18 +57,18 @@ pub(crate) struct Args {
     flags: Flags,
 }
 
-/// How long frames may wait in memory before they are written out while nothing more arrives.
+/// The time that frames may wait in memory before they are flushed while nothing more arrives.
 const FLUSH: Duration = Duration::from_millis(100);
 
-/// What becomes of the frames.
+/// The processing of received frames.
 struct Recorder {
     filter: Filter,
     file: Option<Writer>,
     sequence: Option<Sequence>,
-    /// Frames that passed the filter, and how many are wanted.
+    /// The number of frames that passed the filter, and the number wanted.
     recorded: u64,
     limit: u64,
-    /// Frames that the filter left out.
+    /// The number of frames that the filter excluded.
     filtered: u64,
 }
 
@@ -92,7 +92,7 @@ impl Recorder {
         })
     }
 
-    /// Records what `queue` has received, up to the limit, and returns how many frames there were.
+    /// Records the frames that `queue` has received, up to the limit, and returns their number.
     fn record(&mut self, queue: &mut dyn RxQueue, batch: &mut Batch) -> Result<usize, Error> {
         let received = queue.receive(batch);
         if received > 0 {
@@ -143,7 +143,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let mut queues =
         (0..devices[0].queues()).map(|n| devices[0].rx_queue(n)).collect::<Result<Vec<_>, _>>()?;
     let mut recorder = Recorder::open(&args, &give_up)?;
-    // Nothing is ever sent: a program at the other end that waits for the end of it sees one.
+    // Nothing is ever sent: a program at the other end that waits for the end of input sees it.
     devices[0].close_transmit();
 
     let to_stdout = args.write.as_ref().is_some_and(|path| path.as_os_str() == "-");
@@ -153,7 +153,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let mut idle = args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue));
     let mut flushed = Instant::now();
     while recorder.recorded < recorder.limit && reporter.go_on(&devices, recorder.recorded)? {
-        // When the end was seen before, an empty ring says that all is here.
+        // If the end was seen before, an empty ring means that all frames are here.
         let ended = devices[0].input_ended();
         let (mut any, before) = (0, recorder.recorded);
         for _ in 0..64 {

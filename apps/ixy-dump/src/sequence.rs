@@ -1,36 +1,36 @@
-//! Whether numbered frames arrive all, once, and in order: [`Sequence`].
+//! Checks that numbered frames all arrive, once, and in order: [`Sequence`].
 
 use ixy_cli::{Error, Reporter, numbered};
 
-/// How far a frame may arrive behind later ones and still be told from a repeated one: in frames, a multiple of 64.
+/// The distance up to which a late frame can be distinguished from a repeated one: in frames, a multiple of 64.
 const WINDOW: u64 = 1 << 20;
 
 /// Follows the numbers of ixy-pktgen's frames, from 0 on.
 pub(crate) struct Sequence {
-    /// Frames that ought to arrive, if that is known.
+    /// The number of frames that should arrive, if known.
     expected: Option<u64>,
     /// One bit for each of the numbers before `next`: whether it has arrived.
     seen: Vec<u64>,
-    /// The highest number that has arrived, and one.
+    /// The highest number that has arrived, plus one.
     next: u64,
     first: Option<u64>,
     /// Frames without a number.
     others: u64,
-    /// Numbers that have arrived, each counted once.
+    /// The count of distinct numbers that have arrived.
     arrived: u64,
     repeated: u64,
-    /// Frames that arrived behind one with a higher number.
+    /// Frames that arrived after one with a higher number.
     late: u64,
 }
 
 impl Sequence {
-    /// For `expected` frames, or as many as there will be.
+    /// For `expected` frames, or any number of frames.
     pub(crate) fn new(expected: Option<u64>) -> Self {
         let seen = vec![0; (WINDOW / 64) as usize];
         Self { expected, seen, next: 0, first: None, others: 0, arrived: 0, repeated: 0, late: 0 }
     }
 
-    /// Looks at a frame.
+    /// Processes a frame.
     pub(crate) fn look(&mut self, frame: &[u8]) {
         match numbered::number(frame) {
             Some(number) => self.number(number),
@@ -39,17 +39,17 @@ impl Sequence {
     }
 
     fn number(&mut self, number: u32) {
-        // Numbers have 32 bits and start again at 0; the nearest one to those before it is meant.
+        // Numbers have 32 bits and wrap around; the nearest one to those before it is meant.
         let distance = i64::from(number.wrapping_sub(self.next as u32) as i32);
         let Some(number) = self.next.checked_add_signed(distance) else {
-            // Before the first number of all: one that is repeated from an earlier run.
+            // Before the first number: a repetition from an earlier run.
             self.repeated += 1;
             return;
         };
         self.first.get_or_insert(number);
         if number >= self.next {
             let skipped = (number - self.next).min(WINDOW);
-            // The places of the numbers that are skipped were those of numbers a window before.
+            // The places of the skipped numbers belonged to numbers a window before.
             for place in number - skipped..number {
                 self.set(place, false);
             }
@@ -74,7 +74,7 @@ impl Sequence {
         *word = *word & !(1 << (number % 64)) | u64::from(seen) << (number % 64);
     }
 
-    /// Numbers that did not arrive: of those expected, or of those up to the highest that did.
+    /// The count of missing numbers: of those expected, or of those up to the highest that arrived.
     fn lost(&self) -> u64 {
         self.expected.unwrap_or(0).max(self.next) - self.arrived
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use ixy_pcap::{Reader, Writer};
 
-/// Runs a command to its end; what takes longer than a minute hangs.
+/// Runs a command to its end; a run of more than a minute hangs.
 fn ended(command: &str, args: &[&str]) -> (Option<i32>, Vec<u8>, String) {
     let mut limited = Command::new("timeout");
     limited.args(["-s", "KILL", "60", command]).args(args).env_remove("IXY_LOG");
@@ -130,7 +130,7 @@ fn a_signal_leaves_a_whole_file() {
 fn a_disk_that_fills_up_is_one_line_and_the_file_keeps_whole_records() {
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("out.pcap");
-    // A limit on the size of files stands in for a full disk: the same writes fail in the same place.
+    // A limit on file sizes replaces a full disk: the same writes fail at the same place.
     let script = "trap '' XFSZ; ulimit -f 100; exec \"$@\"";
     let program = env!("CARGO_BIN_EXE_ixy-dump");
     let (code, _, err) = ended("sh", &["-c", script, "sh", program, "sim", "-w", output.to_str().unwrap()]);
@@ -171,7 +171,7 @@ fn what_cannot_be_written_or_opened_is_one_line_and_leaves_nothing_behind() {
     assert!(!output.exists());
 }
 
-/// A tag of this type in front of a frame's content.
+/// Inserts a tag of this type before a frame's content.
 fn tagged(frame: &[u8], tag: u16) -> Vec<u8> {
     [&frame[..12], &tag.to_be_bytes(), &[0, 7], &frame[12..]].concat()
 }
@@ -223,7 +223,7 @@ fn pcapng_is_written_by_name_or_on_request() {
 fn a_capture_never_goes_to_a_terminal() {
     let program = env!("CARGO_BIN_EXE_ixy-dump");
     let command = format!("{program} sim -w - -c 5");
-    // `script` runs a command on a terminal of its own.
+    // `script` runs a command on its own terminal.
     let (_, out, err) = ended("script", &["-qec", &command, "/dev/null"]);
     let out = String::from_utf8(out).unwrap_or_else(|_| panic!("bytes on the terminal"));
     assert!(out.contains("error: standard output is a terminal") && out.contains("tcpdump"), "{out}{err}");

@@ -19,7 +19,7 @@ const EXAMPLES: &[&str] = &[
 
 /// Forwards frames between two devices, in both directions
 ///
-/// It ends when both inputs have ended and everything was sent, after --duration, or by a signal.
+/// It ends when both inputs have ended and everything was sent, after --duration, or on a signal.
 #[derive(Debug, Parser)]
 #[command(name = "ixy-fwd", version, after_help = ixy_cli::SHORT_HELP, after_long_help = ixy_cli::help(EXAMPLES))]
 pub(crate) struct Args {
@@ -29,12 +29,13 @@ pub(crate) struct Args {
     pub(crate) b: ixy::Address,
     /// Threads that share the queues, 1 to 64
     ///
-    /// Queue n of both devices belongs to thread n modulo N, and no thread shares a queue with another. A thread needs at
-    /// least one queue, so no more threads run than there are --queues. Packet memory is on the NUMA node of the card; start
-    /// the program on processors of that node (taskset, numactl), which `ixy-info` shows.
+    /// Queue n of both devices belongs to thread n modulo N, and no thread shares a queue with another. A thread
+    /// needs at least one queue, so at most as many threads run as there are --queues. Packet memory is on the
+    /// NUMA node of the card; start the program on processors of that node (taskset, numactl), which `ixy-info`
+    /// shows.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = ixy_cli::number::<u16>(1..=64))]
     pub(crate) threads: u16,
-    /// What to change in each frame on its way
+    /// The change to make in each frame
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Touch::None)]
     pub(crate) touch: Touch,
     #[command(flatten)]
@@ -44,7 +45,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// How many threads run: no more than there are queues.
+    /// The number of threads: no more than there are queues.
     pub(crate) fn threads(&self) -> usize {
         let (wanted, queues) = (self.threads, self.flags.queues);
         if wanted > queues {

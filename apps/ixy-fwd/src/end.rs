@@ -1,4 +1,4 @@
-//! When forwarding is over: the input has ended, and everything that it gave was sent.
+//! The end of forwarding: the input has ended, and everything from it was sent.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,24 +9,25 @@ use ixy_core::Packet;
 
 use super::Direction;
 
-/// How long nothing may be sent, once the input has ended, until what is left counts as dropped.
+/// The time without a sent frame, after the end of the input, until the rest counts as dropped.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long what is left is offered, once forwarding is over.
+/// The time for which the rest is offered, once forwarding is over.
 const REST: Duration = Duration::from_secs(1);
 
-/// The input of one device, and the queues that forward it: one thread watches the device, others may have the queues.
+/// The input of one device, and the queues that forward it: one thread watches the device, others may own the
+/// queues.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     ended: AtomicBool,
-    /// Queues that may still have packets of it.
+    /// The number of queues that may still have packets of it.
     open: AtomicUsize,
     told: AtomicBool,
 }
 
 impl Input {
-    /// Looks whether the input of `from` has ended, and says so to the other end of `to` once all of it was sent.
-    /// Returns whether that is so.
+    /// Checks whether the input of `from` has ended, and closes the transmit side of `to` once all of it was sent.
+    /// Returns whether that has happened.
     pub(crate) fn is_over(&self, from: &Device, to: &Device) -> bool {
         if !self.ended.load(Ordering::Relaxed) {
             self.ended.store(from.input_ended(), Ordering::Release);
@@ -40,11 +41,11 @@ impl Input {
     }
 }
 
-/// What one receive queue has still to do for its input.
+/// The remaining work of a receive queue for its input.
 #[derive(Debug)]
 pub(crate) struct End<'a> {
     input: &'a Input,
-    /// Packets not sent at the last look, and since when it is as many.
+    /// The number of unsent packets at the last check, and since when it has not changed.
     unsent: usize,
     since: Instant,
     reached: bool,
@@ -58,17 +59,17 @@ impl<'a> End<'a> {
 }
 
 impl<T: Fn(&mut Packet)> Direction<'_, T> {
-    /// Packets that were received and not sent.
+    /// The number of packets received but not sent.
     fn unsent(&mut self) -> usize {
         self.batch.len() + self.tx.pending()
     }
 
-    /// Once the input has ended: looks whether this queue has given all it had, and all of that was sent.
+    /// Once the input has ended: checks whether this queue is empty and everything from it was sent.
     pub(crate) fn look_for_end(&mut self) {
         if self.end.reached || !self.end.input.ended.load(Ordering::Acquire) {
             return;
         }
-        // The end was seen before this, so nothing received means that nothing is left.
+        // The end was seen before this, so receiving nothing means that nothing is left.
         let moved = self.forward();
         let (unsent, now) = (self.unsent(), Instant::now());
         let end = &mut self.end;
@@ -81,7 +82,7 @@ impl<T: Fn(&mut Packet)> Direction<'_, T> {
     }
 }
 
-/// Offers what was not sent yet, as long as that is of use.
+/// Offers unsent packets while that is useful.
 pub(crate) fn send_the_rest<T: Fn(&mut Packet)>(share: &mut [Direction<T>]) {
     let (stopped, mut idle) = (Instant::now(), Idle::default());
     while share.iter_mut().any(|direction| direction.unsent() > 0) && stopped.elapsed() < REST {
@@ -89,7 +90,7 @@ pub(crate) fn send_the_rest<T: Fn(&mut Packet)>(share: &mut [Direction<T>]) {
     }
 }
 
-/// Packets that each of the two devices should have sent and did not, when its queues are closed.
+/// The number of packets that each device should have sent but did not, at the close of its queues.
 pub(crate) fn unsent<T: Fn(&mut Packet)>(shares: Vec<Vec<Direction<T>>>) -> [u64; 2] {
     let mut unsent = [0, 0];
     for mut direction in shares.into_iter().flatten() {

@@ -1,6 +1,6 @@
 //! ixy-fwd forwards frames between two network cards, both ways.
 //!
-//! Read on at `ixy::open`, then at the queues of the driver in `ixy-ixgbe`.
+//! Continue reading at `ixy::open`, then at the queues of the driver in `ixy-ixgbe`.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -17,7 +17,7 @@ use ixy_cli::{Error, Reporter, Session, Waiting};
 use ixy_core::{Batch, Packet, RxQueue, TxQueue};
 use touch::Touch;
 
-/// From a receive queue of one device to the transmit queue of the other.
+/// The way from a receive queue of one device to the transmit queue of the other.
 struct Direction<'a, T> {
     rx: Box<dyn RxQueue>,
     tx: Box<dyn TxQueue>,
@@ -28,7 +28,7 @@ struct Direction<'a, T> {
 }
 
 impl<T: Fn(&mut Packet)> Direction<'_, T> {
-    /// Receives, touches and sends a batch. What was not sent is offered again before more is received.
+    /// Receives, touches and sends a batch. Unsent packets are offered again before more are received.
     #[inline(always)]
     fn forward(&mut self) -> usize {
         let mut moved = 0;
@@ -40,7 +40,7 @@ impl<T: Fn(&mut Packet)> Direction<'_, T> {
     }
 }
 
-/// Forwards until `go_on` says no, then sends what is left.
+/// Forwards until `go_on` returns false, then sends the rest.
 fn forward<T: Fn(&mut Packet)>(
     share: &mut [Direction<T>],
     waiting: &Waiting,
@@ -60,7 +60,7 @@ fn forward<T: Fn(&mut Packet)>(
     Ok(())
 }
 
-/// Runs with what `touch` does to each frame compiled into the loop.
+/// Runs the loop with `touch` compiled into it.
 fn run_with<T: Fn(&mut Packet) + Copy + Send>(args: Args, session: &Session, touch: T) -> Result<(), Error> {
     let threads = args.threads();
     let mut devices = ixy::open(&[args.a, args.b], &args.waiting.of(args.flags.options(session)))?;

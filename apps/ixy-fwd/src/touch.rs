@@ -1,11 +1,11 @@
-//! What ixy-fwd does to each frame that it forwards: [`Touch`].
+//! The change that ixy-fwd makes in each frame: [`Touch`].
 
 use ixy_core::Packet;
 
 /// The choices of `--touch`.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Touch {
-    /// Forward each frame as it is
+    /// Forward each frame unchanged
     None,
     /// Increment byte 48, as the original ixy does for its measurements: checksums no longer match
     Byte,

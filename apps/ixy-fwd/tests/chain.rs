@@ -1,4 +1,5 @@
-//! Frames go from ixy-pktgen through ixy-fwd to ixy-dump: in one process over cables, and as three processes over sockets.
+//! Frames pass from ixy-pktgen through ixy-fwd to ixy-dump: in one process over cables, and in three processes
+//! over sockets.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 #[allow(dead_code, reason = "its main is not called")]
@@ -23,7 +24,7 @@ use ixy_cli::{Error, Session};
 /// A chain that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs a program with its arguments, apart by spaces.
+/// Runs a program with its arguments, separated by spaces.
 fn run(line: &str, session: &Session) -> Result<(), Error> {
     let words = line.split(' ');
     match words.clone().next() {
@@ -34,7 +35,7 @@ fn run(line: &str, session: &Session) -> Result<(), Error> {
     }
 }
 
-/// The numbers of the frames in a capture, in its order; each frame is valid.
+/// The numbers of the frames in a capture, in order; checks that each frame is valid.
 fn numbers(path: &Path) -> Vec<u32> {
     let mut reader = ixy_pcap::Reader::open(path).unwrap();
     let mut numbers = Vec::new();
@@ -46,7 +47,7 @@ fn numbers(path: &Path) -> Vec<u32> {
     numbers
 }
 
-/// A build without optimisation takes a tenth of the frames for the same time.
+/// A build without optimisation takes as long for a tenth of the frames.
 fn count() -> u32 {
     if cfg!(debug_assertions) { 10_000 } else { 100_000 }
 }
@@ -127,10 +128,10 @@ fn every_batch_and_ring_size_and_number_of_queues_loses_and_repeats_nothing() {
     for (b, batch) in [1, 7, 32, 256].into_iter().enumerate() {
         for (r, ring) in [64, 512, 4096].into_iter().enumerate() {
             for (q, queues) in [1, 2, 4].into_iter().enumerate() {
-                // Without optimisation a third, in which each pair of values is.
+                // Without optimisation a third of them, which contains each pair of values.
                 if !cfg!(debug_assertions) || (b + r + q) % 3 == 0 {
                     let flags = format!("--batch {batch} --ring {ring} --queues {queues}");
-                    // Enough to go round every ring.
+                    // Enough to wrap around every ring.
                     chain_in_one_process(&flags, count().min(30_000), queues == 1);
                 }
             }
@@ -163,10 +164,10 @@ fn a_forwarder_of_several_threads_loses_and_repeats_nothing() {
     assert!(numbers.iter().copied().eq(0..count()), "{} frames", numbers.len());
 }
 
-/// What a child process is told to run.
+/// The environment variable with the command of a child process.
 const CHILD: &str = "IXY_TEST_PROGRAM";
 
-/// Not a test of its own: the body of the processes that `three_processes_in_any_order` starts.
+/// Not a test by itself: the body of the processes that `three_processes_in_any_order` starts.
 #[test]
 fn child() {
     if let Ok(line) = std::env::var(CHILD) {
@@ -223,7 +224,7 @@ fn three_processes_in_any_order() {
         ];
         let programs = order.map(|which| {
             let program = Program::start(&lines[which]);
-            // As someone would who starts them in three terminals, only faster.
+            // Like a user who starts them in three terminals, only faster.
             thread::sleep(Duration::from_millis(100));
             program
         });

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ixy_pcap::{Reader, Writer};
 
-/// A run that takes longer hangs.
+/// A run that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
 fn program(args: &[&str]) -> Command {
@@ -18,7 +18,7 @@ fn program(args: &[&str]) -> Command {
     command
 }
 
-/// Waits for the end; kills what does not end.
+/// Waits for the end; kills a child that does not end.
 fn wait(child: &mut Child) -> ExitStatus {
     let start = Instant::now();
     loop {
@@ -34,7 +34,7 @@ fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
-/// Sends a signal by the shell's own `kill`.
+/// Sends a signal with the shell's own `kill`.
 fn send(signal: &str, child: &Child) {
     let kill = format!("kill -s {signal} {}", child.id());
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -46,7 +46,7 @@ struct Ended {
     err: String,
 }
 
-/// Runs a command to its end. What it prints is little, so nothing blocks.
+/// Runs a command to its end. It prints little, so nothing blocks.
 fn ended(mut command: Command) -> Ended {
     let mut child = command.spawn().unwrap();
     let code = wait(&mut child).code();
@@ -60,7 +60,7 @@ fn run(args: &[&str]) -> Ended {
     ended(program(args))
 }
 
-/// Runs something that must fail: one line, with all of `words`, and an exit code.
+/// Runs a command that must fail: one line with all of `words`, and this exit code.
 fn fails(args: &[&str], code: i32, words: &[&str]) {
     let Ended { code: found, out, err } = run(args);
     assert_eq!(found, Some(code), "{args:?}: {err}");
@@ -105,7 +105,7 @@ fn json_has_one_valid_object_a_line() {
     for line in &lines {
         let (rx, bytes) = (line["rx_packets"].as_u64().unwrap(), line["rx_bytes"].as_u64().unwrap());
         let size = if line["port"] == 0 { 60 } else { 100 };
-        // The card goes on counting while its counters are read one after the other, as a real card does.
+        // The card keeps counting while its counters are read one after the other, like a real card.
         assert_eq!(bytes % size, 0, "whole frames of {size} bytes: {line}");
         assert!(bytes.abs_diff(rx * size) <= bytes / 4, "{rx} frames of {size} bytes: {line}");
         let mbit = ((bytes + rx * 24) * 8) as f64 / 1e6 / line["seconds"].as_f64().unwrap();
@@ -149,12 +149,12 @@ fn write(path: &Path, lengths: impl Iterator<Item = usize>) {
     writer.finish().unwrap();
 }
 
-/// Whether `path` holds exactly the frames that `write` made, in order, each as it was.
+/// Checks that `path` holds exactly the frames that `write` made, in order and unchanged.
 fn assert_unchanged(path: &Path, lengths: impl Iterator<Item = usize>) {
     assert_changed(path, lengths, |_| ());
 }
 
-/// Whether `path` holds exactly the frames that `write` made, in order, each changed so.
+/// Checks that `path` holds exactly the frames that `write` made, in order, each with this change.
 fn assert_changed(path: &Path, lengths: impl Iterator<Item = usize>, change: impl Fn(&mut [u8])) {
     let mut reader = Reader::open(path).unwrap();
     for (n, len) in lengths.enumerate() {
@@ -191,7 +191,7 @@ fn a_capture_of_no_frame_goes_through() {
 
 #[test]
 fn a_million_short_frames_go_through() {
-    // A build without optimisation takes a tenth of them for the same time.
+    // A build without optimisation takes as long for a tenth of them.
     let count = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
     goes_through(std::iter::repeat_n(60, count));
 }
@@ -241,7 +241,7 @@ fn a_side_that_waits_for_the_end_of_what_it_is_sent_sees_one() {
     let directory = tempfile::tempdir().unwrap();
     let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
     write(&input, std::iter::repeat_n(60, 5000));
-    // What goes into the loopback comes out again, and that ends only when nothing more goes in.
+    // Frames in the loopback come out again, and that ends only when no more go in.
     let Ended { code, err, .. } =
         run(&[&format!("sim:rx={},tx={}", input.display(), output.display()), "sim:loopback"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
@@ -266,7 +266,7 @@ fn what_was_sent_before_a_signal_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("out.pcap");
     let mut child = program(&["sim", &format!("sim:tx={}", output.display()), "--json"]).spawn().unwrap();
-    // It is in the middle of something once there is more than a file's header.
+    // Once there is more than a file's header, it is at work.
     let started = Instant::now();
     while fs::metadata(&output).map_or(0, |file| file.len()) < 1000
         && started.elapsed() < Duration::from_secs(20)
@@ -361,7 +361,7 @@ fn wrong_arguments_are_one_line_and_exit_code_2() {
     fails(&["sim:cable=a", "sim"], 2, &["sim:cable=a", "other end"]);
 }
 
-/// The whole message, which names each thing once.
+/// Checks the whole message, which names each thing once.
 fn says(args: &[&str], code: i32, text: &str) {
     let ended = run(args);
     assert_eq!((ended.code, ended.err), (Some(code), format!("error: {text}\n")), "{args:?}");
@@ -588,7 +588,7 @@ fn a_truncated_capture_is_one_line_and_the_frames_before_it_are_kept() {
 fn a_disk_that_fills_up_is_one_line_and_the_file_keeps_whole_records() {
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("out.pcap");
-    // A limit on the size of files stands in for a full disk: the same writes fail in the same place.
+    // A limit on file sizes replaces a full disk: the same writes fail at the same place.
     let mut limited = Command::new("sh");
     limited.args([
         "-c",
@@ -628,7 +628,7 @@ fn a_port_needs_less_than_64_mib() {
 
 #[test]
 fn opening_two_ports_takes_less_than_two_times_300_ms() {
-    // The best of three, as the machine may be busy.
+    // The best of three, since the machine may be busy.
     let spent = (0..3).map(|_| {
         let start = Instant::now();
         assert_eq!(run(&["sim", "sim", "--duration", "0"]).code, Some(0));

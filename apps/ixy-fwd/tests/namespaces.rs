@@ -40,7 +40,7 @@ fn frames_to_an_interface_that_is_down_are_said_to_be_lost_once() {
     let test = "frames_to_an_interface_that_is_down_are_said_to_be_lost_once";
     let Some([one]) = Namespace::make(test) else { return };
     let tap = one.tap(ADDRESSES[0]);
-    // With an address it would be brought up.
+    // An address would bring the interface up.
     let (tap, _) = tap.split_once(",addr=").unwrap();
     let (_, namespace) = tap.split_once("netns=").unwrap();
     let mut forwarder = Command::new(env!("CARGO_BIN_EXE_ixy-fwd"));

@@ -1,4 +1,4 @@
-//! What an operator sees of ixy-fwd: help, statistics by interval and by queue, metrics over HTTP, the journal.
+//! ixy-fwd from an operator's view: help, statistics by interval and by queue, metrics over HTTP, the journal.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -76,7 +76,7 @@ fn intervals_are_as_long_as_asked_and_add_up_to_the_summary() {
 
 #[test]
 fn comma_separated_values_have_a_head_and_add_up_to_their_summary() {
-    // Two devices whose addresses have a comma in them.
+    // Two devices with a comma in their addresses.
     let line = [
         "sim:flood,flows=64",
         "sim:flood,flows=64",
@@ -91,7 +91,7 @@ fn comma_separated_values_have_a_head_and_add_up_to_their_summary() {
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let mut reader = csv::Reader::from_reader(out.as_bytes());
     let columns: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    // It fails for a line that has another number of columns.
+    // A line with another number of columns fails here.
     let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
     let of = |row: &csv::StringRecord, key: &str| {
         let column = columns.iter().position(|column| column == key);
@@ -203,7 +203,7 @@ fn get(address: &str, path: &str) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// The value of a line of metrics that begins so.
+/// The value of the metrics line that begins with `name`.
 fn value(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().parse().unwrap()
@@ -211,7 +211,7 @@ fn value(text: &str, name: &str) -> u64 {
 
 #[test]
 fn metrics_are_served_over_http_while_slow_clients_wait() {
-    // Not under `timeout`, which would leave it running when it is killed.
+    // Without `timeout`, which would leave it running when it is killed.
     let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-fwd"));
     command.args(["sim", "sim:loopback", "--queues", "2", "--metrics", "0", "-v", "--duration", LIMIT]);
     command.env_remove("IXY_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -220,7 +220,7 @@ fn metrics_are_served_over_http_while_slow_clients_wait() {
     let line = lines.find(|line| line.contains("metrics are at ")).unwrap();
     let address = line.split("http://").nth(1).unwrap().strip_suffix("/metrics").unwrap().to_owned();
     assert!(address.starts_with("127.0.0.1:"), "a port alone is one of the loopback interface: {line}");
-    // What is said later is read, too, so that the program never waits for it.
+    // Later output is read, too, so that the program never blocks on it.
     std::thread::spawn(move || lines.for_each(drop));
 
     let _slow: Vec<_> = (0..5).map(|_| TcpStream::connect(&address).unwrap()).collect();
@@ -260,7 +260,7 @@ fn metrics_are_served_over_http_while_slow_clients_wait() {
     assert!(code == Some(2) && err.contains("9100"), "{err}");
 }
 
-/// The lines that a run leaves in `stderr`, when JOURNAL_STREAM names that, or something else.
+/// The lines of a run in `stderr`, with JOURNAL_STREAM naming that, or something else.
 fn logged(args: &[&str], mut stderr: std::fs::File, mut reader: impl Read, right: bool) -> String {
     let there = stderr.metadata().unwrap();
     let stream = format!("{}:{}", there.dev(), there.ino() + u64::from(!right));
@@ -268,7 +268,7 @@ fn logged(args: &[&str], mut stderr: std::fs::File, mut reader: impl Read, right
     let mut command = program(args);
     command.stderr(stderr).env("JOURNAL_STREAM", stream).stdout(Stdio::null());
     command.status().unwrap();
-    // It has the other end of a pipe as well.
+    // It holds the other end of a pipe as well.
     drop(command);
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();

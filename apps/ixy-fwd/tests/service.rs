@@ -1,4 +1,4 @@
-//! The unit of systemd in docs/: what it starts is there, and takes these arguments.
+//! The systemd unit in docs/: the program that it starts exists, and accepts these arguments.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ fn the_unit_prepares_the_cards_with_a_script_that_takes_these_arguments() {
     let (program, arguments) = words.split_first().unwrap();
     assert_eq!(*program, "+/usr/local/lib/ixy/bind");
     assert_eq!(arguments[1], setting(UNIT, "User"), "the groups are given to who opens them");
-    // A user that there is, and a card that there is not: the last thing that is looked at.
+    // An existing user and a missing card, which is checked last.
     let arguments: Vec<&str> =
         arguments.iter().map(|word| if *word == "ixy" { "root" } else { word }).collect();
     let (code, _, err) = run(&repository().join("scripts/bind"), &[&["--dry-run"], &arguments[..]].concat());

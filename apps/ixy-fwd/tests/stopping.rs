@@ -1,4 +1,4 @@
-//! A first signal and `--duration` end whatever the program waits for.
+//! A first signal and `--duration` end every wait of the program.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io::{Read, Write};
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a program may take to end, on a machine with much else to do.
+/// The time that a program has to end on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
-/// What nothing here takes.
+/// More than any step here takes.
 const LONG: Duration = Duration::from_secs(60);
 
 fn start(arguments: &[&str], input: Stdio) -> Child {
@@ -23,7 +23,7 @@ fn signal(child: &Child, signal: &str) {
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
-/// Waits for the end, and says how long it took; kills what does not end.
+/// Waits for the end, and returns the time that it took; kills a child that does not end.
 fn end(mut child: Child, limit: Duration) -> (Output, Duration) {
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
@@ -36,14 +36,15 @@ fn end(mut child: Child, limit: Duration) -> (Output, Duration) {
     (child.wait_with_output().unwrap(), start.elapsed())
 }
 
-/// Runs it until it waits, and ends it by `ending`, a signal or a duration. Returns its exit code and messages.
+/// Runs the program until it waits, and ends it by `ending`, a signal or a duration. Returns its exit code and
+/// messages.
 fn ended(arguments: &[&str], ending: &str, input: Stdio) -> (Option<i32>, String) {
     let output = if ending.starts_with("--") {
         let child = start(&[arguments, &[ending]].concat(), input);
         end(child, SOON + Duration::from_secs(1)).0
     } else {
         let mut child = start(arguments, input);
-        // Far longer than it takes to begin with waiting; and it does wait.
+        // Far longer than it takes to start waiting; it must still be waiting.
         std::thread::sleep(Duration::from_millis(700));
         assert!(child.try_wait().unwrap().is_none(), "{arguments:?}: {:?}", child.wait_with_output());
         signal(&child, ending);
@@ -59,7 +60,7 @@ fn fifo(directory: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// Ends what waits in opening by each of the ways.
+/// Ends a program that waits in opening, in each way.
 fn opening_ends(arguments: &[&str], waited_for: &str) {
     for signal in ["INT", "TERM"] {
         let (code, messages) = ended(arguments, signal, Stdio::null());
@@ -76,7 +77,7 @@ fn a_server_that_never_answers_is_waited_for_until_a_signal_or_the_duration() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("nic");
     let listener = UnixListener::bind(&path).unwrap();
-    // Accepts, reads what comes, and says nothing.
+    // Accepts, reads, and never answers.
     std::thread::spawn(move || {
         for client in listener.incoming().take(3) {
             let _ = std::io::copy(&mut client.unwrap(), &mut std::io::sink());
@@ -185,7 +186,7 @@ fn a_pipe_whose_reader_takes_nothing_ends_by_a_signal() {
     signal(&child, "INT");
     let (output, _) = end(child, SOON + SOON);
     let messages = String::from_utf8_lossy(&output.stderr);
-    // What was sent is not all written, which is an error.
+    // Not all sent frames are written, which is an error.
     assert_eq!(output.status.code(), Some(1), "{messages}");
     assert!(messages.contains(path.to_str().unwrap()) && messages.lines().count() == 1, "{messages}");
 }

@@ -1,4 +1,4 @@
-//! What ixy-fwd shows in a terminal: help in its width, progress, the table of `--live`.
+//! ixy-fwd in a terminal: help in its width, progress, the table of `--live`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io::{Read, Write};
@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 /// A run that takes longer is killed.
 const LIMIT: &str = "60";
 
-/// What a command line of the shell shows in a terminal so wide; `None` where there is no `script`, which is said.
+/// The output of a shell command line in a terminal of this width; `None`, with a note, without `script`.
 fn in_terminal(test: &str, columns: u32, line: &str) -> Option<String> {
     typed(test, (40, columns), line, "")
 }
 
-/// The same in a terminal of so many rows and columns, in which keys are typed once two tables were drawn.
+/// The same in a terminal of this size, in which keys are typed once two tables were drawn.
 fn typed(test: &str, (rows, columns): (u32, u32), line: &str, keys: &str) -> Option<String> {
     if Command::new("script").arg("--version").output().is_err() {
         let why = format!("SKIPPED: {test}: it needs the program `script`, of util-linux\n");
@@ -25,7 +25,7 @@ fn typed(test: &str, (rows, columns): (u32, u32), line: &str, keys: &str) -> Opt
     script.env_remove("IXY_LOG").env_remove("NO_COLOR").env("TERM", "xterm");
     script.stdin(if keys.is_empty() { Stdio::null() } else { Stdio::piped() }).stdout(Stdio::piped());
     let mut child = script.spawn().unwrap();
-    // The keyboard stays there to the end, which would be typed as well.
+    // The keyboard stays open to the end; closing it would be typed as well.
     let (mut keyboard, mut screen) = (child.stdin.take(), child.stdout.take().unwrap());
     let (mut written, mut part, mut keys) = (Vec::new(), [0; 4096], Some(keys));
     loop {
@@ -79,10 +79,10 @@ fn progress_is_shown_on_a_terminal_and_gone_before_other_lines() {
     assert!(shown.contains("\r\x1b[JSummary of "), "and before the summary: {shown:?}");
 }
 
-/// Goes to the start of the line and erases what is below: what each table begins with.
+/// Moves to the start of the line and erases all below: the start of each table.
 const ERASE: &str = "\r\x1b[J";
 
-/// What is on a terminal after all that was written to it, and above in the lines that it scrolled away.
+/// The content of a terminal after this output, with the lines that scrolled away above it.
 fn screen(written: &str, rows: u16, columns: u16) -> String {
     let size = |n: u16| n.try_into().unwrap();
     let mut terminal = vt100::Parser::new(size(rows), size(columns), 1000);

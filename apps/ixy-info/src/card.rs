@@ -1,4 +1,4 @@
-//! A network card of the machine, as it can be known without touching it: [`Card`].
+//! A network card of the machine, with all that can be found without touching it: [`Card`].
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +16,13 @@ pub(crate) struct Card {
     pub(crate) driver: Driver,
     pub(crate) group: Option<Group>,
     pub(crate) links: Vec<Link>,
-    /// What is missing before it can be opened.
+    /// The obstacles to opening it.
     pub(crate) missing: Vec<Missing>,
-    /// What could not be read of it.
+    /// The files about it that could not be read.
     pub(crate) unread: Vec<String>,
 }
 
-/// Which driver of ixy's drives a device.
+/// The driver in ixy for a device.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Driver {
     Ixgbe(&'static models::Model),
@@ -38,23 +38,23 @@ pub(crate) struct Link {
     pub(crate) name: String,
     /// Whether it is up, with or without a link.
     pub(crate) up: bool,
-    /// Whether there is a link, as far as the kernel knows.
+    /// Whether there is a link, if the kernel knows.
     pub(crate) carrier: Option<bool>,
-    /// In Mbit/s, as far as the kernel knows.
+    /// In Mbit/s, if the kernel knows.
     pub(crate) speed: Option<u64>,
     /// Whether a default route leads through it, or through an interface above it.
     pub(crate) default_route: bool,
 }
 
 impl Card {
-    /// All network controllers, and other devices that a driver of ixy's knows, in the order of their addresses.
+    /// All network controllers, and other devices that a driver of ixy supports, in the order of their addresses.
     pub(crate) fn all(system: &System) -> Result<Vec<Self>, Error> {
         let listed = system.sysfs.devices()?;
         let ours = |info: &DeviceInfo| info.is_network() || !matches!(Driver::of(info.id), Driver::None(_));
         Ok(listed.into_iter().filter(ours).map(|info| Self::from(info, system)).collect())
     }
 
-    /// The device at an address, whatever it is.
+    /// The device at an address, of any kind.
     pub(crate) fn at(address: Address, system: &System) -> Result<Self, Error> {
         Ok(Self::from(system.sysfs.device(address)?, system))
     }
@@ -68,7 +68,7 @@ impl Card {
                 name: interface.name.clone(),
                 up: interface.up,
                 carrier: number("carrier").map(|carrier| carrier == 1),
-                // -1 where the driver does not know it.
+                // -1 when the driver does not know it.
                 speed: number("speed").and_then(|speed| u64::try_from(speed).ok()).filter(|&speed| speed > 0),
                 default_route: interface.default_route,
             }
@@ -87,7 +87,7 @@ impl Card {
         self.group.iter().flat_map(|group| &group.neighbours)
     }
 
-    /// Whether something keeps the card from being taken at all.
+    /// Whether an obstacle forbids taking the card at all.
     pub(crate) fn is_blocked(&self) -> bool {
         self.missing.iter().any(|missing| missing.blocks)
     }
@@ -129,7 +129,7 @@ impl Driver {
     }
 }
 
-/// The directory of an interface: below the device, or below the device of the virtio bus that it is passed on as.
+/// The directory of an interface: below the device, or below its device on the virtio bus.
 fn interface_directory(device: &Path, name: &str, system: &System) -> PathBuf {
     let virtio = system.names(device).into_iter().filter(|entry| entry.starts_with("virtio"));
     let owners = virtio.map(|entry| device.join(entry)).chain([device.to_owned()]);

@@ -1,4 +1,4 @@
-//! Registers in words: [`print()`].
+//! Registers in readable form: [`print()`].
 
 use std::fmt::Write;
 
@@ -7,17 +7,17 @@ use ixy_regs::map::{Access, Register};
 
 use crate::maps::Map;
 
-/// Fields in one line.
+/// Number of fields in one line.
 const FIELDS: usize = 6;
 
-/// Which registers are wanted.
+/// The selection of registers.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    /// Parts of names in upper case; none for all.
+    /// Parts of names in upper case; all if empty.
     only: Vec<String>,
-    /// Whether those are read whose reading has an effect.
+    /// Whether registers with a read side effect are read.
     effects: bool,
-    /// Whether fields that are zero are printed, and registers that are zero and not asked for by name.
+    /// Whether to print fields that are zero, and zero registers that were not asked for by name.
     zeros: bool,
 }
 
@@ -26,7 +26,7 @@ impl Filter {
         Self { only: only.iter().map(|text| text.to_uppercase()).collect(), effects, zeros }
     }
 
-    /// Whether people see an element: those that are zero only if they asked for it.
+    /// Whether text output shows an element: those that are zero only on request.
     fn shows(&self, element: &Element) -> bool {
         self.zeros || !self.only.is_empty() || element.value != 0
     }
@@ -36,7 +36,7 @@ impl Filter {
     }
 }
 
-/// What was left out, and why.
+/// The numbers of registers left out, by reason.
 #[derive(Debug, Default)]
 struct Counts {
     shown: usize,
@@ -47,7 +47,7 @@ struct Counts {
     unreadable: usize,
 }
 
-/// All registers that the filter wants, one after the other.
+/// Prints all registers that the filter selects, one after the other.
 pub(crate) fn print(maps: &[Map<'_>], filter: &Filter, json: bool) -> Result<String, Error> {
     let (mut text, mut counts, mut title) = (String::new(), Counts::default(), "");
     for map in maps {
@@ -63,7 +63,7 @@ pub(crate) fn print(maps: &[Map<'_>], filter: &Filter, json: bool) -> Result<Str
             if !register.access.is_readable() {
                 counts.unreadable += 1;
             } else if register.access == Access::RS {
-                // Whoever reads it has to give it back, or no driver gets it.
+                // Its reader has to release it, or no driver gets it.
                 counts.semaphores += 1;
             } else if register.access.reading_has_effect() && !filter.effects {
                 counts.with_effect += 1;
@@ -96,14 +96,14 @@ pub(crate) fn print(maps: &[Map<'_>], filter: &Filter, json: bool) -> Result<Str
     Ok(text)
 }
 
-/// Whether all of it reads as what is not there does.
+/// Whether all of it reads like a missing register.
 fn is_absent(map: &Map<'_>, register: &Register) -> bool {
     let ones = u32::MAX >> (32 - register.bits);
     let mut offsets = register.spans.iter().flat_map(|span| span.offsets());
     offsets.all(|offset| (map.read)(offset, register.bits) & ones == ones)
 }
 
-/// Neighbours in an array with one value; a single register is an array of one.
+/// Array neighbours with one value; a single register is an array of one.
 struct Element {
     register: &'static Register,
     first: usize,
@@ -199,6 +199,6 @@ impl Counts {
 }
 
 fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
-    // Writing to a String does not fail.
+    // Writing to a String never fails.
     let _ = writeln!(text, "{words}");
 }

@@ -17,11 +17,12 @@ use crate::card::Card;
 use crate::script::Script;
 use crate::system::System;
 
-/// Lists the network cards of this machine, and what is missing before ixy can use each
+/// Lists the network cards of this machine, and what each needs before ixy can use it
 ///
-/// It shows the model of each card, its kernel driver and network interfaces, how the IOMMU treats it, and the commands
-/// that make it usable. With an address it shows that device alone, and with --registers the registers of the device. It
-/// changes nothing: it opens every file for reading only. Any user may run it; it says what only root may see.
+/// It shows the model of each card, its kernel driver and network interfaces, the mode of its IOMMU, and the
+/// commands that make it usable. With an address it shows only that device, and with --registers the registers of
+/// the device. It changes nothing: it opens every file for reading only. Any user may run it; it marks what only
+/// root may see.
 #[derive(Debug, Parser)]
 #[command(name = "ixy-info", version, after_help = SHORT_HELP, after_long_help = ixy_cli::help_of(SECTIONS, EXAMPLES))]
 struct Args {
@@ -30,19 +31,19 @@ struct Args {
     /// Print the registers with their fields (a card in the machine: as root; 82599 family, 82576, virtio)
     #[arg(long, requires = "address")]
     registers: bool,
-    /// Also read registers whose reading has an effect, such as statistics that clear
+    /// Also read registers with a read side effect, such as statistics that clear
     #[arg(long, requires = "registers")]
     all: bool,
     /// Only registers whose name contains this text, in upper or lower case; may be repeated
     #[arg(long, value_name = "TEXT", requires = "registers")]
     only: Vec<String>,
-    /// Also print registers and fields that are zero (JSON has them always)
+    /// Also print registers and fields that are zero (JSON always has them)
     #[arg(long, requires = "registers")]
     zeros: bool,
-    /// Print a script that the commands of this program and messages of others name
+    /// Print a script that the commands of this program and error messages name
     ///
-    /// `mkdir -p scripts; ixy-info --script bind > scripts/bind; chmod +x scripts/bind` has these commands work without
-    /// the repository of ixy.
+    /// `mkdir -p scripts; ixy-info --script bind > scripts/bind; chmod +x scripts/bind` makes these commands work
+    /// without the repository of ixy.
     #[arg(long, value_name = "NAME", exclusive = true)]
     script: Option<Script>,
     /// Print one JSON object a line

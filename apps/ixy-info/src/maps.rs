@@ -1,4 +1,4 @@
-//! Which registers a device has, and the way to them: [`Map`].
+//! The registers of a device, and the access to them: [`Map`].
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,19 +19,19 @@ use crate::system::System;
 /// The enable bit of MSI-X in Message Control (PCI Local Bus Specification 3.0, 6.8.2.3).
 const MSI_X_ENABLE: u16 = 1 << 15;
 
-/// How long the link of a software device is waited for.
+/// The time to wait for the link of a software device.
 const LINK: Duration = Duration::from_secs(2);
 
-/// Registers that stand together, and how they are read.
+/// A group of registers, and how they are read.
 pub(crate) struct Map<'a> {
-    /// What they are, where a device has several such groups.
+    /// The name of the group, if a device has several.
     pub(crate) name: &'static str,
-    /// The register that all ones in mean that the device is gone.
+    /// The register whose all ones mean that the device is gone.
     pub(crate) alive: Option<&'static Register>,
     /// Whether a device may lack any of them, which then read all ones.
     pub(crate) optional: bool,
     pub(crate) registers: Vec<&'static Register>,
-    /// Reads so many bits at an offset of the map.
+    /// Reads a register of this many bits at an offset of the map.
     pub(crate) read: Box<dyn Fn(u32, u32) -> u32 + 'a>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn simulated(address: &str) -> Result<Option<WireSpec>, Error> {
     }
 }
 
-/// Opens a software device, has its driver start it, and hands its registers to `show`.
+/// Opens a software device, lets its driver start it, and passes its registers to `show`.
 pub(crate) fn with_simulated(
     address: &str,
     spec: &WireSpec,
@@ -85,7 +85,7 @@ fn of_82599<'a>(read: impl Fn(u32, u32) -> u32 + 'a) -> Map<'a> {
 /// The registers of a card in the machine.
 pub(crate) fn of_card(card: &Card, system: &System) -> Result<Vec<Map<'static>>, Error> {
     maps_of(card, system).map_err(|error| match error {
-        // While a program has the device open, vfio-pci keeps all others from its registers.
+        // While a program has the device open, vfio-pci keeps all other programs from its registers.
         Error::Pci(ixy_pci::Error::BarExclusive { address, .. })
             if card.info.driver.as_deref() == Some("vfio-pci") =>
         {
@@ -123,7 +123,7 @@ fn maps_of(card: &Card, system: &System) -> Result<Vec<Map<'static>>, Error> {
     }
 }
 
-/// A part of a BAR with the map of what starts there.
+/// A part of a BAR with the map of the registers in it.
 type Part = (&'static str, Region, &'static [Register]);
 
 fn of_virtio(card: &Card, system: &System) -> Result<Vec<Map<'static>>, Error> {
@@ -162,7 +162,7 @@ fn of_virtio(card: &Card, system: &System) -> Result<Vec<Map<'static>>, Error> {
                 bar
             }
         };
-        // What is behind the end of the structure is not of this map.
+        // Registers after the end of the structure are not part of this map.
         let inside = |register: &&Register| {
             let mut offsets = register.spans.iter().flat_map(|span| span.offsets());
             offsets.all(|offset| offset + register.bits / 8 <= region.len)
@@ -201,10 +201,10 @@ fn legacy_parts(len: u32, msi_x: bool) -> Vec<Part> {
     parts
 }
 
-/// What of the device configuration is there only with a feature of the device.
+/// The fields of the device configuration that exist only with a feature of the device.
 const OPTIONAL: &str = "device configuration with a feature each";
 
-/// The device configuration, as far as it reaches.
+/// The device configuration, up to its length.
 fn device_parts(region: Region) -> [Part; 5] {
     [
         ("device configuration", region, net::Config::<Mmio>::REGISTERS),

@@ -1,4 +1,4 @@
-//! The scripts that messages name, for those who have no clone of the repository: [`Script`].
+//! The scripts that messages name, for users without a clone of the repository: [`Script`].
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ pub(crate) enum Script {
 }
 
 impl Script {
-    /// All of it.
+    /// The whole text of the script.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Bind => include_str!("../scripts/bind"),
@@ -21,7 +21,7 @@ impl Script {
     }
 }
 
-/// How to get the scripts that `text` names, where they are not below the working directory.
+/// How to get the scripts in `text`, unless they are below the working directory.
 pub(crate) fn hint(text: &str) -> Option<String> {
     let missing = ["bind", "setup-hugepages"].into_iter().find(|name| {
         let path = format!("scripts/{name}");

@@ -1,4 +1,4 @@
-//! Cards in words and in JSON.
+//! Cards as text and as JSON.
 
 use ixy_cli::Object;
 
@@ -16,7 +16,7 @@ pub(crate) fn cards(cards: &[Card], json: bool) -> String {
     text + &hint
 }
 
-/// A software device, of which nothing has to be looked up.
+/// A software device; nothing has to be looked up for it.
 pub(crate) fn simulated(address: &str, json: bool) -> String {
     if json {
         let object = Object::default().text("address", address).text("model", "software 82599");
@@ -26,7 +26,7 @@ pub(crate) fn simulated(address: &str, json: bool) -> String {
     format!("{address}  software 82599\n  ixy driver  ixy-ixgbe\n  missing     nothing\n")
 }
 
-/// What it is called.
+/// The name of its model.
 fn model(card: &Card) -> String {
     match &card.driver {
         Driver::Ixgbe(model) => format!("Intel {}", model.name),
@@ -78,8 +78,8 @@ fn as_words(card: &Card) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What happens to a device that the kernel has. Of one that must not be taken nothing is said, so that no command for it
-/// stands here.
+/// A note on a device that the kernel uses. There is none for a device that must not be taken, so that no command
+/// for it is printed.
 fn note(card: &Card) -> Option<String> {
     let driver =
         card.info.driver.as_deref().filter(|_| card.driver.name().is_some() && !card.is_blocked())?;

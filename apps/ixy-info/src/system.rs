@@ -11,24 +11,24 @@ use ixy_pci::Sysfs;
 #[derive(Debug)]
 pub(crate) struct System {
     pub(crate) sysfs: Sysfs,
-    /// What could not be read, and why.
+    /// The files that could not be read, with the reasons.
     unread: RefCell<Vec<String>>,
 }
 
 impl System {
-    /// This machine's, or, for tests, what a tree of files shows that the environment variable IXY_ROOT names.
+    /// The files of this machine, or, for tests, of the tree that the environment variable IXY_ROOT names.
     pub(crate) fn of_process() -> Self {
         let root = std::env::var_os("IXY_ROOT").map_or_else(|| PathBuf::from("/"), PathBuf::from);
         Self { sysfs: Sysfs::new(root), unread: RefCell::default() }
     }
 
-    /// How programs open devices, with their defaults.
+    /// The default options with which programs open devices.
     pub(crate) fn options(&self) -> ixy::Options {
         ixy::Options::default().sysfs(self.sysfs.clone())
     }
 
-    /// The text in a file, without the line feed; `None` where there is none. The kernel refuses some attributes in some
-    /// states (EINVAL), which says that they have no value. Other errors are remembered.
+    /// The text in a file, without the line feed; `None` when there is no file. The kernel refuses some attributes
+    /// in some states (EINVAL), which means that they have no value. Other errors are recorded.
     pub(crate) fn read(&self, path: &Path) -> Option<String> {
         match fs::read_to_string(path) {
             Ok(text) => Some(text.trim_end().to_owned()),
@@ -40,7 +40,7 @@ impl System {
         }
     }
 
-    /// The sorted names in a directory; none where it does not exist. Errors are remembered.
+    /// The sorted names in a directory; none if it does not exist. Errors are recorded.
     pub(crate) fn names(&self, path: &Path) -> Vec<String> {
         let listed = fs::read_dir(path).and_then(|entries| {
             entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
@@ -58,12 +58,12 @@ impl System {
         names
     }
 
-    /// Remembers what cannot be read.
+    /// Records a file that cannot be read.
     pub(crate) fn failed(&self, path: &Path, error: &io::Error) {
         self.unread.borrow_mut().push(format!("{}: {error}", path.display()));
     }
 
-    /// What could not be read since this was asked last.
+    /// The files that could not be read since the last call.
     pub(crate) fn take_unread(&self) -> Vec<String> {
         self.unread.take()
     }

@@ -1,4 +1,5 @@
-//! scripts/bind as a user starts it, on trees of plain files. A thread stands for the kernel where a driver has to change.
+//! scripts/bind as a user starts it, on trees of plain files. A thread acts as the kernel when a driver has to
+//! change.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod tree;
@@ -26,7 +27,7 @@ fn has(text: &str, words: &[&str]) {
     }
 }
 
-/// It fails in one line, and changes nothing.
+/// Checks that it fails in one line, and changes nothing.
 fn refused(tree: &Tree, args: &[&str], words: &[&str]) {
     fails(tree, args, 1, words);
 }
@@ -40,8 +41,8 @@ fn fails(tree: &Tree, args: &[&str], code: i32, words: &[&str]) {
     assert!(tree.contents() == before, "{args:?} changed something");
 }
 
-/// Runs `work` while a thread does with the tree what the kernel does: unbinding, and binding to `driver_override`, or else
-/// to `native` if there is one.
+/// Runs `work` while a thread changes the tree like the kernel: unbinding, and binding to `driver_override`, or
+/// else to `native` if there is one.
 fn with_kernel<T>(tree: &Tree, native: Option<&str>, work: impl FnOnce() -> T) -> T {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -119,7 +120,7 @@ fn a_card_goes_to_vfio_and_back() {
     assert_eq!((code, out.as_str()), (0, "0000:03:00.0 is bound to ixgbe already.\n"));
 }
 
-/// What a command prints, without the line feed.
+/// The output of a command, without the line feed.
 fn return_of(command: &str, args: &[&str]) -> &'static str {
     let output = Command::new(command).args(args).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned().leak()
@@ -128,7 +129,7 @@ fn return_of(command: &str, args: &[&str]) -> &'static str {
 #[test]
 fn a_card_that_vfio_does_not_get_is_given_back() {
     let tree = card();
-    // A kernel that lets go and does not bind to vfio-pci.
+    // A kernel that unbinds but does not bind to vfio-pci.
     let (code, _, err) = with_kernel_that_refuses(&tree, || bind(&tree, &["vfio", CARD]));
     assert_eq!(code, 1);
     has(&err, &["does not bind 0000:03:00.0 to vfio-pci", "given back", "dmesg"]);
@@ -202,7 +203,7 @@ fn an_interface_of_a_virtio_device_is_found_and_protected() {
     tree.add(address, "0x1af4", "0x1041", "0x020000");
     tree.bind(address, "virtio-pci");
     tree.group(address, 13, "DMA");
-    // Without virtio_net nobody uses it.
+    // Without virtio_net the device has no user.
     tree.write(tree.device(address).join("virtio0/status"), "0x0\n");
     assert_eq!(bind(&tree, &["--dry-run", "vfio", address]).0, 0);
     tree.write(tree.device(address).join("virtio0/net/eth0/flags"), "0x1003\n");
@@ -333,7 +334,7 @@ fn memory_that_may_be_locked_is_shown_with_the_way_to_more() {
 #[test]
 fn hugepages_are_the_other_script_s_work() {
     let tree = Tree::new();
-    // A copy beside a stand-in, as the real one looks at this machine.
+    // A copy beside a stand-in, since the real one looks at this machine.
     fs::copy(script(), tree.path("bind")).unwrap();
     tree.write("setup-hugepages", "#!/bin/sh\necho \"setup-hugepages $*\"\n");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);

@@ -30,8 +30,8 @@ fn has(text: &str, words: &[&str]) {
     }
 }
 
-/// Runs it without the rights of root, with a limit of locked memory in KiB: as root by giving them up.
-/// `last` changes the tree right before.
+/// Runs the program without root's rights, with a limit of locked memory in KiB; a test that runs as root gives up
+/// its rights. `last` changes the tree right before.
 fn unprivileged(tree: &Tree, memlock: &str, args: &[&str], last: impl FnOnce(&Tree)) -> Option<Ended> {
     tree.unprivileged(INFO, memlock, args, &[], last)
 }
@@ -94,7 +94,7 @@ fn an_interface_with_the_default_route_is_not_to_be_taken_down() {
     );
     assert!(!text.contains("ip link set"), "{text}");
 
-    // Through a VLAN on a bridge above it, and in the other version of the protocol.
+    // Through a VLAN on a bridge above it, and in the other version of IP.
     let tree = Tree::with_card();
     tree.interface(CARD, "eth7", true);
     tree.write(tree.device(CARD).join("net/eth7/upper_br0/upper_br0.7/flags"), "0x1003\n");
@@ -125,7 +125,7 @@ fn hugepages_are_counted_on_the_card_s_node() {
     has(&info(&tree, &[CARD]), &["hugepages of 2 MiB: 0 are free, 3 are needed\n", setup]);
     tree.hugepages(100);
     assert!(!info(&tree, &[CARD]).contains("hugepages of 2 MiB"));
-    // Of a machine with one node alone it does not matter which.
+    // On a machine with a single node the node does not matter.
     tree.write("sys/devices/system/node/online", "0-1\n");
     tree.write(tree.device(CARD).join("numa_node"), "1\n");
     let node = "sys/devices/system/node/node1/hugepages/hugepages-2048kB";
@@ -148,7 +148,7 @@ fn hugepages_are_counted_on_the_card_s_node() {
 fn without_root_the_rights_of_root_or_vfio_are_missing() {
     let tree = Tree::with_card();
     tree.hugepages(100);
-    // As sysfs has its files for root.
+    // The modes of sysfs's files, which root can read.
     let close = |tree: &Tree| {
         let mode = PermissionsExt::from_mode(if is_root() { 0o644 } else { 0o444 });
         std::fs::set_permissions(tree.device(CARD).join("config"), mode).unwrap();
@@ -303,7 +303,7 @@ fn registers_of_an_82576_are_decoded_with_its_own_map() {
 fn registers_of_virtio_devices_are_decoded_old_and_new() {
     let tree = Tree::new();
     let address = "0000:05:00.0";
-    // The old kind: ports, with the network configuration behind the 20 bytes that all have.
+    // A legacy device: ports, with the network configuration after the 20 common bytes.
     tree.add(address, "0x1af4", "0x1000", "0x020000");
     tree.write(tree.device(address).join("resource"), "0xc040 0xc05f 0x40101\n");
     tree.poke(address, "config", 4, &[1, 0, 0, 0]);
@@ -314,7 +314,7 @@ fn registers_of_virtio_devices_are_decoded_old_and_new() {
     has(&text, &["device configuration:\n", "MAC[0]                   0x52 ", "LINK_UP=0x1"]);
     assert!(!text.contains("ISR_STATUS"), "reading it clears it: {text}");
 
-    // The new kind: capabilities say where the structures are in memory.
+    // A modern device: capabilities name the places of the structures in memory.
     let address = "0000:05:01.0";
     tree.add(address, "0x1af4", "0x1041", "0x020000");
     for (n, (kind, offset, len)) in
@@ -341,7 +341,7 @@ fn registers_of_virtio_devices_are_decoded_old_and_new() {
         !text.contains("QUEUE_RESET") && !text.contains("MTU"),
         "they are behind the structures' ends: {text}"
     );
-    // A structure may reach further than the features of the device: what is not there reads all ones.
+    // A structure may reach further than the features of the device: missing registers read all ones.
     tree.poke(address, "config", 0x40 + 40 + 12, &[0x40]);
     tree.poke(address, "resource0", 0x2008, &[0xFF; 0x38]);
     tree.poke(address, "resource0", 0x200A, &[0x05, 0xDC]);
@@ -373,7 +373,7 @@ fn registers_that_do_not_answer_are_one_line() {
 #[test]
 fn registers_take_root() {
     let tree = Tree::with_card();
-    // As sysfs has the file for root, and for nobody where the test is not root.
+    // The mode of sysfs's file, readable for root, or for no user if the test does not run as root.
     let mode = PermissionsExt::from_mode(if is_root() { 0o600 } else { 0 });
     let close = |tree: &Tree| {
         std::fs::set_permissions(tree.device(CARD).join("resource0"), mode).unwrap();
@@ -473,7 +473,7 @@ fn the_scripts_that_commands_name_can_be_had_without_the_repository() {
     };
     let (code, text, err) = run(&format!("ixy-info {CARD}"));
     assert_eq!((code, err.as_str()), (0, ""));
-    // The command that it prints does what it says, and the hint is not needed any more.
+    // The printed command works, and the hint is not needed any more.
     let commands = "mkdir -p scripts; ixy-info --script setup-hugepages > scripts/setup-hugepages; \
                     chmod +x scripts/setup-hugepages";
     has(&text, &["sudo scripts/setup-hugepages --count 3\n", "ixy's repository", &format!("  {commands}\n")]);

@@ -1,4 +1,4 @@
-//! In each state of a machine ixy-info says the same as a program that opens the card: what is missing, and the way out.
+//! In each state of a machine ixy-info lists the same obstacles and remedies as a program that opens the card.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod tree;
@@ -12,10 +12,11 @@ use tree::{CARD, Tree, is_root};
 
 const INFO: &str = env!("CARGO_BIN_EXE_ixy-info");
 
-/// Names the tree for the run of this program that opens the card in it.
+/// Names the tree for the process of this program that opens the card.
 const TREE: &str = "IXY_TEST_OPENS_IN";
 
-/// No test by itself: opens the card for another test, which runs this in a process of its own, and writes what came of it.
+/// Not a test by itself: opens the card for another test, which runs this in a separate process, and writes the
+/// result.
 #[test]
 fn opens_the_card_for_another_test() {
     let Some(root) = std::env::var_os(TREE) else { return };
@@ -33,7 +34,7 @@ fn this_program() -> String {
     std::env::current_exe().unwrap().display().to_string()
 }
 
-/// What ixy-info lists as missing: each with its command, if it has one.
+/// The obstacles that ixy-info lists: each with its command, if it has one.
 fn listed(text: &str) -> Vec<(String, Option<String>)> {
     let (_, missing) =
         text.split_once("\n  missing     ").unwrap_or_else(|| panic!("nothing about it in: {text}"));
@@ -48,7 +49,7 @@ fn listed(text: &str) -> Vec<(String, Option<String>)> {
     all
 }
 
-/// Compares what both say, and returns what ixy-info printed.
+/// Compares both outputs, and returns that of ixy-info.
 fn agree(info: String, opened: &str) -> String {
     let missing = listed(&info);
     if missing == [("nothing".to_owned(), None)] {
@@ -64,7 +65,7 @@ fn agree(info: String, opened: &str) -> String {
     info
 }
 
-/// Both, in a tree.
+/// Runs both in a tree.
 fn both(tree: &Tree) -> String {
     let (code, info, err) = tree.run(INFO, &[CARD]);
     assert_eq!((code, err.as_str()), (0, ""));
@@ -73,9 +74,9 @@ fn both(tree: &Tree) -> String {
     agree(info, &opened)
 }
 
-/// Both without the rights of root; `None` where that cannot be tried.
+/// Runs both without root's rights; `None` where that is impossible.
 fn both_without_root(tree: &Tree) -> Option<String> {
-    // As sysfs has its files.
+    // The modes of sysfs's files.
     let close = |tree: &Tree| {
         let mode = |mode| PermissionsExt::from_mode(mode);
         let (config, bar) = if is_root() { (0o644, 0o600) } else { (0o444, 0) };
@@ -97,17 +98,17 @@ fn has(text: &str, words: &[&str]) {
     }
 }
 
-/// A card that nothing is missing for, with an interface that is down.
+/// A card without obstacles, with an interface that is down.
 fn ready() -> Tree {
     let tree = Tree::with_card();
     tree.hugepages(100);
     tree
 }
 
-/// An IOMMU group that no machine has: a program that opens a card opens the group of this number below `/dev`.
+/// An IOMMU group that no machine has: opening a card opens the group with this number below `/dev`.
 const GROUP: &str = "4294967290";
 
-/// The same behind VFIO.
+/// The same card behind VFIO.
 fn ready_for_vfio() -> Tree {
     let tree = ready();
     fs::remove_dir_all(tree.device(CARD).join("net")).unwrap();
@@ -119,7 +120,7 @@ fn ready_for_vfio() -> Tree {
     tree
 }
 
-/// Tries a state as root and without: `words` are said in both, and so is nothing of `never`.
+/// Tries a state as root and without: both outputs contain `words`, and nothing of `never`.
 fn state(tree: &Tree, words: &[&str], never: &[&str]) {
     let mut said: Vec<String> = both_without_root(tree).into_iter().collect();
     if is_root() {
@@ -211,13 +212,13 @@ fn memory_that_the_firmware_reserves_keeps_a_card_from_vfio_and_leaves_the_other
     let words = ["0xe8000-0xe8fff", "HPE", "iommu=pt", "    sudo scripts/bind kernel 0000:03:00.0\n"];
     state(&tree, &words, &["allow_unsafe_interrupts", "vfio 0000:03:00.0"]);
 
-    // The kernel has it, behind an IOMMU that lets nothing else through.
+    // The kernel uses it, behind an IOMMU that blocks all else.
     let tree = ready();
     reserve(&tree);
     tree.write("sys/kernel/iommu_groups/12/type", "DMA-FQ\n");
     state(&tree, &["0xe8000-0xe8fff", "HPE"], &["scripts/bind", "allow_unsafe_interrupts"]);
 
-    // With iommu=pt root can use it, and nothing proposes VFIO to others.
+    // With iommu=pt root can use it, and VFIO is not proposed to others.
     let tree = ready();
     reserve(&tree);
     state(&tree, &[], &["scripts/bind", "HPE"]);
@@ -272,7 +273,7 @@ fn sysfs_that_is_mounted_read_only_is_named_with_what_a_container_needs() {
     let root = tree.path("").display().to_string();
     let root = root.trim_end_matches('/');
     let mount = format!("mount --bind {root} {root} && mount -o remount,bind,ro {root} && exec \"$@\"");
-    // In a user namespace where this is not root.
+    // In a user namespace if the test does not run as root.
     let namespace = if is_root() { ["-m", "-m"] } else { ["-r", "-m"] };
     let within = |program: &str, args: &[&str]| {
         let mut command = Command::new("unshare");

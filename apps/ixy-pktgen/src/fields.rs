@@ -1,4 +1,4 @@
-//! What the headers of the frames hold: [`Fields`], each one value or a range of them.
+//! The header fields of frames: [`Fields`], each a value or a range.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use ixy_core::MacAddress;
 
 /// A value of a header field that can be counted up.
 pub(crate) trait Value: Copy + FromStr {
-    /// What messages call it, with an example of a range.
+    /// Its name in messages, with an example of a range.
     const KIND: &'static str;
 
-    /// Its bytes as a number, and how many there are.
+    /// Its bytes as a number, and their count.
     fn number(self) -> (u128, usize);
 }
 
@@ -49,7 +49,7 @@ impl Value for u16 {
 pub(crate) struct Span {
     pub(crate) first: u128,
     pub(crate) last: u128,
-    /// Bytes of the field.
+    /// Size of the field in bytes.
     pub(crate) width: usize,
 }
 
@@ -59,7 +59,7 @@ impl Span {
         Self { first, last: first, width }
     }
 
-    /// Reads `a` or `a-b`.
+    /// Parses `a` or `a-b`.
     fn parse<T: Value>(text: &str) -> Result<Self, String> {
         let value = |text: &str| text.parse::<T>().map_err(|_| format!("write {}", T::KIND));
         let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -91,11 +91,11 @@ fn ports(text: &str) -> Result<Span, String> {
 
 /// The first flow's source port; each further flow has the next one.
 const FIRST_PORT: u16 = 1024;
-/// As many ports as there are from the first one on.
+/// The number of ports from the first one on.
 const FLOWS: u16 = u16::MAX - FIRST_PORT + 1;
 
-/// The flags for the headers of generated frames. In a range (A-B) each frame has the next value, and after the last comes the
-/// first again.
+/// The flags for the headers of generated frames. In a range (A-B) each frame has the next value, and the first
+/// one follows the last.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Fields {
     /// Source address, or a range [default: the device's own]
@@ -116,16 +116,16 @@ pub(crate) struct Fields {
     /// Destination UDP port, or a range [default: 1337]
     #[arg(long, value_name = "PORT[-PORT]", value_parser = ports)]
     dst_port: Option<Span>,
-    /// Number of UDP flows: as many source ports from 1024 on
+    /// Number of UDP flows: that many source ports from 1024 on
     #[arg(long, value_name = "N", conflicts_with = "src_port", value_parser = ixy_cli::number::<u16>(1..=u64::from(FLOWS)))]
     flows: Option<u16>,
 }
 
-/// Names of the flags above, which say nothing about the frames of a capture.
+/// Names of the flags above, which do not apply to the frames of a capture.
 pub(crate) const FLAGS: [&str; 7] =
     ["src_mac", "dst_mac", "src_ip", "dst_ip", "src_port", "dst_port", "flows"];
 
-/// The header fields of generated frames, all of them known.
+/// The header fields of generated frames, with all defaults filled in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Headers {
     pub(crate) dst_mac: Span,
@@ -137,17 +137,17 @@ pub(crate) struct Headers {
 }
 
 impl Headers {
-    /// Whether packets are IPv6 ones.
+    /// Whether packets are IPv6.
     pub(crate) fn is_v6(&self) -> bool {
         self.src_ip.width == 16
     }
 }
 
 impl Fields {
-    /// The headers of frames that a device with the address `own` sends.
+    /// The headers of frames from a device with the address `own`.
     ///
     /// # Errors
-    /// One address is an IPv4 and the other an IPv6 one.
+    /// One address is IPv4 and the other IPv6.
     pub(crate) fn headers(&self, own: MacAddress) -> Result<Headers, Error> {
         let v6 = [self.src_ip, self.dst_ip].iter().flatten().any(|span| span.width == 16);
         let ip = |given: Option<Span>, last| {

@@ -1,26 +1,27 @@
-//! The frame that is sent, where its number stands, and the fields that change from frame to frame.
+//! The frame to send, the place of its number, and the fields that change from frame to frame.
 
 use ixy_cli::numbered::MARK;
 
 use super::fields::{Headers, Span};
 
-/// Bytes of the shortest IPv6 frame: the headers, the mark, and the number with its complement.
+/// Size of the shortest IPv6 frame: the headers, the mark, and the number with its complement.
 pub(crate) const SHORTEST_V6: u16 = 14 + 40 + 8 + 4 + 8;
 
-/// The frame with which all others are made.
+/// The template for all frames.
 ///
 /// It is Ethernet, IPv4 or IPv6, and UDP. The payload starts with a mark, ends with the number, and is zero between them.
 ///
-/// In IPv4 packets the UDP checksum is zero, which says that there is none (RFC 768): a forwarder that changes a byte would make
-/// any other value wrong. IPv6 packets have to have one (RFC 8200, section 8.1). So that it does not depend on the number, the
-/// number's complement stands before it: together they add nothing to a ones' complement sum.
+/// In IPv4 packets the UDP checksum is zero, which means that there is none (RFC 768): any other value would be
+/// wrong after a forwarder changed a byte. IPv6 packets must have one (RFC 8200, section 8.1). The number's
+/// complement stands before the number, so that the checksum does not depend on it: together they add nothing to a
+/// ones' complement sum.
 #[derive(Debug)]
 pub(crate) struct Template {
     bytes: Vec<u8>,
     /// Fields with more than one value.
     varying: Vec<Varying>,
     v6: bool,
-    /// Sum of all that the checksum covers except the varying fields.
+    /// Sum of all words that the checksum covers, except the varying fields.
     sum: u32,
 }
 
@@ -54,8 +55,8 @@ impl Template {
             54
         } else {
             put(12, &[0x08, 0x00]);
-            // IPv4 (RFC 791): version and header length, no service; total length; no identification, may not be fragmented;
-            // time to live, UDP.
+            // IPv4 (RFC 791): version and header length, no service; total length; no identification, don't
+            // fragment; time to live, UDP.
             put(14, &[0x45, 0]);
             put(16, &ip.to_be_bytes());
             put(18, &[0, 0, 0x40, 0, 64, 17]);
@@ -98,7 +99,7 @@ impl Template {
         &self.bytes
     }
 
-    /// Numbers a frame. `false` when it is too short for that.
+    /// Writes the number of a frame. `false` when the frame is too short.
     #[inline(always)]
     pub(crate) fn number(&self, frame: &mut [u8], number: u32) -> bool {
         if self.v6 {
@@ -114,7 +115,7 @@ impl Template {
         !self.varying.is_empty()
     }
 
-    /// Gives a frame the next values of all fields that change, and the checksum that belongs to them.
+    /// Writes the next values of all varying fields into a frame, and its checksum.
     pub(crate) fn vary(&mut self, frame: &mut [u8]) {
         let mut total = self.sum;
         for Varying { at, span, next, summed } in &mut self.varying {
@@ -131,7 +132,7 @@ impl Template {
         self.put_checksum(frame, total);
     }
 
-    /// Writes the checksum: of the IPv4 header, or of the UDP datagram in IPv6, where zero is written as its other form.
+    /// Writes the checksum of the IPv4 header, or of the UDP datagram in IPv6, where zero becomes all ones.
     #[inline]
     fn put_checksum(&self, frame: &mut [u8], sum: u32) {
         let checksum = complement(sum);
@@ -151,7 +152,7 @@ fn field(bytes: &[u8; 16], width: usize) -> &[u8] {
     bytes.get(16 - width..).unwrap_or_default()
 }
 
-/// The sum of 16-bit words (RFC 1071), not folded: there is room for a longest frame.
+/// The sum of 16-bit words (RFC 1071), not folded: it has room for the longest frame.
 fn sum(bytes: &[u8]) -> u32 {
     bytes.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word.get(1).copied().unwrap_or(0))).sum()
 }
@@ -175,7 +176,7 @@ mod tests {
         Template::new(size, &args.fields.headers(MacAddress([2, 0, 0, 0, 0, 1])).unwrap())
     }
 
-    /// The frame's headers, after all lengths and checksums were found right.
+    /// The frame's headers, after a check of all lengths and checksums.
     fn check(frame: &[u8]) -> PacketHeaders<'_> {
         let packet = PacketHeaders::from_ethernet_slice(frame).unwrap();
         let Some(TransportHeader::Udp(udp)) = &packet.transport else { panic!("no UDP") };

@@ -1,4 +1,4 @@
-//! ixy-pktgen sends frames: numbered ones that it makes, or those of a capture.
+//! ixy-pktgen sends frames: numbered ones that it generates, or those of a capture.
 #![forbid(unsafe_code)]
 
 pub(crate) mod fields;
@@ -32,17 +32,18 @@ const EXAMPLES: &[&str] = &[
 
 /// Sends numbered UDP frames, or the frames of a capture
 ///
-/// It ends after --count frames, at the end of the capture, after --duration, or by a signal.
+/// It ends after --count frames, at the end of the capture, after --duration, or on a signal.
 ///
-/// A generated frame is Ethernet, IPv4 or IPv6, and UDP. Its payload starts with `ixy#`, and its last four bytes are the
-/// frame's number, big-endian, from 0 on: ixy-dump --check finds lost, repeated and reordered frames by it. With --size 60
-/// they are bytes 56 to 59, and the byte that ixy-fwd --touch byte increments, 48, is another. In a range (A-B) of addresses
-/// or ports each frame has the next value, and the first again after the last. The IPv4 header's checksum and that of UDP in
-/// IPv6 are right; the UDP checksum in IPv4 is zero, which means none.
+/// A generated frame is Ethernet, IPv4 or IPv6, and UDP. Its payload starts with `ixy#`, and its last four bytes
+/// are the frame's number, big-endian, from 0 on: ixy-dump --check uses it to find lost, repeated and reordered
+/// frames. With --size 60 the number is in bytes 56 to 59; byte 48, which ixy-fwd --touch byte increments, is not
+/// part of it. In a range (A-B) of addresses or ports each frame has the next value, and the first one follows the
+/// last. The checksums of the IPv4 header and of UDP in IPv6 are right; the UDP checksum in IPv4 is zero, which
+/// means none.
 ///
-/// A capture's frames of up to 1522 bytes are sent, short ones padded to 60. Records that hold no frame, frames that are too
-/// long, and frames that were cut when they were captured are counted, and warnings name the first of each kind; the exit
-/// code stays 0. Frames that arrive meanwhile are counted and freed.
+/// A capture's frames of up to 1522 bytes are sent, short ones padded to 60. Records without a frame, frames that
+/// are too long, and frames that were cut when they were captured are counted, and warnings name the first of each
+/// kind; the exit code stays 0. Frames that arrive in the meantime are counted and freed.
 #[derive(Debug, Parser)]
 #[command(name = "ixy-pktgen", version, after_help = ixy_cli::SHORT_HELP, after_long_help = ixy_cli::help(EXAMPLES))]
 pub(crate) struct Args {
@@ -81,7 +82,7 @@ pub(crate) struct Args {
     flags: Flags,
 }
 
-/// The longest time between two frames of a capture, unless --max-gap gives another.
+/// The longest time between two frames of a capture, unless --max-gap sets another.
 const MAX_GAP: Duration = Duration::from_secs(10);
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -90,7 +91,7 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 impl Args {
-    /// When the frames of a capture are due.
+    /// The schedule of a capture's frames.
     fn timing(&self) -> Timing {
         match self.rate {
             Some(rate) => Timing::Even { rate, next: Duration::ZERO },
@@ -100,7 +101,7 @@ impl Args {
     }
 }
 
-/// A pair of queues: frames go out of the one, and what comes in through the other is freed.
+/// A queue pair: frames are sent on one queue, and frames received on the other are freed.
 struct Pair {
     rx: Box<dyn RxQueue>,
     tx: Box<dyn TxQueue>,
@@ -113,14 +114,14 @@ impl Pair {
     }
 }
 
-/// How long nothing may be sent, after the last frame was made, until what is left counts as dropped.
+/// The time without a sent frame, after the last frame was generated, until the rest counts as dropped.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// In how many passes the receive queues are looked at once while they are empty: fewer than fill a ring meanwhile.
+/// The number of passes for one look at empty receive queues: fewer than fill a ring in that time.
 const LISTEN: u32 = 8;
 
-/// Sends what `source` gives until there is no more and all was sent, or `go_on`, which is told how many were, says no;
-/// then sends what is left, for a second at most.
+/// Sends the frames of `source` until there are no more and all were sent, or `go_on`, which gets the number sent,
+/// returns false; then sends the rest, for a second at most.
 fn generate(
     source: &mut impl Source,
     pairs: &mut [Pair],
@@ -133,7 +134,7 @@ fn generate(
     while go_on(sent)? {
         for pass in 0..64 {
             let mut moved = 0;
-            // While nothing arrives, looking for it now and then is enough.
+            // While nothing arrives, an occasional look is enough.
             let listen = std::mem::take(&mut listening) || pass % LISTEN == 0;
             for pair in &mut *pairs {
                 if more && pair.batch.is_empty() {
@@ -181,7 +182,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
             "--loop needs a file: standard input and pipes can be read only once".into(),
         ));
     }
-    // Before a device is opened, which can empty a file.
+    // Before a device is opened, since that can empty a file.
     let v6 = args.fields.headers(MacAddress::default())?.is_v6();
     let size = args.size.unwrap_or(if v6 { SHORTEST_V6 } else { 60 });
     if v6 && size < SHORTEST_V6 {
@@ -200,7 +201,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
         Ok(Pair { rx, tx, batch: Batch::new(flags.batch.into()) })
     };
     let mut pairs = (0..queues).map(pair).collect::<Result<Vec<_>, ixy::Error>>()?;
-    // What is in a ring, in a batch, and in the stock of a queue.
+    // Enough for a ring, a batch, and the stock of a queue.
     let buffers = pairs.len() * (usize::from(flags.ring) + Batch::CAPACITY + 2 * Cache::CAPACITY);
     let pool = device.new_pool(buffers)?;
     ixy_cli::wait_for_link(device, args.link_timeout, session)?;

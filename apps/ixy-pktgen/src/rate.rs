@@ -1,11 +1,11 @@
-//! How fast frames are sent: [`Rate`], and when the next is due: [`Pace`].
+//! The rate of frames, [`Rate`], and their schedule, [`Pace`].
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use ixy_core::FRAMING;
 
-/// A rate as the user gives it: `1M`, `500k`, `1.5M` packets, or `5Gbit`, `100Mbit` on the wire, each second.
+/// A rate as the user writes it: `1M`, `500k`, `1.5M` packets, or `5Gbit`, `100Mbit` on the wire, each second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Rate {
     /// Packets a second.
@@ -57,7 +57,7 @@ impl Rate {
     }
 }
 
-/// Says how many packets are due, at even distances.
+/// Computes how many packets are due, evenly spaced.
 #[derive(Debug)]
 pub(crate) struct Pace {
     packets_per_second: f64,
@@ -67,14 +67,14 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// What was not sent for longer than this, as there was no room, is not caught up with.
+    /// Frames that are late by more than this, for lack of room, are not caught up with.
     const MEMORY: Duration = Duration::from_millis(10);
 
     pub(crate) fn new(packets_per_second: f64, start: Instant) -> Self {
         Self { packets_per_second, start, given: 0 }
     }
 
-    /// How many packets are to be sent at `now`, at most `most`.
+    /// The number of packets to send at `now`, at most `most`.
     pub(crate) fn due(&mut self, now: Instant, most: usize) -> usize {
         let elapsed = now.saturating_duration_since(self.start);
         // The first is due at the start.

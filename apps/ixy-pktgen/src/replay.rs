@@ -12,21 +12,21 @@ use super::timing::Timing;
 /// The shortest frame of Ethernet in bytes, without frame check sequence.
 const SHORTEST: u16 = 60;
 
-/// Frames of a capture. Short ones are padded with zeros, as no card sends them otherwise.
+/// Frames of a capture. Short ones are padded with zeros, since no card sends them otherwise.
 pub(crate) struct Replay {
     pool: Mempool,
     capture: Frames,
     timing: Timing,
-    /// When the first frame was read.
+    /// The time at which the first frame was read.
     start: Option<Instant>,
     endless: bool,
     count: u64,
-    /// Frames given, in this pass through the file too.
+    /// Frames returned, in total and in this pass through the file.
     given: u64,
     given_this_time: u64,
-    /// When the frame at which the capture stands is due, if it was not given yet.
+    /// The time at which the current frame of the capture is due, if it was not returned yet.
     waiting: Option<Instant>,
-    /// What ended it before the capture did.
+    /// The error that ended it before the capture's end.
     failed: Option<Error>,
 }
 
@@ -47,12 +47,12 @@ impl Replay {
         }
     }
 
-    /// Records that were not sent.
+    /// The number of records that were not sent.
     pub(crate) fn skipped(&self) -> u64 {
         self.capture.left_out()
     }
 
-    /// Warns of what was not sent as it was captured, and says whether all of the capture could be read.
+    /// Warns about frames that were not sent as captured, and returns whether the whole capture could be read.
     pub(crate) fn end(self) -> Result<(), Error> {
         for line in self.capture.account() {
             tracing::warn!("{line}");
@@ -63,8 +63,8 @@ impl Replay {
         self.failed.map_or(Ok(()), Err)
     }
 
-    /// Goes to the next frame that can be sent, at the end of the file back to its start if that is wanted; `false` when it is
-    /// not.
+    /// Advances to the next frame that can be sent, and from the end of the file to its start if that is wanted;
+    /// `false` when there is none.
     fn advance(&mut self) -> Result<bool, Error> {
         loop {
             while self.capture.advance()? {
@@ -96,7 +96,7 @@ impl Source for Replay {
                 match self.advance() {
                     Ok(true) => {}
                     Ok(false) => return false,
-                    // What was read before is sent all the same.
+                    // Frames read before are still sent.
                     Err(error) => {
                         self.failed = Some(error);
                         return false;
@@ -121,7 +121,7 @@ impl Source for Replay {
                 padding.fill(0);
             }
             self.waiting = None;
-            // There is room, as was seen above.
+            // There is room, as checked above.
             let _full = batch.push(packet);
             self.given += 1;
             self.given_this_time += 1;

@@ -1,4 +1,4 @@
-//! Where the frames to send come from: a [`Source`], such as one that makes them, [`Numbered`].
+//! The source of the frames to send: a [`Source`], such as [`Numbered`], which generates them.
 
 use std::time::Instant;
 
@@ -7,30 +7,30 @@ use ixy_core::{Batch, Mempool, TxQueue};
 use super::frame::Template;
 use super::rate::Pace;
 
-/// Gives the next frames.
+/// Supplies the next frames.
 pub(crate) trait Source {
-    /// Adds to `batch`, which is empty, the frames that are due on `tx`, as many as fit. Returns `false` when there
-    /// will never be more.
+    /// Adds the frames that are due on `tx` to the empty `batch`, as many as fit. Returns `false` when there will
+    /// never be more.
     fn fill(&mut self, batch: &mut Batch, tx: &mut dyn TxQueue) -> bool;
 }
 
-/// Frames that differ in their number, and in the header fields that have a range of values.
+/// Frames that differ in their numbers, and in the header fields with a range of values.
 ///
-/// The frame was written once into every buffer of the pool. Nobody else writes there, so a buffer that comes back
-/// still holds it, and only the number is written each time. Packets that the card has sent are taken back and sent
-/// again, past the pool.
+/// Every buffer of the pool has the frame from the start. No other code writes there, so a reclaimed buffer still
+/// holds it, and only the number is written each time. Sent packets are reclaimed and sent again, bypassing the
+/// pool.
 #[derive(Debug)]
 pub(crate) struct Numbered {
     pool: Mempool,
     template: Template,
-    /// Frames made, and how many are wanted.
+    /// The number of frames generated, and the number wanted.
     next: u64,
     count: u64,
     pace: Option<Pace>,
 }
 
 impl Numbered {
-    /// `count` frames as the template has them, in buffers of `pool`, which nobody else uses.
+    /// `count` frames by the template, in buffers of `pool`, which is used by nothing else.
     pub(crate) fn new(pool: Mempool, template: Template, count: u64, pace: Option<Pace>) -> Self {
         let all: Vec<_> = std::iter::from_fn(|| pool.allocate())
             .map(|mut packet| {
@@ -44,13 +44,14 @@ impl Numbered {
         Self { pool, template, next: 0, count, pace }
     }
 
-    /// Gives the packets their numbers, and the values of fields that have several. A function of its own, so that its loop has all registers.
+    /// Writes the packets' numbers, and the values of varying fields. It is a separate function so that its loop
+    /// has all registers.
     #[inline(never)]
     fn number(&mut self, batch: &mut Batch) {
         let mut number = self.next as u32;
         self.next += batch.len() as u64;
         for packet in &mut *batch {
-            // All are long enough. To say so here costs less than to go on after one that is not.
+            // All are long enough. Saying so here costs less than to continue after one that is not.
             if !self.template.number(packet, number) {
                 break;
             }
@@ -72,7 +73,7 @@ impl Source for Numbered {
         if let Some(pace) = &mut self.pace {
             wanted = pace.due(Instant::now(), wanted);
         }
-        // What was sent comes back with its length, too; what is new from the pool needs one.
+        // A reclaimed packet keeps its length; a new one from the pool needs it.
         let reclaimed = tx.reclaim(batch, wanted);
         if reclaimed < wanted {
             self.pool.allocate_batch(batch, wanted - reclaimed);

@@ -1,4 +1,4 @@
-//! When the frames of a capture are due: [`Timing`].
+//! The schedule of a capture's frames: [`Timing`].
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use ixy_core::FRAMING;
 
 use super::rate::Rate;
 
-/// What is sent later than this by a rate is not caught up with.
+/// Frames that are later than this, at a rate, are not caught up with.
 const MEMORY: Duration = Duration::from_millis(10);
 
-/// Says when each frame of a capture is due, counted from the start of sending.
+/// Computes when each frame of a capture is due, from the start of sending.
 #[derive(Debug)]
 pub(crate) enum Timing {
     /// At once.
     Fast,
-    /// Evenly.
+    /// Evenly spaced.
     Even {
-        /// How fast.
+        /// At this rate.
         rate: Rate,
-        /// When the next one is due.
+        /// The time at which the next one is due.
         next: Duration,
     },
-    /// As far apart as they were captured.
+    /// At the distances of their capture.
     Own(Own),
 }
 
@@ -30,22 +30,23 @@ pub(crate) enum Timing {
 pub(crate) struct Own {
     speed: f64,
     longest: Duration,
-    /// The latest time stamp, in nanoseconds, and when its frame was due.
+    /// The latest time stamp, in nanoseconds, and the time at which its frame was due.
     last: Option<u64>,
     due: Duration,
-    /// Distances that were longer than the longest, and the first of them.
+    /// The number of distances above the limit, and the first of them.
     shortened: u64,
     first: Option<Duration>,
 }
 
 impl Own {
-    /// `speed` times as fast as captured, with no distance of more than `longest`.
+    /// `speed` times as fast as captured, with no distance above `longest`.
     pub(crate) fn new(speed: f64, longest: Duration) -> Self {
         Self { speed, longest, last: None, due: Duration::ZERO, shortened: 0, first: None }
     }
 
-    /// When a frame with this time stamp is due. Time stamps may go back a little, as those of several queues do: such a frame
-    /// is due with the one before it. A step back by more than the longest distance starts anew from there.
+    /// The time at which a frame with this time stamp is due. Time stamps may go back a little, as those of
+    /// several queues do: such a frame is due with the one before it. A step back by more than the longest
+    /// distance restarts the clock there.
     fn due(&mut self, time: u64) -> Duration {
         let last = self.last.unwrap_or(time);
         let distance = Duration::from_nanos(time.saturating_sub(last)).div_f64(self.speed);
@@ -61,7 +62,7 @@ impl Own {
 }
 
 impl Timing {
-    /// When a frame of `len` bytes with this time stamp is due, `now` after the start.
+    /// The time at which a frame of `len` bytes with this time stamp is due; it is `now` after the start.
     pub(crate) fn due(&mut self, time: u64, len: usize, now: Duration) -> Duration {
         match self {
             Self::Fast => Duration::ZERO,
@@ -86,7 +87,7 @@ impl Timing {
         }
     }
 
-    /// A sentence on the distances that were shortened, if any were.
+    /// A sentence on the shortened distances, if there are any.
     pub(crate) fn account(&self) -> Option<String> {
         let Self::Own(Own { shortened, first: Some(first), longest, .. }) = self else { return None };
         let (first, longest) = (first.as_secs_f64(), longest.as_secs_f64());

@@ -15,7 +15,7 @@ struct Ended {
     err: String,
 }
 
-/// Runs it to its end; what takes longer than a minute hangs.
+/// Runs the program to its end; a run of more than a minute hangs.
 fn run(args: &[&str]) -> Ended {
     let mut command = Command::new("timeout");
     command.args(["-s", "KILL", "60", env!("CARGO_BIN_EXE_ixy-pktgen")]).args(args).env_remove("IXY_LOG");
@@ -34,7 +34,7 @@ fn fails(args: &[&str], code: i32, words: &[&str]) {
     assert_eq!(out, "");
 }
 
-/// A directory, the capture in it that is sent into, and the device that does so.
+/// A directory, a capture in it to send to, and the device for that.
 fn capture() -> (TempDir, PathBuf, String) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("out.pcap");
@@ -91,7 +91,7 @@ fn a_rate_is_kept_in_packets_and_in_bits() {
         let (_directory, file, device) = capture();
         assert_eq!(run(&[&device, "--rate", rate, "--size", "1226", "--duration", "1"]).code, Some(0));
         let sent = frames(&file).len();
-        // On a busy machine it may be less, as what is late by more than 10 ms is not caught up with.
+        // A busy machine may send less, since frames late by more than 10 ms are not caught up with.
         assert!((1000..=2010).contains(&sent), "{rate}: {sent}");
     }
 }
@@ -272,7 +272,7 @@ fn what_arrives_is_counted() {
     assert_eq!(code, Some(0));
     let received: u64 =
         out.split("  ").find_map(|part| part.strip_suffix(" packets")).unwrap().parse().unwrap();
-    // More than the ring holds: it was emptied.
+    // More than the ring holds: the receive queue was drained.
     assert!(received > 5000, "{out}");
 }
 

@@ -1,4 +1,4 @@
-//! ixy-serve gives software 82599s to other processes and to virtual machines.
+//! ixy-serve serves software 82599s to other processes and to virtual machines.
 #![forbid(unsafe_code)]
 
 mod names;
@@ -21,10 +21,10 @@ use crate::trace::Trace;
 
 /// Serves software 82599 network cards to other processes and virtual machines
 ///
-/// Each card is at a socket of its own and speaks vfio-user: ixy-fwd and the other programs open it as vfio-user:PATH,
-/// and QEMU gives it to a virtual machine. All cards are in this process, with wires between them or to other places. A card
-/// serves one client at a time and is reset when that client leaves. SIGINT or SIGTERM ends the program, which then
-/// removes the sockets and completes the captures.
+/// Each card is at its own socket and speaks vfio-user: ixy-fwd and the other programs open it as vfio-user:PATH,
+/// and QEMU passes it to a virtual machine. All cards are in this process, with wires between them or to other
+/// places. A card serves one client at a time and is reset when that client leaves. SIGINT or SIGTERM ends the
+/// program, which then removes the sockets and completes the captures.
 #[derive(Debug, Parser)]
 #[command(name = "ixy-serve", version, after_help = SHORT_HELP, after_long_help = ixy_cli::help_of(SECTIONS, EXAMPLES))]
 struct Args {
@@ -35,9 +35,9 @@ struct Args {
     stats: Option<u32>,
     /// Serve statistics to Prometheus at http://ADDR/metrics
     ///
-    /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100, `[2001:db8::7]:9100`,
-    /// 0.0.0.0:9100 for all interfaces). Anybody who reaches the address can read the statistics. Port 0 takes a free
-    /// one, which -v prints.
+    /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100,
+    /// `[2001:db8::7]:9100`, 0.0.0.0:9100 for all interfaces). Everyone who can reach the address can read the
+    /// statistics. Port 0 takes a free one, which -v prints.
     #[arg(long, value_name = "ADDR", value_parser = Listen::parse)]
     metrics: Option<Listen>,
     /// Print what clients do: accesses to registers by name and field, configuration space, memory, interrupts
@@ -52,13 +52,13 @@ struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people: what repeats is one line
+    /// For people: repetitions are one line
     Text,
     /// The same, up to the first frame that each client sends or receives
     Init,
-    /// For people: each access on a line of its own
+    /// For people: each access on its own line
     Raw,
-    /// For programs: an object a line, each access one of them
+    /// For programs: one object a line for each access
     Json,
 }
 
@@ -100,7 +100,7 @@ const EXAMPLES: &[&str] = &[
     "ixy-serve --socket /tmp/a --metrics 9100         # then: curl http://127.0.0.1:9100/metrics",
 ];
 
-/// How often the main thread looks whether the process is to end, and refreshes metrics.
+/// The interval at which the main thread checks whether to end, and refreshes metrics.
 const TICK: Duration = Duration::from_millis(50);
 
 fn run(args: Args) -> Result<String, Error> {

@@ -1,4 +1,4 @@
-//! What an access of a client is to: [`Names`], [`Place`].
+//! The target of a client's access: [`Names`], [`Place`].
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use ixy_vfio_user::message::pci;
 /// Regions beside the registers and the configuration space.
 const PORTS: u32 = 2;
 const MESSAGES: u32 = 4;
-/// A virtual function has its messages there.
+/// The region of a virtual function's messages.
 const FUNCTION_MESSAGES: u32 = 3;
 const PENDING: u64 = 0x2000;
 
@@ -61,22 +61,22 @@ const CONFIG: &[(u64, u64, &str)] = &[
     (0x190, 0x197, "BAR 3 of Virtual Functions"),
 ];
 
-/// Where the registers are.
+/// The registers by their offsets.
 pub(crate) struct Names(HashMap<u32, (&'static Register, u32)>);
 
-/// What an access is to.
+/// The target of an access.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// The name, with its number where there are several.
+    /// The name, with an index if there are several.
     pub(crate) name: String,
     pub(crate) index: Option<u32>,
-    /// Empty where it is not known.
+    /// Empty if it is not known.
     pub(crate) section: &'static str,
     pub(crate) register: Option<&'static Register>,
 }
 
 impl Names {
-    /// Those of a register map.
+    /// The names in a register map.
     pub(crate) fn new(map: impl Iterator<Item = &'static Register>) -> Self {
         let mut names = HashMap::new();
         for register in map {
@@ -90,7 +90,7 @@ impl Names {
         Self(names)
     }
 
-    /// What is at an offset of a region.
+    /// The target at an offset of a region.
     pub(crate) fn find(&self, region: u32, offset: u64) -> Place {
         let place = |name: &str, index, section| Place { name: name.into(), index, section, register: None };
         match region {
@@ -123,7 +123,7 @@ impl Names {
     }
 }
 
-/// What a region is called.
+/// The name of a region.
 pub(crate) fn region(region: u32) -> &'static str {
     match region {
         pci::BAR0 => "register",

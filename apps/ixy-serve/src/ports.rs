@@ -1,4 +1,4 @@
-//! Which ports are wanted: [`Ports`].
+//! The ports that the arguments ask for: [`Ports`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use ixy_cli::Error;
 use ixy_core::MacAddress;
 use ixy_sim::wire::{WireKind, WireSpec};
 
-/// How many virtual functions a card can have.
+/// Largest number of virtual functions in a card.
 const FUNCTIONS: usize = 64;
 /// The name of a cable that joins ports without a wire, before its number.
 const JOINED: &str = "ixy-serve ";
@@ -26,7 +26,7 @@ struct Given {
     functions: Vec<PathBuf>,
 }
 
-/// A port, with nothing left open.
+/// A port with all its defaults filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Port {
     pub(crate) socket: PathBuf,
@@ -37,7 +37,7 @@ pub(crate) struct Port {
 }
 
 impl Ports {
-    /// The ports with the wires and Ethernet addresses of those that have none.
+    /// The ports, with wires and Ethernet addresses for those that have none.
     ///
     /// # Errors
     /// A socket or an address is named twice, or a cable has one end or three.
@@ -101,7 +101,7 @@ fn usage(what: String) -> Error {
     Error::Usage(what)
 }
 
-/// An Ethernet address that one card can have.
+/// An Ethernet address that a single card can have.
 fn mac(text: &str) -> Result<MacAddress, String> {
     match text.parse::<MacAddress>() {
         Err(_) => Err("write six bytes in hexadecimal, as in 02:00:00:00:00:01".into()),
@@ -184,7 +184,7 @@ impl FromArgMatches for Ports {
     }
 }
 
-/// The values of an argument, with their places in the command line.
+/// The values of an argument, with their positions on the command line.
 fn placed<T: Clone + Send + Sync + 'static>(
     matches: &ArgMatches,
     id: &str,
@@ -193,7 +193,7 @@ fn placed<T: Clone + Send + Sync + 'static>(
     places.zip(matches.get_many::<T>(id).into_iter().flatten().cloned()).collect::<Vec<_>>().into_iter()
 }
 
-/// The port whose socket was named last before a place.
+/// The port whose socket was named last before a position.
 fn before<'p>(ports: &'p mut [(usize, Given)], at: usize, what: &str) -> Result<&'p mut Given, clap::Error> {
     let port = ports.iter_mut().rev().find(|(socket, _)| *socket < at).map(|(_, given)| given);
     port.ok_or_else(|| {
@@ -207,7 +207,7 @@ fn twice(what: &str, given: &Given) -> clap::Error {
     wrong(format!("--{what} is given twice for --socket {}: give it once", given.socket.display()))
 }
 
-/// What the program itself says of its arguments.
+/// The program's own error about its arguments.
 fn wrong(text: String) -> clap::Error {
     clap::Error::raw(ErrorKind::ValueValidation, text + "\n")
 }

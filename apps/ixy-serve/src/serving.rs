@@ -1,4 +1,4 @@
-//! Ports that are being served: [`Serving`].
+//! The ports that are being served: [`Serving`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::ports;
 use crate::statistics;
 use crate::trace::Trace;
 
-/// All ports, each with a thread that serves it, and one thread in which all of them work.
+/// All ports, each with a thread that serves it, and one thread that polls all of them.
 pub(crate) struct Serving {
     ports: Vec<Served>,
     stop: Stop,
@@ -47,7 +47,7 @@ impl Serving {
     /// Listens at all sockets, then connects all wires, then serves.
     ///
     /// # Errors
-    /// A socket or a wire cannot be had. Nothing is left behind.
+    /// A socket or a wire cannot be opened. Nothing is left behind.
     pub(crate) fn start(
         ports: Vec<ports::Port>,
         trace: Option<&Trace>,
@@ -99,7 +99,7 @@ impl Serving {
         Ok(serving)
     }
 
-    /// A line for each port, once clients can connect.
+    /// The announcement: a line for each port, printed once clients can connect.
     pub(crate) fn announcement(&self) -> String {
         let line = |served: &Served| {
             let mac = MacAddress(served.port.mac());
@@ -122,20 +122,20 @@ impl Serving {
         threads.any(|thread| thread.as_ref().is_some_and(JoinHandle::is_finished))
     }
 
-    /// What was counted so far.
+    /// The counts so far.
     pub(crate) fn statistics(&self) -> String {
         self.ports.iter().map(statistics::lines).collect()
     }
 
-    /// The same for `--metrics`.
+    /// The counts so far for `--metrics`.
     pub(crate) fn metrics(&self) -> Vec<Metric> {
         statistics::metrics(&self.ports)
     }
 
-    /// Ends all servers, whose sockets are removed then, and writes out what wires buffer.
+    /// Stops all servers, which removes their sockets, and flushes the wires.
     ///
     /// # Errors
-    /// The first of a server, or of a wire whose frames could not be written.
+    /// The first error of a server, or of a wire that could not write its frames.
     pub(crate) fn end(&mut self) -> Result<(), Error> {
         self.stop.stop();
         let mut result = Ok(());
@@ -157,14 +157,14 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // Threads that are not waited for would keep their sockets.
+        // Threads that are not joined would keep their sockets.
         if self.poll.is_some() {
             let _ = self.end();
         }
     }
 }
 
-/// A thread that serves the device at `name`.
+/// Starts a thread that serves the device at `name`.
 fn start(
     name: &str,
     serve: impl FnOnce() -> Result<(), ixy_vfio_user::Error> + Send + 'static,
@@ -172,7 +172,7 @@ fn start(
     std::thread::Builder::new().name("ixy-serve".into()).spawn(serve).map_err(failed(Path::new(name)))
 }
 
-/// Waits for such a thread.
+/// Joins such a thread.
 fn ended(name: &str, thread: Option<Server>) -> Result<(), Error> {
     match thread.map(JoinHandle::join) {
         None | Some(Ok(Ok(()))) => Ok(()),
@@ -181,17 +181,17 @@ fn ended(name: &str, thread: Option<Server>) -> Result<(), Error> {
     }
 }
 
-/// A wire that cannot be opened. Wrong options of it are a mistake in the arguments.
+/// The error for a wire that cannot be opened. Wrong options are a mistake in the arguments.
 fn unwired(error: WireError) -> Error {
     if error.is_usage() { Error::Usage(format!("--wire: {error}")) } else { named(error) }
 }
 
-/// An error of a socket or a wire, whose text names it.
+/// An error of a socket or a wire with its name in the text.
 fn named(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Port(error.into())
 }
 
-/// An error that does not say which device it is of.
+/// An error without the name of its device.
 fn failed<E: Into<Box<dyn std::error::Error + Send + Sync>>>(path: &Path) -> impl Fn(E) -> Error {
     let path = path.display().to_string();
     move |source| Error::Serve { path: path.clone(), source: source.into() }

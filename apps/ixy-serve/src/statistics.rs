@@ -1,16 +1,16 @@
-//! What a port has counted, in lines and for Prometheus.
+//! The counts of a port, as text and for Prometheus.
 
 use ixy_cli::{Labels, Metric};
 use ixy_vfio_user::server::Server;
 
 use crate::serving::{Served, ServedFunction};
 
-/// Frames on its wire, and what its clients did wrong; then a line for each of its virtual functions.
+/// Frames on its wire, and mistakes of its clients; then a line for each of its virtual functions.
 pub(crate) fn lines(served: &Served) -> String {
     served.functions.iter().fold(line(served), |lines, function| lines + &line_of(function))
 }
 
-/// What its clients did wrong; its frames are among those of the wire.
+/// Mistakes of its clients; its frames are among those of the wire.
 fn line_of(function: &ServedFunction) -> String {
     let ServedFunction { name, port, .. } = function;
     let (faults, refused) = (port.server().memory().faults(), port.server().refused());
@@ -30,7 +30,7 @@ fn line(served: &Served) -> String {
     )
 }
 
-/// What all ports and their virtual functions counted.
+/// The counts of all ports and their virtual functions.
 pub(crate) fn metrics(ports: &[Served]) -> Vec<Metric> {
     let labels = |name: &String| vec![("socket", name.clone())];
     let of_ports = |value: fn(&Served) -> u64| -> Vec<(Labels, u64)> {

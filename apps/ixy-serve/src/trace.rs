@@ -1,4 +1,4 @@
-//! What clients do, as text or JSON: [`Trace`].
+//! The actions of clients, as text or JSON: [`Trace`].
 
 mod decode;
 mod fold;
@@ -24,7 +24,7 @@ use init::Init;
 use item::{Access, Item, Line, What};
 use port::Held;
 
-/// Where the traces of all ports go.
+/// The output for the traces of all ports.
 pub(crate) struct Trace {
     sink: Arc<Sink>,
     ports: Mutex<Vec<Arc<OfPort>>>,
@@ -40,7 +40,7 @@ struct Sink {
 
 struct Out {
     to: Box<dyn Write + Send>,
-    /// What messages call it.
+    /// Its name in messages.
     name: String,
     failed: Option<io::Error>,
 }
@@ -49,7 +49,7 @@ struct Out {
 struct OfPort {
     sink: Arc<Sink>,
     name: String,
-    /// It is a virtual function, which has registers of its own.
+    /// Whether it is a virtual function, which has its own registers.
     function: bool,
     state: Mutex<State>,
 }
@@ -61,7 +61,7 @@ struct State {
 
 impl Trace {
     /// # Errors
-    /// The file cannot be made.
+    /// The file cannot be created.
     pub(crate) fn open(format: Format, file: Option<&Path>) -> Result<Self, Error> {
         let name = file.map_or_else(|| "standard error".into(), |path| path.display().to_string());
         let to: Box<dyn Write + Send> = match file {
@@ -100,7 +100,7 @@ impl Trace {
         port
     }
 
-    /// Writes what was held back for long.
+    /// Writes events that have been held back for long.
     pub(crate) fn show_what_waits(&self) {
         let now = Instant::now();
         for port in lock(&self.ports).iter() {
@@ -115,10 +115,10 @@ impl Trace {
         out.note(flushed);
     }
 
-    /// Writes all that is left.
+    /// Writes all remaining events.
     ///
     /// # Errors
-    /// Some of it could not be written.
+    /// Part of it could not be written.
     pub(crate) fn finish(&self) -> Result<(), Error> {
         for port in lock(&self.ports).iter() {
             lock(&port.state).held.flush(&mut |line| port.write_line(&line));
@@ -165,7 +165,7 @@ impl ixy_sim::serve::Trace for OfPort {
 }
 
 impl OfPort {
-    /// An access, by word where it is of registers.
+    /// Accesses, word by word if they are to registers.
     fn accesses(&self, write: bool, region: u32, offset: u64, bytes: &[u8]) -> impl Iterator<Item = Access> {
         let words = region != ixy_vfio_user::message::pci::CONFIG && bytes.len() > 4;
         let len = if words { 4 } else { bytes.len().max(1) };
@@ -198,7 +198,7 @@ impl OfPort {
         }
     }
 
-    /// Shows an event as text, now or with others like it.
+    /// Shows an event as text, now or together with similar ones.
     fn show(&self, state: &mut State, item: Item) {
         let State { held, .. } = state;
         match self.sink.format {
@@ -211,7 +211,7 @@ impl OfPort {
         self.write(*at, line);
     }
 
-    /// Anything else.
+    /// Shows any other event.
     fn happened(&self, state: &mut State, at: Instant, event: &Event<'_>) {
         if self.sink.format == Format::Json {
             let line = happened::json(event, |name| self.object(at, name));

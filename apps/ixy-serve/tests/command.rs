@@ -14,14 +14,14 @@ use ixy_vfio_user::message::pci;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// What takes longer hangs.
+/// A run that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
 const STATUS: u64 = 0x00008;
 const CTRL: u64 = 0x00000;
 const FWSM: u64 = 0x10148;
 
-/// A server that is running, and what it has printed.
+/// A running server, and its output.
 struct Server {
     child: Child,
     out: BufReader<std::process::ChildStdout>,
@@ -52,10 +52,10 @@ fn metrics_of_each_port_are_served_over_http() {
 }
 
 impl Server {
-    /// Starts it, and waits until it says that so many ports are served.
+    /// Starts the server, and waits until it announces this many ports.
     fn start(args: &[&str], ports: usize) -> Self {
         let mut child = Command::new("timeout")
-            // In the foreground, as it would else pass a signal on twice.
+            // In the foreground; otherwise it would pass a signal on twice.
             .args([
                 "--foreground",
                 "--kill-after=5",
@@ -88,7 +88,7 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Ends it by a signal; returns exit code, output and error output.
+    /// Ends the server by a signal; returns exit code, output and error output.
     fn end(mut self, signal: Signal) -> (Option<i32>, String, String) {
         self.signal(signal);
         let (mut out, mut err) = (String::new(), String::new());
@@ -114,7 +114,7 @@ impl Drop for Server {
     }
 }
 
-/// Runs it to its end: exit code and error output.
+/// Runs the server to its end: exit code and error output.
 fn refused(args: &[&str]) -> (Option<i32>, String) {
     let output = Command::new("timeout")
         .args(["20", env!("CARGO_BIN_EXE_ixy-serve")])
@@ -136,7 +136,7 @@ fn read32(client: &Client, region: u32, at: u64) -> u32 {
 }
 
 fn write(client: &Client, region: u32, at: u64, bytes: &[u8]) {
-    // SAFETY: ARMED-ONLY: what the tests let the device reach are files, which they access by system calls.
+    // SAFETY: ARMED-ONLY: the device reaches only files, which the tests access by system calls.
     unsafe { client.write(region, at, bytes) }.unwrap();
 }
 
@@ -144,7 +144,7 @@ fn set(client: &Client, register: u64, value: u32) {
     write(client, pci::BAR0, register, &value.to_le_bytes());
 }
 
-/// A client that has memory decoded and DMA on.
+/// A client with memory decoding and DMA on.
 fn connect(path: &Path) -> Client {
     let client = Client::connect(path).unwrap();
     write(&client, pci::CONFIG, 4, &[6, 0]);
@@ -168,7 +168,7 @@ fn rings(client: &Client) -> OwnedFd {
     file
 }
 
-/// A file for them, which may be cut off.
+/// A file for them, which may be truncated.
 fn memory() -> OwnedFd {
     let file = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
     ftruncate(&file, 0x10000).unwrap();
@@ -234,7 +234,7 @@ fn what_one_port_sends_the_other_receives_and_all_is_counted() {
     wait_for("the frame", || word(&to, 0x1008) & 1 == 1);
     assert_eq!((word(&to, 0x1008) >> 32 & 0xffff, word(&to, 0x3000)), (64, u64::MAX));
     assert_eq!(read32(&receiver, pci::CONFIG, 0), 0x10fb_8086);
-    // A descriptor that points to nowhere.
+    // A descriptor with an address outside of memory.
     put(&from, 48, &[0x5555_0000, 64 | 3 << 20 | 1 << 24 | 1 << 25 | 1 << 27 | 1 << 29 | 64 << 46]);
     set(&sender, 0x06018, 4);
     wait_for("it was skipped", || read32(&sender, pci::BAR0, 0x06010) == 4);
@@ -300,7 +300,7 @@ fn a_client_that_is_gone_makes_room_for_the_next_one() {
 fn a_client_that_is_killed_makes_room_for_the_next_one() {
     const PATH: &str = "IXY_SERVE_CLIENT";
     if let Some(path) = std::env::var_os(PATH) {
-        // The other process: a client whose rings run.
+        // The other process: a client with running rings.
         let client = connect(Path::new(&path));
         let file = rings(&client);
         send(&client, &file, 3);
@@ -365,7 +365,7 @@ fn memory_that_is_cut_off_while_frames_flow_does_not_end_the_server() {
         write(&client, pci::CONFIG, 4, &[6, 0]);
         let file = memory();
         start(&client, &file);
-        // Seven receive descriptors, again and again, until long after there is no memory behind them.
+        // Seven receive descriptors, again and again, until long after their memory is gone.
         let arm = || {
             for n in 0..8 {
                 put(&file, 0x1000 + 16 * n, &[0x3000, 0]);
@@ -403,7 +403,7 @@ fn a_virtual_function_is_a_device_at_a_socket_of_its_own() {
     assert_eq!(read32(&client, pci::BAR0, 0x002FC), 0x40, "VFMAILBOX: the card has no driver yet");
     set(&card_client, 0x00018, 1 << 14);
     assert_eq!(read32(&client, pci::BAR0, 0x002FC), 0x80);
-    // It has its own memory: what it sends is read from there.
+    // It has its own memory, from which its frames are read.
     set(&card_client, 0x11050, 3); // GCR_EXT: 64 functions
     set(&card_client, 0x04A80, 1); // DMATXCTL
     let file = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
@@ -455,7 +455,7 @@ fn a_path_that_is_taken_is_left_alone_and_told() {
             "something that is not a socket is there; choose another path, or remove it",
         ),
     ] {
-        // The second of two is the trouble: the first is not left behind.
+        // The second of two fails: the first must not be left behind.
         let first = directory.path().join("first");
         let (code, err) = refused(&["--socket", text(&first), "--socket", text(path)]);
         assert_eq!(code, Some(1), "{err}");
@@ -549,7 +549,7 @@ fn a_trace_that_finds_no_room_is_said_at_once_and_at_the_end() {
     assert!(lines[1].starts_with("error: cannot write the trace to /dev/full: No space left"), "{err}");
 }
 
-/// What a small session leaves in a trace.
+/// The trace of a small session.
 fn traced(format: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let [socket, file]: [PathBuf; 2] = ["a", "trace"].map(|name| directory.path().join(name));
@@ -603,7 +603,7 @@ fn a_trace_in_text_names_registers_fields_and_sections() {
         assert!(rest.any(|line| line.contains(wanted)), "no `{wanted}` at its place in\n{all}");
     }
     let reads = lines.iter().filter(|line| line.contains("read  register FWSM"));
-    // On a machine that is very busy they are more than one line: what has waited for a second is shown.
+    // On a very busy machine there are several lines: events that have waited for a second are shown.
     let times = reads.map(|line| line.split("  ").last().and_then(|last| last.strip_suffix(" times")));
     let times: Vec<u64> = times.map(|times| times.map_or(1, |times| times.parse().unwrap())).collect();
     assert!(times.iter().sum::<u64>() == 500 && times.len() < 50, "reads are folded: {times:?}\n{all}");

@@ -1,4 +1,4 @@
-//! ixy-serve with the programs that use its cards, each in a process of its own, as a user starts them in terminals.
+//! ixy-serve with the programs that use its cards, each in its own process, as a user starts them in terminals.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs::Permissions;
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getuid, kill_process};
 
-/// What takes longer hangs.
+/// A run that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// The programs beside ixy-serve. Cargo builds them, unless `scripts/side-by-side` says that it has.
+/// The programs beside ixy-serve. Cargo builds them, unless `scripts/side-by-side` has built them.
 fn program(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     let directory = DIRECTORY.get_or_init(|| {
@@ -40,10 +40,10 @@ fn program(name: &str) -> PathBuf {
     directory.join(name)
 }
 
-/// A process, which is killed when this is dropped.
+/// A process, which is killed on drop.
 struct Process(Child);
 
-/// How a process ended.
+/// The end of a process.
 struct Ended {
     code: Option<i32>,
     out: String,
@@ -60,7 +60,7 @@ impl Process {
         Self(command.spawn().unwrap())
     }
 
-    /// The server, once clients can connect to so many sockets.
+    /// The server, once clients can connect to this many sockets.
     fn serve(line: &str, sockets: usize) -> Self {
         Self::start(Path::new(env!("CARGO_BIN_EXE_ixy-serve")), line).announced(sockets)
     }
@@ -82,11 +82,11 @@ impl Process {
         self
     }
 
-    /// The next lines that it prints, which are empty when it ended.
+    /// The next lines that it prints, which are empty after its end.
     fn lines(&mut self, count: usize) -> Vec<String> {
         let out = self.0.stdout.take().unwrap();
         let (sender, receiver) = std::sync::mpsc::channel();
-        // In a thread, as reading has no limit.
+        // In a thread, since reading has no time limit.
         std::thread::spawn(move || {
             let mut out = BufReader::with_capacity(1, out);
             let lines = (0..count).map(|_| {
@@ -106,7 +106,7 @@ impl Process {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 
-    /// Waits for its end. What it prints is little, so nothing blocks.
+    /// Waits for its end. It prints little, so nothing blocks.
     fn ended(mut self) -> Ended {
         let start = Instant::now();
         while self.0.try_wait().unwrap().is_none() {
@@ -147,7 +147,7 @@ impl Place {
     }
 }
 
-/// The frames that a program counted in one direction, from its summary.
+/// The frames of one direction in a program's summary.
 fn packets(summary: &str, label: &str, direction: &str) -> u64 {
     let start = format!("[{label}] {direction}: ");
     let line = summary.lines().rfind(|line| line.starts_with(&start) && line.contains(" packets")).unwrap();
@@ -156,8 +156,8 @@ fn packets(summary: &str, label: &str, direction: &str) -> u64 {
     words[at - 1].parse().unwrap()
 }
 
-/// Forwards between two served cards for a moment, which has to work. A server needs a moment to see that its last client is
-/// gone, and a busy machine needs longer to open the cards, which counts as part of the duration.
+/// Forwards between two served cards for a moment, which has to work. A server needs a moment to notice that its
+/// last client is gone, and a busy machine needs longer to open the cards, which counts towards the duration.
 fn forwards(a: &str, b: &str) {
     let start = Instant::now();
     let mut duration = 0.5;
@@ -187,14 +187,14 @@ fn forwards(a: &str, b: &str) {
     }
 }
 
-/// A command that runs a program in `place`, as an ordinary user even where the tests are root's.
+/// A command that runs a program in `place` as an ordinary user, even if the tests run as root.
 fn as_ordinary_user(place: &Place, name: &str, line: &str) -> Command {
     const NOBODY: u32 = 65_534;
     let source = if name == "ixy-serve" { env!("CARGO_BIN_EXE_ixy-serve").into() } else { program(name) };
     let mut command = if getuid().is_root() {
         let own = place.0.path().join(name);
         std::fs::copy(source, &own).unwrap();
-        // Whoever is nobody may make sockets and files here.
+        // The user nobody may create sockets and files here.
         std::fs::set_permissions(place.0.path(), Permissions::from_mode(0o777)).unwrap();
         let mut command = Command::new(own);
         command.uid(NOBODY).gid(NOBODY);
@@ -238,7 +238,7 @@ fn every_program_prints_completions_and_a_manual_page() {
 fn an_ordinary_user_sends_forwards_and_records_through_served_cards() {
     const FRAMES: u32 = 20_000;
     let place = Place::new();
-    // Relative paths, as one types them.
+    // Relative paths, as a user types them.
     let serve = "--socket a --socket b --socket c --socket d --stats";
     let server = Process::of(&mut as_ordinary_user(&place, "ixy-serve", serve)).announced(4);
     let record = format!("vfio-user:d -w out.pcap --count {FRAMES}");
@@ -264,7 +264,7 @@ fn an_ordinary_user_sends_forwards_and_records_through_served_cards() {
         next += 1;
     }
     assert_eq!(next, FRAMES);
-    // All of them count the same.
+    // All of them have the same counts.
     let all = u64::from(FRAMES);
     assert_eq!(packets(&generated.out, "vfio-user:a", "TX"), all);
     assert_eq!(packets(&forwarded.out, "vfio-user:b", "RX"), all);
@@ -283,7 +283,8 @@ fn a_client_that_is_killed_at_any_moment_makes_room_for_one_that_works() {
     let place = Place::new();
     let [a, b] = ["a", "b"].map(|name| place.at(name));
     let server = Process::serve(&format!("--socket {a} --wire flood --socket {b} --wire flood --stats"), 2);
-    // While it connects, sets its cards up, and forwards; one that the server has not yet room for is killed, too.
+    // While it connects, sets its cards up, and forwards; a client that the server has no room for yet is killed,
+    // too.
     for milliseconds in [2, 10, 35, 80, 150, 400] {
         let client = Process::start(&program("ixy-fwd"), &format!("vfio-user:{a} vfio-user:{b}"));
         std::thread::sleep(Duration::from_millis(milliseconds));
@@ -293,7 +294,7 @@ fn a_client_that_is_killed_at_any_moment_makes_room_for_one_that_works() {
             forwards(&a, &b);
         }
     }
-    // While frames flow for certain, by polling and by interrupts.
+    // While frames certainly flow, by polling and by interrupts.
     for wait in ["poll", "interrupt"] {
         forwards(&a, &b);
         let line = format!("vfio-user:{a} vfio-user:{b} --wait {wait}");
@@ -301,7 +302,7 @@ fn a_client_that_is_killed_at_any_moment_makes_room_for_one_that_works() {
         let client = loop {
             let mut client = Process::start(&program("ixy-fwd"), &line);
             std::thread::sleep(Duration::from_millis(200));
-            // The server may not yet have seen that the last client is gone.
+            // The server may not have noticed yet that the last client is gone.
             if client.0.try_wait().unwrap().is_none() {
                 break client.running();
             }
@@ -312,17 +313,17 @@ fn a_client_that_is_killed_at_any_moment_makes_room_for_one_that_works() {
     }
     let Ended { code, out, err } = server.end(Signal::TERM);
     assert_eq!(code, Some(0), "{err}");
-    // One that is killed while the server answers it is told of.
+    // The server reports a client that is killed while it answers it.
     assert!(err.lines().all(|line| line.contains("the client was disconnected")), "{err}");
     assert_eq!(out.matches(" 0 DMA faults, 0 messages refused, 0 bad descriptors").count(), 2, "{out}");
 }
 
-/// What a client says whose server is gone: one line, soon, and exit code 1. Before it stands a line for each card whose
-/// memory is not freed, if it is `kept`.
+/// The messages of a client whose server is gone: one line, soon, and exit code 1. A line for each card whose
+/// memory is not freed precedes it, if it is `kept`.
 fn lost(client: Process, sockets: [&str; 2], why: &str, kept: bool) {
     let start = Instant::now();
     let Ended { code, err, .. } = client.ended();
-    // No wait of it is longer than its patience of 10 s; a busy machine is slow besides.
+    // No wait is longer than its patience of 10 s, and a busy machine is slow.
     assert!(start.elapsed() < Duration::from_secs(60), "it took {:?}", start.elapsed());
     assert_eq!(code, Some(1), "{err}");
     let line = err.lines().last().unwrap_or_default();
@@ -367,12 +368,12 @@ fn a_server_that_stands_still_is_a_lost_device_and_serves_again_when_it_goes_on(
     assert_eq!(server.end(Signal::TERM).code, Some(0));
 }
 
-/// What a trace says while a driver of ours starts, receives and ends.
+/// The trace of one of our drivers that starts, receives and ends.
 fn traced(format: &str) -> String {
     traced_of("ixy-dump", "vfio-user:SOCKET -w /dev/null --count 100", format)
 }
 
-/// What a trace says of a program of ours with these arguments.
+/// The trace of one of our programs with these arguments.
 fn traced_of(name: &str, args: &str, format: &str) -> String {
     let place = Place::new();
     let [socket, file] = ["a", "trace"].map(|name| place.at(name));
@@ -383,7 +384,7 @@ fn traced_of(name: &str, args: &str, format: &str) -> String {
     std::fs::read_to_string(file).unwrap()
 }
 
-/// What any driver writes, in the order of section 4.6.3: masks, reset, receive and transmit units, queues.
+/// The writes of any driver, in the order of section 4.6.3: masks, reset, receive and transmit units, queues.
 const STARTS: [(&str, u32, &str); 7] = [
     ("EIMC", 0x00888, ""),
     ("CTRL", 0x00000, "RST"),
@@ -416,8 +417,7 @@ fn a_trace_of_a_start_is_short_and_ends_with_the_first_frame() {
     ] {
         let text = traced_of(name, args, "init");
         let lines: Vec<&str> = text.lines().collect();
-        // 130 on a machine that is not busy: what is held back for a second is shown, and may be the half of
-        // a loop.
+        // 130 on an idle machine: events held back for a second are shown, which may split a loop.
         assert!((90..200).contains(&lines.len()), "{} lines of {name}:\n{text}", lines.len());
         let [.., last, end] = lines[..] else { panic!("{text}") };
         assert!(last.contains("write register ") && last.contains(doorbell), "{name}: {last}");
@@ -442,7 +442,7 @@ fn a_trace_of_a_start_is_short_and_ends_with_the_first_frame() {
 #[test]
 fn a_trace_folds_what_repeats_and_a_raw_one_has_every_access() {
     let whole = |text: &str, name: &str, count: u32| {
-        // A run that was shown before its end goes on in the next line.
+        // A run that was shown before its end continues in the next line.
         let mut next = 0;
         for line in text.lines().filter(|line| line.contains(&format!("write register {name}["))) {
             let index = line.split_once('[').and_then(|(_, rest)| rest.rsplit_once(name));
@@ -483,7 +483,7 @@ fn a_trace_in_json_shows_how_our_driver_starts_a_card() {
         assert!(found, "no {name} at its place in\n{text}");
     }
     assert!(rest.any(|object| object["event"] == "gone"), "{text}");
-    // Whatever our driver touches has a name.
+    // Every register that our driver accesses has a name.
     for object in objects.iter().filter(|object| object["offset"].is_u64() && object["event"] != "map") {
         assert!(object["register"].is_string(), "{object}");
     }

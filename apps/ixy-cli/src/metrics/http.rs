@@ -1,4 +1,4 @@
-//! A small HTTP server that answers one question, within limits: [`Server`].
+//! A small HTTP server for a single request, within limits: [`Server`].
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Clients that are answered at a time. Further ones are refused until one of these is done.
+/// Largest number of clients at a time. Further ones are refused until one of these is done.
 const CLIENTS: usize = 8;
-/// How long one client may take for its request and for taking the answer.
+/// The time that a client has for its request and for accepting the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest request.
 const REQUEST: usize = 8 * 1024;
-/// The most header lines in one.
+/// Largest number of header lines in a request.
 const HEADERS: usize = 64;
 
 const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers `GET /metrics` with a text that is made for each request. One thread accepts clients, and each client has a
-/// thread for as long as it is served, so that a slow one holds up no other.
+/// Answers `GET /metrics` with a text that is made for each request. One thread accepts clients, and each client
+/// has its own thread while it is served, so that a slow one delays no other.
 #[derive(Debug)]
 pub(super) struct Server {
     address: SocketAddr,
@@ -50,7 +50,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Release);
-        // The thread that accepts sees the flag with the next client, which is this one.
+        // The accepting thread sees the flag at the next client, which is this one.
         let woken = TcpStream::connect_timeout(&self.address, PATIENCE).is_ok();
         if let Some(thread) = self.thread.take().filter(|_| woken) {
             let _ = thread.join();
@@ -70,7 +70,7 @@ fn accept<T: Fn() -> String + Send + Sync + 'static>(
             return;
         }
         let Ok((client, _)) = accepted else {
-            // The process has no descriptor left, for instance.
+            // For instance, the process has no descriptor left.
             thread::sleep(Duration::from_millis(100));
             continue;
         };
@@ -80,7 +80,7 @@ fn accept<T: Fn() -> String + Send + Sync + 'static>(
         }
         let (text, freed) = (Arc::clone(text), Arc::clone(&busy));
         let serve = move || {
-            // A client that went away needs no answer.
+            // A client that has left needs no answer.
             let _ = answer(client, &*text);
             freed.fetch_sub(1, Ordering::AcqRel);
         };
@@ -90,7 +90,7 @@ fn accept<T: Fn() -> String + Send + Sync + 'static>(
     }
 }
 
-/// Reads a request and answers it, in the time there is for both.
+/// Reads a request and answers it, within the time for both.
 fn answer(mut client: TcpStream, text: &impl Fn() -> String) -> io::Result<()> {
     let until = Instant::now() + PATIENCE;
     let (status, kind, body, with_body) = match request(&mut client, until)? {
@@ -167,7 +167,7 @@ mod tests {
         Server::start("127.0.0.1:0".parse().unwrap(), || "a 1\n".into()).unwrap()
     }
 
-    /// Sends a request in full and returns all of the answer.
+    /// Sends a complete request and returns the complete answer.
     fn ask(server: &Server, request: &str) -> String {
         let mut client = TcpStream::connect(server.address()).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -190,7 +190,7 @@ mod tests {
         assert!(ask(&server, "\0\0\0\0\r\n\r\n").starts_with("HTTP/1.1 400 "));
         let long = format!("GET /metrics HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(REQUEST));
         let refused = ask(&server, &long);
-        // What was not read may reset the connection before the answer is seen.
+        // Unread bytes may reset the connection before the answer is seen.
         assert!(refused.is_empty() || refused.starts_with("HTTP/1.1 400 "), "{refused}");
     }
 
@@ -202,7 +202,7 @@ mod tests {
         let start = Instant::now();
         assert!(ask(&server, "GET /metrics HTTP/1.1\r\n\r\n").contains("200 OK"));
         assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
-        // With more of them others are refused, and served again once these have had their time.
+        // With more of them others are refused, and served again once their time is over.
         let _many: Vec<_> = (0..100).map(|_| slow()).collect();
         let start = Instant::now();
         while !ask(&server, "GET /metrics HTTP/1.1\r\n\r\n").contains("200 OK") {

@@ -7,8 +7,8 @@ use super::port::Row;
 use crate::json::rounded;
 use crate::rate::Rate;
 
-/// The columns: the keys of `--json` without its list of queues, the queue that a line is of, and at the end the
-/// name and the value of a count of the program's own.
+/// The columns: the keys of `--json` without its list of queues, the queue of a line, and at the end the name and
+/// the value of one of the program's own counts.
 const COLUMNS: [&str; 20] = [
     "event",
     "time",
@@ -72,7 +72,7 @@ fn line(object: &Value) -> String {
     COLUMNS.map(|column| field(&object[column])).join(",") + "\n"
 }
 
-/// A text is quoted where it has to be.
+/// A text is quoted if necessary.
 fn field(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

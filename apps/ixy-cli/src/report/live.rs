@@ -1,8 +1,8 @@
 //! The table of `--live`: [`Live`] redraws it in place, [`table`] makes its lines.
 //!
 //! The cursor rests at the table's upper left corner, and no mode of the terminal is changed. So there is nothing
-//! to restore when the program ends, a message that is printed meanwhile stands above the next table, and a
-//! terminal that was made narrower is drawn anew from the same line on.
+//! to restore at the end of the program, a message printed in between stands above the next table, and after a
+//! resize the table is redrawn from the same line on.
 
 use super::port::Row;
 use crate::error::Error;
@@ -10,16 +10,16 @@ use crate::rate::Rate;
 use crate::screen::{self, CLEAR};
 use crate::session::Session;
 
-/// Columns and rows of a terminal that does not say how large it is.
+/// Assumed columns and rows of a terminal that does not report its size.
 const USUAL: (usize, usize) = (80, 24);
 
 /// Columns of all numbers in the wide table.
 const NUMBERS: usize = 58;
 
-/// The shortest label for which the wide table is of use.
+/// The shortest useful label in the wide table.
 const LABEL: usize = 10;
 
-/// The table that is on the terminal.
+/// The table on the terminal.
 #[derive(Default)]
 pub(super) struct Live {
     lines: Vec<String>,
@@ -44,7 +44,7 @@ impl Live {
         session.print(&text)
     }
 
-    /// Draws the last table once more, over what the terminal may have echoed, and goes below it.
+    /// Draws the last table once more, over any echo of the terminal, and moves below it.
     pub(super) fn leave(&mut self, session: &Session) -> Result<(), Error> {
         let lines = std::mem::take(&mut self.lines);
         screen::occupy(false);
@@ -52,8 +52,8 @@ impl Live {
     }
 }
 
-/// The lines of a table that is no wider and no higher than a terminal: rates of an interval, and what was missed,
-/// dropped and wrong since the start. Where there are too few rows, queues are left out first, then ports.
+/// The lines of a table that fits the terminal's columns and rows: rates of an interval, and missed and dropped
+/// frames and errors since the start. With too few rows, queues are left out first, then ports.
 pub(super) fn table(
     title: String,
     rows: &[Row<'_>],
@@ -79,7 +79,7 @@ pub(super) fn table(
     lines.iter().map(|line| line.chars().take(columns).collect()).collect()
 }
 
-/// A head, and a line for each port and queue.
+/// A header, and a line for each port and queue.
 fn wide(rows: &[Row<'_>], per_queue: bool, columns: usize) -> Vec<String> {
     let longest = rows.iter().map(|row| row.port.label.chars().count()).max().unwrap_or(0);
     let label = longest.clamp(LABEL, columns - NUMBERS);
@@ -123,13 +123,13 @@ fn narrow(rows: &[Row<'_>], per_queue: bool, columns: usize) -> Vec<String> {
     lines
 }
 
-/// Each queue's name and rates.
+/// The name and rates of each queue.
 fn queues(row: &Row<'_>, per_queue: bool) -> impl Iterator<Item = (String, [[String; 2]; 2])> {
     let queues = row.counts.queues.iter().enumerate().filter(move |_| per_queue);
     queues.map(|(n, counts)| (format!("  queue {n}"), Rate::of_queue(*counts, row.seconds).map(figures)))
 }
 
-/// Rates received and sent, and what was missed, dropped and wrong.
+/// Rates received and sent, and missed and dropped frames and errors.
 fn numbers(row: &Row<'_>) -> ([[String; 2]; 2], [String; 3]) {
     let (rates, all) = (row.counts.total, row.port.now.total);
     let (rx, tx) = (Rate::received(rates, row.seconds), Rate::sent(rates, row.seconds));
@@ -170,7 +170,7 @@ fn short(number: f64) -> String {
     format!("{number:.decimals$}{letter}")
 }
 
-/// A text that has both its ends, with dots between them where it is too long.
+/// A text with both its ends, and dots between them if it is too long.
 fn shortened(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {

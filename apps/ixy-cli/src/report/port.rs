@@ -1,20 +1,20 @@
-//! What is known of one device, and a row of its counts.
+//! The state of one device in a report, and a row of its counts.
 
 use ixy::{Device, DeviceStats, Error, LinkState, QueueStats};
 
-/// What is known of one device.
+/// The state of one device.
 pub(super) struct Port {
     /// Its position among the arguments.
     pub(super) number: usize,
     pub(super) label: String,
     pub(super) link: LinkState,
-    /// What it had counted when it was last printed.
+    /// Its counts when it was last printed.
     printed: Counts,
-    /// What it had counted at the last look.
+    /// Its counts at the last reading.
     pub(super) now: Counts,
 }
 
-/// What a device counted: in all, and by queue where it does.
+/// The counts of a device: the total, and by queue if it has them.
 #[derive(Clone, Default)]
 pub(super) struct Counts {
     pub(super) total: DeviceStats,
@@ -28,11 +28,11 @@ pub(super) struct Row<'a> {
     pub(super) counts: &'a Counts,
     /// Seconds since the start.
     pub(super) time: f64,
-    /// How many seconds the counts are of.
+    /// The length of the counts' interval in seconds.
     pub(super) seconds: f64,
 }
 
-/// What the counts of a row are of.
+/// The kind of a row's interval.
 #[derive(Clone, Copy)]
 pub(super) enum Event {
     /// The interval since the last row.
@@ -42,7 +42,7 @@ pub(super) enum Event {
 }
 
 impl Event {
-    /// How programs read it.
+    /// Its name in machine-readable output.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Rates => "rates",
@@ -52,7 +52,7 @@ impl Event {
 }
 
 impl Port {
-    /// What to say of packets that the device did not take until the end.
+    /// The message about packets that the device had not accepted at the end.
     pub(super) fn not_sent(&self, count: u64) -> String {
         let (why, way_out) = match self.link.up {
             true => ("took no more", "see why its other end takes none"),
@@ -73,7 +73,7 @@ impl Port {
         Ok(())
     }
 
-    /// What was counted since the last call.
+    /// The counts since the last call.
     pub(super) fn take(&mut self) -> Counts {
         let before = std::mem::replace(&mut self.printed, self.now.clone());
         self.now.since(&before)
@@ -90,7 +90,7 @@ impl Counts {
     }
 }
 
-/// A row for tests: two seconds of a port with one pair of queues.
+/// A row for tests: two seconds of a port with one queue pair.
 #[cfg(test)]
 pub(super) fn example(test: impl FnOnce(&Row<'_>)) {
     let total = DeviceStats {

@@ -1,4 +1,4 @@
-//! A tree of plain files that stands for `/`, and programs that see nothing else.
+//! A tree of plain files in place of `/`, and programs that see nothing else.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
@@ -13,7 +13,7 @@ pub(crate) struct Tree {
     root: tempfile::TempDir,
 }
 
-/// How a program ended: exit code, standard output, standard error.
+/// The end of a program: exit code, standard output, standard error.
 pub(crate) type Ended = (i32, String, String);
 
 impl Tree {
@@ -25,14 +25,15 @@ impl Tree {
         tree
     }
 
-    /// Sets how many hugepages of 2 MiB there are, all of them free.
+    /// Sets the number of 2 MiB hugepages, all of them free.
     pub(crate) fn hugepages(&self, count: u32) {
         for file in ["nr_hugepages", "free_hugepages"] {
             self.write(format!("sys/kernel/mm/hugepages/hugepages-2048kB/{file}"), format!("{count}\n"));
         }
     }
 
-    /// With an 82599 at [`CARD`] that is bound to ixgbe, in IOMMU group 12, with an interface eth7 that is down.
+    /// A tree with an 82599 at [`CARD`] that is bound to ixgbe, in IOMMU group 12, with an interface eth7 that is
+    /// down.
     pub(crate) fn with_card() -> Self {
         let tree = Self::new();
         tree.add(CARD, "0x8086", "0x10fb", "0x020000");
@@ -50,7 +51,7 @@ impl Tree {
         self.path("sys/bus/pci/devices").join(address)
     }
 
-    /// Writes a file, and makes the directories it is in.
+    /// Writes a file, and creates its directories.
     pub(crate) fn write(&self, below: impl AsRef<Path>, contents: impl AsRef<[u8]>) {
         let path = self.path(below);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -61,7 +62,7 @@ impl Tree {
         fs::read_to_string(self.path(below)).unwrap_or_default()
     }
 
-    /// Adds a device with 512 KiB of registers in memory, which it answers in.
+    /// Adds a device with 512 KiB of registers in memory, which it decodes.
     pub(crate) fn add(&self, address: &str, vendor: &str, device: &str, class: &str) {
         let directory = self.device(address);
         let number =
@@ -83,7 +84,7 @@ impl Tree {
         fs::File::create(directory.join("resource0")).unwrap().set_len(524_288).unwrap();
     }
 
-    /// Puts bytes into a file of a device.
+    /// Writes bytes to a file of a device.
     pub(crate) fn poke(&self, address: &str, file: &str, offset: u64, bytes: &[u8]) {
         let file = fs::File::options().write(true).open(self.device(address).join(file)).unwrap();
         file.write_all_at(bytes, offset).unwrap();
@@ -126,7 +127,7 @@ impl Tree {
         self.write("proc/net/route", format!("{head}{net}{route}"));
     }
 
-    /// Every file below the root with its contents, and every link with what it leads to.
+    /// Every file below the root with its contents, and every link with its target.
     pub(crate) fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let (mut all, mut directories) = (Vec::new(), vec![self.root.path().to_owned()]);
         while let Some(directory) = directories.pop() {
@@ -147,15 +148,15 @@ impl Tree {
         all
     }
 
-    /// Runs a program that sees this tree; what takes longer than half a minute hangs.
+    /// Runs a program that sees this tree; a run of more than half a minute hangs.
     pub(crate) fn run(&self, program: impl AsRef<Path>, args: &[&str]) -> Ended {
         let mut command = Command::new("timeout");
         command.args(["-s", "KILL", "30"]).arg(program.as_ref()).args(args);
         self.ended(&mut command)
     }
 
-    /// Runs a program without the rights of root, with a limit of locked memory in KiB: as root by giving them up. `last`
-    /// changes the tree right before. `None`, after a line about that, where user 65534 cannot run it.
+    /// Runs a program without root's rights, with a limit of locked memory in KiB; a test that runs as root gives
+    /// up its rights. `last` changes the tree right before. `None`, after a note, where user 65534 cannot run it.
     pub(crate) fn unprivileged(
         &self,
         program: impl AsRef<Path>,
@@ -170,7 +171,7 @@ impl Tree {
         command.args(["-c", &script, "sh"]).arg(program.as_ref()).args(args);
         command.envs(variables.iter().copied());
         if is_root() {
-            // Others may look into the directory, and at the program.
+            // Other users may read the directory and the program.
             assert!(
                 Command::new("chmod").args(["-R", "a+rX"]).arg(self.path("")).status().unwrap().success()
             );

@@ -1,5 +1,5 @@
-//! Sequences of accesses that are one thing to a reader: a register that is changed, a word of the EEPROM, a
-//! byte over I2C, a semaphore. [`Decoder`].
+//! Sequences of accesses that mean one thing to a reader: a register that is changed, a word of the EEPROM, a byte
+//! over I2C, a semaphore. [`Decoder`].
 
 use ixy_regs::ixgbe;
 use ixy_regs::ixgbe::fields::{EERD, SWSM};
@@ -11,7 +11,7 @@ use super::item::{Item, What};
 /// Collects accesses that belong together.
 #[derive(Default)]
 pub(crate) struct Decoder {
-    /// What may become one item, with its accesses as they were.
+    /// The start of a sequence, with its accesses unchanged.
     pending: Option<Pending>,
 }
 
@@ -23,10 +23,10 @@ struct Pending {
 enum Kind {
     /// A register was read, and may be written next.
     Read,
-    /// A word was asked for through EERD, and is not there yet.
+    /// EERD was asked for a word, which is not there yet.
     Eeprom,
     I2c(I2c),
-    /// SMBI was taken, to change SW_FW_SYNC: what that was, and what it becomes (section 10.5.4).
+    /// SMBI was taken, to change SW_FW_SYNC: its value before and after (section 10.5.4).
     Semaphore {
         before: u32,
         after: Option<u32>,
@@ -34,7 +34,7 @@ enum Kind {
 }
 
 impl Decoder {
-    /// Takes an item; gives what is complete to `out`, in order.
+    /// Takes an item; passes complete ones to `out`, in order.
     pub(crate) fn push(&mut self, mut item: Item, out: &mut impl FnMut(Item)) {
         let touched = Touched::by(&item);
         if let (Some(pending), Some(touched)) = (&mut self.pending, touched) {
@@ -56,7 +56,7 @@ impl Decoder {
         }
     }
 
-    /// Makes a write of the register that was read just before one item with that.
+    /// Joins a write with the read of the same register just before it.
     fn join_read(&mut self, item: &mut Item) {
         let Some(Pending { kind: Kind::Read, accesses }) = &self.pending else { return };
         if let (Some(What::Access(read)), What::Access(write)) =
@@ -69,7 +69,7 @@ impl Decoder {
         }
     }
 
-    /// Gives out what has begun, as it was.
+    /// Passes on the started sequence unchanged.
     pub(crate) fn flush(&mut self, out: &mut impl FnMut(Item)) {
         self.pending.take().into_iter().flat_map(|pending| pending.accesses).for_each(out);
     }
@@ -91,17 +91,17 @@ impl Touched {
     }
 }
 
-/// What an access is to a sequence that has begun.
+/// The role of an access in a sequence that has begun.
 enum Next {
     GoesOn,
-    /// It is the last one of this.
+    /// It is the last access of the sequence.
     Ends(What),
-    /// It is no part of it.
+    /// It does not belong to the sequence.
     Other,
 }
 
 impl Kind {
-    /// The sequence that an access may be the first one of.
+    /// The sequence that may start with an access.
     fn begins(touched: Touched) -> Option<Self> {
         let Touched { register, value, write } = touched;
         match (register.name, write) {
@@ -172,7 +172,7 @@ mod tests {
     const SWSM: u64 = 0x10140;
     const SW_FW_SYNC: u64 = 0x10160;
 
-    /// Accesses, and what becomes of them.
+    /// Accesses, and the items that they become.
     struct Harness {
         names: Names,
         decoder: Decoder,
@@ -200,8 +200,8 @@ mod tests {
             self.access(true, offset, value);
         }
 
-        /// Lines of the bus as the driver drives them, and the data line as it then is. As Linux's driver
-        /// does, a read of STATUS follows each write.
+        /// The lines of the bus as the driver drives them, and the resulting data line. As in Linux's driver, a
+        /// read of STATUS follows each write.
         fn lines(&mut self, clock: u32, data: u32, seen: u32) {
             let value = clock << 1 | data << 3;
             self.write(I2CCTL, value);
@@ -221,7 +221,7 @@ mod tests {
             self.write(I2CCTL, 0xa);
         }
 
-        /// Bits that the driver puts on the data line, and what it then sees on it.
+        /// Bits that the driver puts on the data line, and the resulting level.
         fn byte(&mut self, driven: u16, seen: u16) {
             for n in (0..9).rev() {
                 let (driven, seen) = (u32::from(driven >> n & 1), u32::from(seen >> n & 1));
@@ -298,7 +298,7 @@ mod tests {
         let fields =
             lines[1].strip_prefix("semaphore SW_FW_SYNC 0x10160 0x00000020 -> 0x00000028  (10.5.4) ");
         assert!(fields.is_some_and(|fields| fields.contains("SW_MAC_CSR_SM=0x1")), "{lines:?}");
-        // Nothing was changed: as it was.
+        // Nothing was changed, so the accesses stay as they were.
         for value in [(false, 0), (true, 3), (true, 0)] {
             harness.access(value.0, SWSM, value.1);
         }

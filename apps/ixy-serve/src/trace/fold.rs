@@ -1,21 +1,21 @@
-//! Repetitions in a sequence, as they come: [`Folder`].
+//! Repetitions in a sequence, found as it arrives: [`Folder`].
 
 use std::collections::VecDeque;
 
-/// How many items a slot keeps besides the last one.
+/// Number of items that a slot keeps, without the last one.
 pub(crate) const KEPT: usize = 16;
 
-/// Something that may repeat what was there before.
+/// An item that may repeat an earlier one.
 pub(crate) trait Repeats: Clone {
-    /// How an item differs from the one that it repeats.
+    /// The difference between an item and the one that it repeats.
     type Step: Copy + PartialEq + std::fmt::Debug;
 
-    /// How `self` differs from `before`; `None` if it is no repetition of it.
+    /// The difference between `self` and `before`; `None` if it is not a repetition.
     fn step(&self, before: &Self) -> Option<Self::Step>;
 }
 
-/// A pattern of one or more items, and how often it came. Nothing is left out: round n of a slot is its first
-/// item after n - 1 of its steps.
+/// A pattern of one or more items, and the number of its repetitions. Nothing is lost: round n of a slot is its
+/// first item after n - 1 of its steps.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Group<T: Repeats> {
     pub(crate) slots: Vec<Slot<T>>,
@@ -25,10 +25,10 @@ pub(crate) struct Group<T: Repeats> {
 /// A place in a pattern.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Slot<T: Repeats> {
-    /// What came here, from the first round on, up to [`KEPT`].
+    /// The items in this place, from the first round on, up to [`KEPT`].
     pub(crate) items: Vec<T>,
     pub(crate) last: T,
-    /// From each round to the next; `None` with one round.
+    /// The step from each round to the next; `None` with one round.
     pub(crate) step: Option<T::Step>,
 }
 
@@ -46,18 +46,18 @@ impl<T: Repeats> Slot<T> {
     }
 }
 
-/// Finds patterns of up to `longest` items that repeat at once, and gives everything out in order, in groups.
+/// Finds patterns of up to `longest` items that repeat immediately, and passes everything on in order, in groups.
 pub(crate) struct Folder<T: Repeats> {
     longest: usize,
-    /// What is part of no pattern so far: no more than two of the longest.
+    /// Items that belong to no pattern so far: at most two of the longest.
     tail: VecDeque<T>,
     run: Option<Run<T>>,
 }
 
-/// A pattern that is under way.
+/// A pattern in progress.
 struct Run<T: Repeats> {
     group: Group<T>,
-    /// The round that has begun.
+    /// The round in progress.
     round: Vec<T>,
 }
 
@@ -66,7 +66,7 @@ impl<T: Repeats> Folder<T> {
         Self { longest, tail: VecDeque::new(), run: None }
     }
 
-    /// Takes the next item; gives what is now certain to `out`.
+    /// Takes the next item; passes groups that are now certain to `out`.
     pub(crate) fn push(&mut self, item: T, out: &mut impl FnMut(Group<T>)) {
         let Some(run) = &mut self.run else { return self.push_loose(item, out) };
         let slot = &run.group.slots[run.round.len()];
@@ -78,18 +78,18 @@ impl<T: Repeats> Folder<T> {
             }
             return;
         }
-        // The pattern ended. What had begun of another round stands for itself.
+        // The pattern ended. A started round becomes separate items.
         let begun = self.end_run(out);
         begun.into_iter().chain([item]).for_each(|item| self.push(item, out));
     }
 
-    /// Gives out all that is left.
+    /// Passes on all that is left.
     pub(crate) fn flush(&mut self, out: &mut impl FnMut(Group<T>)) {
         let begun = self.end_run(out);
         self.tail.drain(..).chain(begun).for_each(|item| out(one(item)));
     }
 
-    /// Gives out all but the round that has begun; a pattern that is under way goes on after it.
+    /// Passes on all but the started round; a pattern in progress continues after it.
     pub(crate) fn show(&mut self, out: &mut impl FnMut(Group<T>)) {
         self.tail.drain(..).for_each(|item| out(one(item)));
         if let Some(run) = &mut self.run
@@ -176,7 +176,7 @@ mod tests {
         format!("{} x{}", slots.collect::<Vec<_>>().join(" "), group.rounds)
     }
 
-    /// What a group stands for.
+    /// The items that a group stands for.
     fn unfolded(group: &Group<(char, u32)>) -> Vec<(char, u32)> {
         let round = |n: u64| {
             group.slots.iter().map(move |slot| {

@@ -1,4 +1,4 @@
-//! What happens at a port besides accesses, as text and as JSON.
+//! Events at a port other than accesses, as text and as JSON.
 
 use ixy_cli::Object;
 use ixy_sim::serve::Event;
@@ -6,7 +6,7 @@ use ixy_vfio_user::message::{DmaMap, DmaUnmap, RegionAccess, Request};
 
 use crate::names::region;
 
-/// An event in words.
+/// An event as text.
 pub(crate) fn text(event: &Event<'_>) -> String {
     match event {
         Event::Mapped(map) => format!("map    {}, {}", range(map.address, map.size), may(map)),
@@ -26,7 +26,7 @@ pub(crate) fn text(event: &Event<'_>) -> String {
     }
 }
 
-/// An event as an object; `object` makes one of the name given, with the time and the port.
+/// An event as an object; `object` creates one with the given name, the time and the port.
 pub(crate) fn json(event: &Event<'_>, object: impl Fn(&str) -> Object) -> String {
     match event {
         Event::Mapped(map) => {
@@ -62,7 +62,7 @@ pub(crate) fn json(event: &Event<'_>, object: impl Fn(&str) -> Object) -> String
     .finish()
 }
 
-/// What a client may do with memory that it maps for the device.
+/// The access rights that a client gives the device on mapped memory.
 fn may(map: &DmaMap) -> &'static str {
     match (map.flags & DmaMap::READ != 0, map.flags & DmaMap::WRITE != 0) {
         (true, false) => "read",
@@ -75,7 +75,7 @@ fn range(address: u64, size: u64) -> String {
     format!("{address:#x} to {:#x}", address.saturating_add(size).wrapping_sub(1))
 }
 
-/// What a client asked for.
+/// A client's request as text.
 fn asked(request: &Request<'_>) -> String {
     let place = |access: &RegionAccess| {
         format!("{} {:#07x}, {} bytes", region(access.region), access.offset, access.count)

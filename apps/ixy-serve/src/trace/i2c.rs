@@ -1,28 +1,28 @@
-//! Transfers on the I2C bus to the SFP+ module, from the accesses that drive it bit by bit: [`I2c`].
+//! Transfers on the I2C bus to the SFP+ module, decoded from the accesses that drive it bit by bit: [`I2c`].
 
 use ixy_regs::ixgbe::fields::I2CCTL;
 
 use super::item::What;
 
-/// What goes over the two wires of the I2C bus, as the driver that clocks it sees it.
+/// A transfer on the two wires of the I2C bus, from the view of the driver that clocks it.
 #[derive(Default)]
 pub(crate) struct I2c {
     clock: bool,
     data: bool,
-    /// The data wire as it was read while the clock was high.
+    /// The level of the data wire while the clock was high.
     seen: Option<bool>,
     /// A start was seen.
     began: bool,
-    /// The next fall of the clock ends a start, and no bit.
+    /// The next falling clock ends a start condition, not a bit.
     starting: bool,
-    /// Bits of the byte that is under way.
+    /// The bits of the current byte.
     bits: Vec<bool>,
-    /// The bytes since each start, and whether they were acknowledged.
+    /// The bytes since each start, each with its acknowledgement.
     parts: Vec<Vec<(u8, bool)>>,
 }
 
 impl I2c {
-    /// I2CCTL was written or read; whether the transfer ended by that.
+    /// Takes a write or read of I2CCTL; returns whether it ended the transfer.
     pub(crate) fn line(&mut self, value: u32, write: bool) -> bool {
         if !write {
             if self.clock {
@@ -49,7 +49,7 @@ impl I2c {
         self.parts.push(Vec::new());
     }
 
-    /// The clock falls: what the data wire was is a bit, unless it was a start.
+    /// The clock falls: the level of the data wire is a bit, unless it was a start.
     fn bit(&mut self) {
         let bit = self.seen.take().unwrap_or(self.data);
         if std::mem::take(&mut self.starting) {
@@ -66,7 +66,7 @@ impl I2c {
         }
     }
 
-    /// What the transfer did: in most cases, read one byte.
+    /// The meaning of the transfer: mostly, one byte was read.
     pub(crate) fn transfer(&self) -> What {
         if let [to, from] = &self.parts[..]
             && let ([(device, true), (byte, true)], [(_, true), (value, _)]) = (&to[..], &from[..])

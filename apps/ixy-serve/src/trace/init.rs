@@ -1,4 +1,4 @@
-//! Where a driver's start ends: [`Init`].
+//! The end of a driver's start: [`Init`].
 
 use std::collections::HashMap;
 
@@ -6,27 +6,27 @@ use ixy_regs::ixgbe::fields::CTRL;
 
 use super::item::Access;
 
-/// Follows the doorbells of a driver from its start on. The first frame that the driver sends, or whose
-/// buffer it gives back, ends the start.
+/// Follows the doorbells of a driver from its start on. The start ends with the first frame that the driver sends,
+/// or the first receive buffer that it posts again.
 #[derive(Debug, Default)]
 pub(crate) struct Init {
     over: bool,
-    /// Tails of queues as they were written last; 0 at first.
+    /// The last values written to the tails of queues; 0 at first.
     tails: HashMap<(String, u32), u64>,
 }
 
 impl Init {
-    /// It is over, so what comes is not shown.
+    /// Whether the start is over, so that nothing more is shown.
     pub(crate) fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Another client starts.
+    /// Starts again with another client.
     pub(crate) fn begin(&mut self) {
         *self = Self::default();
     }
 
-    /// Takes an access; whether the start ends with it.
+    /// Takes an access; returns whether the start ends with it.
     pub(crate) fn ends_with(&mut self, access: &Access) -> bool {
         let reset = access
             .register()
@@ -38,8 +38,8 @@ impl Init {
             let key = (access.place.name.clone(), access.place.index.unwrap_or(0));
             let before = self.tails.insert(key, access.value().unwrap_or(0)).unwrap_or(0);
             let moved = access.value() != Some(before);
-            // Transmit: a descriptor is given, and a frame with it. Receive: at first all descriptors are
-            // given, later those back that had a frame.
+            // Transmit: the first descriptor is posted with a frame. Receive: all descriptors are posted at first;
+            // later posts return those that had a frame.
             let sends = access.place.name.ends_with("TDT");
             self.over = moved && (sends || before != 0);
         }
@@ -58,7 +58,7 @@ mod tests {
     const RDT: u64 = 0x01018;
     const TDT: u64 = 0x06018;
 
-    /// Which of these writes ends the start.
+    /// The write that ends the start, if any.
     fn ends(writes: &[(u64, u32)]) -> Option<usize> {
         let (names, mut init) = (Names::new(ixgbe::all()), Init::default());
         writes.iter().position(|&(offset, value)| {

@@ -1,4 +1,4 @@
-//! A line of a trace: [`Item`], and what a [`Group`] of them reads as.
+//! A line of a trace: [`Item`], and the text of a [`Group`] of them.
 
 use std::time::Instant;
 
@@ -7,32 +7,32 @@ use ixy_regs::map::Register;
 use super::fold::{Group, KEPT, Repeats, Slot};
 use crate::names::{self, Place};
 
-/// Registers that hand descriptors to the card: each write has a value of its own, and means the same.
+/// Doorbells: each write has another value but the same meaning.
 const DOORBELLS: [&str; 4] = ["RDT", "TDT", "VFRDT", "VFTDT"];
 
-/// One thing that happened, as one line.
+/// One event, which becomes one line.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Item {
     pub(crate) at: Instant,
     pub(crate) what: What,
 }
 
-/// What happened.
+/// The kind of event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
     Access(Access),
-    /// A word of the EEPROM that was read through EERD.
+    /// A word read from the EEPROM through EERD.
     EepromWord {
         word: u32,
         value: u64,
     },
-    /// A byte that was read from a device on the I2C bus, in most cases the SFP+ module.
+    /// A byte read from a device on the I2C bus, mostly the SFP+ module.
     ModuleByte {
         device: u8,
         byte: u32,
         value: u64,
     },
-    /// Anything else, in words.
+    /// Any other event, as text.
     Other(String),
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Access {
     pub(crate) offset: u64,
     pub(crate) bytes: Vec<u8>,
     pub(crate) place: Place,
-    /// For a write: what the register was read as just before.
+    /// For a write: the value of the register in a read just before.
     pub(crate) was: Option<u64>,
 }
 
@@ -56,7 +56,7 @@ impl PartialEq for Access {
 }
 
 impl Access {
-    /// The number that the bytes are, least byte first; `None` when they are too many.
+    /// The bytes as a number, least significant first; `None` when they are too many.
     pub(crate) fn value(&self) -> Option<u64> {
         let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
         (self.bytes.len() <= 8).then(|| number(&self.bytes))
@@ -66,16 +66,16 @@ impl Access {
         self.write && DOORBELLS.contains(&self.place.name.as_str())
     }
 
-    /// The register and the value of it, if that is what is accessed.
+    /// The register and its value, if the access is to a register.
     pub(crate) fn register(&self) -> Option<(&'static Register, u32)> {
         self.place.register.zip(self.value().and_then(|value| u32::try_from(value).ok()))
     }
 }
 
-/// From one round of a pattern to the next.
+/// The difference from one round of a pattern to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// How much the number of the register, word or byte grows: 0 or 1.
+    /// The growth of the index of the register, word or byte: 0 or 1.
     index: u32,
     value: ValueStep,
 }
@@ -85,12 +85,12 @@ enum ValueStep {
     Same,
     /// It grows by one.
     Up,
-    /// It may be any.
+    /// It may have any value.
     Any,
 }
 
 impl Item {
-    /// What makes two items neighbours: what they are, their number, and their value.
+    /// The parts that make two items neighbours: kind, number and value.
     fn parts(&self) -> (u32, u64) {
         match &self.what {
             What::Access(access) => (access.place.index.unwrap_or(0), access.value().unwrap_or(0)),
@@ -149,7 +149,7 @@ impl Repeats for Item {
     }
 }
 
-/// An item that came a number of times in a row, or neighbours of it.
+/// An item that came several times in a row, or neighbours of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Several {
     slot: Slot<Item>,
@@ -157,7 +157,7 @@ pub(crate) struct Several {
 }
 
 impl Several {
-    /// What a group of one slot is: this many of an item, or each item by itself.
+    /// The content of a group with one slot: a number of repetitions, or each item by itself.
     pub(crate) fn of(group: Group<Item>) -> Vec<Self> {
         let (count, apart) = (group.rounds, is_no_series(&group, |step| step.value));
         let several = |slot: Slot<Item>| Self { slot, count };
@@ -171,7 +171,7 @@ impl Several {
     }
 }
 
-/// Whether there is one round only, or two with values that happen to be neighbours.
+/// Whether there is only one round, or two with values that are neighbours by chance.
 fn is_no_series<T: Repeats>(group: &Group<T>, value: impl Fn(T::Step) -> ValueStep) -> bool {
     let up = group.slots.iter().any(|slot| slot.step.is_some_and(|step| value(step) == ValueStep::Up));
     group.rounds == 1 || group.rounds == 2 && up
@@ -193,7 +193,7 @@ impl Repeats for Several {
 /// A line with the time of its first event.
 pub(crate) type Line = (Instant, String);
 
-/// The lines that a pattern reads as: one for each slot.
+/// The lines of a pattern: one for each slot.
 pub(crate) fn lines(group: &Group<Several>) -> Vec<Line> {
     let Group { slots, rounds } = group;
     if is_no_series(group, |step: Step| step.value) {
@@ -212,7 +212,7 @@ pub(crate) fn lines(group: &Group<Several>) -> Vec<Line> {
     vec![line(&slot.items, &slot.last, slot.step, *rounds)]
 }
 
-/// The line of one slot: of what came in its rounds, as far as that was kept, and the last of it.
+/// The line of one slot, from the items of its rounds that were kept, and the last one.
 fn line(items: &[Several], last: &Several, step: Option<Step>, rounds: u64) -> Line {
     let first = &items[0];
     let inner = first.slot.step;
@@ -223,7 +223,7 @@ fn line(items: &[Several], last: &Several, step: Option<Step>, rounds: u64) -> L
         (first, last) if moves(step) || moves(inner) => (first, Some(last)),
         (first, _) => (first, None),
     };
-    // All values that were kept, in order.
+    // All kept values, in order.
     let kept = || items.iter().flat_map(|several| several.slot.items.iter().map(|item| item.parts().1));
     let value_step = step.into_iter().chain(inner).map(|step| step.value).max();
     let text = text(from, to, index, value_step, kept);
@@ -237,7 +237,7 @@ fn line(items: &[Several], last: &Several, step: Option<Step>, rounds: u64) -> L
     (from.at, text + &times)
 }
 
-/// What one item reads as, or several that differ in number and value.
+/// The text of one item, or of several that differ in number and value.
 fn text<V: Iterator<Item = u64>>(
     from: &Item,
     to: &Item,
@@ -302,7 +302,7 @@ fn access_text(access: &Access, index: &str, values: &str, fields: &str) -> Stri
 }
 
 impl Item {
-    /// It as a line of its own.
+    /// The item as a line by itself.
     pub(crate) fn line(&self) -> Line {
         let index = (self.parts().0, None);
         (self.at, text(self, self, index, None, || std::iter::once(self.parts().1)))

@@ -1,4 +1,4 @@
-//! What is held back of one port's trace, and in which order it comes out: [`Held`].
+//! The events held back in one port's trace, and the order of their output: [`Held`].
 
 use std::time::{Duration, Instant};
 
@@ -6,21 +6,20 @@ use super::decode::Decoder;
 use super::fold::{Folder, Repeats};
 use super::item::{Item, Line, Several, lines};
 
-/// Longest pattern of lines that is recognised: a loop of a driver over its queues or filters.
+/// Longest pattern of lines that is recognised: a driver's loop over its queues or filters.
 const PATTERN: usize = 16;
-/// How long events are held back after the last one.
+/// The time that events are held back after the last one.
 const QUIET: Duration = Duration::from_millis(200);
-/// How long an event is held back while more come; twice that the next time, and so on, where the same goes
-/// on.
+/// The time that an event is held back while more come; it doubles each time while the same pattern continues.
 const PATIENCE: Duration = Duration::from_secs(1);
 const MOST_PATIENCE: Duration = Duration::from_secs(16);
 
-/// Events on their way to lines: accesses become words and bytes, these runs, and these patterns.
+/// Events in the stages to lines: accesses become words and bytes, these become runs, and these become patterns.
 pub(crate) struct Held {
     decoder: Decoder,
     runs: Folder<Item>,
     patterns: Folder<Several>,
-    /// When the first and the last of what is held back happened.
+    /// The times of the first and the last event held back.
     since: Option<(Instant, Instant)>,
     patience: Duration,
     /// The last event that was shown because its time was over.
@@ -39,7 +38,7 @@ impl Held {
         }
     }
 
-    /// Takes an event; gives lines that are complete to `out`.
+    /// Takes an event; passes complete lines to `out`.
     pub(crate) fn push(&mut self, item: Item, out: &mut impl FnMut(Line)) {
         self.since = Some((self.since.map_or(item.at, |(first, _)| first), item.at));
         let mut whole = Vec::new();
@@ -59,7 +58,7 @@ impl Held {
         });
     }
 
-    /// Gives out what has been held back for long.
+    /// Passes on events that have been held back for long.
     pub(crate) fn show_overdue(&mut self, now: Instant, out: &mut impl FnMut(Line)) {
         let Some((first, last)) = self.since else { return };
         if now.saturating_duration_since(last) >= QUIET {
@@ -77,7 +76,7 @@ impl Held {
         }
     }
 
-    /// Gives out everything.
+    /// Passes on everything.
     pub(crate) fn flush(&mut self, out: &mut impl FnMut(Line)) {
         let mut rest = Vec::new();
         self.decoder.flush(&mut |item| rest.push(item));
@@ -99,7 +98,7 @@ mod tests {
     use crate::names::Names;
     use crate::trace::item::{Access, What};
 
-    /// Events at times that the test says, in milliseconds, and the lines of them.
+    /// Events at times set by the test, in milliseconds, and their lines.
     struct Harness {
         names: Names,
         start: Instant,
