@@ -337,7 +337,7 @@ pub enum Error {
         found: u16,
     },
     /// A file of sysfs does not hold what it should.
-    #[error("{} holds `{found}`, which is not {expected}", path.display())]
+    #[error("{} holds `{}`, which is not {expected}", path.display(), found.escape_debug())]
     BadAttribute {
         /// The file.
         path: PathBuf,

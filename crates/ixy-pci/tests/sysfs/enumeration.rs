@@ -103,12 +103,14 @@ fn a_file_that_is_not_as_the_kernel_writes_it_is_named() {
         ("vendor", ""),
         ("numa_node", "zero\n"),
         ("class", "0xnet\n"),
+        ("class", "0x02\n\0\u{1b}[2J0000\n"),
     ] {
         let tree = Tree::with_device();
         tree.write(name, contents);
         let error = tree.sysfs().device(address()).unwrap_err();
         assert!(matches!(error, Error::BadAttribute { .. }), "{error}");
         assert!(error.to_string().contains(&format!("0000:03:00.0/{name} holds `")), "{error}");
+        assert!(!error.to_string().contains(char::is_control), "{error:?} has to be one line");
     }
     let tree = Tree::with_device();
     fs::remove_file(tree.file("vendor")).unwrap();
