@@ -17,11 +17,14 @@ pub(crate) struct Served {
     _poll: PollThread,
 }
 
+/// The path, the wire and the trace of a card.
+type Wanted<'a> = (&'a Path, &'a str, Option<Arc<dyn Trace>>);
+
 impl Served {
     /// Serves a card at each path, with that wire and trace.
-    pub(crate) fn start(ports: &[(&Path, &str, Option<Arc<dyn Trace>>)]) -> Self {
+    pub(crate) fn start(ports: &[Wanted<'_>]) -> Self {
         let (stop, poll, cables) = (Stop::new().unwrap(), PollThread::start().unwrap(), Cables::default());
-        let serve = |(path, wire, trace): &(&Path, &str, Option<Arc<dyn Trace>>)| {
+        let serve = |(path, wire, trace): &Wanted<'_>| {
             let wire = wire.parse::<WireSpec>().unwrap().connect(&cables).unwrap();
             let port =
                 Arc::new(Port::new(wire, Settings { trace: trace.clone(), ..Settings::default() }).unwrap());
