@@ -28,6 +28,44 @@ static FILES: Mutex<BTreeMap<usize, Weak<Memory>>> = Mutex::new(BTreeMap::new())
 /// Memory comes from a sealed memfd, so that neither side can shrink it; each allocation is one piece for the
 /// device. The server maps the same file: it can reach the memory that it was given, and nothing else of this
 /// process, whatever it does. Memory can be imported from other domains of this kind only, since it needs a file.
+///
+/// ```
+/// # use std::os::unix::net::UnixStream;
+/// # use std::time::Duration;
+/// # use ixy_vfio_user::client::{Client, VfioUserDomain};
+/// # use ixy_vfio_user::message::Errno;
+/// # use ixy_vfio_user::server::{Device, Layout, Region, Server, ServerLimits, Stop};
+/// # struct Scratch([u8; 16]);
+/// # impl Device for Scratch {
+/// #     fn read(&mut self, _region: u32, offset: u64, into: &mut [u8]) -> Result<(), Errno> {
+/// #         into.copy_from_slice(&self.0[offset as usize..][..into.len()]);
+/// #         Ok(())
+/// #     }
+/// #     fn write(&mut self, _region: u32, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
+/// #         self.0[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+/// #         Ok(())
+/// #     }
+/// #     fn reset(&mut self) -> Result<(), Errno> {
+/// #         self.0 = [0; 16];
+/// #         Ok(())
+/// #     }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let layout = Layout { regions: vec![Region::new(16)], irqs: Vec::new(), resettable: true };
+/// # let server = Server::new(layout, ServerLimits::default())?;
+/// # let (stop, (ours, theirs)) = (Stop::new()?, UnixStream::pair()?);
+/// # std::thread::spawn(move || server.serve_one(theirs, &mut Scratch([7; 16]), &stop));
+/// # let client = Client::over(ours, Duration::from_secs(10))?;
+/// use std::sync::Arc;
+/// use ixy_dma::DmaDomain;
+///
+/// let domain = Arc::new(VfioUserDomain::new(&client, "example"));
+/// let memory = domain.allocate(10_000)?; // whole pages, mapped by the server
+/// assert_eq!((memory.len(), memory.segments().len()), (12_288, 1));
+/// println!("the device reaches it at {:#x}", memory.segments()[0].iova.0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct VfioUserDomain {
     id: DomainId,
