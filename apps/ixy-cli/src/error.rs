@@ -106,8 +106,8 @@ impl Error {
     pub(crate) fn stopped(&self) -> Option<String> {
         match self {
             Self::Device(ixy::Error::Stopped { address }) => Some(format!("{address} did not open")),
-            Self::Capture(ixy_pcap::PcapError::GivenUp { path }) => {
-                Some(format!("no other end of the pipe {} came", path.display()))
+            Self::Capture(ixy_pcap::PcapError::GivenUp { path, awaited }) => {
+                Some(format!("{} {awaited}", path.display()))
             }
             _ => None,
         }

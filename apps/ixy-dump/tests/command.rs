@@ -195,8 +195,11 @@ fn frames_with_one_and_two_vlan_tags_are_recorded_and_longer_ones_are_said() {
     let (code, _, err) = run(&[&format!("sim:rx={}", input.display()), "-w", output.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{err}");
     assert!(records(&output).iter().map(|record| &record.1).eq(&pass));
-    assert!(err.contains("in.pcap: 2 of 6 records left out, as they are too long"), "{err}");
-    assert!(err.contains("record 5 with 1523 bytes, and 1522 pass") && err.lines().count() == 1, "{err}");
+    assert!(err.contains("in.pcap: 2 of 6 records left out: too long"), "{err}");
+    assert!(
+        err.contains("record 5 with 1523 bytes, and at most 1522 pass") && err.lines().count() == 1,
+        "{err}"
+    );
 }
 
 #[test]

@@ -658,6 +658,6 @@ fn full_frames_with_two_vlan_tags_are_forwarded_and_longer_ones_are_said_with_th
         assert_eq!(reader.next_record().unwrap().unwrap().data.len(), len);
     }
     assert!(!reader.advance().unwrap());
-    assert!(err.contains("1 of 4 records left out, as they are too long"), "{err}");
+    assert!(err.contains("1 of 4 records left out: too long"), "{err}");
     assert!(err.contains("record 3 with 1523 bytes, and 1522 pass") && err.lines().count() == 1, "{err}");
 }

@@ -17,7 +17,7 @@ use fields::Fields;
 use frame::{SHORTEST_V6, Template};
 use ixy_cli::{Error, Flags, Idle, Reporter, Session};
 use ixy_core::{Batch, Cache, MacAddress, RxQueue, TxQueue};
-use ixy_pcap::Frames;
+use ixy_pcap::Input;
 use rate::{Pace, Rate};
 use replay::Replay;
 use source::{Numbered, Source};
@@ -190,7 +190,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
             "--size cannot be `{size}` with IPv6 addresses: write a whole number from {SHORTEST_V6} to 1514, or leave it out"
         )));
     }
-    let capture = args.pcap.as_ref().map(|path| Frames::open_unless(path, &give_up)).transpose()?;
+    let capture = args.pcap.as_ref().map(|path| Input::open(path, &give_up)).transpose()?;
     let flags = &args.flags;
     let mut devices = ixy::open(std::slice::from_ref(&args.device), &flags.options(session))?;
     let device = &mut devices[0];
@@ -213,8 +213,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     if let Some(capture) = capture {
         let mut source = Replay::new(pool, capture, args.timing(), args.endless, count);
         generate(&mut source, &mut pairs, go_on)?;
-        skipped = source.skipped();
-        result = source.end();
+        (skipped, result) = source.end();
     } else {
         let pace = args.rate.map(|rate| Pace::new(rate.packets(size), Instant::now()));
         let mut source = Numbered::new(pool, Template::new(size, &headers), count, pace);

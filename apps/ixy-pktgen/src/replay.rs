@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ixy_cli::Error;
 use ixy_core::{Batch, LONGEST_FRAME, Mempool, TxQueue};
-use ixy_pcap::Frames;
+use ixy_pcap::{Ended, Input, Next};
 
 use super::source::Source;
 use super::timing::Timing;
@@ -15,7 +15,7 @@ const SHORTEST: u16 = 60;
 /// Frames of a capture. Short ones are padded with zeros, since no card sends them otherwise.
 pub(crate) struct Replay {
     pool: Mempool,
-    capture: Frames,
+    capture: Input,
     timing: Timing,
     /// The time at which the first frame was read.
     start: Option<Instant>,
@@ -32,7 +32,7 @@ pub(crate) struct Replay {
 
 impl Replay {
     /// The frames of a capture, at most `count`, once or `endless`ly.
-    pub(crate) fn new(pool: Mempool, capture: Frames, timing: Timing, endless: bool, count: u64) -> Self {
+    pub(crate) fn new(pool: Mempool, capture: Input, timing: Timing, endless: bool, count: u64) -> Self {
         Self {
             pool,
             capture,
@@ -47,44 +47,45 @@ impl Replay {
         }
     }
 
-    /// The number of records that were not sent.
-    pub(crate) fn skipped(&self) -> u64 {
-        self.capture.left_out()
-    }
-
-    /// Warns about frames that were not sent as captured, and returns whether the whole capture could be read.
-    pub(crate) fn end(self) -> Result<(), Error> {
-        for line in self.capture.account() {
+    /// Warns of frames that were not sent as they were captured. Returns how many records were not sent at all, and whether
+    /// all of the capture could be read.
+    pub(crate) fn end(self) -> (u64, Result<(), Error>) {
+        let path = self.capture.path().to_owned();
+        let Ended { account, left_out, result } = self.capture.end();
+        for line in account {
             tracing::warn!("{line}");
         }
         if let Some(line) = self.timing.account() {
-            tracing::warn!("{}: {line}", self.capture.path().display());
+            tracing::warn!("{}: {line}", path.display());
         }
-        self.failed.map_or(Ok(()), Err)
+        (left_out, self.failed.map_or(result.map_err(Error::from), Err))
     }
 
-    /// Advances to the next frame that can be sent, and from the end of the file to its start if that is wanted;
-    /// `false` when there is none.
-    fn advance(&mut self) -> Result<bool, Error> {
+    /// Goes to the next frame that can be sent, at the end of the file back to its start if that is wanted.
+    fn advance(&mut self) -> Result<Next, Error> {
         loop {
-            while self.capture.advance()? {
-                let Some(record) = self.capture.record() else { continue };
-                if record.data.len() <= usize::from(LONGEST_FRAME) {
-                    return Ok(true);
+            match self.capture.advance() {
+                Next::NotYet => return Ok(Next::NotYet),
+                Next::Frame => match self.capture.record() {
+                    Some(record) if record.data.len() <= usize::from(LONGEST_FRAME) => {
+                        return Ok(Next::Frame);
+                    }
+                    _ => self.capture.refuse(LONGEST_FRAME.into()),
+                },
+                Next::End if !self.endless => return Ok(Next::End),
+                Next::End if self.given_this_time == 0 => {
+                    let path = self.capture.path().display().to_string();
+                    let why = format!("it has no frame of 14 to {LONGEST_FRAME} bytes");
+                    return Err(Error::NothingToSend { path, why });
                 }
-                self.capture.refuse(LONGEST_FRAME.into());
+                Next::End => {
+                    self.given_this_time = 0;
+                    if !self.capture.rewind()? {
+                        return Ok(Next::End);
+                    }
+                    self.timing.restart();
+                }
             }
-            if !self.endless {
-                return Ok(false);
-            }
-            if self.given_this_time == 0 {
-                let path = self.capture.path().display().to_string();
-                let why = format!("it has no frame of 14 to {LONGEST_FRAME} bytes");
-                return Err(Error::NothingToSend { path, why });
-            }
-            self.given_this_time = 0;
-            self.capture.rewind()?;
-            self.timing.restart();
         }
     }
 }
@@ -94,9 +95,11 @@ impl Source for Replay {
         while self.given < self.count && batch.room() > 0 {
             if self.waiting.is_none() {
                 match self.advance() {
-                    Ok(true) => {}
-                    Ok(false) => return false,
-                    // Frames read before are still sent.
+                    Ok(Next::Frame) => {}
+                    // The writer of a pipe pauses: what it wrote before goes out now.
+                    Ok(Next::NotYet) => return true,
+                    Ok(Next::End) => return false,
+                    // The frames that were read before are still sent.
                     Err(error) => {
                         self.failed = Some(error);
                         return false;

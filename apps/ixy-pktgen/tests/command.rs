@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ixy_pcap::{Reader, Writer};
@@ -187,10 +188,10 @@ fn records_that_cannot_be_sent_as_they_were_are_said_with_number_and_length() {
     assert_eq!(frames(&file).iter().map(Vec::len).collect::<Vec<_>>(), [60, 1514, 1522]);
     let lines: Vec<_> = err.lines().collect();
     assert_eq!(lines.len(), 2, "{err}");
-    assert!(lines[0].contains("2 of 7 records left out, as they hold no whole Ethernet header"), "{err}");
+    assert!(lines[0].contains("2 of 7 records left out: no whole Ethernet header"), "{err}");
     assert!(lines[0].contains("record 1 with 13 of 13 bytes"), "{err}");
-    assert!(lines[1].contains("in.pcap: 2 of 7 records left out, as they are too long"), "{err}");
-    assert!(lines[1].contains("record 5 with 1523 bytes, and 1522 pass"), "{err}");
+    assert!(lines[1].contains("in.pcap: 2 of 7 records left out: too long"), "{err}");
+    assert!(lines[1].contains("record 5 with 1523 bytes, and at most 1522 pass"), "{err}");
 
     let mut writer = Writer::create(&input, 0).unwrap();
     for (len, original) in [(60, 1500), (64, 60), (64, 64)] {
@@ -204,10 +205,82 @@ fn records_that_cannot_be_sent_as_they_were_are_said_with_number_and_length() {
     assert!(err.contains("2 of 3 records taken as captured"), "{err}");
     assert!(err.contains("record 1 with 60 of 1500 bytes") && err.lines().count() == 1, "{err}");
 
+    write(&input, &[(0, 1)]);
+    let Ended { err, .. } = run(&[&device, "--pcap", path]);
+    let one = "1 of 1 record left out: no whole Ethernet header; it is record 1 with 1 of 1 byte";
+    assert!(err.contains(one), "one record reads as well as many: {err}");
+
     write(&input, &[(0, 13), (0, 1523)]);
     let Ended { code, err, .. } = run(&[&device, "--pcap", path, "--loop"]);
     assert_eq!(code, Some(1));
     assert!(err.contains("in.pcap") && err.contains("14 to 1522"), "{err}");
+}
+
+/// Starts it with a named pipe in `directory` as its capture, and gives the pipe's writing end.
+fn with_pipe(directory: &Path, device: &str) -> (Child, fs::File) {
+    let pipe = directory.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-pktgen"));
+    command.args([device, "--pcap", pipe.to_str().unwrap(), "--fast"]).env_remove("IXY_LOG");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    (child, fs::File::options().write(true).open(&pipe).unwrap())
+}
+
+/// Waits for its end, for 10 s at most.
+fn ended(mut child: Child) -> Ended {
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[test]
+fn frames_of_a_pipe_go_out_while_its_writer_pauses() {
+    let (directory, file, device) = capture();
+    let input = directory.path().join("in.pcap");
+    write(&input, &[(0, 60), (0, 61), (0, 62)]);
+    let (child, mut pipe) = with_pipe(directory.path(), &device);
+    // Three frames are less than a batch.
+    pipe.write_all(&fs::read(&input).unwrap()).unwrap();
+    let (start, whole) = (Instant::now(), fs::metadata(&input).unwrap().len());
+    while fs::metadata(&file).map_or(0, |written| written.len()) < whole {
+        assert!(start.elapsed() < Duration::from_secs(10), "the frames are not sent while the writer pauses");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(frames(&file).iter().map(Vec::len).collect::<Vec<_>>(), [60, 61, 62]);
+    drop(pipe);
+    let Ended { code, out, err } = ended(child);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.contains(" 3 packets "), "{out}");
+}
+
+#[test]
+fn a_signal_inside_a_record_of_a_pipe_ends_it_with_a_summary() {
+    let (directory, _file, device) = capture();
+    let input = directory.path().join("in.pcap");
+    write(&input, &[(0, 60), (0, 1000)]);
+    let (child, mut pipe) = with_pipe(directory.path(), &device);
+    let bytes = fs::read(&input).unwrap();
+    pipe.write_all(&bytes[..bytes.len() - 500]).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let kill = format!("kill -s INT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let Ended { code, out, err } = ended(child);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.contains("Summary of ") && out.contains(" 1 packets "), "{out}");
+    // Without a signal a capture that is cut off is an error.
+    let (child, mut pipe) = {
+        fs::remove_file(directory.path().join("pipe")).unwrap();
+        with_pipe(directory.path(), &device)
+    };
+    pipe.write_all(&bytes[..bytes.len() - 500]).unwrap();
+    drop(pipe);
+    let Ended { code, err, .. } = ended(child);
+    assert!(code == Some(1) && err.contains("is cut off in record 2"), "{code:?} {err}");
 }
 
 #[test]

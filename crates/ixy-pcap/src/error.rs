@@ -4,7 +4,9 @@ use std::{
 };
 
 use crate::{
+    Awaited,
     format::{self, MAX_RECORD},
+    frames::counted,
     place::{why_not_create, why_not_open},
 };
 
@@ -29,14 +31,22 @@ pub enum PcapError {
         source: io::Error,
     },
     /// The program gave up waiting for the other end: see [`GiveUp`](crate::GiveUp).
-    #[error("{} is a pipe whose other end did not come before the program was to stop", path.display())]
+    #[error("{} {awaited} before the program was to stop", path.display())]
     GivenUp {
-        /// The pipe.
+        /// The pipe, or another file.
         path: PathBuf,
+        /// What the program waited for.
+        awaited: Awaited,
     },
     /// A capture would go to a terminal.
-    #[error("standard output is a terminal, and a capture is not text; name a file, or add `| tcpdump -r -`")]
-    Terminal,
+    #[error(
+        "{} is a terminal, and a capture is not text; name a file, or write to - and add `| tcpdump -r -`",
+        path.display()
+    )]
+    Terminal {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file to write is being read or written through this crate, in this process or another.
     #[error("{} is in use by another reader or writer; choose another file", path.display())]
     InUse {
@@ -70,8 +80,8 @@ pub enum PcapError {
     },
     /// The file is shorter than a capture's header.
     #[error(
-        "{} is no capture: it ends after {found} bytes, and a header takes 24 at least; capture again",
-        path.display()
+        "{} is no capture: it ends after {}, and a header takes 24 at least; capture again",
+        path.display(), counted(*found as u64, "byte")
     )]
     TruncatedHeader {
         /// The file.
@@ -110,8 +120,8 @@ pub enum PcapError {
     },
     /// The file's frames are not Ethernet ones.
     #[error(
-        "{path} has link type {link_type}{}, and Ethernet (1) is needed; if its frames are Ethernet ones all the \
-         same, relabel it: editcap -F pcap -T ether {path} OUT.pcap",
+        "{path} has link type {link_type}{}, and Ethernet (1) is needed; if its frames are Ethernet frames in \
+         fact, relabel it: editcap -F pcap -T ether {path} OUT.pcap",
         format::link_type_name(*link_type), path = path.display()
     )]
     LinkType {
@@ -122,8 +132,8 @@ pub enum PcapError {
     },
     /// The file ends inside a record.
     #[error(
-        "{path} is cut off in record {record} at byte {offset}: {wanted} bytes of {part} are due, \
-         {found} are there; {}",
+        "{path} is cut off in record {record} at byte {offset}: it has {found} of the {wanted} bytes \
+         of {part}; {}",
         keep_whole(path, record.saturating_sub(1)), path = path.display()
     )]
     TruncatedRecord {
@@ -196,8 +206,8 @@ pub enum PcapError {
     },
     /// Records could not be written. What is counted here was written and is whole.
     #[error(
-        "cannot write more to {}: {source}; it holds {bytes} bytes with {records} whole records{}",
-        path.display(), make_room(source)
+        "cannot write more to {}: {source}; it holds {} with {}{}",
+        path.display(), counted(*bytes, "byte"), counted(*records, "whole record"), make_room(source)
     )]
     Write {
         /// The file.

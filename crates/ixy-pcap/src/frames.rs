@@ -1,4 +1,4 @@
-use std::{fmt, io::Read, path::Path};
+use std::{io::Read, path::Path};
 
 use crate::{GiveUp, PcapError, Reader, Record, format::link_type_name};
 
@@ -39,6 +39,7 @@ const HEADER: usize = 14;
 /// ```
 pub struct Frames {
     reader: Reader<Box<dyn Read + Send>>,
+    give_up: GiveUp,
     /// Records of earlier passes.
     before: u64,
     no_frame: Class,
@@ -80,6 +81,7 @@ impl Frames {
     pub fn open_unless(path: impl AsRef<Path>, give_up: &GiveUp) -> Result<Self, PcapError> {
         Ok(Self {
             reader: Reader::open_unless(path, give_up)?,
+            give_up: give_up.clone(),
             before: 0,
             no_frame: Class::default(),
             other_length: Class::default(),
@@ -147,7 +149,7 @@ impl Frames {
     /// # Errors
     /// The file cannot be opened again.
     pub fn rewind(&mut self) -> Result<(), PcapError> {
-        let again = Reader::open(self.path())?;
+        let again = Reader::open_unless(self.path(), &self.give_up)?;
         self.before += self.reader.records();
         self.other_links += self.reader.other_links().map_or(0, |others| others.records);
         self.reader = again;
@@ -167,40 +169,38 @@ impl Frames {
 
     /// One sentence for each kind of skipped or changed records: their number, and the first one.
     pub fn account(&self) -> Vec<String> {
-        let all = self.before + self.reader.records();
-        let line = |count: u64, what: fmt::Arguments<'_>| {
+        let all = counted(self.before + self.reader.records(), "record");
+        let line = |count: u64, what: &str, number: u64, with: String| {
             let path = self.path().display();
-            format!("{path}: {count} of {all} {} {what}", if all == 1 { "record" } else { "records" })
+            let first = if count == 1 { "it is" } else { "the first is" };
+            format!("{path}: {count} of {all} {what}; {first} record {number} with {with}")
         };
         let mut lines = Vec::new();
         if let Class { records, first: Some((number, captured, original)) } = self.no_frame {
-            let first = format!("the first is record {number} with {captured} of {original} bytes");
-            lines.push(line(
-                records,
-                format_args!("left out, as they hold no whole Ethernet header; {first}"),
-            ));
+            let what = "left out: no whole Ethernet header";
+            lines.push(line(records, what, number, format!("{captured} of {}", counted(original, "byte"))));
         }
         if let Class { records, first: Some((number, captured, original)) } = self.other_length {
-            let first = format!("the first is record {number} with {captured} of {original} bytes");
             let what = "taken as captured, with fewer or more bytes than were on the wire";
-            lines.push(line(records, format_args!("{what}; {first}")));
+            lines.push(line(records, what, number, format!("{captured} of {}", counted(original, "byte"))));
         }
         if let Class { records, first: Some((number, captured, _)) } = self.too_long {
-            let first = format!("the first is record {number} with {captured} bytes");
-            let limit = self.limit;
-            lines.push(line(
-                records,
-                format_args!("left out, as they are too long; {first}, and {limit} pass"),
-            ));
+            let bytes = counted(captured as u64, "byte");
+            let limit = format!("{bytes}, and at most {} pass", self.limit);
+            lines.push(line(records, "left out: too long", number, limit));
         }
         if let Some(others) = self.reader.other_links() {
-            let count = self.other_links + others.records;
             let (first, link_type) = (others.first, others.link_type);
-            let name = link_type_name(link_type);
-            let what = "left out, as their interfaces are no Ethernet ones";
-            let first = format!("the first is record {first} with link type {link_type}{name}");
-            lines.push(line(count, format_args!("{what}; {first}")));
+            let with = format!("link type {link_type}{}", link_type_name(link_type));
+            let what = "left out: not from an Ethernet interface";
+            lines.push(line(self.other_links + others.records, what, first, with));
         }
         lines
     }
+}
+
+/// A number with its noun: `1 record`, `2 records`.
+pub(crate) fn counted(number: impl Into<u64>, noun: &str) -> String {
+    let number = number.into();
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -12,6 +12,7 @@
 //!
 //! - [`Reader`] returns one record at a time from a reused buffer.
 //! - [`Frames`] returns the records that can be sent as frames, and reports all others.
+//! - [`Input`] returns the same frames of a file or of a pipe, without waiting for the pipe's writer.
 //! - [`Writer`] appends frames; it grows a regular file by preallocation and cuts it to its exact length at the
 //!   end.
 //! - [`GiveUp`] ends waits for the other end of a pipe.
@@ -37,6 +38,7 @@
 mod error;
 mod format;
 mod frames;
+mod input;
 mod layout;
 mod patience;
 mod pcap;
@@ -50,7 +52,8 @@ mod writer;
 pub use error::PcapError;
 pub use format::{Format, MAX_RECORD};
 pub use frames::Frames;
-pub use patience::GiveUp;
+pub use input::{Ended, Input, Next};
+pub use patience::{Awaited, GiveUp};
 pub use place::{why_not_create, why_not_open};
 pub use reader::{OtherLinks, Reader, Record};
 pub use writer::Writer;

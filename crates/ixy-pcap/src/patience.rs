@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, open, stat};
 use rustix::io::Errno;
+
+use crate::PcapError;
 
 /// The interval at which a wait asks whether to give up.
 const ASK: Duration = Duration::from_millis(20);
@@ -57,33 +59,54 @@ impl GiveUp {
         }
     }
 
-    /// Opens a file with `flags` and mode 666. For a named pipe it waits for the other end; `None` when it gave
+    /// Makes a file, or empties the one that is there. With a named pipe it waits for a reader. Writes to the result wait
+    /// until a second after the program wants to give up, and then fail.
+    ///
+    /// # Errors
+    /// [`PcapError::Create`], or [`PcapError::GivenUp`] if no reader came.
+    pub fn create(&self, path: &Path) -> Result<impl Write + Send + use<>, PcapError> {
+        let failed = |source: Errno| PcapError::Create { path: path.into(), source: source.into() };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+        let file = self.open(path, flags).map_err(failed)?;
+        let file = file.map_err(|awaited| PcapError::GivenUp { path: path.into(), awaited })?;
+        Ok(self.writer(file))
+    }
+
+    /// A file that writes wait for as long as [`create`](Self::create) says.
+    pub fn writer(&self, file: File) -> impl Write + Send + use<> {
+        PatientWriter { file, give_up: self.clone() }
+    }
+
+    /// Opens a file with `flags` and mode 666. For a named pipe it waits for the other end; `Ok(Err(_))` when it gave
     /// up.
-    pub(crate) fn open(&self, path: &Path, flags: OFlags) -> Result<Option<File>, Errno> {
-        let flags = flags | OFlags::CLOEXEC;
+    pub(crate) fn open(&self, path: &Path, flags: OFlags) -> Result<Result<File, Awaited>, Errno> {
+        // A terminal does not become the process's own.
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY;
         let is_fifo = stat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
         if self.0.is_none() || !is_fifo {
-            return Ok(Some(open(path, flags, Mode::from_raw_mode(0o666))?.into()));
+            return Ok(Ok(open(path, flags, Mode::from_raw_mode(0o666))?.into()));
         }
         let file: File = loop {
             // Without a reader, a pipe cannot be opened for writing in this mode; for reading it can at once.
             match open(path, flags | OFlags::NONBLOCK, Mode::empty()) {
                 Ok(file) => break file.into(),
                 Err(Errno::NXIO) if !self.now() => std::thread::sleep(ASK),
-                Err(Errno::NXIO) => return Ok(None),
+                Err(Errno::NXIO) => return Ok(Err(Awaited::Reader)),
                 Err(error) => return Err(error),
             }
         };
-        fcntl_setfl(&file, fcntl_getfl(&file)? & !OFlags::NONBLOCK)?;
         // A read before the first writer comes would find an end of file.
         if !flags.contains(OFlags::WRONLY) {
             while !self.wait(&file, PollFlags::IN)? {
                 if self.now() {
-                    return Ok(None);
+                    // Not blocking, a read finds an end of file without a writer, and an error with one.
+                    let writer = rustix::io::read(&file, &mut [0; 1]) != Ok(0);
+                    return Ok(Err(if writer { Awaited::Header } else { Awaited::Writer }));
                 }
             }
         }
-        Ok(Some(file))
+        fcntl_setfl(&file, fcntl_getfl(&file)? & !OFlags::NONBLOCK)?;
+        Ok(Ok(file))
     }
 
     /// Writes all of `bytes` to a pipe; returns the number of bytes taken, even with an error.
@@ -115,6 +138,29 @@ impl GiveUp {
     }
 }
 
+/// What a program waited for until it gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Awaited {
+    /// A program that opens the pipe to write.
+    Writer,
+    /// A program that opens the pipe to read.
+    Reader,
+    /// The header of a capture: the writer is there, and wrote nothing or too little.
+    Header,
+}
+
+impl fmt::Display for Awaited {
+    /// To be read behind the name of the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Writer => "is a pipe that no other program opened to write",
+            Self::Reader => "is a pipe that no other program opened to read",
+            Self::Header => "gave no whole header of a capture",
+        })
+    }
+}
+
 impl fmt::Debug for GiveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("GiveUp").field(&self.0.as_ref().map(|_| "when")).finish()
@@ -125,7 +171,7 @@ fn is_pipe(file: impl AsFd) -> bool {
     fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
 }
 
-/// A file whose reads wait until the program gives up. It ends then.
+/// A file that is read until the program gives up: there it ends.
 pub(crate) struct Patient {
     file: File,
     give_up: GiveUp,
@@ -139,12 +185,34 @@ impl Patient {
 
 impl Read for Patient {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // Applies to anything that can be polled: pipes, terminals, sockets; a regular file is always ready.
-        while self.give_up.0.is_some() && !self.give_up.wait(&self.file, PollFlags::IN)? {
+        // Anything can be polled: pipes, terminals, sockets; a regular file is always ready.
+        while self.give_up.0.is_some() {
             if self.give_up.now() {
                 return Ok(0);
             }
+            if self.give_up.wait(&self.file, PollFlags::IN)? {
+                break;
+            }
         }
         self.file.read(into)
+    }
+}
+
+/// A file that is written until the program gives up. It has no buffer.
+struct PatientWriter {
+    file: File,
+    give_up: GiveUp,
+}
+
+impl Write for PatientWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.give_up.write_all(&self.file, bytes) {
+            (0, Err(error)) => Err(error.into()),
+            (taken, _) => Ok(taken),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

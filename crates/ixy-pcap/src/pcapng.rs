@@ -25,6 +25,10 @@ pub(crate) struct Pcapng {
     time: u64,
     /// Packets of interfaces that are not Ethernet.
     pub(crate) others: Option<OtherLinks>,
+    /// Whether an Ethernet interface was described, in any section.
+    ethernet: bool,
+    /// A packet whose type and length [`open`](Self::open) has read.
+    ahead: Option<Block>,
 }
 
 /// The properties of an interface's packets, from its description.
@@ -64,34 +68,34 @@ impl Pcapng {
         word(&magic, 0, false) == SECTION
     }
 
-    /// Reads the first section's header, and on to the first description of an Ethernet interface.
+    /// Reads the first section's header, and on until an Ethernet interface or the first packet.
     ///
-    /// It stops there: a program that writes to a pipe sends this much at once, but perhaps never a packet.
+    /// It reads no further: a program that writes into a pipe sends this much at once, and may never send a packet.
     pub(crate) fn open<R: Read>(source: &mut Source<R>) -> Result<Self, PcapError> {
         let mut section = Self::default();
         section.begin_section(source, 0)?;
-        while !section.interfaces.iter().any(|interface| interface.link_type == ETHERNET) {
-            let Some(block) = section.begin(source)? else { break };
+        while !section.ethernet {
             let first = section.interfaces.first().map(|interface| interface.link_type);
-            match (block.kind, first) {
-                (ENHANCED_PACKET | SIMPLE_PACKET | OLD_PACKET, Some(link_type)) => {
+            match (section.begin(source)?, first) {
+                (None, None) => break,
+                (None, Some(link_type)) => {
                     return Err(PcapError::LinkType { path: source.path.clone(), link_type });
                 }
-                (ENHANCED_PACKET | SIMPLE_PACKET | OLD_PACKET, None) => {
+                (Some(block), None) if block.is_packet() => {
                     return Err(broken(source, block.start, "it is a packet before any interface"));
                 }
-                _ => section.read_other(source, block)?,
+                (Some(block), Some(_)) if block.is_packet() => {
+                    section.ahead = Some(block);
+                    break;
+                }
+                (Some(block), _) => section.read_other(source, block)?,
             }
         }
-        match section.interfaces.first() {
-            Some(first) if section.interfaces.iter().all(|interface| interface.link_type != ETHERNET) => {
-                Err(PcapError::LinkType { path: source.path.clone(), link_type: first.link_type })
-            }
-            _ => Ok(section),
-        }
+        Ok(section)
     }
 
-    /// Reads the next packet of an Ethernet interface, its frame into `buffer`.
+    /// Reads the next packet of an Ethernet interface, its frame into `buffer`. A capture that ends without any such interface is
+    /// an error.
     pub(crate) fn next<R: Read>(
         &mut self,
         source: &mut Source<R>,
@@ -110,11 +114,19 @@ impl Pcapng {
                 return Ok(header);
             }
         }
-        Ok(None)
+        match self.others {
+            Some(OtherLinks { link_type, .. }) if !self.ethernet => {
+                Err(PcapError::LinkType { path: source.path.clone(), link_type })
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Reads the start of a block, or a whole section header; `None` at the end of the file.
     fn begin<R: Read>(&mut self, source: &mut Source<R>) -> Result<Option<Block>, PcapError> {
+        if self.ahead.is_some() {
+            return Ok(self.ahead.take());
+        }
         loop {
             let start = source.offset;
             let mut head = [0; 4];
@@ -208,6 +220,7 @@ impl Pcapng {
         if self.interfaces.len() >= INTERFACES {
             return Err(broken(source, block.start, "it is one interface more than the 65536 of a section"));
         }
+        self.ethernet |= interface.link_type == ETHERNET;
         self.interfaces.push(interface);
         block.end(source, self.swapped)
     }
@@ -301,6 +314,10 @@ impl Interface {
 }
 
 impl Block {
+    fn is_packet(&self) -> bool {
+        matches!(self.kind, ENHANCED_PACKET | SIMPLE_PACKET | OLD_PACKET)
+    }
+
     /// Takes over the length that the block claims.
     fn has_length<R>(&mut self, source: &Source<R>, total: u32, least: u32) -> Result<(), PcapError> {
         if total < least || !total.is_multiple_of(4) {

@@ -6,7 +6,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use crate::{GiveUp, PcapError, patience::Patient, pcap::Pcap, pcapng::Pcapng, source::Source};
+use crate::{Awaited, GiveUp, PcapError, patience::Patient, pcap::Pcap, pcapng::Pcapng, source::Source};
 
 /// One frame of a capture, borrowed from the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,19 +106,19 @@ impl Reader<Box<dyn Read + Send>> {
     pub fn open_unless(path: impl AsRef<Path>, give_up: &GiveUp) -> Result<Self, PcapError> {
         let path = path.as_ref();
         let failed = |source: io::Error| PcapError::Open { path: path.into(), source };
-        let given_up = || PcapError::GivenUp { path: path.into() };
+        let given_up = |name: &Path, awaited| PcapError::GivenUp { path: name.into(), awaited };
         let (file, name) = if path == Path::new("-") {
             let file = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
             (file.into(), Path::new("standard input"))
         } else {
             let file = give_up.open(path, OFlags::RDONLY).map_err(|errno| failed(errno.into()))?;
-            (file.ok_or_else(given_up)?, path)
+            (file.map_err(|awaited| given_up(path, awaited))?, path)
         };
         // Keeps writers of this crate from emptying it. Reading a file that is still being written is fine, so a
         // lock held by another process is no error.
         let _ = flock(&file, FlockOperation::NonBlockingLockShared);
         let reader: Result<Self, _> = Reader::new(Box::new(Patient::new(file, give_up)), name);
-        reader.map_err(|error| if give_up.now() { given_up() } else { error })
+        reader.map_err(|error| if give_up.now() { given_up(name, Awaited::Header) } else { error })
     }
 }
 

@@ -5,12 +5,14 @@ use std::{
     path::PathBuf,
 };
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use crate::PcapError;
 
-/// Bytes read from the system at once.
-const READ_AHEAD: usize = 256 * 1024;
+/// Bytes read from the system at once, and bytes unpacked at once.
+///
+/// A program can stop only between two of these reads. Gzip data can unpack to a thousand times its size.
+const READ_AHEAD: usize = 64 * 1024;
 /// The first bytes of gzip data (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -20,7 +22,7 @@ type Start<R> = Chain<Cursor<Vec<u8>>, BufReader<R>>;
 /// The bytes in the capture's format.
 enum Bytes<R> {
     Plain(Start<R>),
-    Gzip(Box<BufReader<MultiGzDecoder<Start<R>>>>),
+    Gzip(Box<BufReader<Members<Start<R>>>>),
 }
 
 /// A capture's bytes, and the position in them.
@@ -46,8 +48,7 @@ impl<R: Read> Source<R> {
         })?;
         let start = Cursor::new(magic[..found].to_vec()).chain(source);
         let bytes = if magic == GZIP {
-            let decoder = MultiGzDecoder::new(start);
-            Bytes::Gzip(Box::new(BufReader::with_capacity(READ_AHEAD, decoder)))
+            Bytes::Gzip(Box::new(BufReader::with_capacity(READ_AHEAD, Members::new(start))))
         } else {
             Bytes::Plain(start)
         };
@@ -105,6 +106,46 @@ impl<R: Read> Source<R> {
             Bytes::Gzip(_) if damaged => PcapError::Gzip { path, offset, records: self.records, source },
             _ => PcapError::Read { path, offset, source },
         }
+    }
+}
+
+/// Unpacks all members of gzip data, one behind the other (RFC 1952, section 2.2). It ignores zeros behind a member, which pad
+/// the data to a whole block on tapes.
+struct Members<R>(Option<GzDecoder<R>>);
+
+impl<R: BufRead> Members<R> {
+    fn new(source: R) -> Self {
+        Self(Some(GzDecoder::new(source)))
+    }
+
+    /// Skips zeros. Returns whether other data follows them.
+    fn skip_zeros(source: &mut R) -> io::Result<bool> {
+        loop {
+            let bytes = match source.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                bytes => bytes?,
+            };
+            let (count, zeros) = (bytes.len(), bytes.iter().take_while(|byte| **byte == 0).count());
+            source.consume(zeros);
+            if zeros < count || count == 0 {
+                return Ok(count > 0);
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.0 {
+            let found = decoder.read(into)?;
+            if found > 0 || into.is_empty() {
+                return Ok(found);
+            }
+            // The member has ended.
+            let Some(mut source) = self.0.take().map(GzDecoder::into_inner) else { break };
+            self.0 = Self::skip_zeros(&mut source)?.then(|| GzDecoder::new(source));
+        }
+        Ok(0)
     }
 }
 

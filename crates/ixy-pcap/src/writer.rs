@@ -71,8 +71,8 @@ impl Writer {
     /// [`MAX_RECORD`], means that limit.
     ///
     /// # Errors
-    /// Standard output is a terminal; the file cannot be created, is in use by another reader or writer of this
-    /// crate, or its header cannot be written: then it is removed again.
+    /// The file is a terminal, cannot be created, is in use by another reader or writer of this crate, or its header
+    /// cannot be written: then it is removed again.
     pub fn create(path: impl AsRef<Path>, snaplen: u32) -> Result<Self, PcapError> {
         let format = Format::of(&path);
         Self::create_as(path, snaplen, format, &GiveUp::default())
@@ -93,9 +93,6 @@ impl Writer {
         let gzip = is_gzip(path);
         let open = |source| PcapError::Create { path: path.into(), source };
         let (file, path, regular) = if path == Path::new("-") {
-            if io::stdout().is_terminal() {
-                return Err(PcapError::Terminal);
-            }
             let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(open)?);
             // Even if it leads to a regular file: that one may hold more than this capture.
             (file, PathBuf::from("standard output"), false)
@@ -103,7 +100,7 @@ impl Writer {
             // It is emptied only after it is known that no other process uses it.
             let flags = OFlags::WRONLY | OFlags::CREATE;
             let file = give_up.open(path, flags).map_err(|errno| open(errno.into()))?;
-            let file = file.ok_or_else(|| PcapError::GivenUp { path: path.into() })?;
+            let file = file.map_err(|awaited| PcapError::GivenUp { path: path.into(), awaited })?;
             let regular = file.metadata().map_err(open)?.is_file();
             if regular {
                 if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
@@ -113,6 +110,9 @@ impl Writer {
             }
             (file, path.to_path_buf(), regular)
         };
+        if file.is_terminal() {
+            return Err(PcapError::Terminal { path });
+        }
         let snaplen = if snaplen == 0 { MAX_RECORD } else { snaplen.min(MAX_RECORD) };
         let mut writer = Writer {
             file,

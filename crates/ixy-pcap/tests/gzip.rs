@@ -48,12 +48,28 @@ fn packed_captures_of_both_formats_are_read() {
 }
 
 #[test]
+fn zeros_behind_packed_data_pad_it() {
+    for name in ["a.pcap", "a.pcapng"] {
+        let plain = capture(name, 100);
+        let packed = pack(&plain);
+        // A byte; a block of a tape; more than is read at once; with one and with two members.
+        for zeros in [1, 10_240 - packed.len() % 10_240, 300_000] {
+            assert_eq!(count(&[&packed[..], &vec![0; zeros]].concat()), 100, "{zeros} zeros behind {name}");
+            let (first, second) = plain.split_at(333);
+            let two = [pack(first), vec![0; zeros], pack(second), vec![0; zeros]].concat();
+            assert_eq!(count(&two), 100, "{zeros} zeros behind each of two members of {name}");
+        }
+    }
+}
+
+#[test]
 fn damaged_or_cut_data_is_one_line_after_the_frames_before_it() {
     let packed = pack(&capture("a.pcap", 1000));
     for (bytes, problem) in [
         (packed[..packed.len() / 2].to_vec(), "incomplete"),
         ([&packed[..packed.len() - 8], &[0; 8]].concat(), "corrupt"),
         ([&packed[..], b"and more than a header"].concat(), "header"),
+        ([&packed[..], &[0; 100], b"and more than a header"].concat(), "header"),
     ] {
         let mut reader = Reader::new(&bytes[..], "in.pcap.gz").unwrap();
         let error = loop {

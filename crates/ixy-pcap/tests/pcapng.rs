@@ -205,19 +205,40 @@ fn frames_of_other_interfaces_are_left_out_and_accounted_for() {
     while frames.advance().unwrap() {}
     assert_eq!(frames.left_out(), 2);
     let [line] = &frames.account()[..] else { panic!("{:?}", frames.account()) };
-    assert!(line.contains("in.pcapng: 2 of 4 records left out, as their interfaces are no Ethernet ones"));
+    assert!(line.contains("in.pcapng: 2 of 4 records left out: not from an Ethernet interface"));
     assert!(line.ends_with("record 2 with link type 220 (USB)"), "{line}");
 }
 
 #[test]
-fn a_capture_without_any_ethernet_interface_is_refused_when_it_is_opened() {
-    for file in [
-        File::new(false).interface(113, 0, &[]),
-        File::new(true).interface(113, 0, &[]).packet(0, 1, &[1; 60], 60).ethernet(),
-    ] {
-        let message = file.reader().err().unwrap().to_string();
-        assert!(message.contains("in.pcapng has link type 113 (Linux cooked)"), "{message}");
+fn a_capture_without_any_ethernet_interface_is_refused() {
+    let message = File::new(false).interface(113, 0, &[]).reader().err().unwrap().to_string();
+    assert!(message.contains("in.pcapng has link type 113 (Linux cooked)"), "{message}");
+    // An Ethernet interface could be described behind the packets, so this is known only at the end.
+    let file = File::new(true).interface(113, 0, &[]).packet(0, 1, &[1; 60], 60).packet(0, 1, &[1; 60], 60);
+    let mut reader = file.reader().unwrap();
+    let message = reader.advance().unwrap_err().to_string();
+    assert!(message.contains("in.pcapng has link type 113 (Linux cooked)"), "{message}");
+    assert_eq!(reader.records(), 2);
+}
+
+#[test]
+fn an_ethernet_interface_that_is_described_behind_packets_of_others_is_read() {
+    let file = |swapped| {
+        let other = File::new(swapped).interface(113, 0, &[]).packet(0, 1, &[1; 60], 60);
+        other.ethernet().packet(1, 2, &[2; 64], 64).packet(0, 3, &[3; 60], 60)
+    };
+    for swapped in [false, true] {
+        let mut reader = file(swapped).reader().unwrap();
+        assert_eq!(reader.next_record().unwrap().unwrap().data, [2; 64]);
+        assert!(!reader.advance().unwrap(), "one Ethernet frame, {swapped}");
+        assert_eq!(reader.other_links(), Some(OtherLinks { records: 2, first: 1, link_type: 113 }));
     }
+    // The second section has the Ethernet interface.
+    let mut both = File::new(false).interface(113, 0, &[]).packet(0, 1, &[1; 60], 60);
+    both.bytes.extend(File::new(true).ethernet().packet(0, 2, &[2; 64], 64).bytes);
+    let mut reader = both.reader().unwrap();
+    assert_eq!(reader.next_record().unwrap().unwrap().data, [2; 64]);
+    assert!(!reader.advance().unwrap() && reader.records() == 2, "{} records", reader.records());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ixy_pcap::{Format, Frames, GiveUp, PcapError, Reader, Writer};
+use ixy_pcap::{Awaited, Format, Frames, GiveUp, PcapError, Reader, Writer};
 
 fn fifo(directory: &Path) -> PathBuf {
     let path = directory.join("pipe");
@@ -28,9 +28,21 @@ fn a_pipe_without_another_end_is_given_up() {
     let start = Instant::now();
     let read = Frames::open_unless(&path, &soon()).err().unwrap();
     let written = Writer::create_as(&path, 0, Format::Pcap, &soon()).err().unwrap();
-    for error in [read, written] {
-        assert!(matches!(&error, PcapError::GivenUp { path: pipe } if *pipe == path), "{error}");
+    for (error, missing) in [(read, Awaited::Writer), (written, Awaited::Reader)] {
+        let PcapError::GivenUp { path: pipe, awaited } = &error else { panic!("{error}") };
+        assert_eq!((pipe, *awaited), (&path, missing), "{error}");
     }
+    // A writer that says nothing is another thing than none.
+    let other = path.clone();
+    let silent = std::thread::spawn(move || {
+        let pipe = std::fs::File::options().write(true).open(other).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        drop(pipe);
+    });
+    let error = Frames::open_unless(&path, &soon()).err().unwrap();
+    let PcapError::GivenUp { awaited: Awaited::Header, .. } = &error else { panic!("{error}") };
+    assert!(error.to_string().contains("gave no whole header"), "{error}");
+    silent.join().unwrap();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 

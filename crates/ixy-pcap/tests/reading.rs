@@ -180,7 +180,7 @@ fn a_capture_cut_at_any_byte_gives_its_whole_records_then_an_error_that_names_th
         if cut < 24 {
             let message = Reader::new(bytes, "cut.pcap").err().unwrap().to_string();
             assert!(
-                message.contains(&format!("cut.pcap is no capture: it ends after {cut} bytes")),
+                message.contains(&format!("cut.pcap is no capture: it ends after {cut} byte")),
                 "{message}"
             );
             continue;

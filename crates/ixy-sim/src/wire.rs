@@ -52,7 +52,6 @@ mod error;
 mod faults;
 mod flood;
 mod frames;
-mod input;
 mod loopback;
 mod memory;
 mod padded;

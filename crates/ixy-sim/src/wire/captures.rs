@@ -1,8 +1,7 @@
 use std::{path::Path, time::SystemTime};
 
-use ixy_pcap::{Format, GiveUp, PcapError, Writer};
+use ixy_pcap::{Ended, Format, GiveUp, Input, Next, PcapError, Writer};
 
-use super::input::{Input, Next};
 use super::{Wakes, Wire, WireError};
 
 /// Frames after which the clock is read again, if no other event caused that.
@@ -68,7 +67,7 @@ impl Captures {
     /// Closes the input, and reports the frames that were not received as they were on the wire.
     fn end_input(&mut self) {
         let Some(reader) = self.reader.take() else { return };
-        let (account, result) = reader.end();
+        let Ended { account, result, .. } = reader.end();
         for line in account {
             tracing::warn!("{line}");
         }
@@ -91,7 +90,8 @@ impl Wire for Captures {
     fn front(&mut self) -> Option<&[u8]> {
         self.clock.forget();
         self.load();
-        self.reader.as_ref().filter(|_| self.loaded)?.frame()
+        let record = self.reader.as_ref().filter(|_| self.loaded)?.record()?;
+        Some(record.data)
     }
 
     fn consume(&mut self) {
