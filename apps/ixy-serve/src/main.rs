@@ -105,10 +105,14 @@ const TICK: Duration = Duration::from_millis(50);
 
 fn run(args: Args) -> Result<String, Error> {
     let ports = args.ports.checked()?;
-    let trace = args.trace.map(|format| Trace::open(format, args.trace_file.as_deref())).transpose()?;
     let session = Session::of_process()?;
     let waiting = session.clone();
     let give_up = GiveUp::when(move || waiting.stopped());
+    let trace = args.trace.map(|format| Trace::open(format, args.trace_file.as_deref(), &give_up));
+    let trace = match trace.transpose() {
+        Err(_) if session.stopped() => return Ok(String::new()),
+        opened => opened?,
+    };
     let mut serving = match Serving::start(ports, trace.as_ref(), &give_up) {
         Err(_) if session.stopped() => return Ok(String::new()),
         started => started?,

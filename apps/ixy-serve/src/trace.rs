@@ -8,8 +8,8 @@ mod init;
 mod item;
 mod port;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, LineWriter, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -17,6 +17,7 @@ use std::time::Instant;
 use ixy_cli::{Error, Object};
 use ixy_regs::ixgbe;
 use ixy_sim::serve::Event;
+use ixy_sim::wire::{GiveUp, PcapError};
 
 use crate::Format;
 use crate::names::{Names, region};
@@ -60,16 +61,24 @@ struct State {
 }
 
 impl Trace {
+    /// Opens the file, or standard error. `give_up` ends the wait for the reader of a named pipe, and each wait for room in
+    /// a pipe.
+    ///
     /// # Errors
     /// The file cannot be created.
-    pub(crate) fn open(format: Format, file: Option<&Path>) -> Result<Self, Error> {
+    pub(crate) fn open(format: Format, file: Option<&Path>, give_up: &GiveUp) -> Result<Self, Error> {
         let name = file.map_or_else(|| "standard error".into(), |path| path.display().to_string());
+        let failed = |source| Error::Trace { to: name.clone(), source };
         let to: Box<dyn Write + Send> = match file {
-            None => Box::new(io::stderr()),
-            Some(path) => {
-                let failed = |source| Error::Trace { to: name.clone(), source };
-                Box::new(BufWriter::new(File::create(path).map_err(failed)?))
+            None => {
+                let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(failed)?;
+                Box::new(LineWriter::new(give_up.writer(stderr.into())))
             }
+            Some(path) => match give_up.create(path) {
+                Ok(file) => Box::new(BufWriter::new(file)),
+                Err(PcapError::Create { source, .. }) => return Err(failed(source)),
+                Err(error) => return Err(error.into()),
+            },
         };
         let out = Mutex::new(Out { to, name, failed: None });
         let sink = Arc::new(Sink {
@@ -110,9 +119,7 @@ impl Trace {
     }
 
     fn flush(&self) {
-        let mut out = lock(&self.sink.out);
-        let flushed = out.to.flush();
-        out.note(flushed);
+        lock(&self.sink.out).write(|to| to.flush());
     }
 
     /// Writes all remaining events.
@@ -131,10 +138,11 @@ impl Trace {
 }
 
 impl Out {
-    /// Keeps the first error for the end, and warns at once: a device does not stop for its trace.
-    fn note(&mut self, written: io::Result<()>) {
-        if let Err(error) = written
-            && self.failed.is_none()
+    /// Writes, unless that failed before. The first error is kept for the end, and a warning says it at once: a device does
+    /// not stop for its trace.
+    fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        if self.failed.is_none()
+            && let Err(error) = write(&mut *self.to)
         {
             tracing::warn!(%error, to = self.name, "the trace is incomplete from here on");
             self.failed = Some(error);
@@ -231,15 +239,13 @@ impl OfPort {
     }
 
     fn write(&self, at: Instant, line: &str) {
-        let mut out = lock(&self.sink.out);
-        let written = match self.sink.format {
+        lock(&self.sink.out).write(|to| match self.sink.format {
             Format::Text | Format::Init | Format::Raw => {
                 let time = at.saturating_duration_since(self.sink.start).as_secs_f64();
-                writeln!(out.to, "[{time:12.6}] {} {line}", self.name)
+                writeln!(to, "[{time:12.6}] {} {line}", self.name)
             }
-            Format::Json => writeln!(out.to, "{line}"),
-        };
-        out.note(written);
+            Format::Json => writeln!(to, "{line}"),
+        });
     }
 }
 

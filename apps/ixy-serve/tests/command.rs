@@ -549,6 +549,67 @@ fn a_trace_that_finds_no_room_is_said_at_once_and_at_the_end() {
     assert!(lines[1].starts_with("error: cannot write the trace to /dev/full: No space left"), "{err}");
 }
 
+/// Starts it without waiting for what it says, and with a named pipe as the file of its trace.
+fn with_pipe(directory: &Path) -> (Child, PathBuf, PathBuf) {
+    let [socket, pipe]: [PathBuf; 2] = ["a", "pipe"].map(|name| directory.join(name));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let args = ["--socket", text(&socket), "--trace", "raw", "--trace-file", text(&pipe)];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-serve"));
+    command.args(args).env_remove("IXY_LOG").stdin(Stdio::null());
+    (command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), socket, pipe)
+}
+
+/// Sends a signal and waits for the end: exit code, messages, and how long it took.
+fn interrupted(mut child: Child, signal: Signal) -> (Option<i32>, String, Duration) {
+    let start = Instant::now();
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    while child.try_wait().unwrap().is_none() && start.elapsed() < LIMIT {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let took = start.elapsed();
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap(), took)
+}
+
+#[test]
+fn a_trace_into_a_pipe_that_nobody_opens_ends_by_a_signal() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut child, socket, _) = with_pipe(directory.path());
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(child.try_wait().unwrap().is_none(), "it waits for a reader");
+        let (code, err, took) = interrupted(child, signal);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "after {took:?}");
+        assert!(took < Duration::from_secs(5) && !socket.exists(), "{took:?}");
+    }
+}
+
+#[test]
+fn a_trace_into_a_pipe_that_is_not_emptied_ends_by_a_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    let (child, socket, pipe) = with_pipe(directory.path());
+    let reader = std::fs::File::open(&pipe).unwrap();
+    wait_for("the socket is there", || socket.exists());
+    let client = connect(&socket);
+    // More than a pipe holds, until the card stands still for its trace.
+    let reading = std::thread::spawn(move || {
+        let mut value = [0; 4];
+        for _ in 0..20_000 {
+            if client.read(pci::BAR0, FWSM, &mut value).is_err() {
+                break;
+            }
+        }
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    let (code, err, took) = interrupted(child, Signal::INT);
+    reading.join().unwrap();
+    drop(reader);
+    assert!(took < Duration::from_secs(8), "{took:?}: {err}");
+    assert_eq!(code, Some(1), "what is lost of a trace is an error: {err}");
+    assert!(err.contains("error: cannot write the trace to ") && err.contains(text(&pipe)), "{err}");
+}
+
 /// The trace of a small session.
 fn traced(format: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();

@@ -207,6 +207,36 @@ fn as_ordinary_user(place: &Place, name: &str, line: &str) -> Command {
 }
 
 #[test]
+fn a_server_that_stands_still_does_not_hold_up_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let server = Process::serve(&format!("--socket {}", socket.display()), 1);
+    let address = format!("vfio-user:{}", socket.display());
+    for (name, line) in [
+        ("ixy-fwd", format!("{address} sim --interval 0.1")),
+        ("ixy-dump", format!("{address} -w /dev/null --wait interrupt --interval 0.1")),
+        ("ixy-pktgen", format!("{address} --interval 0.1")),
+    ] {
+        let process = Process::start(&program(name), &line).running();
+        server.signal(Signal::STOP);
+        std::thread::sleep(Duration::from_millis(300));
+        let start = Instant::now();
+        process.signal(Signal::INT);
+        let Ended { code, err, .. } = process.ended();
+        let took = start.elapsed();
+        server.signal(Signal::CONT);
+        assert!(took < Duration::from_secs(5), "{name} took {took:?}: {err}");
+        // The card was not stopped in order.
+        let why = "the other side did not answer within 1s";
+        let last = err.lines().last().unwrap_or_default();
+        assert!(
+            code == Some(1) && last.starts_with("error: ") && last.contains(why),
+            "{name}: {code:?} {err}"
+        );
+    }
+}
+
+#[test]
 fn every_program_prints_completions_and_a_manual_page() {
     for name in ["ixy-fwd", "ixy-pktgen", "ixy-dump", "ixy-info", "ixy-serve"] {
         let path = program(name);

@@ -128,10 +128,11 @@ impl Client {
         Self::connect_to(path, Self::PATIENCE, Some(Box::new(stop)))
     }
 
-    /// From now on requests wait for the server with full patience.
+    /// From now on each request has a second of its own after a stop request, so that a driver can stop the card of a
+    /// slow server in order. The device of a server that stands still is lost after a second.
     pub fn keep(&self) {
         let mut link = self.0.link.lock().unwrap_or_else(PoisonError::into_inner);
-        link.connection.set_give_up(None);
+        link.connection.grant_grace_for_each_wait();
     }
 
     fn connect_to(path: &Path, patience: Duration, give_up: Option<GiveUp>) -> Result<Self, Error> {

@@ -50,6 +50,8 @@ pub struct Connection {
     give_up: Option<GiveUp>,
     /// The time at which `give_up` first returned true.
     asked: OnceLock<Instant>,
+    /// Whether each wait has [`GRACE`] for itself once a stop is requested; otherwise all waits share it.
+    grace_for_each: bool,
 }
 
 /// Returns whether waits should end early.
@@ -58,8 +60,8 @@ pub(crate) type GiveUp = Box<dyn Fn() -> bool + Send>;
 /// The interval at which a wait asks whether to give up.
 pub(crate) const ASK: Duration = Duration::from_millis(20);
 
-/// The total time for waits after a stop request: enough for a server that answers, so that a card can be stopped
-/// in order.
+/// The time for waits after a stop request: enough for a server that answers, so that a card can be stopped in
+/// order.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The time for which one side polls for the next message before it sleeps. Waking a processor takes as long,
@@ -97,23 +99,36 @@ pub(crate) fn wait(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<
 impl Connection {
     /// A connection over `socket`.
     pub fn new(socket: UnixStream, limits: Limits) -> Self {
-        Self { socket: socket.into(), limits, out: Vec::new(), give_up: None, asked: OnceLock::new() }
+        let (give_up, asked) = (None, OnceLock::new());
+        Self { socket: socket.into(), limits, out: Vec::new(), give_up, asked, grace_for_each: false }
     }
 
-    /// Makes waits end with [`Error::Stopped`] from [`GRACE`] after `give_up` first returned true, or never with
-    /// `None`.
+    /// Ends all waits with [`Error::Stopped`] from [`GRACE`] after `give_up` first returned true.
     pub(crate) fn set_give_up(&mut self, give_up: Option<GiveUp>) {
         self.give_up = give_up;
     }
 
+    /// From now on each wait goes on for [`GRACE`] once a stop is requested, and ends with [`Error::TimedOut`].
+    pub(crate) fn grant_grace_for_each_wait(&mut self) {
+        self.grace_for_each = true;
+    }
+
     /// Waits for an event on the socket. `false` when it did not come before `deadline`.
     fn wait_for(&self, event: PollFlags, deadline: Instant) -> Result<bool, Error> {
+        let begun = Instant::now();
         let os = Error::os("waiting for a socket");
         let mut fds = [PollFd::new(&self.socket, event)];
         let Some(give_up) = &self.give_up else { return wait(&mut fds, Some(deadline)).map_err(os) };
         loop {
-            if give_up() && self.asked.get_or_init(Instant::now).elapsed() >= GRACE {
-                return Err(Error::Stopped);
+            if give_up() {
+                let asked = *self.asked.get_or_init(Instant::now);
+                let since = if self.grace_for_each { asked.max(begun) } else { asked };
+                if since.elapsed() >= GRACE {
+                    return Err(match self.grace_for_each {
+                        true => Error::TimedOut { what: "answer", limit: GRACE },
+                        false => Error::Stopped,
+                    });
+                }
             }
             let slice = deadline.min(Instant::now() + ASK);
             match wait(&mut fds, Some(slice)) {
