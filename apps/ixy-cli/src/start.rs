@@ -54,8 +54,12 @@ pub fn tool<A: Parser>(verbosity: fn(&A) -> &Verbosity, run: fn(A) -> Result<Str
 /// # Errors
 /// Standard output takes no more.
 pub fn print(text: &str) -> Result<(), Error> {
-    let mut out = std::io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    printed(std::io::stdout().write_all(text.as_bytes()))
+}
+
+/// Flushes standard output after something was `written` to it.
+fn printed(written: std::io::Result<()>) -> Result<(), Error> {
+    match written.and_then(|()| std::io::stdout().flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
         _ => Ok(()),
     }
@@ -94,11 +98,8 @@ fn parse<A: Parser>() -> Result<A, Stop> {
 
 fn ended(result: Result<(), Stop>) -> ExitCode {
     let result = match result {
-        Err(Stop::Help(help)) => {
-            // In colour on a terminal. When it fails the reader is gone.
-            let _ = help.print();
-            Ok(())
-        }
+        // In colour on a terminal.
+        Err(Stop::Help(help)) => printed(help.print()),
         Err(Stop::Print(text)) => print(&text),
         Err(Stop::Failed(error)) => Err(error),
         Ok(()) => Ok(()),

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     format: Option<String>,
     /// Check the numbers of ixy-pktgen's frames, and fail if frames are lost, repeated or out of order; with =N, N frames
     /// have to arrive. Start ixy-dump before ixy-pktgen. A capture is checked with sim:rx=FILE
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, value_parser = ixy_cli::number::<u64>(0..=u64::MAX))]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, value_parser = ixy_cli::number::<u64>(1..=u64::MAX))]
     check: Option<Option<u64>>,
     #[command(flatten)]
     filter: Filter,

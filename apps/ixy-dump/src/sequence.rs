@@ -104,13 +104,13 @@ impl Sequence {
         }
         let Some(first) = self.first else {
             return Err(Error::Sequence {
-                found: format!("none of {} frames has a number of ixy-pktgen", self.others),
+                found: format!("no frame has a number of ixy-pktgen, and {} arrived", self.others),
                 way_out: "start ixy-dump first, then ixy-pktgen without --pcap",
             });
         };
         let highest = next.saturating_sub(1);
         let found = format!(
-            "of the frames numbered 0 to {} {lost} are lost, {repeated} repeated, {late} out of order (first {first}, highest {highest})",
+            "frames numbered 0 to {}: {lost} lost, {repeated} repeated, {late} out of order (first {first}, highest {highest})",
             self.expected.unwrap_or(0).max(*next).saturating_sub(1)
         );
         let way_out = if first > 0 && lost == first {
@@ -174,9 +174,15 @@ mod tests {
     fn the_end_of_a_known_number_of_frames_is_missed_too() {
         assert!(of(Some(10), 0..10).result().is_ok());
         let text = of(Some(10), 0..7).result().unwrap_err().to_string();
-        assert!(text.contains("numbered 0 to 9 3 are lost") && text.contains("highest 6"), "{text}");
+        assert!(text.contains("numbered 0 to 9: 3 lost") && text.contains("highest 6"), "{text}");
         let text = of(None, 3..7).result().unwrap_err().to_string();
-        assert!(text.contains("3 are lost") && text.contains("start ixy-dump before"), "{text}");
-        assert!(of(None, []).result().unwrap_err().to_string().contains("none of 0 frames"));
+        assert!(text.contains(": 3 lost") && text.contains("start ixy-dump before"), "{text}");
+        assert!(
+            of(None, [])
+                .result()
+                .unwrap_err()
+                .to_string()
+                .contains("no frame has a number of ixy-pktgen, and 0 arrived")
+        );
     }
 }

@@ -225,11 +225,23 @@ fn pcapng_is_written_by_name_or_on_request() {
 #[test]
 fn a_capture_never_goes_to_a_terminal() {
     let program = env!("CARGO_BIN_EXE_ixy-dump");
-    let command = format!("{program} sim -w - -c 5");
-    // `script` runs a command on its own terminal.
-    let (_, out, err) = ended("script", &["-qec", &command, "/dev/null"]);
-    let out = String::from_utf8(out).unwrap_or_else(|_| panic!("bytes on the terminal"));
-    assert!(out.contains("error: standard output is a terminal") && out.contains("tcpdump"), "{out}{err}");
+    for (file, name) in [
+        ("-", "standard output"),
+        ("/dev/stdout", "/dev/stdout"),
+        ("/dev/tty", "/dev/tty"),
+        ("/dev/fd/2", "/dev/fd/2"),
+    ] {
+        let command = format!("{program} sim -w {file} -c 5");
+        // `script` runs a command on a terminal of its own.
+        let (code, out, err) = ended("script", &["-qec", &command, "/dev/null"]);
+        let out = String::from_utf8(out).unwrap_or_else(|_| panic!("bytes on the terminal"));
+        assert_eq!(code, Some(1), "{file}: {out}{err}");
+        let expected = format!("error: {name} is a terminal, and a capture is not text; ");
+        assert!(out.contains(&expected) && out.contains("tcpdump"), "{file}: {out}{err}");
+    }
+    // The same name is as good as any other where it leads elsewhere.
+    let (code, out, err) = run(&["sim", "-w", "/dev/stdout", "-c", "5", "-q"]);
+    assert!(code == Some(0) && out.starts_with(&[0x4d, 0x3c, 0xb2, 0xa1]), "{code:?} {err}");
 }
 
 /// A capture of pktgen's frames with these numbers.
@@ -262,22 +274,23 @@ fn numbers_are_checked_and_the_exit_code_says_how_they_were() {
         assert!(out.contains(line), "{out}");
     }
     assert_eq!(run(&[&device, "--check=5000"]).0, Some(0));
-    fails(&[&device, "--check=5001"], 1, &["numbered 0 to 5000 1 are lost"]);
+    fails(&[&device, "--check=5001"], 1, &["numbered 0 to 5000: 1 lost"]);
 
     numbered(&input, &[0, 1, 3, 2, 2, 5, 6]);
     let (code, out, err) = run(&[&device, "--check", "--json"]);
     assert_eq!(code, Some(1));
-    assert!(
-        err.contains("0 to 6 1 are lost, 1 repeated, 1 out of order") && err.lines().count() == 1,
-        "{err}"
-    );
+    assert!(err.contains("0 to 6: 1 lost, 1 repeated, 1 out of order") && err.lines().count() == 1, "{err}");
     let out = String::from_utf8(out).unwrap();
     assert!(out.contains("\"lost\":1,\"repeated\":1,\"out_of_order\":1,\"without_number\":0"), "{out}");
 
     write(&input, [60, 61].into_iter());
-    fails(&[&device, "--check"], 1, &["none of 2 frames has a number", "start ixy-dump first"]);
+    fails(
+        &[&device, "--check"],
+        1,
+        &["no frame has a number of ixy-pktgen, and 2 arrived", "start ixy-dump first"],
+    );
     numbered(&input, &all[7..]);
-    fails(&[&device, "--check"], 1, &["7 are lost", "start ixy-dump before ixy-pktgen"]);
+    fails(&[&device, "--check"], 1, &["7 lost", "start ixy-dump before ixy-pktgen"]);
 }
 
 #[test]

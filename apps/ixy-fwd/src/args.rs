@@ -50,7 +50,7 @@ impl Args {
         let (wanted, queues) = (self.threads, self.flags.queues);
         if wanted > queues {
             tracing::warn!(
-                "only {queues} of {wanted} threads run: each needs a queue of its own; raise --queues"
+                "{queues} of {wanted} threads can run: each needs a queue of its own; raise --queues"
             );
         }
         wanted.min(queues).into()

@@ -164,7 +164,7 @@ fn queues_are_counted_each_and_in_all() {
 fn fewer_threads_than_asked_for_are_a_warning() {
     let (code, _, err) = run(&["sim", "sim", "--queues", "2", "--threads", "8", "--duration", "2"]);
     assert_eq!(code, Some(0));
-    assert!(err.contains("only 2 of 8 threads run") && err.contains("--queues"), "{err}");
+    assert!(err.contains("2 of 8 threads can run") && err.contains("--queues"), "{err}");
     let (_, _, err) = run(&["sim", "sim", "--queues", "2", "--threads", "2", "--duration", "2"]);
     assert_eq!(err, "");
 }
@@ -289,7 +289,7 @@ fn the_journal_gets_priorities_and_neither_time_nor_colour() {
     let line = ["sim", "sim", "--threads", "2", "--duration", "300ms", "-vv"];
     for (stderr, reader) in [file("a"), pipe()] {
         let text = logged(&line, stderr, reader, true);
-        for (priority, message) in [("<4>", "only 1 of 2 threads run"), ("<6>", "opened"), ("<7>", "")] {
+        for (priority, message) in [("<4>", "1 of 2 threads can run"), ("<6>", "opened"), ("<7>", "")] {
             let found = text.lines().any(|line| line.starts_with(priority) && line.contains(message));
             assert!(found, "no line with {priority} and `{message}`: {text}");
         }

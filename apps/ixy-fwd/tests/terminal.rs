@@ -161,3 +161,16 @@ fn a_live_table_without_a_terminal_is_an_error_before_anything_is_opened() {
         assert!(output.status.code() == Some(2) && error.contains(other), "{error}");
     }
 }
+
+#[test]
+fn what_a_card_sends_never_goes_to_a_terminal() {
+    for file in ["-", "/dev/tty", "/dev/stdout"] {
+        let line = format!("{} sim sim:tx={file} --duration 1; echo rc $?", env!("CARGO_BIN_EXE_ixy-fwd"));
+        let Some(shown) = in_terminal("what_a_card_sends_never_goes_to_a_terminal", 200, &line) else {
+            return;
+        };
+        let shown = shown.replace(['\r', '\n'], " ");
+        assert!(shown.contains("is a terminal, and a capture is not text"), "{file}: {shown}");
+        assert!(shown.contains("rc 1"), "{file}: {shown}");
+    }
+}

@@ -168,32 +168,18 @@ impl Element {
 
 impl Counts {
     fn words(&self, text: &mut String) {
-        line(text, format_args!("\n{} registers shown.", self.shown));
-        if self.zero > 0 {
-            let n = self.zero;
-            line(text, format_args!("{n} left out because they are zero (--zeros shows them)."));
-        }
-        if self.with_effect > 0 {
-            let n = self.with_effect;
-            line(text, format_args!("{n} left out because reading them has an effect (--all reads them)."));
-        }
-        if self.semaphores > 0 {
-            let n = self.semaphores;
-            line(
-                text,
-                format_args!("{n} left out because reading takes a semaphore, which drivers would wait for."),
-            );
-        }
-        if self.absent > 0 {
-            let n = self.absent;
-            line(
-                text,
-                format_args!("{n} left out because they read all ones, as what this device does not have."),
-            );
-        }
-        if self.unreadable > 0 {
-            let n = self.unreadable;
-            line(text, format_args!("{n} left out because reading them gives nothing that is defined."));
+        let registers = if self.shown == 1 { "register" } else { "registers" };
+        line(text, format_args!("\n{} {registers} shown.", self.shown));
+        for (count, why) in [
+            (self.zero, "zero (--zeros shows them)"),
+            (self.with_effect, "reading has an effect (--all reads them)"),
+            (self.semaphores, "reading takes a semaphore, which drivers would wait for"),
+            (self.absent, "all ones, as registers that this device does not have"),
+            (self.unreadable, "what reading gives is not defined"),
+        ] {
+            if count > 0 {
+                line(text, format_args!("{count} left out: {why}."));
+            }
         }
     }
 }

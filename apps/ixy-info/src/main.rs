@@ -57,8 +57,8 @@ const SHORT_HELP: &str = "--help has examples and exit codes.";
 
 const SECTIONS: &[(&str, &str)] = &[(
     "Addresses",
-    "A PCI address, or sim with options that name no file, socket or interface. ixy-info makes such a software card, lets a \
-     driver start it, and reads its registers. The registers of a card that another process serves are shown by \
+    "A PCI address, or a software card that opening leaves nothing behind of: sim, sim:loopback or sim:rx=FILE. With \
+     --registers, ixy-info makes such a card, lets a driver start it, and reads its registers. The registers of a card that another process serves are shown by \
      `ixy-serve --trace`.",
 )];
 
@@ -83,7 +83,7 @@ fn run(args: Args) -> Result<String, Error> {
     if let Some(spec) = maps::simulated(address)? {
         return match args.registers {
             true => maps::with_simulated(address, &spec, |maps| decode::print(maps, &filter, args.json)),
-            false => Ok(show::simulated(address, args.json)),
+            false => Ok(show::simulated(address, maps::missing(&spec).as_deref(), args.json)),
         };
     }
     if address.starts_with("vfio-user:") {

@@ -10,7 +10,7 @@ use ixy_regs::map::Register;
 use ixy_regs::virtio::{legacy, modern, net};
 use ixy_regs::{igb, ixgbe};
 use ixy_sim::Nic82599;
-use ixy_sim::wire::{WireKind, WireSpec};
+use ixy_sim::wire::{Cables, WireKind, WireSpec};
 use ixy_virtio::{Layout, Region, ids};
 
 use crate::card::{Card, Driver};
@@ -48,6 +48,19 @@ pub(crate) fn simulated(address: &str) -> Result<Option<WireSpec>, Error> {
             "{address} is refused, as opening it makes a file, a socket or an interface, or takes two ends: use sim, \
              sim:loopback or sim:rx=FILE"
         ))),
+    }
+}
+
+/// Says why the capture that a software device receives cannot be read. A pipe is not opened, as its writer may be waiting for
+/// another program.
+pub(crate) fn missing(spec: &WireSpec) -> Option<String> {
+    match &spec.kind {
+        WireKind::Captures { rx: Some(path), .. } if path.as_os_str() != "-" => {
+            let is_pipe = path.metadata().is_ok_and(|found| !found.is_file());
+            let opened = (!is_pipe).then(|| spec.connect(&Cables::default()).err())?;
+            opened.map(|error| error.to_string())
+        }
+        _ => None,
     }
 }
 

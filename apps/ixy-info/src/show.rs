@@ -16,14 +16,17 @@ pub(crate) fn cards(cards: &[Card], json: bool) -> String {
     text + &hint
 }
 
-/// A software device; nothing has to be looked up for it.
-pub(crate) fn simulated(address: &str, json: bool) -> String {
+/// A software device, and what of its wire cannot be opened.
+pub(crate) fn simulated(address: &str, missing: Option<&str>, json: bool) -> String {
     if json {
         let object = Object::default().text("address", address).text("model", "software 82599");
-        let object = object.text("driver", "ixy-ixgbe").flag("ready", true).list("missing", []);
+        let object = object.text("driver", "ixy-ixgbe").flag("ready", missing.is_none());
+        let missing = missing.map(|what| Object::default().text("what", what).text_or_null("command", None));
+        let object = object.list("missing", missing.map(|missing| missing.flag("blocks", false)));
         return object.finish() + "\n";
     }
-    format!("{address}  software 82599\n  ixy driver  ixy-ixgbe\n  missing     nothing\n")
+    let missing = missing.unwrap_or("nothing");
+    format!("{address}  software 82599\n  ixy driver  ixy-ixgbe\n  missing     {missing}\n")
 }
 
 /// The name of its model.

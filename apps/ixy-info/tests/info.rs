@@ -263,7 +263,7 @@ fn registers_of_a_card_are_decoded_and_nothing_is_changed() {
             "LINK_SPEED=0x3(SPEED_10G)  LINK_UP=0x1",
         ],
     );
-    has(&text, &["left out because reading them has an effect (--all reads them)"]);
+    has(&text, &["left out: reading has an effect (--all reads them)"]);
     assert!(!text.contains(" GPRC "), "{text}");
 
     let text = info(&tree, &[CARD, "--registers", "--only", "links", "--only", "mta", "--json"]);
@@ -286,7 +286,7 @@ fn a_semaphore_that_reading_takes_is_never_read() {
     std::fs::remove_file(tree.device(CARD).join("driver")).unwrap();
     for args in [&[CARD, "--registers"][..], &[CARD, "--registers", "--all"]] {
         let text = info(&tree, args);
-        has(&text, &["1 left out because reading takes a semaphore"]);
+        has(&text, &["1 left out: reading takes a semaphore"]);
         assert!(!text.contains("  SWSM "), "{text}");
     }
 }
@@ -348,11 +348,7 @@ fn registers_of_virtio_devices_are_decoded_old_and_new() {
     let text = info(&tree, &[address, "--registers"]);
     has(
         &text,
-        &[
-            "configuration with a feature each:\n",
-            "MTU                      0xdc05",
-            "6 left out because they read all ones",
-        ],
+        &["configuration with a feature each:\n", "MTU                      0xdc05", "6 left out: all ones"],
     );
     assert!(!text.contains("SPEED"), "{text}");
 }
@@ -401,11 +397,48 @@ fn registers_and_fields_that_are_zero_are_printed_when_asked_for() {
     let tree = Tree::new();
     let text = info(&tree, &["sim", "--registers"]);
     assert!(!text.contains("=0x0") && !text.contains(" 0x00000000 "), "{text}");
-    has(&text, &["left out because they are zero (--zeros shows them)"]);
+    has(&text, &["left out: zero (--zeros shows them)"]);
     has(&info(&tree, &["sim", "--registers", "--only", "MRQC"]), &["0x0ec80  MRQC ", "0x00000000"]);
     let text = info(&tree, &["sim", "--registers", "--zeros"]);
     has(&text, &["0x0ec80  MRQC ", "MRQE=0x0(NONE)"]);
-    assert!(!text.contains("they are zero"), "{text}");
+    assert!(!text.contains("left out: zero"), "{text}");
+}
+
+#[test]
+fn a_capture_that_a_software_device_cannot_receive_is_missing() {
+    let tree = Tree::new();
+    let path = tree.path("in.pcap");
+    let address = format!("sim:rx={}", path.display());
+    let text = info(&tree, &[&address]);
+    has(
+        &text,
+        &["missing     cannot open ", "in.pcap: No such file or directory", "see that its name is right"],
+    );
+    assert!(!text.contains("missing     nothing"), "{text}");
+    let text = info(&tree, &[&address, "--json"]);
+    has(&text, &["\"ready\":false", "\"what\":\"cannot open ", "\"blocks\":false"]);
+    std::fs::write(&path, "no capture, but long enough").unwrap();
+    has(&info(&tree, &[&address]), &["missing     ", "is no pcap or pcapng capture"]);
+    let header = [0xa1b2_c3d4_u32, 2 | 4 << 16, 0, 0, 65535, 1];
+    std::fs::write(&path, header.map(u32::to_le_bytes).concat()).unwrap();
+    has(&info(&tree, &[&address]), &["missing     nothing"]);
+    has(&info(&tree, &[&address, "--json"]), &["\"ready\":true", "\"missing\":[]"]);
+    // Nothing waits for the writer of a pipe.
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(tree.run("mkfifo", &[&path.display().to_string()]).0, 0);
+    has(&info(&tree, &[&address]), &["missing     nothing"]);
+}
+
+#[test]
+fn help_and_refusals_name_the_same_software_devices() {
+    let tree = Tree::new();
+    let (_, help, _) = tree.run(INFO, &["--help"]);
+    let (_, _, refusal) = tree.run(INFO, &["sim:tap=x"]);
+    for address in ["sim", "sim:loopback", "sim:rx=FILE"] {
+        assert!(help.contains(address) && refusal.contains(address), "{address}: {help}{refusal}");
+        let address = address.replace("FILE", "/dev/null");
+        assert_eq!(tree.run(INFO, &[&address]).0, 0, "{address} is taken");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -281,6 +281,44 @@ fn a_signal_inside_a_record_of_a_pipe_ends_it_with_a_summary() {
     drop(pipe);
     let Ended { code, err, .. } = ended(child);
     assert!(code == Some(1) && err.contains("is cut off in record 2"), "{code:?} {err}");
+}
+
+#[test]
+fn a_signal_ends_it_while_a_long_block_is_left_out() {
+    let (directory, _file, device) = capture();
+    let input = directory.path().join("in.pcapng");
+    // A section and an Ethernet interface, then blocks of nearly 4 GiB each, which take no room on the disk.
+    let header = [0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28, 1, 20, 1, 0, 20];
+    let mut file = fs::File::create(&input).unwrap();
+    file.write_all(&header.map(u32::to_le_bytes).concat()).unwrap();
+    let length = u32::MAX - 3;
+    for n in 0..8 {
+        file.seek(SeekFrom::Start(48 + n * u64::from(length))).unwrap();
+        file.write_all(&[0xbad, length].map(u32::to_le_bytes).concat()).unwrap();
+        file.seek(SeekFrom::Start(48 + (n + 1) * u64::from(length) - 4)).unwrap();
+        file.write_all(&length.to_le_bytes()).unwrap();
+    }
+    for from in [input.to_str().unwrap(), "-"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-pktgen"));
+        command.args([&device, "--pcap", from]).env_remove("IXY_LOG");
+        let cat = || Command::new("cat").arg(&input).stdout(Stdio::piped()).spawn().unwrap();
+        let mut cat = (from == "-").then(cat);
+        let pipe = cat.as_mut().and_then(|cat| cat.stdout.take()).map_or_else(Stdio::null, Stdio::from);
+        let mut child = command.stdin(pipe).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        assert!(child.try_wait().unwrap().is_none(), "{from}: it reads the blocks");
+        let start = Instant::now();
+        let kill = format!("kill -s INT {}", child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let Ended { code, out, err } = ended(child);
+        drop(command);
+        cat.map(|mut cat| cat.wait().unwrap());
+        assert!(start.elapsed() < Duration::from_secs(2), "{from}: {:?} {err}", start.elapsed());
+        assert!(
+            code == Some(0) && out.contains("skipped 0") && err.is_empty(),
+            "{from}: {code:?} {out}{err}"
+        );
+    }
 }
 
 #[test]

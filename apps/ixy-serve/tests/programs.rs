@@ -261,6 +261,13 @@ fn every_program_prints_completions_and_a_manual_page() {
         assert!(help.contains("--completions <SHELL>") && help.contains("--man"), "{help}");
         let Ended { code, err, .. } = Process::start(&path, "--completions cmd").ended();
         assert_eq!(code, Some(2), "{err}");
+        for flag in ["-h", "--help", "--version", "--man", "--completions bash"] {
+            let line = format!("{} {flag} >/dev/full", path.display());
+            let Ended { code, err, .. } = Process::of(Command::new("sh").args(["-c", &line])).ended();
+            assert_eq!(code, Some(1), "{line}: {err}");
+            let why = "error: cannot write to standard output: No space left";
+            assert!(err.starts_with(why) && err.lines().count() == 1, "{line}: {err}");
+        }
     }
 }
 

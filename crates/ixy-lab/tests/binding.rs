@@ -162,7 +162,7 @@ fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
     ends(guest, &format!("ixy-info {b} --registers"), 1, &["D3hot", "power/control"]);
     ends(guest, &format!("(as_user ixy-info {a} --registers)"), 1, &["power/control"]);
     let awake = format!("echo on >/sys/bus/pci/devices/{b}/power/control && ixy-info {b} --registers");
-    let text = ends(guest, &awake, 0, &["NUM_QUEUES", "left out because they read all ones"]);
+    let text = ends(guest, &awake, 0, &["NUM_QUEUES", "left out: all ones"]);
     assert!(!text.contains("ffff      5.1.4"), "what the device has not is shown: {text}");
     ends(
         guest,

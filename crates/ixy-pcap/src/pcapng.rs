@@ -9,6 +9,7 @@ use crate::{
         BLOCK_FRAME, BYTE_ORDER, ENHANCED_PACKET, ETHERNET, IF_FCSLEN, IF_TSOFFSET, IF_TSRESOL, INTERFACE,
         MAX_RECORD, OLD_PACKET, SECTION, SECTION_LEAST, SIMPLE_PACKET, half, word,
     },
+    frames::counted,
     reader::{Header, OtherLinks},
     source::Source,
 };
@@ -260,9 +261,8 @@ impl Pcapng {
     fn interface<R>(&self, source: &Source<R>, block: &Block, number: u32) -> Result<Interface, PcapError> {
         let known = self.interfaces.get(number as usize).copied();
         known.ok_or_else(|| {
-            let count = self.interfaces.len();
-            let problem =
-                format!("it is a packet of interface {number}, and {count} are described before it");
+            let count = counted(self.interfaces.len() as u64, "interface");
+            let problem = format!("it is a packet of interface {number}, behind descriptions of {count}");
             broken(source, block.start, problem)
         })
     }
@@ -281,7 +281,7 @@ impl Pcapng {
             return Err(PcapError::RecordTooLong { path, record, offset: block.start, length: captured });
         }
         if captured > block.left {
-            let problem = format!("it has room for {} bytes of a packet and claims {captured}", block.left);
+            let problem = format!("it claims {captured} bytes of a packet, and has room for {}", block.left);
             return Err(broken(source, block.start, problem));
         }
         buffer.resize(captured as usize, 0);

@@ -165,7 +165,10 @@ fn a_later_section_has_its_own_byte_order_and_interfaces() {
     let wanted = [1_000_000_000, 2_000, 3_000];
     assert!(file.records().iter().map(|record| record.0).eq(wanted));
     let message = file.section(false).packet(0, 4, &[4; 60], 60).refusal();
-    assert!(message.contains("it is a packet of interface 0, and 0 are described before it"), "{message}");
+    assert!(
+        message.contains("it is a packet of interface 0, behind descriptions of 0 interfaces"),
+        "{message}"
+    );
     assert!(message.contains("editcap -F pcap -r in.pcapng OUT.pcap 1-3"), "{message}");
 }
 
@@ -285,7 +288,7 @@ fn what_contradicts_itself_is_one_line_that_names_the_block() {
     refused(raw(&[6, 15, 0]), &[&place, "its length is 15"]);
     refused(raw(&[6, 16, 0, 16]), &[&place, "too few for a block of type 0x6"]);
     refused(raw(&[9, 12, 16]), &[&place, "begins with a length of 12 and ends with one of 16"]);
-    refused(raw(&[6, 32, 0, 0, 0, 8, 8, 32]), &[&place, "room for 0 bytes of a packet and claims 8"]);
+    refused(raw(&[6, 32, 0, 0, 0, 8, 8, 32]), &[&place, "it claims 8 bytes of a packet, and has room for 0"]);
     refused(raw(&[3, 16, 8, 16]), &[&place, "claims 8"]);
     refused(raw(&[6, 32, 0, 0, 0, MAX_RECORD + 1, 8, 32]), &["record 2", "262145"]);
     refused(raw(&[1, 24, 1, 0, 9 | 100 << 16, 24]), &[&place, "options is longer"]);
