@@ -659,5 +659,8 @@ fn full_frames_with_two_vlan_tags_are_forwarded_and_longer_ones_are_said_with_th
     }
     assert!(!reader.advance().unwrap());
     assert!(err.contains("1 of 4 records left out: too long"), "{err}");
-    assert!(err.contains("record 3 with 1523 bytes, and 1522 pass") && err.lines().count() == 1, "{err}");
+    assert!(
+        err.contains("record 3 with 1523 bytes, and at most 1522 pass") && err.lines().count() == 1,
+        "{err}"
+    );
 }
