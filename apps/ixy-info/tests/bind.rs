@@ -159,7 +159,7 @@ fn a_driver_that_does_not_let_go_is_named() {
     let tree = card();
     let (code, _, err) = bind(&tree, &["vfio", CARD]);
     assert_eq!(code, 1);
-    has(&err, &["the driver ixgbe does not let go of 0000:03:00.0"]);
+    has(&err, &["the driver ixgbe does not release 0000:03:00.0"]);
     assert_eq!(tree.read("sys/bus/pci/drivers/ixgbe/unbind"), "0000:03:00.0\n");
     assert_eq!(tree.read("sys/bus/pci/drivers_probe"), "", "nothing is probed that is still bound");
 }
@@ -227,7 +227,7 @@ fn what_is_no_network_controller_is_refused() {
     tree.add("0000:00:1f.2", "0x8086", "0x2922", "0x010601");
     tree.bind("0000:00:1f.2", "ahci");
     tree.group("0000:00:1f.2", 3, "DMA");
-    refused(&tree, &["vfio", "00:1f.2"], &["0000:00:1f.2 is no network controller", "0x010601"]);
+    refused(&tree, &["vfio", "00:1f.2"], &["0000:00:1f.2 is not a network controller", "0x010601"]);
     assert_eq!(bind(&tree, &["--force", "--dry-run", "vfio", "00:1f.2"]).0, 0);
 }
 
@@ -359,7 +359,7 @@ fn wrong_arguments_are_one_line_with_exit_code_2() {
         2,
         &["needs an address, such as 0000:03:00.0: `scripts/bind status` lists the cards\n"],
     );
-    fails(&tree, &["vfio", "../../x"], 2, &["`../../x` is no PCI address: write it as lspci prints it"]);
+    fails(&tree, &["vfio", "../../x"], 2, &["`../../x` is not a PCI address: write it as lspci prints it"]);
     fails(&tree, &["--hard", "vfio", CARD], 2, &["`--hard`"]);
     fails(
         &tree,
@@ -425,7 +425,7 @@ fn the_other_scripts_refuse_wrong_arguments_in_one_line() {
             2,
             "there is no command start: write prepare, paths, shell, image or clean\n".into(),
         ),
-        ("vm", &["paths", "x"], 2, "one word is enough: leave out what follows paths\n".into()),
+        ("vm", &["paths", "x"], 2, "one word is enough: leave out everything after paths\n".into()),
     ] {
         let (found, out, err) = tree.run(script().with_file_name(name), args);
         assert_eq!((found, out.as_str(), err), (code, "", format!("{name}: {text}")), "{args:?}");

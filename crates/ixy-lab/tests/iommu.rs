@@ -88,7 +88,7 @@ fn without_an_iommu_frames_pass_for_root_and_what_others_lack_is_said() {
         &["hugepages of 2 MiB: 0 are free", "setup-hugepages"],
     );
     says(&format!("ixy-fwd {a} {b} --duration 3"), 1, &["hugepages"]);
-    says("/scripts/bind hugepages --count 32", 0, &["32 hugepages of 2M are there now"]);
+    says("/scripts/bind hugepages --count 32", 0, &["32 hugepages of 2M exist now"]);
     for address in [&a, &c] {
         says(&format!("ixy-info {address}"), 0, &["missing     nothing"]);
     }
