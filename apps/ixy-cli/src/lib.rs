@@ -48,7 +48,7 @@
 //!         idle.after(received, queues.iter_mut().map(|queue| (&mut **queue as _, 0)));
 //!     }
 //!     drop((batch, queues));
-//!     reporter.finish(devices, &[])
+//!     reporter.finish(devices, &[count], &[])
 //! }
 //!
 //! fn main() -> std::process::ExitCode {

@@ -144,14 +144,20 @@ impl Reporter {
     }
 
     /// Ends the run: reads the counters a last time, closes the devices, which writes out their files, and prints
-    /// the summary. `unsent` are the numbers of packets that each device should have sent but did not accept; they
-    /// are counted as dropped. Drop all queues before.
+    /// the summary. Drop all queues before.
+    ///
+    /// `taken` are the numbers of packets that the program took from each device. The summary counts those that a device
+    /// received beyond them as left over. `unsent` are the numbers of packets that each device should have
+    /// sent but did not accept; they are counted as dropped.
     ///
     /// # Errors
     /// Those of [`go_on`](Self::go_on), or a file that cannot be written. The summary is printed before.
-    pub fn finish(mut self, devices: Vec<Device>, unsent: &[u64]) -> Result<(), Error> {
+    pub fn finish(mut self, devices: Vec<Device>, taken: &[u64], unsent: &[u64]) -> Result<(), Error> {
         screen::clear();
         let mut result = self.read(&devices);
+        for (port, taken) in self.ports.iter_mut().zip(taken) {
+            port.now.left_over = port.now.total.rx_packets.saturating_sub(*taken);
+        }
         let (seconds, last) = (self.elapsed().as_secs_f64(), self.printed.elapsed().as_secs_f64());
         for device in devices {
             result = result.and(device.close().map_err(Error::from));

@@ -98,13 +98,13 @@ fn unsent_packets_and_notes_are_in_the_summary_and_equal_addresses_are_told_apar
         let arguments: &[&str] = if format.is_empty() { &[] } else { &[format] };
         let mut reporter = Reporter::new(&session, &flags(arguments), &devices).unwrap();
         reporter.note("recorded", 7);
-        reporter.finish(devices, &[0, 5]).unwrap();
+        reporter.finish(devices, &[], &[0, 5]).unwrap();
         let text = String::from_utf8(out.lock().unwrap().clone()).unwrap();
         let expected: &[&str] = match format {
             "--json" => &[
                 "\"device\":\"sim:link=down #0\"",
                 "\"device\":\"sim:link=down #1\",\"link\":\"down\"",
-                "\"missed\":0,\"dropped\":5,\"errors\":0,\"queues\":[",
+                "\"missed\":0,\"dropped\":5,\"errors\":0,\"left_over\":0,\"queues\":[",
                 "\"device\":\"sim:loopback\"",
                 "{\"event\":\"total\",\"seconds\":",
                 ",\"recorded\":7}\n",
@@ -113,7 +113,7 @@ fn unsent_packets_and_notes_are_in_the_summary_and_equal_addresses_are_told_apar
                 "event,time,seconds,",
                 ",sim:link=down #0,,down,",
                 "\nsummary,",
-                ",0,5,0,,\n",
+                ",0,5,0,0,,\n",
                 "\ntotal,,",
                 ",recorded,7\n",
             ],

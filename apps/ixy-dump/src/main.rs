@@ -178,7 +178,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     drop(queues);
     recorder.note(&mut reporter);
     let written = recorder.file.take().map(Writer::finish).transpose();
-    reporter.finish(devices, &[])?;
+    reporter.finish(devices, &[recorder.recorded + recorder.filtered], &[])?;
     written?;
     recorder.sequence.as_ref().map_or(Ok(()), Sequence::result)
 }

@@ -74,9 +74,17 @@ fn it_ends_after_the_frames_that_were_asked_for() {
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("out.pcap");
     for count in [1, 31, 100] {
-        let (code, ..) = run(&["sim", "-w", output.to_str().unwrap(), "-c", &count.to_string()]);
+        let (code, out, _) = run(&["sim", "-w", output.to_str().unwrap(), "-c", &count.to_string()]);
         assert_eq!(code, Some(0));
         assert_eq!(records(&output).len(), count);
+        // The summary says where each frame is that the card received.
+        let out = String::from_utf8(out).unwrap();
+        let number = |text: Option<&str>| text.unwrap_or_else(|| panic!("{out}")).parse::<usize>().unwrap();
+        let received = out.split("RX: ").nth(1).and_then(|rest| rest.split(" packets").next());
+        let received = number(received.and_then(|rest| rest.rsplit(' ').next()));
+        assert_eq!(number(out.lines().find_map(|line| line.strip_prefix("recorded "))), count, "{out}");
+        let left_over = out.lines().find_map(|line| line.split("  left over ").nth(1));
+        assert_eq!(received, count + left_over.map_or(0, |left_over| number(Some(left_over))), "{out}");
     }
 }
 

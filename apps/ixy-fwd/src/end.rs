@@ -90,11 +90,13 @@ pub(crate) fn send_the_rest<T: Fn(&mut Packet)>(share: &mut [Direction<T>]) {
     }
 }
 
-/// The number of packets that each device should have sent but did not, at the close of its queues.
-pub(crate) fn unsent<T: Fn(&mut Packet)>(shares: Vec<Vec<Direction<T>>>) -> [u64; 2] {
-    let mut unsent = [0, 0];
+/// The numbers of packets that came from each device, and that each should have sent but did not, at the close of its
+/// queues.
+pub(crate) fn taken_and_unsent<T: Fn(&mut Packet)>(shares: Vec<Vec<Direction<T>>>) -> ([u64; 2], [u64; 2]) {
+    let (mut taken, mut unsent) = ([0, 0], [0, 0]);
     for mut direction in shares.into_iter().flatten() {
+        taken[1 - direction.to] += direction.taken;
         unsent[direction.to] += direction.unsent() as u64;
     }
-    unsent
+    (taken, unsent)
 }

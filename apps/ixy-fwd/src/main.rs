@@ -24,6 +24,8 @@ struct Direction<'a, T> {
     batch: Batch,
     touch: T,
     to: usize,
+    /// The number of packets received.
+    taken: u64,
     end: End<'a>,
 }
 
@@ -34,6 +36,7 @@ impl<T: Fn(&mut Packet)> Direction<'_, T> {
         let mut moved = 0;
         if self.batch.is_empty() {
             moved = self.rx.receive(&mut self.batch);
+            self.taken += moved as u64;
             self.batch.iter_mut().for_each(&self.touch);
         }
         moved + self.tx.send(&mut self.batch)
@@ -71,7 +74,7 @@ fn run_with<T: Fn(&mut Packet) + Copy + Send>(args: Args, session: &Session, tou
         for (from, to) in [(0, 1), (1, 0)] {
             let (rx, tx) = (devices[from].rx_queue(n)?, devices[to].tx_queue(n)?);
             let (batch, end) = (Batch::new(args.flags.batch.into()), End::of(&inputs[from]));
-            shares[usize::from(n) % threads].push(Direction { rx, tx, batch, touch, to, end });
+            shares[usize::from(n) % threads].push(Direction { rx, tx, batch, touch, to, taken: 0, end });
         }
     }
     let Some((own, others)) = shares.split_first_mut() else { return Ok(()) };
@@ -89,7 +92,8 @@ fn run_with<T: Fn(&mut Packet) + Copy + Send>(args: Args, session: &Session, tou
             more
         })
     })?;
-    reporter.finish(devices, &end::unsent(shares))
+    let (taken, unsent) = end::taken_and_unsent(shares);
+    reporter.finish(devices, &taken, &unsent)
 }
 
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {

@@ -116,6 +116,23 @@ fn json_has_one_valid_object_a_line() {
 }
 
 #[test]
+fn what_was_received_is_what_was_sent_dropped_and_left_over() {
+    for more in [&[][..], &["--queues", "2", "--threads", "2"], &["--wait", "interrupt", "--batch", "7"]] {
+        let Ended { code, out, .. } =
+            run(&[&["sim", "sim", "--duration", "1", "--json", "-q"], more].concat());
+        assert_eq!(code, Some(0));
+        let lines = out.lines().map(|line| serde_json::from_str(line).unwrap());
+        let [a, b]: [serde_json::Value; 2] = lines.collect::<Vec<_>>().try_into().unwrap();
+        let count = |port: &serde_json::Value, key: &str| port[key].as_u64().unwrap();
+        for (from, to) in [(&a, &b), (&b, &a)] {
+            let went = count(to, "tx_packets") + count(to, "dropped") + count(from, "left_over");
+            assert_eq!(count(from, "rx_packets"), went, "{more:?}: {out}");
+            assert!(count(from, "left_over") > 0, "a flood fills the ring again: {more:?}: {out}");
+        }
+    }
+}
+
+#[test]
 fn a_signal_ends_it_with_a_summary() {
     for signal in ["INT", "TERM"] {
         let mut child = program(&["sim", "sim"]).spawn().unwrap();

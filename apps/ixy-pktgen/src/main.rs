@@ -106,6 +106,8 @@ struct Pair {
     rx: Box<dyn RxQueue>,
     tx: Box<dyn TxQueue>,
     batch: Batch,
+    /// The number of packets received.
+    taken: u64,
 }
 
 impl Pair {
@@ -140,12 +142,13 @@ fn generate(
                 if more && pair.batch.is_empty() {
                     more = source.fill(&mut pair.batch, &mut *pair.tx);
                 }
-                let taken = pair.tx.send(&mut pair.batch);
-                sent += taken as u64;
-                moved += taken;
+                let accepted = pair.tx.send(&mut pair.batch);
+                sent += accepted as u64;
+                moved += accepted;
                 if listen && pair.rx.receive(&mut arrived) > 0 {
                     listening = true;
                     moved += arrived.len();
+                    pair.taken += arrived.len() as u64;
                     arrived.clear();
                 }
             }
@@ -198,7 +201,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let queues = device.queues();
     let pair = |n| {
         let (rx, tx) = (device.rx_queue(n)?, device.tx_queue(n)?);
-        Ok(Pair { rx, tx, batch: Batch::new(flags.batch.into()) })
+        Ok(Pair { rx, tx, batch: Batch::new(flags.batch.into()), taken: 0 })
     };
     let mut pairs = (0..queues).map(pair).collect::<Result<Vec<_>, ixy::Error>>()?;
     // Enough for a ring, a batch, and the stock of a queue.
@@ -220,11 +223,12 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
         generate(&mut source, &mut pairs, go_on)?;
     }
     let unsent = pairs.iter_mut().map(|pair| pair.unsent() as u64).sum();
+    let taken = pairs.iter().map(|pair| pair.taken).sum();
     drop(pairs);
     if args.pcap.is_some() {
         reporter.note("skipped", skipped);
     }
-    reporter.finish(devices, &[unsent])?;
+    reporter.finish(devices, &[taken], &[unsent])?;
     result
 }
 
