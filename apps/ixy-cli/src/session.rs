@@ -1,10 +1,12 @@
 //! The surroundings of a program's run, beside its arguments: [`Session`].
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ixy::Stop;
+use ixy_pcap::GiveUp;
 
 use crate::error::Error;
 
@@ -24,10 +26,11 @@ impl Session {
     /// 130. Statistics go to standard output, and progress to standard error if that is a terminal.
     ///
     /// # Errors
-    /// The signals' handlers cannot be set.
+    /// The signals' handlers cannot be set, or there is no standard output.
     pub fn of_process() -> Result<Self, Error> {
-        let session =
-            Self::new(Stop::on_signals()?, Arc::new(Mutex::new(io::stdout())), ixy::Options::default());
+        let stop = Stop::on_signals()?;
+        let out = until_stopped(&io::stdout(), &stop).map_err(Error::Output)?;
+        let session = Self::new(stop, out, ixy::Options::default());
         Ok(Self { terminal: io::stderr().is_terminal(), ..session })
     }
 
@@ -38,7 +41,8 @@ impl Session {
 
     /// The same, with statistics on standard error, for a program that writes its data to standard output.
     pub fn with_statistics_on_stderr(self) -> Self {
-        Self { out: Arc::new(Mutex::new(io::stderr())), ..self }
+        let out = until_stopped(&io::stderr(), &self.stop);
+        Self { out: out.unwrap_or_else(|_| Arc::new(Mutex::new(io::stderr()))), ..self }
     }
 
     /// Whether to stop: a signal came, or the reader of the statistics has gone.
@@ -86,4 +90,11 @@ impl Session {
             written => written.map_err(Error::Output),
         }
     }
+}
+
+/// An output whose writes wait for the reader of a pipe until a second after `stop` is requested.
+fn until_stopped(out: &impl AsFd, stop: &Stop) -> io::Result<Arc<Mutex<dyn Write + Send>>> {
+    let (stop, out) = (stop.clone(), out.as_fd().try_clone_to_owned()?);
+    let out = GiveUp::when(move || stop.requested()).writer(out.into());
+    Ok(Arc::new(Mutex::new(out)))
 }

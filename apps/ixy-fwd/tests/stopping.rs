@@ -192,6 +192,21 @@ fn a_pipe_whose_reader_takes_nothing_ends_by_a_signal() {
 }
 
 #[test]
+fn statistics_that_nobody_reads_do_not_hold_up_the_end() {
+    let mut child = start(&["sim", "sim", "--json", "--interval", "10ms"], Stdio::null());
+    // Its pipe is full by then. It stays open, so that nothing tells the program that the reader has gone.
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(child.try_wait().unwrap().is_none());
+    signal(&child, "INT");
+    let (output, took) = end(child, SOON);
+    let messages = String::from_utf8_lossy(&output.stderr);
+    // The summary is lost.
+    assert_eq!(output.status.code(), Some(1), "{messages} after {took:?}");
+    let why = "error: cannot write to standard output: the reader of the pipe takes nothing";
+    assert!(messages.starts_with(why) && messages.lines().count() == 1, "{messages}");
+}
+
+#[test]
 fn the_duration_counts_from_the_start_and_leaves_what_opening_took() {
     let directory = tempfile::tempdir().unwrap();
     let (path, file) = (fifo(directory.path(), "in.pcap"), directory.path().join("file.pcap"));

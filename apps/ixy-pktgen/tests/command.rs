@@ -284,6 +284,20 @@ fn a_signal_inside_a_record_of_a_pipe_ends_it_with_a_summary() {
 }
 
 #[test]
+fn a_pipe_that_was_waited_for_in_vain_is_said_to_have_no_writer_or_a_silent_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let path = pipe.to_str().unwrap();
+    let over = "the 0.5 s of --duration were over before there was anything to do";
+    let args = ["sim", "--duration", "0.5", "--pcap", path];
+    fails(&args, 1, &[over, path, "is a pipe that no other program opened to write"]);
+    // Opening to read and write waits for nobody.
+    let _writer = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    fails(&args, 1, &[over, path, "gave no whole header of a capture"]);
+}
+
+#[test]
 fn a_signal_ends_it_while_a_long_block_is_left_out() {
     let (directory, _file, device) = capture();
     let input = directory.path().join("in.pcapng");

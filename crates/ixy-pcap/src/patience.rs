@@ -207,6 +207,9 @@ struct PatientWriter {
 impl Write for PatientWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.give_up.write_all(&self.file, bytes) {
+            (0, Err(Errno::TIMEDOUT)) => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the reader of the pipe takes nothing"))
+            }
             (0, Err(error)) => Err(error.into()),
             (taken, _) => Ok(taken),
         }
