@@ -26,7 +26,7 @@ pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(
         let session = Session::of_process()?;
         let duration = flags(&args).duration;
         match run(args, &session) {
-            // A signal ends a program in order, whatever it waits for.
+            // A signal is a normal end, even if it interrupted a wait.
             Err(error) if session.stopped() && error.stopped().is_some() => {
                 tracing::info!(%error, "stopped");
                 Ok(())
@@ -49,10 +49,10 @@ pub fn tool<A: Parser>(verbosity: fn(&A) -> &Verbosity, run: fn(A) -> Result<Str
     ended(result)
 }
 
-/// Writes to standard output. A reader that has closed the pipe is no error.
+/// Writes to standard output. It is not an error if the reader has closed the pipe.
 ///
 /// # Errors
-/// Standard output takes no more.
+/// Standard output cannot be written.
 pub fn print(text: &str) -> Result<(), Error> {
     printed(std::io::stdout().write_all(text.as_bytes()))
 }
@@ -115,9 +115,9 @@ fn ended(result: Result<(), Stop>) -> ExitCode {
 
 /// Why a program ends early.
 enum Stop {
-    /// All that was asked for was the help or the version.
+    /// The user asked only for the help or the version.
     Help(clap::Error),
-    /// All that was asked for was this text.
+    /// The user asked only for this text.
     Print(String),
     Failed(Error),
 }
@@ -129,7 +129,7 @@ impl From<Error> for Stop {
 }
 
 impl Stop {
-    /// What clap says of `words`: help, or that they are wrong.
+    /// The end for an error of clap: help or version, or that `words` are wrong.
     fn of_arguments(error: clap::Error, command: &Command, words: &[OsString]) -> Self {
         if matches!(error.kind(), Kind::DisplayHelp | Kind::DisplayVersion) {
             return Self::Help(error);
@@ -138,7 +138,7 @@ impl Stop {
     }
 }
 
-/// The message without line feeds. Each message has its causes in it.
+/// The message without line feeds. A message includes its causes.
 fn one_line(error: &Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -156,7 +156,7 @@ mod tests {
         let far = 3 * WINDOW as u32 + 5;
         assert_eq!(counts([0, far]), (u64::from(far) - 1, 0, 0));
         assert_eq!(counts([0, far, far - 1, far - 1]), (u64::from(far) - 2, 1, 1));
-        assert_eq!(counts([0, far, 7]), (u64::from(far) - 1, 1, 0), "too far behind to be told apart");
+        assert_eq!(counts([0, far, 7]), (u64::from(far) - 1, 1, 0), "too far behind to be recognised");
         assert_eq!(of(None, [0, far]).seen.len() * 64, WINDOW as usize);
     }
 

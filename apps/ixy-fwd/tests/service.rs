@@ -43,7 +43,7 @@ fn the_unit_prepares_the_cards_with_a_script_that_takes_these_arguments() {
     let words: Vec<&str> = line.split_whitespace().collect();
     let (program, arguments) = words.split_first().unwrap();
     assert_eq!(*program, "+/usr/local/lib/ixy/bind");
-    assert_eq!(arguments[1], setting(UNIT, "User"), "the groups are given to who opens them");
+    assert_eq!(arguments[1], setting(UNIT, "User"), "the groups belong to the user that opens them");
     // An existing user and a missing card, which is checked last.
     let arguments: Vec<&str> =
         arguments.iter().map(|word| if *word == "ixy" { "root" } else { word }).collect();

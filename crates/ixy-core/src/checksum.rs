@@ -32,7 +32,7 @@ pub enum Checksum {
 pub type Checksums = [Checksum; Batch::CAPACITY];
 
 impl Checksum {
-    /// Whether the checksum's place lies inside a frame of `len` bytes; always true when none is missing.
+    /// Whether the checksum field is inside a frame of `len` bytes; always true when none is missing.
     #[inline(always)]
     pub fn is_within(self, len: usize) -> bool {
         match self {

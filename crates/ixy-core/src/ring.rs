@@ -308,7 +308,7 @@ fn reaches(latest: &mut Mempool, domain: DomainId, packet: &Packet) -> bool {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        // SAFETY: QUIET-BEFORE-FREE: a driver drops what stands in its ring only once the device has stopped.
+        // SAFETY: QUIET-BEFORE-FREE: a driver drops what is in its ring only once the device has stopped.
         unsafe { self.free(self.count) };
     }
 }
@@ -356,7 +356,7 @@ mod tests {
         let (domain, pool) = pool(64);
         let mut posted = Posted::new(&pool, 8).unwrap();
         for i in 0..8 {
-            // SAFETY: OWNED-BUFFER: the buffer stands in the ring.
+            // SAFETY: OWNED-BUFFER: the buffer is in the ring.
             assert!(unsafe { domain.view() }.write(posted.iova(i), &[i as u8; 4]));
         }
         let before: Vec<Iova> = (0..8).map(|i| posted.iova(i)).collect();
@@ -372,7 +372,7 @@ mod tests {
         let seen: Vec<u8> = batch.iter().map(|p| p[0]).collect();
         assert_eq!(seen, [6, 7, 0, 1]);
         for &(i, iova) in &armed {
-            assert_eq!(posted.iova(i), iova, "what was armed is what stands in the ring");
+            assert_eq!(posted.iova(i), iova, "the ring holds the address that was armed");
             assert!(!before.contains(&iova), "a buffer was armed that is still in use");
         }
         drop((batch, posted));

@@ -102,7 +102,7 @@ impl DmaMemory {
     /// Those of [`DmaDomain::import`].
     pub fn map_into(&mut self, domain: &Arc<dyn DmaDomain>) -> Result<(), Error> {
         if !self.is_mapped_in(domain.id()) {
-            // SAFETY: MAPPED-ALIVE: `imports` stands before `_backing` in the declaration and is dropped
+            // SAFETY: MAPPED-ALIVE: `imports` comes before `_backing` in the declaration and is dropped
             // before it, and nothing else takes an import out.
             let import = unsafe { Arc::clone(domain).import(self) }?;
             self.imports.push((import, Arc::clone(domain)));

@@ -72,7 +72,7 @@ impl SimulatedDomain {
     ///
     /// # Safety
     /// OWNED-BUFFER: through the view, and through words taken from it, only memory is accessed that its
-    /// driver has given to the device: packet buffers as bytes while they stand in a ring, and rings as words
+    /// driver has given to the device: packet buffers as bytes while they are in a ring, and rings as words
     /// of the width that the driver has there (64 bits, or 32 or 16 where it says so).
     pub unsafe fn view(&self) -> View<'_> {
         self.look()

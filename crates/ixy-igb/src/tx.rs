@@ -186,7 +186,7 @@ impl<B: Bus> TxQueue for IgbTxQueue<B> {
             command.store(command.load(Ordering::Relaxed) | Command::RS.bits().to_le(), Ordering::Relaxed);
             batches[first] = Batched { packets: sent as u16, last: last as u16 };
             *next &= mask;
-            // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that stand in
+            // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that are in
             // the ring, in memory that the card's domain reaches. The bus orders this write after those
             // above.
             unsafe { self.regs.tdt().set_dma(*next as u32) };

@@ -171,7 +171,7 @@ impl<B: Bus> TxQueue for IxgbeTxQueue<B> {
             let last = &ring[next.wrapping_sub(1) & mask][1];
             last.store(last.load(Ordering::Relaxed) | Command::RS.bits().to_le(), Ordering::Relaxed);
             batches[first] = sent as u16;
-            // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that stand in
+            // SAFETY: ARMED-ONLY: the descriptors from the old tail to the new one name packets that are in
             // the ring, in memory that the card's domain reaches. The bus orders this write after those
             // above.
             unsafe { self.regs.tdt().set_dma(next as u32) };

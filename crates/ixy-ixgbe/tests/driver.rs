@@ -434,7 +434,7 @@ fn sixty_four_queue_pairs_can_be_opened_and_each_sends() {
         assert_eq!(harness.left(), [frame(60, n.into())], "queue {n}");
     }
     assert_eq!(device.stats().unwrap().tx_packets, 64);
-    assert_eq!(device.queue_stats(), [], "sixteen sets of counters do not tell 64 queues apart");
+    assert_eq!(device.queue_stats(), [], "64 queues share sixteen sets of counters");
 }
 
 #[test]
@@ -470,7 +470,7 @@ fn a_card_that_does_not_do_what_the_datasheet_says_is_an_error_that_names_the_re
         let harness = Harness::new();
         harness.nic.faults().set(fault, true);
         let start = Instant::now();
-        let error = harness.open(&Config::default()).expect_err("it opened all the same").to_string();
+        let error = harness.open(&Config::default()).expect_err("it opened nevertheless").to_string();
         assert!(error.contains(wanted) && error.contains("test"), "{fault:?}: {error}");
         assert!(start.elapsed() < Duration::from_secs(5), "{fault:?} took {:?}", start.elapsed());
         harness.nic.faults().clear();

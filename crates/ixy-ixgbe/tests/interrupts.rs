@@ -437,7 +437,7 @@ fn the_pin_is_unmasked_with_each_arming_and_a_refusal_is_an_error() {
     assert!(text.contains("unmask"), "{text}");
     harness.arrive(&[frame(60, 1)]);
     harness.nic.poll();
-    assert_eq!(take(&mut rx), 1, "it can be polled all the same");
+    assert_eq!(take(&mut rx), 1, "it can still be polled");
 }
 
 #[test]

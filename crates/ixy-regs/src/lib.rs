@@ -36,7 +36,7 @@
 //!     let missed = regs.mpc().iter().map(|counter| u64::from(counter.take().get())).sum();
 //!     Ok((regs.links().is_set(LINKS::LINK_UP), missed))
 //! }
-//! # // A window of memory stands for the device.
+//! # // A window of memory in place of a device.
 //! # use std::sync::atomic::AtomicU32;
 //! # let memory: Vec<AtomicU32> = (0..0x8000).map(|_| AtomicU32::new(2)).collect();
 //! # let base = std::ptr::NonNull::from(memory.as_slice()).cast();

@@ -31,7 +31,7 @@ pub enum Error {
     /// The other side broke the protocol.
     #[error("{what} does not follow the vfio-user protocol: {why}")]
     Protocol {
-        /// What it was in.
+        /// The message, or the side that sent it.
         what: String,
         /// What is wrong with it.
         why: String,

@@ -62,7 +62,7 @@ impl Address {
     }
 }
 
-/// What to write in place of a text that is no address.
+/// What to write in place of a text that is not an address.
 #[cfg(any(feature = "pci", feature = "vfio-user"))]
 const EXAMPLES: &str = "write one such as 0000:03:00.0 or 03:00.0 (`lspci -nn` lists them), sim, sim:rx=in.pcap, or \
                         vfio-user:/run/nic";
@@ -138,7 +138,7 @@ fn on_pci(text: &str) -> Result<Place, Error> {
     })
 }
 
-/// What to write instead of a text that is no address: something near to it, or examples.
+/// What to write instead of a text that is not an address: a similar address, or examples.
 #[cfg(feature = "pci")]
 fn way_out(text: &str, error: &ixy_pci::Error) -> String {
     use std::os::unix::fs::FileTypeExt;

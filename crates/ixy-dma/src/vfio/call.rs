@@ -33,7 +33,7 @@ pub unsafe fn request(file: BorrowedFd<'_>, number: u32, argument: *mut u8) -> i
 /// Makes a request once.
 ///
 /// # Safety
-/// That of [`request`].
+/// As for [`request`].
 unsafe fn once(file: BorrowedFd<'_>, number: u32, argument: *mut u8) -> io::Result<u32> {
     #[cfg(test)]
     // SAFETY: as the caller promises.

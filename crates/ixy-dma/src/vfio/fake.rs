@@ -143,7 +143,7 @@ fn error(errno: i32) -> io::Error {
 /// Answers a request on a file of a fake; `None` for another file.
 ///
 /// # Safety
-/// That of the request.
+/// As for the request.
 pub(super) unsafe fn answer(file: BorrowedFd<'_>, number: u32, argument: *mut u8) -> Option<io::Result<u32>> {
     let (fake, kind, of) = object(file.as_raw_fd())?;
     let fake = ALL.lock().unwrap_or_else(PoisonError::into_inner)[fake].clone();

@@ -41,7 +41,7 @@ impl VfioGroup {
     ///
     /// # Errors
     /// [`Error::NoVfioGroup`], [`Error::VfioWithoutIommu`], [`Error::VfioPermission`], [`Error::VfioGroupInUse`];
-    /// [`Error::VfioGroupNotViable`] with the devices that stand in the way.
+    /// [`Error::VfioGroupNotViable`] with the devices that prevent it.
     pub fn open(number: u32) -> Result<Self, Error> {
         let path = PathBuf::from(format!("/dev/vfio/{number}"));
         let file = opened(&path, ALLOW_GROUP).map_err(|error| missing(Path::new("/"), number, error))?;

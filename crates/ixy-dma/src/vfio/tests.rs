@@ -238,7 +238,7 @@ fn memory_in_pieces_is_imported_as_a_whole_or_not_at_all() {
         let pages = PhysicalDomain::default().map_ordinary(4096 * pieces.len()).unwrap();
         let piece = |(n, &iova)| Segment { offset: 4096 * n, len: 4096, iova: Iova(iova) };
         let segments = pieces.iter().enumerate().map(piece).collect();
-        // SAFETY: MAPPED-ALIVE: the mapping is the backing; no device is told of these addresses.
+        // SAFETY: MAPPED-ALIVE: the mapping is the backing; no device gets these addresses.
         unsafe {
             DmaMemory::from_raw(
                 pages.base(),

@@ -35,7 +35,7 @@ impl Harness {
 
     /// The error with which opening fails.
     pub(crate) fn refusal(&self, config: &Config) -> String {
-        self.open(config).expect_err("it opened all the same").to_string()
+        self.open(config).expect_err("it opened nevertheless").to_string()
     }
 
     /// Opens the device and takes its first queues.

@@ -164,7 +164,7 @@ fn a_queue_that_shares_its_vector_takes_nothing_from_the_other() {
         harness.device.poll();
         arm(&mut rx[0]);
         harness.device.hold_interrupts(false);
-        assert_ne!(events.take(0), 0, "{kind:?}: the second is told");
+        assert_ne!(events.take(0), 0, "{kind:?}: the second wakes up");
         // The first queue is awake again, and the second still waits.
         disarm(&mut rx[0]);
         harness.received(&mut rx[1]);

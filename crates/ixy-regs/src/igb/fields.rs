@@ -391,19 +391,19 @@ register_bitfields! { u32,
     pub IVAR [
         /// Vector of receive queue n.
         INT_ALLOC0 OFFSET(0) NUMBITS(5) [],
-        /// That vector is valid.
+        /// The vector is valid.
         INT_ALLOC_VAL0 OFFSET(7) NUMBITS(1) [],
         /// Vector of transmit queue n.
         INT_ALLOC1 OFFSET(8) NUMBITS(5) [],
-        /// That vector is valid.
+        /// The vector is valid.
         INT_ALLOC_VAL1 OFFSET(15) NUMBITS(1) [],
         /// Vector of receive queue n + 8.
         INT_ALLOC2 OFFSET(16) NUMBITS(5) [],
-        /// That vector is valid.
+        /// The vector is valid.
         INT_ALLOC_VAL2 OFFSET(23) NUMBITS(1) [],
         /// Vector of transmit queue n + 8.
         INT_ALLOC3 OFFSET(24) NUMBITS(5) [],
-        /// That vector is valid.
+        /// The vector is valid.
         INT_ALLOC_VAL3 OFFSET(31) NUMBITS(1) [],
     ],
 
@@ -411,11 +411,11 @@ register_bitfields! { u32,
     pub IVAR_MISC [
         /// Vector of the TCP timer.
         INT_ALLOC_TCP OFFSET(0) NUMBITS(5) [],
-        /// That vector is valid.
+        /// The vector is valid.
         INT_ALLOC_TCP_VAL OFFSET(7) NUMBITS(1) [],
         /// Vector of the causes in ICR.
         INT_ALLOC_OTHER OFFSET(8) NUMBITS(5) [],
-        /// That vector is valid.
+        /// The vector is valid.
         INT_ALLOC_OTHER_VAL OFFSET(15) NUMBITS(1) [],
     ],
 

@@ -530,7 +530,7 @@ register_bitfields! { u32,
 
     /// Loads or stores an FCoE filter context.
     pub FCFLTRW [
-        /// Whether the context is to be checked again.
+        /// Whether the context must be checked again.
         RVALDT OFFSET(13) NUMBITS(1) [],
         /// Stores.
         WE OFFSET(14) NUMBITS(1) [],

@@ -173,7 +173,7 @@ const _: () = {
         while earlier < row {
             assert!(
                 !REQUIREMENTS[earlier].1.intersects(REQUIREMENTS[row].0),
-                "stands before what it requires"
+                "comes before a feature that it requires"
             );
             earlier += 1;
         }

@@ -675,7 +675,7 @@ behaviours! {
     IpInsertionKind "ip-insertion-kind"
     /// TXSM inserts the checksum of TCP or UDP.
     TransportInsertion "transport-insertion"
-    /// That of UDP is never zero.
+    /// The UDP checksum is never zero.
     UdpInsertionNotZero "udp-insertion-not-zero"
     /// VLE inserts the context's tag.
     VlanInsertion "vlan-insertion"

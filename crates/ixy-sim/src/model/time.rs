@@ -129,7 +129,7 @@ pub(crate) fn stamps_received(hw: &Hardware) -> bool {
     TSYNCRXCTL::EN.is_set(hw.regs.load(names::TSYNCRXCTL)) && Behaviour::ReceiveStamp.on()
 }
 
-/// A frame arrived: stamps it if it is to be stamped; returns whether it was.
+/// Time stamps a received frame if the registers ask for it; returns whether it did.
 #[cold]
 pub(crate) fn stamp_received(hw: &Hardware, frame: &[u8], headers: &Headers) -> bool {
     let control = hw.regs.load(names::TSYNCRXCTL);

@@ -398,7 +398,7 @@ mod tests {
                 lock(&second.cable).second.waiting = false;
                 assert!(first.transmit(&[2; 60]));
             }),
-            "who does not wait gets no event"
+            "a client that does not wait gets no event"
         );
         let _ = first.wakes();
         assert!(second.transmit(&[3; 60]));

@@ -106,7 +106,7 @@ fn a_capture_is_complete_once_the_device_is_closed() {
     }
     assert_eq!(sim.error(), None);
     sim.close().unwrap();
-    // The harness still holds the device; its wire is closed all the same.
+    // The harness still holds the device; its wire is closed nevertheless.
     let len = std::fs::metadata(&path).unwrap().len();
     assert_eq!(len, 24 + 10 * (16 + 60), "header and ten records");
     assert_eq!(harness.nic.wire_error(), None);

@@ -72,7 +72,7 @@ fn the_checksum_of_sctp_is_checked() {
         let (without, mut whole) = sctp(ipv4);
         let mut bad = whole.clone();
         *bad.last_mut().unwrap() ^= 0x80;
-        whole.resize(whole.len() + 6, 0xee); // padding is none of SCTP's
+        whole.resize(whole.len() + 6, 0xee); // the padding does not belong to SCTP
         for (frame, verdict) in [(whole, L4CS), (bad, L4CS | L4E), (without, L4CS | L4E)] {
             harness.arrives(&frame);
             harness.poll();

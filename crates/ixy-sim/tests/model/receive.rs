@@ -236,7 +236,7 @@ fn a_damaged_frame_that_waits_for_a_descriptor_counts_once() {
     harness.poll();
     assert_eq!(ring.drain(&harness), [own(1600, 0)], "FCTRL.SBP");
     assert_eq!((harness.read(ROC), harness.read(TPR)), (1, 32));
-    assert_eq!(harness.read(GPRC), 31, "it is none of the good ones");
+    assert_eq!(harness.read(GPRC), 31, "it does not count as good");
 }
 
 #[test]

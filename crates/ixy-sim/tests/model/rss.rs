@@ -134,5 +134,5 @@ fn the_hash_is_in_the_descriptor_only_with_pcsd() {
     let (harness, mut rings) = harness();
     harness.write(RXCSUM, 0);
     let (q, kind, hash) = arrives(&harness, &mut rings, &v4(true));
-    assert_eq!((q, kind, hash), (8, 1, 0), "the queue is chosen all the same");
+    assert_eq!((q, kind, hash), (8, 1, 0), "the queue is chosen nevertheless");
 }

@@ -5,7 +5,7 @@ use crate::harness::*;
 #[test]
 fn reading_swsm_takes_the_semaphore() {
     let harness = Harness::new();
-    assert_eq!(harness.read(SWSM) & 1, 0, "whoever reads it clear has got it");
+    assert_eq!(harness.read(SWSM) & 1, 0, "a reader that gets 0 owns it");
     assert_eq!(harness.read(SWSM) & 1, 1, "and no one else");
     harness.write(SWSM, 0);
     assert_eq!(harness.read(SWSM) & 1, 0, "until it is given back");

@@ -110,7 +110,11 @@ fn without_ifcs_a_frame_brings_its_own_check_sequence() {
     tx.data(&harness, &text, EOP | RS);
     tx.ring(&harness);
     harness.poll();
-    assert_eq!(harness.sent(), [own(60, 3)], "the second one's is wrong, whoever receives it drops it");
+    assert_eq!(
+        harness.sent(),
+        [own(60, 3)],
+        "the second frame has a wrong checksum, so its receiver drops it"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Texts that a user writes for devices: what is understood says the same when it is written out and read again.
+//! Device addresses as users write them: an address that parses, prints as a text that parses to the same address.
 #![no_main]
 
 use std::fmt::{Debug, Display};

@@ -1,4 +1,4 @@
-//! A capture of any content: reading it ends, and gives the same whether it is packed or not.
+//! A capture of any content: reading it ends, with the same result whether it is compressed or not.
 #![no_main]
 
 use std::io::Write;
@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(error) = &plain.1 {
         assert_eq!(error.lines().count(), 1, "{error}");
     }
-    // What is packed already is not packed twice.
+    // Input that is compressed already is left as it is.
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
         packed.write_all(bytes).unwrap();

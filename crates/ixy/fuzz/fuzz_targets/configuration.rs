@@ -1,4 +1,4 @@
-//! Configuration space and files of sysfs of any content: each reader ends, and gives something or an error of one line.
+//! Configuration space and sysfs files of any content: each reader ends, and returns a value or a one-line error.
 #![no_main]
 
 use std::fmt::Display;
@@ -32,7 +32,7 @@ const FILES: [&str; 10] = [
     "net/eth0/flags",
     "../../../../../proc/net/route",
 ];
-/// What they hold unless the fuzzer says otherwise.
+/// Their content unless the fuzzer replaces it.
 const USUAL: [&str; 4] =
     ["0x00000000fe000000 0x00000000fe01ffff 0x0000000000140204\n", "0x8086\n", "0x10fb\n", "0x020000\n"];
 

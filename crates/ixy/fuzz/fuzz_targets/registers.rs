@@ -1,4 +1,4 @@
-//! Any value of any register, and capabilities of any content: decoding loses no bit and invents none.
+//! Any value of any register, and capabilities of any content: the decoded fields have exactly the bits of the value.
 #![no_main]
 
 use ixy_regs::map::Register;
@@ -29,7 +29,7 @@ fn look_up(at: fn(u32) -> Option<(&'static Register, u32)>, offset: u32, value: 
 fuzz_target!(|input: (Vec<(u32, u32)>, Vec<u8>)| {
     let (registers, capability) = input;
     for (offset, value) in registers {
-        // Offsets that exist are likelier than all 32 bits.
+        // Prefer offsets that exist.
         for offset in [offset, offset & 0x1_fffc] {
             look_up(ixgbe::at, offset, value);
             look_up(igb::at, offset, value);

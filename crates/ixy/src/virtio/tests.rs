@@ -94,7 +94,7 @@ fn the_driver_gets_what_was_asked_for() {
     assert!(interrupts.is_none(), "they are the device's, not the options'");
     assert_eq!((queues, rx_ring, tx_ring), (3, 128, 256));
     assert_eq!((promiscuous, behind_iommu, checksum_offload), (false, true, true));
-    assert!(!Options::default().virtio(false).checksum_offload, "only who asks gets checksums that are owed");
+    assert!(!Options::default().virtio(false).checksum_offload, "partial checksums need to be requested");
 }
 
 #[test]
