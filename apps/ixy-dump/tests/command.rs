@@ -211,6 +211,37 @@ fn frames_with_one_and_two_vlan_tags_are_recorded_and_longer_ones_are_said() {
 }
 
 #[test]
+fn gzip_data_with_zeros_behind_it_and_late_ethernet_interfaces_are_received() {
+    let directory = tempfile::tempdir().unwrap();
+    let [packed, mixed, output] =
+        ["in.pcap.gz", "in.pcapng", "out.pcap"].map(|name| directory.path().join(name));
+    let to = output.to_str().unwrap();
+    let frames = write(&packed, [60, 100, 1514].into_iter());
+    let mut bytes = fs::read(&packed).unwrap();
+    // A whole number of the blocks of a tape.
+    bytes.resize(bytes.len().next_multiple_of(10_240), 0);
+    fs::write(&packed, bytes).unwrap();
+    let (code, _, err) = run(&[&format!("sim:rx={}", packed.display()), "-w", to]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(records(&output).iter().map(|record| &record.1).eq(&frames));
+
+    // A section, an interface of Linux's cooked captures and a packet of it; then an Ethernet interface and its packet.
+    let section = [0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28];
+    let interface = |link_type| [1, 20, link_type, 0, 20];
+    let packet = |interface| {
+        let frame = [0x0101_0101; 16];
+        [&[6, 96, interface, 0, 0, 64, 64], &frame[..], &[96]].concat()
+    };
+    let words = [&section[..], &interface(113), &packet(0), &interface(1), &packet(1), &packet(0)].concat();
+    fs::write(&mixed, words.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<u8>>()).unwrap();
+    let (code, _, err) = run(&[&format!("sim:rx={}", mixed.display()), "-w", to]);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(records(&output).len(), 1);
+    let others = "in.pcapng: 2 of 3 records left out: not from an Ethernet interface; the first is record 1";
+    assert!(err.contains(others) && err.lines().count() == 1, "{err}");
+}
+
+#[test]
 fn pcapng_is_written_by_name_or_on_request() {
     let directory = tempfile::tempdir().unwrap();
     for (name, flags, magic) in [
