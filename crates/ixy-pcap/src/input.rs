@@ -14,8 +14,8 @@ const AHEAD: usize = 256;
 
 /// The [`Frames`] of a capture, for a loop that must not block.
 ///
-/// The writer of a pipe can keep a reader waiting for any time, so a thread of its own reads a pipe, a terminal or standard
-/// input. A file is read where [`advance`](Self::advance) is called.
+/// The writer of a pipe can keep a reader waiting for any time, so a thread of its own reads a pipe, a terminal or
+/// standard input. A file is read where [`advance`](Self::advance) is called.
 ///
 /// ```
 /// use ixy_pcap::{GiveUp, Input, Next, Writer};
@@ -93,8 +93,8 @@ struct Frame {
 }
 
 impl Input {
-    /// Opens a capture, or standard input for `-`. It waits for the other end of a pipe, and for the header, until `give_up`.
-    /// Later the input ends when the program gives up, also in the middle of a record.
+    /// Opens a capture, or standard input for `-`. It waits for the other end of a pipe, and for the header, until
+    /// `give_up`. Later the input ends when the program gives up, also in the middle of a record.
     ///
     /// # Errors
     /// As [`Frames::open_unless`].

@@ -59,8 +59,8 @@ impl GiveUp {
         }
     }
 
-    /// Makes a file, or empties the one that is there. With a named pipe it waits for a reader. Writes to the result wait
-    /// until a second after the program wants to give up, and then fail.
+    /// Creates a file, or empties an existing one. For a named pipe it waits for a reader. Writes to the result wait until
+    /// a second after the program wants to give up, and then fail.
     ///
     /// # Errors
     /// [`PcapError::Create`], or [`PcapError::GivenUp`] if no reader came.

@@ -95,8 +95,8 @@ impl Pcapng {
         Ok(section)
     }
 
-    /// Reads the next packet of an Ethernet interface, its frame into `buffer`. A capture that ends without any such interface is
-    /// an error.
+    /// Reads the next packet of an Ethernet interface, its frame into `buffer`. A capture that ends without any such
+    /// interface is an error.
     pub(crate) fn next<R: Read>(
         &mut self,
         source: &mut Source<R>,

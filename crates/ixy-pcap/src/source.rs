@@ -109,8 +109,8 @@ impl<R: Read> Source<R> {
     }
 }
 
-/// Unpacks all members of gzip data, one behind the other (RFC 1952, section 2.2). It ignores zeros behind a member, which pad
-/// the data to a whole block on tapes.
+/// Unpacks all members of gzip data, one behind the other (RFC 1952, section 2.2). It ignores zeros behind a member,
+/// which pad the data to a whole block on tapes.
 struct Members<R>(Option<GzDecoder<R>>);
 
 impl<R: BufRead> Members<R> {
