@@ -210,8 +210,10 @@ impl Machine {
         }
         command.args(["-accel", "tcg,thread=multi"]);
         command.arg("-kernel").arg(kernel.join("vmlinuz")).arg("-initrd").arg(initrd);
+        // On a busy host an emulated processor stands still for longer than a kernel's watchdogs allow a real one.
         let append = format!(
-            "console=ttyS0 quiet panic=-1 mitigations=off rdinit=/init hugepages={}{}{}",
+            "console=ttyS0 quiet panic=-1 mitigations=off nosoftlockup rcupdate.rcu_cpu_stall_suppress=1 rdinit=/init \
+             hugepages={}{}{}",
             self.hugepages,
             self.append,
             if welcome.is_some() { " lab=shell" } else { "" }

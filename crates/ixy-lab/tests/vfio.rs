@@ -219,7 +219,7 @@ fn a_card_interrupts_in_each_way_and_its_iommu_stops_it_at_freed_memory() {
         "INTx: switched off: 0",
         "64 vectors wanted: 5 of MSI-X",
         "(/sys/bus/pci/devices/0000:00:08.0/config is locked): `lslocks` names the process; end it first",
-        "the interrupts of 0000:00:08.0 are switched on already: drop what has them first",
+        "the interrupts of 0000:00:08.0 are switched on already: drop what uses them first",
         "was done: true",
     ] {
         assert!(output.lines().any(|found| found.ends_with(line)), "`{line}` is not in: {output}");
