@@ -78,13 +78,14 @@ pub trait Device: Send + Sync {
     /// `mac` is a multicast address, or the device is lost.
     fn set_mac(&mut self, mac: MacAddress) -> Result<(), Error>;
 
-    /// Receives frames to any address, or only those to the card's own, multicast and broadcast.
+    /// Receives all unicast and multicast frames; with `false`, only unicast frames to the card's own address.
+    /// Broadcasts are received either way.
     ///
     /// # Errors
     /// The device is lost.
     fn set_promiscuous(&mut self, on: bool) -> Result<(), Error>;
 
-    /// Receives all multicast frames, or none.
+    /// Receives all multicast frames, or none. A card that is not promiscuous receives none until this call.
     ///
     /// # Errors
     /// The device is lost.

@@ -156,12 +156,15 @@ impl Drop for Handle {
 /// It is a handle that can be cloned and sent to other threads. The memory lives until the last handle is dropped
 /// and the last packet is freed, on any thread. One buffer at a time takes a lock; a [`Cache`] takes them in bulk.
 ///
+/// An application gets a pool from a device of the crate `ixy`: `Device::new_pool` makes one for the application's
+/// own packets, and `Device::pool` is the pool of received packets. [`Mempool::new`] is for programs that use a
+/// driver directly, and for tests, as in this example with memory that no device reaches:
+///
 /// ```
 /// use std::sync::Arc;
 /// use ixy_core::Mempool;
 ///
 /// # fn main() -> Result<(), ixy_core::Error> {
-/// // A program takes the pool from `ixy::Device::new_pool`, in memory that the card reaches.
 /// let pool = Mempool::new(Arc::new(ixy_dma::SimulatedDomain::default()), 64)?;
 /// let packet = pool.packet_from(&[0xff; 60]).ok_or(ixy_core::Error::PoolSize { buffers: 64 })?;
 /// assert_eq!((packet.len(), pool.free()), (60, 63));

@@ -16,6 +16,10 @@ use crate::mempool::{DATA_SIZE, HEADROOM, Shared};
 /// Ethernet frame without the frame check sequence. The packet's own state is not in memory that a device reaches,
 /// so a device cannot change its place or its length.
 ///
+/// A packet has one owner and goes to one port. To send a frame to several ports, make a copy for each further port
+/// with [`Mempool::packet_from`](crate::Mempool::packet_from), as in `pool.packet_from(&packet)`; there is no
+/// `Clone`, since the copy needs a free buffer of a pool.
+///
 /// It is a slice of the frame's bytes, which can grow or shrink at both ends without moving:
 ///
 /// ```

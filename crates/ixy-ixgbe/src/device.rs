@@ -44,7 +44,7 @@ const RING_ALIGN: usize = 128;
 /// // `card` is opened as the first page of this crate shows.
 /// let link = card.wait_for_link(std::time::Duration::from_secs(10))?;
 /// assert_eq!((link.up, link.speed), (true, 10_000));
-/// card.set_promiscuous(false)?; // only frames to `card.mac()`, multicast and broadcast
+/// card.set_promiscuous(false)?; // only frames to `card.mac()`, and broadcasts
 /// assert!(card.take_rx_queue(0).is_some() && card.take_rx_queue(0).is_none(), "each queue once");
 /// assert_eq!(card.stats()?.rx_packets, 0);
 /// # Ok(())

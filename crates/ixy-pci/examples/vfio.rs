@@ -3,8 +3,10 @@
 //! both reach, each in its own container. With an 82576 (igb), which can be reset through its configuration space:
 //! that reset.
 //!
-//!     cargo run --example vfio 0000:03:00.0
-//!     cargo run --example vfio 0000:03:00.0 0000:04:00.0
+//! ```text
+//! cargo run -p ixy-pci --example vfio -- 0000:03:00.0
+//! cargo run -p ixy-pci --example vfio -- 0000:03:00.0 0000:04:00.0
+//! ```
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 use std::error::Error;

@@ -1,8 +1,8 @@
 //! Counts the frames that a card receives, by protocol, and sleeps while none arrive.
 //!
 //! ```text
-//! cargo run --example count -- sim:rx=in.pcap
-//! cargo run --example count -- 0000:03:00.0 --sleep      # the card has to be bound to vfio-pci
+//! cargo run -p ixy-net --example count -- sim:rx=in.pcap
+//! cargo run -p ixy-net --example count -- 0000:03:00.0 --sleep      # the card has to be bound to vfio-pci
 //! ```
 //!
 //! It ends with the input, or with Ctrl-C.

@@ -1,9 +1,9 @@
 //! Forwards frames from one card to another until the input ends, or Ctrl-C: the shortest program that uses ixy.
 //!
 //! ```text
-//! cargo run --release --example forward -- sim sim
-//! cargo run --release --example forward -- sim:rx=in.pcap sim:tx=out.pcap
-//! cargo run --release --example forward -- 0000:03:00.0 0000:03:00.1
+//! cargo run --release -p ixy-net --example forward -- sim sim
+//! cargo run --release -p ixy-net --example forward -- sim:rx=in.pcap sim:tx=out.pcap
+//! cargo run --release -p ixy-net --example forward -- 0000:03:00.0 0000:03:00.1
 //! ```
 
 use ixy::{Batch, Device, Options, Stop};

@@ -1,8 +1,8 @@
 //! Sends numbered UDP datagrams as fast as a card takes them.
 //!
 //! ```text
-//! cargo run --release --example generate -- sim 1000000
-//! cargo run --release --example generate -- sim:tx=out.pcap 1000
+//! cargo run --release -p ixy-net --example generate -- sim 1000000
+//! cargo run --release -p ixy-net --example generate -- sim:tx=out.pcap 1000
 //! ```
 //!
 //! It ends when all are sent, or on Ctrl-C.

@@ -1,7 +1,7 @@
 //! Answers ARP requests and pings for one IPv4 address.
 //!
 //! ```text
-//! cargo run --example ping_responder -- sim:tap=ixy0,addr=10.0.0.1/24 10.0.0.2
+//! cargo run -p ixy-net --example ping_responder -- sim:tap=ixy0,addr=10.0.0.1/24 10.0.0.2
 //! ping 10.0.0.2
 //! ```
 //!

@@ -2,7 +2,7 @@
 //! thread owns one.
 //!
 //! ```text
-//! cargo run --release --example rss -- sim:flood,flows=100
+//! cargo run --release -p ixy-net --example rss -- sim:flood,flows=100
 //! ```
 //!
 //! It ends after two seconds, or on Ctrl-C.

@@ -2,7 +2,7 @@
 //! to all other ports.
 //!
 //! ```text
-//! cargo run --example switch -- sim:tap=a,up sim:tap=b,up sim:tap=c,up
+//! cargo run -p ixy-net --example switch -- sim:tap=a,up sim:tap=b,up sim:tap=c,up
 //! ```
 //!
 //! Ctrl-C ends it.

@@ -2,7 +2,7 @@
 //! and its driver, and with the frames of a capture.
 //!
 //! ```text
-//! cargo test --example unit_test
+//! cargo test -p ixy-net --example unit_test
 //! ```
 #![allow(clippy::print_stdout, reason = "a program")]
 

@@ -5,7 +5,12 @@
 //! after a colon, and `vfio-user:PATH` for one that another process serves. [`open`] takes all addresses of a
 //! program at once, finds the driver of each, and returns [`Device`]s that share one pool of packets, so that
 //! packets received on one can be sent on another. From there on a program deals with queues and batches, whatever
-//! the device. It needs this crate alone: the parts of `ixy-core` that it uses are re-exported here.
+//! the device.
+//!
+//! An application needs this crate alone, which re-exports the parts of `ixy-core` and `ixy-sim` that it uses. The
+//! examples on the pages of these types name the crate that the type comes from, as in `use ixy_core::Batch`; in an
+//! application, write `use ixy::Batch`. They make pools in simulated memory; an application takes a pool from
+//! [`Device::pool`] or [`Device::new_pool`].
 //!
 //! This forwards frames from one card to another:
 //!

@@ -65,8 +65,9 @@ impl Options {
     /// Opens `pairs` pairs of a receive and a transmit queue: 1 (the default) to 64, for an 82576 1 to 16, for a
     /// virtio device at most as many as its host offers.
     ///
-    /// With more than one pair, the card spreads received IP packets over the first 16 receive queues by a hash of their
-    /// addresses and of their TCP or UDP ports (receive-side scaling, RSS). All packets of a flow arrive in one queue, in order; packets that are not IP arrive in queue 0. The host of a virtio device spreads as it likes.
+    /// With more than one pair, the card spreads received IP packets over the first 16 receive queues by a hash of
+    /// their addresses and of their TCP or UDP ports (receive-side scaling, RSS). All packets of a flow arrive in one
+    /// queue, in order; packets that are not IP arrive in queue 0. The host of a virtio device spreads as it likes.
     #[must_use]
     pub fn queues(self, pairs: u16) -> Self {
         Self { queues: pairs, ..self }
@@ -85,7 +86,9 @@ impl Options {
         Self { tx_ring: descriptors, ..self }
     }
 
-    /// Receives unicast frames to any address (the default), or only those to the card's own.
+    /// Receives all unicast and multicast frames (the default); with `false`, only unicast frames to the card's own
+    /// address, and multicast frames only after [`Device::set_multicast`](crate::Device::set_multicast). Broadcasts
+    /// are received either way.
     #[must_use]
     pub fn promiscuous(self, on: bool) -> Self {
         Self { promiscuous: on, ..self }

@@ -1,7 +1,7 @@
 //! A TCP server that echoes its input, at port 7. smoltcp does the TCP; `Card` connects it to a card of ixy.
 //!
 //! ```text
-//! cargo run --example tcp_echo -- sim:tap=ixy0,addr=10.0.0.1/24 10.0.0.2
+//! cargo run -p ixy-net --example tcp_echo -- sim:tap=ixy0,addr=10.0.0.1/24 10.0.0.2
 //! nc 10.0.0.2 7
 //! ```
 //!

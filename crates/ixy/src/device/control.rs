@@ -36,7 +36,8 @@ impl Device {
         self.card.set_mac(mac).map_err(|source| self.failed(source))
     }
 
-    /// Receives unicast frames to any address, or only those to the device's own.
+    /// Receives all unicast and multicast frames; with `false`, only unicast frames to the device's own address.
+    /// Broadcasts are received either way.
     ///
     /// # Errors
     /// The device is lost, or a virtio device's host does not allow the change.
@@ -45,6 +46,10 @@ impl Device {
     }
 
     /// Receives all multicast frames, or none. Broadcasts are always received.
+    ///
+    /// By default a device is [promiscuous](crate::Options::promiscuous) and receives multicast frames. One that is
+    /// not receives none until this call turns them on; a later [`set_promiscuous`](Self::set_promiscuous) sets the
+    /// choice anew.
     ///
     /// # Errors
     /// The device is lost.
