@@ -3,7 +3,7 @@ use std::{
     io,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::fs::MetadataExt,
+        unix::{ffi::OsStrExt, fs::MetadataExt},
     },
     path::{Path, PathBuf},
     slice, thread,
@@ -37,8 +37,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 ///
 /// The first program to open the path listens, the second connects, so they may start in either order. Only the
 /// owner of the first process may connect. As soon as both ends are there the path is removed: so nothing is left
-/// behind, however the programs end, and a third end is the first of another cable. A path without a listener (a
-/// program was killed while it waited) is taken over.
+/// behind, however the programs end, and a third end is the first of another cable, which a warning says. A path
+/// without a listener (a program was killed while it waited) is taken over.
 ///
 /// Sent frames reach the other end even when this one ends right after: the system holds them. Frames sent before
 /// the first end looked at its socket arrive, too.
@@ -81,7 +81,10 @@ impl SocketWire {
             if let Some(_lock) = lock_directory(path)? {
                 match connect_to(path) {
                     Ok(stream) => return Ok(Self::with(path, None, Some(stream))),
-                    Err(Errno::NOENT) => return Ok(Self::with(path, Some(Listener::bind(path)?), None)),
+                    Err(Errno::NOENT) => {
+                        warn_of_another_cable(path);
+                        return Ok(Self::with(path, Some(Listener::bind(path)?), None));
+                    }
                     Err(Errno::CONNREFUSED) => {
                         fs::remove_file(path)
                             .map_err(|error| failed(path, "remove the stale socket there", error))?;
@@ -308,6 +311,30 @@ impl Drop for DirectoryLock {
     }
 }
 
+/// Warns that programs already use a cable of this `path`: the path is free, so the next end belongs to another
+/// cable, which a third program rarely wants.
+fn warn_of_another_cable(path: &Path) {
+    if fs::read("/proc/net/unix").is_ok_and(|sockets| is_in_use(&sockets, path)) {
+        tracing::warn!(
+            path = %path.display(),
+            "both ends of the cable at this path are taken: this is the first end of another cable, which waits for \
+             a second; choose another path unless you want that"
+        );
+    }
+}
+
+/// Whether one of `sockets`, the lines of `/proc/net/unix`, is the connected end of a cable at `path`. That end
+/// accepted the other one and has kept the path as its name. A relative path may be that of another directory, so
+/// it counts for nothing.
+fn is_in_use(sockets: &[u8], path: &Path) -> bool {
+    // The columns of a sequenced (0005), connected (03) socket; then come its inode and its name.
+    const CONNECTED: &[u8] = b" 0005 03 ";
+    let name = [b" ", path.as_os_str().as_bytes()].concat();
+    let connected = |line: &[u8]| line.windows(CONNECTED.len()).any(|part| part == CONNECTED);
+    path.is_absolute()
+        && sockets.split(|&byte| byte == b'\n').any(|line| line.ends_with(&name) && connected(line))
+}
+
 /// Connects to the socket at `path`. `ENOENT`: there is none; `ECONNREFUSED`: nothing listens at it; `EAGAIN`:
 /// another client waits to be accepted; `ENOTSOCK`: it is no socket.
 fn connect_to(path: &Path) -> Result<OwnedFd, Errno> {
@@ -377,4 +404,38 @@ fn not_made(path: &Path, error: io::Error) -> WireError {
 
 fn failed(path: &Path, action: &'static str, error: impl Into<io::Error>) -> WireError {
     WireError::SocketSystem { path: path.into(), action, source: error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_in_use_while_one_connected_end_has_its_name() {
+        let sockets = b"Num       RefCount Protocol Flags    Type St Inode Path\n\
+            0000000000000000: 00000002 00000000 00010000 0005 01 42 /tmp/waits\n\
+            0000000000000000: 00000003 00000000 00000000 0001 03 43 /tmp/stream\n\
+            0000000000000000: 00000003 00000000 00000000 0005 03 44 /tmp/a b\n\
+            0000000000000000: 00000003 00000000 00000000 0005 03 45 relative\n\
+            0000000000000000: 00000003 00000000 00000000 0005 03 46\n";
+        assert!(is_in_use(sockets, Path::new("/tmp/a b")));
+        for path in ["/tmp/waits", "/tmp/stream", "/tmp/a", "b", "relative", "/a b"] {
+            assert!(!is_in_use(sockets, Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_system_lists_a_cable_while_both_its_ends_are_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let listed = || is_in_use(&fs::read("/proc/net/unix").unwrap(), &path);
+        let mut first = SocketWire::open(&path).unwrap();
+        assert!(!first.link_up() && !listed(), "one end waits");
+        let second = SocketWire::open(&path).unwrap();
+        assert!(first.link_up() && listed(), "both ends are open");
+        let third = SocketWire::open(&path).unwrap();
+        assert!(listed(), "both ends are open, and another cable waits");
+        drop((first, second, third));
+        assert!(!listed(), "all are closed");
+    }
 }
