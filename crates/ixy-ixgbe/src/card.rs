@@ -209,6 +209,8 @@ impl<B: Bus> Card<B> {
         let quiet = self.disable_master();
         let stopped = self.stop_bus_mastering();
         match self.reset_once() {
+            // The card went away in the meantime, such as the server of a vfio-user card: as above.
+            Err(_) if self.check_present().is_err() => stopped,
             Err(error) if !quiet => stopped.and(Err(error.to_string())),
             Err(error) => {
                 tracing::warn!(%error, "the reset at the end failed");

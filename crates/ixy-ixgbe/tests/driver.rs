@@ -3,6 +3,7 @@
 
 mod harness;
 
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -634,6 +635,24 @@ fn memory_that_a_card_may_still_write_is_not_freed() {
     drop(device);
     assert!(harness.is_mapped(ring), "the ring was freed under a card that did not stop");
     assert!(harness.pool.free() < buffers, "buffers were freed under a card that did not stop");
+}
+
+/// The offset of STATUS.
+const STATUS: u32 = 0x8;
+
+#[test]
+fn memory_is_freed_when_a_card_goes_away_while_it_is_stopped() {
+    let harness = Harness::new();
+    let buffers = harness.pool.free();
+    let ring = {
+        let (_device, status) = harness.open_answered(STATUS);
+        harness.nic.faults().set(Fault::ResetNeverEnds, true);
+        // The card is there at the first look, and then no more.
+        status.lock().unwrap().extend(iter::once(0).chain(iter::repeat_n(u32::MAX, 100_000)));
+        harness.rx_ring_address()
+    };
+    assert!(!harness.is_mapped(ring), "the ring was kept for a card that is gone");
+    assert_eq!(harness.pool.free(), buffers);
 }
 
 #[test]
