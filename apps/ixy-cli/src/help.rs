@@ -10,8 +10,10 @@ use clap::builder::styling::{AnsiColor, Style, Styles};
 pub const STYLES: Styles =
     Styles::styled().header(HEADER).usage(HEADER).literal(LITERAL).placeholder(AnsiColor::Cyan.on_default());
 
-const HEADER: Style = AnsiColor::Green.on_default().bold();
-const LITERAL: Style = AnsiColor::Cyan.on_default().bold();
+/// The style of titles.
+pub(crate) const HEADER: Style = AnsiColor::Green.on_default().bold();
+/// The style of terms and examples.
+pub(crate) const LITERAL: Style = AnsiColor::Cyan.on_default().bold();
 
 /// The end of `-h` of every program that opens devices.
 pub const SHORT_HELP: &str = "An address is a PCI address (03:00.0), a software card (sim, sim:rx=in.pcap, ...) or \

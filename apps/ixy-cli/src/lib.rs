@@ -64,6 +64,7 @@ mod idle;
 mod json;
 mod link;
 mod log;
+mod manual;
 mod metrics;
 pub mod numbered;
 mod rate;

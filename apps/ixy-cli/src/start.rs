@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::flags::{Flags, Verbosity};
 use crate::help::{STYLES, WIDEST};
 use crate::log;
+use crate::manual;
 use crate::refusal::{joined, refusal};
 use crate::session::Session;
 
@@ -71,8 +72,9 @@ fn command<A: Parser>() -> Command {
         .long("completions")
         .value_name("SHELL")
         .value_parser(value_parser!(Shell))
-        .help("Print a completion script for this shell and exit");
-    let man = Arg::new("man").long("man").action(ArgAction::SetTrue).help("Print the manual page and exit");
+        .long_help("Print a completion script for this shell and exit");
+    let man = Arg::new("man").long("man").action(ArgAction::SetTrue);
+    let man = man.long_help("Print the manual page and exit");
     let own = [completions, man].map(|arg| arg.exclusive(true).hide_short_help(true).help_heading("Set-up"));
     A::command().styles(STYLES).max_term_width(WIDEST).args(own)
 }
@@ -89,7 +91,7 @@ fn parse<A: Parser>() -> Result<A, Stop> {
         let name = command.get_name().to_owned();
         clap_complete::generate(*shell, &mut command, name, &mut printed);
     } else if matches.get_flag("man") {
-        clap_mangen::Man::new(command).render(&mut printed).map_err(Error::Output)?;
+        manual::write(command, &mut printed).map_err(Error::Output)?;
     } else {
         return A::from_arg_matches(&matches).map_err(|error| Stop::of_arguments(error, &command, &words));
     }

@@ -128,7 +128,7 @@ impl clap::Args for Ports {
                 .value_name("SPEC")
                 .action(ArgAction::Append)
                 .value_parser(value_parser!(String))
-                .help("The wire of the port before it, see below"),
+                .help("The wire of the port before it; --help lists the kinds"),
             Arg::new("mac")
                 .long("mac")
                 .value_name("ADDRESS")

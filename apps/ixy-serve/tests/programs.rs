@@ -254,7 +254,7 @@ fn every_program_prints_completions_and_a_manual_page() {
             assert!(words.iter().all(|word| script.contains(word)) && script.contains(name), "{script}");
         }
         let page = printed("--man").replace('\\', "");
-        for part in [&format!(".TH {name} 1"), ".SH SYNOPSIS", "--quiet", "Exit codes", "Examples"] {
+        for part in [&format!(".TH {name} 1"), ".SH SYNOPSIS", "--quiet", "EXIT CODES", ".SH EXAMPLES"] {
             assert!(page.contains(part), "{part}: {page}");
         }
         let help = printed("--help");
