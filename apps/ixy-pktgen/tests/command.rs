@@ -410,6 +410,16 @@ fn without_a_link_it_ends_with_an_error_in_time() {
 }
 
 #[test]
+fn a_wait_for_a_link_is_said_once_after_a_second() {
+    let Ended { code, err, .. } = run(&["sim:link=down", "--link-timeout", "1.5"]);
+    assert_eq!(code, Some(1), "{err}");
+    let (warning, error) = err.split_once('\n').unwrap();
+    let says = "waiting for a link: is its other end there? The wait ends after 1.5 s (--link-timeout)";
+    assert!(warning.contains(" WARN ") && warning.contains(says), "`{says}` is not in: {err}");
+    assert!(error.starts_with("error: no link on sim:link=down") && error.lines().count() == 1, "{err}");
+}
+
+#[test]
 fn wrong_arguments_are_one_line() {
     fails(&["sim", "--size", "59"], 2, &["--size", "59", "60 to 1514"]);
     fails(&["sim", "--size", "1515"], 2, &["--size"]);
