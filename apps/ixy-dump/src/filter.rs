@@ -3,8 +3,10 @@
 //! tcpdump's language would be more familiar. The crates that compile it without libpcap are young and have few
 //! users, so there are three flags for the most common filters.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use etherparse::{LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
 use ixy_core::MacAddress;
 
@@ -20,7 +22,7 @@ pub(crate) struct Filter {
     port: Vec<u16>,
     /// Record only this protocol: arp, ip, ip6, tcp, udp, icmp, icmp6, or the number of one that IP carries; may be given
     /// several times
-    #[arg(long, value_name = "NAME", value_parser = protocol)]
+    #[arg(long, value_name = "NAME", value_parser = Protocols, hide_possible_values = true)]
     proto: Vec<Protocol>,
 }
 
@@ -60,6 +62,28 @@ fn protocol(text: &str) -> Result<Protocol, String> {
             "write arp, ip, ip6, tcp, udp, icmp, icmp6, or a number from 0 to 255".to_owned()
         })?),
     })
+}
+
+/// Parses protocols, and lists their names for completions. Numbers are values, too, but not worth a completion.
+#[derive(Debug, Clone)]
+struct Protocols;
+
+impl TypedValueParser for Protocols {
+    type Value = Protocol;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Protocol, clap::Error> {
+        StringValueParser::new().try_map(|text| protocol(&text)).parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = ["arp", "ip", "ip6", "tcp", "udp", "icmp", "icmp6"];
+        Some(Box::new(names.into_iter().map(PossibleValue::new)))
+    }
 }
 
 /// The fields of a frame that the filter looks at.
