@@ -168,8 +168,8 @@ impl Reporter {
                 tracing::warn!("{}", port.not_sent(unsent));
             }
         }
-        if matches!(self.format, Format::Json | Format::Csv) && !self.quiet {
-            // Makes the intervals add up to the summary.
+        if self.format != Format::Text && !self.quiet {
+            // Makes the intervals add up to the summary, and the table end with the whole run.
             result = result.and(self.print_rates(seconds, last));
         }
         result.and(self.print_summary(seconds))
@@ -232,7 +232,7 @@ impl Reporter {
                 lines + &csv::total(seconds, &self.notes)
             }
             Format::Text | Format::Live => {
-                let mut lines = format!("Summary of {seconds:.2} s:\n");
+                let mut lines = format!("Summary of {seconds:.2} s{}:\n", self.start());
                 lines.extend(rows.map(|row| text::summary(&row, self.per_queue)));
                 lines.extend(self.notes.iter().map(|(name, count)| format!("{name} {count}\n")));
                 lines
@@ -245,6 +245,15 @@ impl Reporter {
     fn print(&mut self, lines: String) -> Result<(), Error> {
         screen::clear();
         self.session.print(&(self.header.take().unwrap_or_default() + &lines))
+    }
+
+    /// The part of `--duration` that was over before the devices were ready, for the summary.
+    fn start(&self) -> String {
+        let start = self.session.elapsed().saturating_sub(self.elapsed()).as_secs_f64();
+        if self.duration.is_none() || start < 0.005 {
+            return String::new();
+        }
+        format!(", after {start:.2} s for opening devices")
     }
 
     /// The part of the run that is over, if the run has an end.

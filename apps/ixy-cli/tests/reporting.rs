@@ -106,7 +106,7 @@ fn unsent_packets_and_notes_are_in_the_summary_and_equal_addresses_are_told_apar
                 "\"device\":\"sim:link=down #1\",\"link\":\"down\"",
                 "\"missed\":0,\"dropped\":5,\"errors\":0,\"left_over\":0,\"queues\":[",
                 "\"device\":\"sim:loopback\"",
-                "{\"event\":\"total\",\"seconds\":",
+                "{\"event\":\"total\",\"time\":",
                 ",\"recorded\":7}\n",
             ],
             "--csv" => &[
@@ -114,7 +114,7 @@ fn unsent_packets_and_notes_are_in_the_summary_and_equal_addresses_are_told_apar
                 ",sim:link=down #0,,down,",
                 "\nsummary,",
                 ",0,5,0,0,,\n",
-                "\ntotal,,",
+                "\ntotal,0.",
                 ",recorded,7\n",
             ],
             _ => &[

@@ -125,7 +125,7 @@ impl Recorder {
 
     /// Adds the counts to the summary.
     fn note(&self, reporter: &mut Reporter) {
-        reporter.note("recorded", self.recorded);
+        reporter.note(if self.file.is_some() { "recorded" } else { "checked" }, self.recorded);
         if self.filtered > 0 {
             reporter.note("filtered", self.filtered);
         }
@@ -152,7 +152,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let mut batch = Batch::new(args.flags.batch.into());
     let mut idle = args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue));
     let mut flushed = Instant::now();
-    while recorder.recorded < recorder.limit && reporter.go_on(&devices, recorder.recorded)? {
+    while reporter.go_on(&devices, recorder.recorded)? && recorder.recorded < recorder.limit {
         // If the end was seen before, an empty ring means that all frames are here.
         let ended = devices[0].input_ended();
         let (mut any, before) = (0, recorder.recorded);

@@ -309,7 +309,14 @@ fn numbers_are_checked_and_the_exit_code_says_how_they_were() {
     let (code, out, err) = run(&[&device, "--check"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let out = String::from_utf8(out).unwrap();
-    for line in ["numbered 5000\n", "lost 0\n", "repeated 0\n", "out_of_order 0\n", "without_number 0\n"] {
+    for line in [
+        "\nchecked 5000\n",
+        "numbered 5000\n",
+        "lost 0\n",
+        "repeated 0\n",
+        "out_of_order 0\n",
+        "without_number 0\n",
+    ] {
         assert!(out.contains(line), "{out}");
     }
     assert_eq!(run(&[&device, "--check=5000"]).0, Some(0));

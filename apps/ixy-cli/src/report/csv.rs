@@ -63,7 +63,7 @@ pub(super) fn lines(row: &Row<'_>, per_queue: bool) -> String {
 pub(super) fn total(seconds: f64, notes: &[(&str, u64)]) -> String {
     let seconds = rounded(seconds);
     let notes = notes.iter().map(|(name, value)| {
-        line(&json!({ "event": "total", "seconds": seconds, "name": name, "value": value }))
+        line(&json!({ "event": "total", "time": seconds, "seconds": seconds, "name": name, "value": value }))
     });
     notes.collect()
 }
@@ -100,7 +100,7 @@ mod tests {
                  rates,4.0,2.0,1,\"sim:rx=\"\"x\"\",tx=y\",,up at 10000 Mbit/s,2000000,120000000,1.0,672.0,2,120,\
                  1e-6,0.000672,3,4,5,6,,\n\
                  rates,4.0,2.0,1,\"sim:rx=\"\"x\"\",tx=y\",0,,1,60,1e-6,0.000336,2,120,1e-6,0.000672,,,,,,\n\
-                 total,,4.0,,,,,,,,,,,,,,,,,recorded,7\n"
+                 total,4.0,4.0,,,,,,,,,,,,,,,,,recorded,7\n"
             );
             assert_eq!(lines(row, false).lines().count(), 1, "queues have lines with --per-queue only");
         });

@@ -41,7 +41,7 @@ fn queue(counts: &QueueStats) -> Value {
 
 /// The program's own counts over a run.
 pub(super) fn total(seconds: f64, notes: &[(&str, u64)]) -> Value {
-    let mut total = json!({ "event": "total", "seconds": rounded(seconds) });
+    let mut total = json!({ "event": "total", "time": rounded(seconds), "seconds": rounded(seconds) });
     notes.iter().for_each(|(name, count)| total[*name] = (*count).into());
     total
 }
