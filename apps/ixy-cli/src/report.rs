@@ -259,7 +259,7 @@ impl Reporter {
     /// The part of the run that is over, if the run has an end.
     fn progress(&self) -> Option<String> {
         let time = self.duration.map(|limit| {
-            let spent = self.session.elapsed();
+            let spent = self.session.elapsed().min(limit);
             let part = spent.as_secs_f64() / limit.as_secs_f64().max(f64::MIN_POSITIVE);
             (part, format!("{:.1} of {:.1} s", spent.as_secs_f64(), limit.as_secs_f64()))
         });

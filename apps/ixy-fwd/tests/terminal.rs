@@ -134,6 +134,14 @@ fn a_live_table_is_no_higher_than_the_terminal_and_messages_stand_above_it() {
     let line = format!("{} sim sim --live --interval 200ms", env!("CARGO_BIN_EXE_ixy-fwd"));
     let line = format!("{line} --queues 8 --per-queue -v --duration 3");
     let Some(written) = typed(name, (6, 80), &line, "") else { return };
+    let end = written.split("Summary of").next().unwrap();
+    let title =
+        end.split(ERASE).filter(|part| part.contains("RX pps")).last().and_then(|table| table.lines().next());
+    assert_eq!(
+        title.map(str::trim),
+        Some("100 %  3.0 of 3.0 s"),
+        "the last table is of the whole run: {written:?}"
+    );
     for table in written.split(ERASE).filter(|part| part.contains("RX pps")) {
         let table = table.split("Summary of").next().unwrap();
         assert_eq!(table.lines().filter(|line| line.contains(' ')).count(), 5, "{table:?}");
