@@ -140,6 +140,26 @@ fn a_capture_can_be_sent_again_and_again() {
 }
 
 #[test]
+fn a_capture_that_is_sent_again_and_again_ends_after_the_duration() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("in.pcap");
+    write(&input, &[(0, 60)]);
+    let input = input.to_str().unwrap();
+    let args = ["sim", "--pcap", input, "--loop", "--fast", "--duration", "0.3"];
+    // With one frame, nearly all of the time goes into opening the file again.
+    for _ in 0..5 {
+        let Ended { code, out, err } = run(&args);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        assert!(out.contains("skipped 0\n"), "{out}");
+    }
+    fs::File::options().append(true).open(input).unwrap().write_all(&[1; 10]).unwrap();
+    let Ended { code, out, err } = run(&args);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("is cut off in record 2") && err.lines().count() == 1, "{err}");
+    assert!(out.contains("skipped 0\n"), "{out}");
+}
+
+#[test]
 fn a_capture_can_be_sent_at_another_speed_and_at_a_rate() {
     let (directory, file, device) = capture();
     let input = directory.path().join("in.pcap");

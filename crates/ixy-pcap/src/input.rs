@@ -181,13 +181,17 @@ impl Input {
         }
     }
 
-    /// Goes back to the start of a file. A pipe can be read only once: `false`.
+    /// Goes back to the start of a file. `false` for a pipe, which can be read only once, and when the program gives
+    /// up.
     ///
     /// # Errors
     /// The file cannot be opened again.
     pub fn rewind(&mut self) -> Result<bool, PcapError> {
         match &mut self.0 {
-            Kind::File(file) => file.frames.rewind().map(|()| true),
+            Kind::File(file) => match file.frames.rewind() {
+                Err(PcapError::GivenUp { .. }) => Ok(false),
+                rewound => rewound.map(|()| true),
+            },
             Kind::Pipe(_) => Ok(false),
         }
     }
