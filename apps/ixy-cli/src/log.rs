@@ -1,6 +1,7 @@
 //! Messages on standard error: [`to_stderr`], and [`error`] for the last one. Under systemd they are lines for the
 //! journal.
 
+use std::env::VarError;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
@@ -20,9 +21,12 @@ use crate::screen::Messages;
 
 /// Logs to standard error, at this level or at the one in the environment variable `IXY_LOG`.
 pub(crate) fn to_stderr(verbosity: &Verbosity) -> Result<(), Error> {
-    let filter = match std::env::var("IXY_LOG").ok().filter(|wanted| !wanted.is_empty()) {
-        Some(wanted) => filter(&wanted)?,
-        None => EnvFilter::new(verbosity.level()),
+    let filter = match std::env::var("IXY_LOG") {
+        Ok(wanted) if !wanted.is_empty() => filter(&wanted)?,
+        Err(VarError::NotUnicode(wanted)) => {
+            return Err(refused(&wanted.to_string_lossy(), "it is not UTF-8"));
+        }
+        _ => EnvFilter::new(verbosity.level()),
     };
     let messages = subscriber().with_env_filter(filter).with_writer(|| Messages);
     // A second call in one process keeps the first logger.
@@ -36,18 +40,20 @@ pub(crate) fn to_stderr(verbosity: &Verbosity) -> Result<(), Error> {
 /// Parses the value of `IXY_LOG`. A word without `=` has to be a level: as the name of a module, a misspelt level
 /// would switch off all messages.
 fn filter(wanted: &str) -> Result<EnvFilter, Error> {
-    let wrong = |what: &str| {
-        Error::Usage(format!(
-            "IXY_LOG is `{wanted}`: {what}; write a level (off, error, warn, info, debug, trace), also by crate, such as \
-             warn,ixy_sim=debug"
-        ))
-    };
     let words = wanted.split(',').filter(|word| !word.contains('['));
     let levels = words.filter_map(|word| word.trim().rsplit('=').next());
     if let Some(word) = levels.into_iter().find(|word| word.parse::<LevelFilter>().is_err()) {
-        return Err(wrong(&format!("`{word}` is no level")));
+        return Err(refused(wanted, &format!("`{word}` is no level")));
     }
-    EnvFilter::try_new(wanted).map_err(|error| wrong(&error.to_string()))
+    EnvFilter::try_new(wanted).map_err(|error| refused(wanted, &error.to_string()))
+}
+
+/// The error for a value of `IXY_LOG`.
+fn refused(wanted: &str, why: &str) -> Error {
+    Error::Usage(format!(
+        "IXY_LOG is `{wanted}`: {why}; write a level (off, error, warn, info, debug, trace), also by crate, such as \
+         warn,ixy_sim=debug"
+    ))
 }
 
 /// Prints the last message of a program that fails.

@@ -1,7 +1,9 @@
 //! The error for refused arguments: [`refusal`], with [`joined`] before clap sees them.
 
+use std::any::TypeId;
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
@@ -86,10 +88,32 @@ pub(crate) fn refusal(error: &clap::Error, command: &Command, words: &[OsString]
                 others => format!("{name} cannot be given with {}; leave one of them out", others.join(" ")),
             }
         }
+        ErrorKind::InvalidUtf8 => not_utf8(command, words),
         // The program's own error, which says what to do.
         _ if error.context().next().is_none() => in_one_line(&error.render().to_string()),
         _ => format!("{}; see --help", in_one_line(&error.render().to_string())),
     }
+}
+
+/// Names the first argument that is not UTF-8. Files that options name may have any name.
+fn not_utf8(command: &Command, words: &[OsString]) -> String {
+    let mut before: Option<&OsString> = None;
+    for word in words {
+        let text = word.to_string_lossy();
+        let (option, value) = match (text.split_once('='), before) {
+            (Some((option, value)), _) if option.starts_with("--") => (Some(option), value),
+            (_, Some(option)) if with_value(command, option).is_some() => (option.to_str(), &*text),
+            _ => (None, &*text),
+        };
+        let option = option.map(|option| (option, with_value(command, OsStr::new(option))));
+        let is_path = matches!(option, Some((_, Some(arg))) if arg.get_value_parser().type_id() == TypeId::of::<PathBuf>());
+        if word.to_str().is_none() && !is_path {
+            let name = option.map_or_else(String::new, |(option, _)| format!("{option} cannot be "));
+            return format!("{name}`{value}`: it is not UTF-8; write it in UTF-8");
+        }
+        before = Some(word);
+    }
+    "an argument is not UTF-8; write it in UTF-8".into()
 }
 
 /// The bare name of an argument as clap shows it: `--batch <N>`, `--check[=<N>]`, `--verbose...`.
@@ -128,7 +152,7 @@ fn in_one_line(text: &str) -> String {
         !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information")
     });
     let lines = paragraphs.map(|paragraph| {
-        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         words.strip_prefix("tip: ").map(str::to_owned).unwrap_or(words)
     });
     lines.collect::<Vec<_>>().join("; ")

@@ -109,7 +109,7 @@ fn ended(result: Result<(), Stop>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error(&one_line(&error));
+            log::error(&one_line(&error.to_string()));
             ExitCode::from(error.exit_code())
         }
     }
@@ -140,7 +140,44 @@ impl Stop {
     }
 }
 
-/// The message without line feeds. A message includes its causes.
-fn one_line(error: &Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+/// What the system says when a process has all the files open that it may have.
+const NO_FILE_LEFT: &str = "Too many open files (os error 24)";
+
+/// The message with control characters escaped, so that names stay as they are and it is one line. Whatever could not
+/// be opened, the way out of too many open files is the same.
+fn one_line(message: &str) -> String {
+    let message = match message.find(NO_FILE_LEFT) {
+        Some(at) => {
+            &format!("{}{NO_FILE_LEFT}; raise the limit of open files: ulimit -n 1024", &message[..at])
+        }
+        None => message,
+    };
+    message.chars().fold(String::new(), |mut line, c| {
+        if c.is_control() {
+            line.extend(c.escape_default())
+        } else {
+            line.push(c)
+        }
+        line
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn names_in_messages_stay_as_they_are_with_control_characters_escaped() {
+        assert_eq!(one_line("cannot open a  b/ä`"), "cannot open a  b/ä`");
+        assert_eq!(one_line("cannot open a\x1b[2J\n\tb\u{9b}"), "cannot open a\\u{1b}[2J\\n\\tb\\u{9b}");
+    }
+
+    #[test]
+    fn too_many_open_files_have_one_way_out() {
+        let error = std::io::Error::from_raw_os_error(24);
+        assert_eq!(
+            one_line(&format!("cannot open x: {error}; end other programs")),
+            "cannot open x: Too many open files (os error 24); raise the limit of open files: ulimit -n 1024"
+        );
+    }
 }

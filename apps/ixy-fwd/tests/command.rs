@@ -1,8 +1,10 @@
 //! ixy-fwd as a user starts it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -528,6 +530,49 @@ fn a_level_of_messages_that_does_not_exist_is_an_error() {
     });
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("IXY_LOG is `loud`") && err.contains("debug"), "{err}");
+}
+
+#[test]
+fn what_is_not_utf_8_is_refused_by_name() {
+    let text = OsStr::from_bytes(b"a\xffb");
+    for (option, named) in [
+        (None, "`a\u{fffd}b`: it is not UTF-8"),
+        (Some("--queues"), "--queues cannot be `a\u{fffd}b`: it is not UTF-8"),
+    ] {
+        let mut command = program(&["sim"]);
+        command.args(option).arg(text);
+        let Ended { code, err, .. } = ended(command);
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains(named), "expected {named}: {err}");
+    }
+    let mut command = program(&["sim", "sim", "--duration", "0"]);
+    command.env("IXY_LOG", text);
+    let Ended { code, err, .. } = ended(command);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("IXY_LOG is `a\u{fffd}b`: it is not UTF-8"), "{err}");
+}
+
+#[test]
+fn names_in_errors_stay_as_they_are_without_control_characters() {
+    fails(&["vfio-user:/no/a  b\x1b[2J", "sim"], 1, &["/no/a  b\\u{1b}[2J"]);
+}
+
+#[test]
+fn too_few_open_files_are_an_error_that_says_how_to_raise_the_limit() {
+    for files in 5..24 {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={files}")).arg(env!("CARGO_BIN_EXE_ixy-fwd"));
+        command.args(["sim", "sim", "--queues", "8", "--wait", "interrupt", "--duration", "0.1"]);
+        command.args(["--metrics", "0"]).env_remove("IXY_LOG").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let Ended { code, err, .. } = ended(command);
+        if code != Some(0) {
+            assert_eq!(code, Some(1), "{files} files: {err}");
+            assert!(
+                err.ends_with("; raise the limit of open files: ulimit -n 1024\n"),
+                "{files} files: {err}"
+            );
+        }
+    }
 }
 
 #[test]

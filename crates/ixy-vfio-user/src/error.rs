@@ -17,7 +17,7 @@ pub enum Error {
         inside: bool,
     },
     /// The other side did not respond in time.
-    #[error("the other side did not {what} within {limit:?}: is it stopped or overloaded?")]
+    #[error("the other side did not {what} within {limit:?}: it may be stopped or overloaded")]
     TimedOut {
         /// What it should have done.
         what: &'static str,

@@ -218,7 +218,7 @@ impl Given {
                 let delay = parse_delay(text()?);
                 faults.delay = delay.ok_or_else(|| {
                     wrong(
-                        "write a time from 0 to 10 s, such as 250us or 1.5ms; without a unit it is in microseconds",
+                        "write a time from 0 to 10 s, such as 250us, 1.5ms or 2s; without a unit it is in microseconds",
                     )
                 })?;
             }
@@ -285,11 +285,9 @@ fn choice(value: &str, off: &str, on: &str) -> Option<bool> {
 }
 
 fn parse_delay(text: &str) -> Option<Duration> {
-    let (number, nanoseconds) = match (text.strip_suffix("us"), text.strip_suffix("ms")) {
-        (Some(number), _) => (number, 1e3),
-        (_, Some(number)) => (number, 1e6),
-        _ => (text, 1e3),
-    };
+    let units = [("us", 1e3), ("ms", 1e6), ("s", 1e9), ("", 1e3)];
+    let (number, nanoseconds) =
+        units.into_iter().find_map(|(unit, length)| Some((text.strip_suffix(unit)?, length)))?;
     let delay: f64 = number.parse().ok()?;
     let delay = (delay * nanoseconds).round();
     (0.0..=10e9).contains(&delay).then(|| Duration::from_nanos(delay as u64))
@@ -369,16 +367,21 @@ mod tests {
 
     #[test]
     fn delays_have_units() {
-        for (text, nanoseconds) in
-            [("250", 250_000), ("250us", 250_000), ("1.5ms", 1_500_000), ("0.001", 1), ("0", 0)]
-        {
+        for (text, nanoseconds) in [
+            ("250", 250_000),
+            ("250us", 250_000),
+            ("1.5ms", 1_500_000),
+            ("10s", 10_000_000_000),
+            ("0.001", 1),
+            ("0", 0),
+        ] {
             assert_eq!(
                 parse(&format!("delay={text}")).faults.delay,
                 Duration::from_nanos(nanoseconds),
                 "{text}"
             );
         }
-        for text in ["-1", "1s", "ms", "NaN", "inf", "10001ms", "1e300"] {
+        for text in ["-1", "11s", "ms", "s", "NaN", "inf", "10001ms", "1e300"] {
             assert!(
                 refusal(&format!("delay={text}")).contains(&format!("`delay` cannot be `{text}`")),
                 "{text}"
