@@ -189,6 +189,7 @@ fn a_pipe_whose_reader_takes_nothing_ends_by_a_signal() {
     // Not all sent frames are written, which is an error.
     assert_eq!(output.status.code(), Some(1), "{messages}");
     assert!(messages.contains(path.to_str().unwrap()) && messages.lines().count() == 1, "{messages}");
+    assert!(messages.contains(": its reader took nothing for "), "{messages}");
 }
 
 #[test]
@@ -202,7 +203,7 @@ fn statistics_that_nobody_reads_do_not_hold_up_the_end() {
     let messages = String::from_utf8_lossy(&output.stderr);
     // The summary is lost.
     assert_eq!(output.status.code(), Some(1), "{messages} after {took:?}");
-    let why = "error: cannot write to standard output: the reader of the pipe takes nothing";
+    let why = "error: cannot write to standard output: its reader took nothing for ";
     assert!(messages.starts_with(why) && messages.lines().count() == 1, "{messages}");
 }
 

@@ -196,7 +196,7 @@ pub enum PcapError {
         /// Where the file ends.
         end: u64,
     },
-    /// The header of a new file could not be written; the file was removed again.
+    /// The header of a file could not be written. A file that was new was removed again; an old one is empty.
     #[error("cannot write the header of {}: {source}; nothing of it was kept{}", path.display(), make_room(source))]
     Header {
         /// The file.
@@ -250,6 +250,10 @@ fn unreadable(path: &Path, offset: u64, error: &io::Error) -> String {
 fn way_to_read(path: &Path, magic: [u8; 4]) -> String {
     let path = path.display();
     let unpack = match magic {
+        // The first layer was unpacked here.
+        [0x1f, 0x8b, ..] => {
+            return format!("it is packed twice: unpack it once with gzip -dc {path} > OUT.pcap.gz");
+        }
         [0x28, 0xb5, 0x2f, 0xfd] => "zstd",
         [0xfd, b'7', b'z', b'X'] => "xz",
         [b'B', b'Z', b'h', _] => "bzip2",

@@ -48,6 +48,8 @@ pub struct Frames {
     /// The limit that the first of these exceeded.
     limit: usize,
     other_links: u64,
+    /// Whether an earlier pass found bytes behind the gzip data.
+    garbage: bool,
 }
 
 /// Records of a kind.
@@ -88,6 +90,7 @@ impl Frames {
             too_long: Class::default(),
             limit: 0,
             other_links: 0,
+            garbage: false,
         })
     }
 
@@ -152,6 +155,7 @@ impl Frames {
         let again = Reader::open_unless(self.path(), &self.give_up)?;
         self.before += self.reader.records();
         self.other_links += self.reader.other_links().map_or(0, |others| others.records);
+        self.garbage |= self.reader.has_garbage();
         self.reader = again;
         Ok(())
     }
@@ -167,7 +171,8 @@ impl Frames {
         self.no_frame.records + self.too_long.records + self.other_links + others
     }
 
-    /// One sentence for each kind of skipped or changed records: their number, and the first one.
+    /// One sentence for each kind of skipped or changed records, with their number and the first one, and one for bytes
+    /// that follow gzip data.
     pub fn account(&self) -> Vec<String> {
         let all = counted(self.before + self.reader.records(), "record");
         let line = |count: u64, what: &str, number: u64, with: String| {
@@ -194,6 +199,10 @@ impl Frames {
             let with = format!("link type {link_type}{}", link_type_name(link_type));
             let what = "left out: not from an Ethernet interface";
             lines.push(line(self.other_links + others.records, what, first, with));
+        }
+        if self.garbage || self.reader.has_garbage() {
+            let path = self.path().display();
+            lines.push(format!("{path}: its gzip data is whole, and the bytes behind it are ignored"));
         }
         lines
     }

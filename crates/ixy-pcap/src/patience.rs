@@ -59,22 +59,22 @@ impl GiveUp {
         }
     }
 
-    /// Creates a file, or empties an existing one. For a named pipe it waits for a reader. Writes to the result wait until
-    /// a second after the program wants to give up, and then fail.
+    /// Creates a file, or opens an existing one, which the first write or flush empties. For a named pipe it waits for a
+    /// reader. Writes to the result wait until a second after the program wants to give up, and then fail.
     ///
     /// # Errors
     /// [`PcapError::Create`], or [`PcapError::GivenUp`] if no reader came.
     pub fn create(&self, path: &Path) -> Result<impl Write + Send + use<>, PcapError> {
         let failed = |source: Errno| PcapError::Create { path: path.into(), source: source.into() };
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
-        let file = self.open(path, flags).map_err(failed)?;
+        let file = self.open(path, OFlags::WRONLY | OFlags::CREATE).map_err(failed)?;
         let file = file.map_err(|awaited| PcapError::GivenUp { path: path.into(), awaited })?;
-        Ok(self.writer(file))
+        let old = file.metadata().is_ok_and(|file| file.is_file());
+        Ok(PatientWriter { file, old, give_up: self.clone() })
     }
 
     /// A file that writes wait for as long as [`create`](Self::create) says.
     pub fn writer(&self, file: File) -> impl Write + Send + use<> {
-        PatientWriter { file, give_up: self.clone() }
+        PatientWriter { file, old: false, give_up: self.clone() }
     }
 
     /// Opens a file with `flags` and mode 666. For a named pipe it waits for the other end; `Ok(Err(_))` when it gave
@@ -110,7 +110,7 @@ impl GiveUp {
     }
 
     /// Writes all of `bytes` to a pipe; returns the number of bytes taken, even with an error.
-    pub(crate) fn write_all(&self, file: &File, bytes: &[u8]) -> (usize, Result<(), Errno>) {
+    pub(crate) fn write_all(&self, file: &File, bytes: &[u8]) -> (usize, Result<(), Refusal>) {
         let (mut taken, mut moved) = (0, Instant::now());
         // A regular file is always ready, and takes all of it.
         let waits = self.0.is_some() && is_pipe(file);
@@ -120,21 +120,48 @@ impl GiveUp {
                 match self.wait(file, PollFlags::OUT) {
                     Ok(true) => {}
                     Ok(false) if self.now() && moved.elapsed() >= GRACE => {
-                        return (taken, Err(Errno::TIMEDOUT));
+                        return (taken, Err(Refusal::Stalled(moved.elapsed())));
                     }
                     Ok(false) => continue,
-                    Err(error) => return (taken, Err(error)),
+                    Err(error) => return (taken, Err(error.into())),
                 }
             }
             match rustix::io::write(file, &rest[..rest.len().min(most)]) {
                 // The system takes nothing and gives no reason.
-                Ok(0) => return (taken, Err(Errno::IO)),
+                Ok(0) => return (taken, Err(Errno::IO.into())),
                 Ok(count) => (taken, moved) = (taken + count, Instant::now()),
                 Err(Errno::INTR) => {}
-                Err(error) => return (taken, Err(error)),
+                Err(error) => return (taken, Err(error.into())),
             }
         }
         (taken, Ok(()))
+    }
+}
+
+/// Why bytes cannot be written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refusal {
+    /// The system refused them.
+    System(Errno),
+    /// The reader of a pipe took nothing for this time.
+    Stalled(Duration),
+}
+
+impl From<Errno> for Refusal {
+    fn from(error: Errno) -> Self {
+        Self::System(error)
+    }
+}
+
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::System(error) => error.into(),
+            Refusal::Stalled(time) => {
+                let text = format!("its reader took nothing for {:.0} s", time.as_secs_f64());
+                Self::new(io::ErrorKind::TimedOut, text)
+            }
+        }
     }
 }
 
@@ -201,21 +228,25 @@ impl Read for Patient {
 /// A file that is written until the program gives up. It has no buffer.
 struct PatientWriter {
     file: File,
+    /// Whether it is to be emptied first.
+    old: bool,
     give_up: GiveUp,
 }
 
 impl Write for PatientWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.flush()?;
         match self.give_up.write_all(&self.file, bytes) {
-            (0, Err(Errno::TIMEDOUT)) => {
-                Err(io::Error::new(io::ErrorKind::TimedOut, "the reader of the pipe takes nothing"))
-            }
             (0, Err(error)) => Err(error.into()),
             (taken, _) => Ok(taken),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.old {
+            self.file.set_len(0)?;
+            self.old = false;
+        }
         Ok(())
     }
 }

@@ -143,6 +143,11 @@ impl<R: Read> Reader<R> {
         Ok(Reader { source, format, buffer: Vec::new(), current: None, ended: false })
     }
 
+    /// Whether bytes that are no gzip data follow the gzip data; known at the capture's end.
+    pub(crate) fn has_garbage(&self) -> bool {
+        self.source.has_garbage()
+    }
+
     /// Advances to the next record: `false` at the capture's end. [`record`](Self::record) then returns it.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ type Start<R> = Chain<Cursor<Vec<u8>>, BufReader<R>>;
 /// The bytes in the capture's format.
 enum Bytes<R> {
     Plain(Start<R>),
-    Gzip(Box<BufReader<Members<Start<R>>>>),
+    Gzip(Box<BufReader<Members<R>>>),
 }
 
 /// A capture's bytes, and the position in them.
@@ -48,7 +48,10 @@ impl<R: Read> Source<R> {
         })?;
         let start = Cursor::new(magic[..found].to_vec()).chain(source);
         let bytes = if magic == GZIP {
-            Bytes::Gzip(Box::new(BufReader::with_capacity(READ_AHEAD, Members::new(start))))
+            Bytes::Gzip(Box::new(BufReader::with_capacity(
+                READ_AHEAD,
+                Members { current: Some(GzDecoder::new(start)), garbage: false },
+            )))
         } else {
             Bytes::Plain(start)
         };
@@ -96,6 +99,11 @@ impl<R: Read> Source<R> {
         Ok(count - left)
     }
 
+    /// Whether bytes that are no gzip data follow the gzip data; known at its end.
+    pub(crate) fn has_garbage(&self) -> bool {
+        matches!(&self.bytes, Bytes::Gzip(bytes) if bytes.get_ref().garbage)
+    }
+
     fn failed(&self, source: io::Error) -> PcapError {
         let (path, offset) = (self.path.clone(), self.offset);
         let damaged = matches!(
@@ -110,17 +118,17 @@ impl<R: Read> Source<R> {
 }
 
 /// Unpacks all members of gzip data, one behind the other (RFC 1952, section 2.2). It ignores zeros behind a member,
-/// which pad the data to a whole block on tapes.
-struct Members<R>(Option<GzDecoder<R>>);
+/// which pad the data to a whole block on tapes, and, as gzip(1) does, all that follows and is no member.
+struct Members<R> {
+    current: Option<GzDecoder<Start<R>>>,
+    /// Whether other bytes follow the last member.
+    garbage: bool,
+}
 
-impl<R: BufRead> Members<R> {
-    fn new(source: R) -> Self {
-        Self(Some(GzDecoder::new(source)))
-    }
-
-    /// Skips zeros. Returns whether other data follows them.
-    fn skip_zeros(source: &mut R) -> io::Result<bool> {
-        loop {
+impl<R: Read> Members<R> {
+    /// Skips zeros, and starts with the next member if there is one.
+    fn advance(&mut self, mut source: BufReader<R>) -> io::Result<()> {
+        let rest = loop {
             let bytes = match source.fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 bytes => bytes?,
@@ -128,22 +136,30 @@ impl<R: BufRead> Members<R> {
             let (count, zeros) = (bytes.len(), bytes.iter().take_while(|byte| **byte == 0).count());
             source.consume(zeros);
             if zeros < count || count == 0 {
-                return Ok(count > 0);
+                break count > 0;
             }
+        };
+        let mut magic = [0; 2];
+        let found = fill(&mut source, &mut magic).map_err(|(_, error)| error)?;
+        self.garbage = rest && magic != GZIP;
+        if magic == GZIP {
+            self.current = Some(GzDecoder::new(Cursor::new(magic[..found].to_vec()).chain(source)));
         }
+        Ok(())
     }
 }
 
-impl<R: BufRead> Read for Members<R> {
+impl<R: Read> Read for Members<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while let Some(decoder) = &mut self.0 {
+        while let Some(decoder) = &mut self.current {
             let found = decoder.read(into)?;
             if found > 0 || into.is_empty() {
                 return Ok(found);
             }
             // The member has ended.
-            let Some(mut source) = self.0.take().map(GzDecoder::into_inner) else { break };
-            self.0 = Self::skip_zeros(&mut source)?.then(|| GzDecoder::new(source));
+            let Some(decoder) = self.current.take() else { break };
+            let (_, source) = decoder.into_inner().into_inner();
+            self.advance(source)?;
         }
         Ok(0)
     }

@@ -14,6 +14,7 @@ use crate::{
     GiveUp, PcapError,
     format::{Format, MAX_RECORD, is_gzip},
     layout,
+    patience::Refusal,
     reserve::Reservation,
 };
 
@@ -26,6 +27,10 @@ const BUFFER: usize = 256 * 1024;
 /// the system refuses bytes, the file is cut after its last whole record and the writer refuses all later frames
 /// with the same error. Dropping a writer ends the file as [`finish`](Self::finish) does, but cannot return an
 /// error.
+///
+/// An old file keeps its content until the first record, [`flush`](Self::flush) or [`finish`](Self::finish). A writer
+/// that is dropped before then leaves the file as it found it. A pipe gets the header at once, since its reader waits for
+/// it.
 ///
 /// A file with a name that ends in `.gz` is compressed: each buffer becomes its own gzip member, so that after a
 /// kill or a full disk the file unpacks up to the last buffer.
@@ -52,6 +57,10 @@ pub struct Writer {
     gzip: bool,
     /// Whether the file can be cut and its space claimed.
     regular: bool,
+    /// Whether this writer made the file.
+    created: bool,
+    /// Whether the header was written.
+    started: bool,
     snaplen: u32,
     reserved: Reservation,
     /// Whole records not yet written.
@@ -61,18 +70,17 @@ pub struct Writer {
     records: u64,
     /// Records in the buffer.
     waiting: u64,
-    failed: Option<Errno>,
+    failed: Option<Refusal>,
     finished: bool,
 }
 
 impl Writer {
-    /// Creates a file, or empties an existing one, and writes the header; `-` means standard output. The name
-    /// chooses the [format](Format::of), and gzip. At most `snaplen` bytes of each frame are kept; 0, or more than
+    /// Creates a file, or opens an existing one to replace its content; `-` means standard output. The name chooses the [format](Format::of), and gzip. At most `snaplen` bytes of each frame are kept; 0, or more than
     /// [`MAX_RECORD`], means that limit.
     ///
     /// # Errors
-    /// The file is a terminal, cannot be created, is in use by another reader or writer of this crate, or its header
-    /// cannot be written: then it is removed again.
+    /// The file is a terminal, cannot be created, is in use by another reader or writer of this crate, or is a pipe or
+    /// a device that does not take the header.
     pub fn create(path: impl AsRef<Path>, snaplen: u32) -> Result<Self, PcapError> {
         let format = Format::of(&path);
         Self::create_as(path, snaplen, format, &GiveUp::default())
@@ -92,23 +100,23 @@ impl Writer {
         let path = path.as_ref();
         let gzip = is_gzip(path);
         let open = |source| PcapError::Create { path: path.into(), source };
-        let (file, path, regular) = if path == Path::new("-") {
+        let (file, path, regular, created) = if path == Path::new("-") {
             let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(open)?);
             // Even if it leads to a regular file: that one may hold more than this capture.
-            (file, PathBuf::from("standard output"), false)
+            (file, PathBuf::from("standard output"), false, false)
         } else {
-            // It is emptied only after it is known that no other process uses it.
             let flags = OFlags::WRONLY | OFlags::CREATE;
-            let file = give_up.open(path, flags).map_err(|errno| open(errno.into()))?;
+            let (file, created) = match give_up.open(path, flags | OFlags::EXCL) {
+                Err(Errno::EXIST) => (give_up.open(path, flags), false),
+                made => (made, true),
+            };
+            let file = file.map_err(|errno| open(errno.into()))?;
             let file = file.map_err(|awaited| PcapError::GivenUp { path: path.into(), awaited })?;
             let regular = file.metadata().map_err(open)?.is_file();
-            if regular {
-                if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-                    return Err(PcapError::InUse { path: path.into() });
-                }
-                file.set_len(0).map_err(open)?;
+            if regular && flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+                return Err(PcapError::InUse { path: path.into() });
             }
-            (file, path.to_path_buf(), regular)
+            (file, path.to_path_buf(), regular, created)
         };
         if file.is_terminal() {
             return Err(PcapError::Terminal { path });
@@ -121,6 +129,8 @@ impl Writer {
             format,
             gzip,
             regular,
+            created,
+            started: false,
             snaplen,
             reserved: Reservation::new(regular),
             buffer: Vec::with_capacity(BUFFER),
@@ -130,7 +140,9 @@ impl Writer {
             failed: None,
             finished: false,
         };
-        writer.write_header()?;
+        if !regular {
+            writer.start()?;
+        }
         Ok(writer)
     }
 
@@ -151,6 +163,7 @@ impl Writer {
         if let Some(error) = self.failed {
             return Err(self.refused(error));
         }
+        self.start()?;
         let data = data.get(..self.snaplen as usize).unwrap_or(data);
         let length = self.format.record_len(data.len());
         if !self.buffer.is_empty() && self.buffer.len() + length > BUFFER {
@@ -161,7 +174,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the buffer out. (It does not wait for the disk.)
+    /// Writes the buffer out, at first after the header. (It does not wait for the disk.)
     ///
     /// # Errors
     /// The system refuses bytes, now or earlier.
@@ -169,6 +182,7 @@ impl Writer {
         if let Some(error) = self.failed {
             return Err(self.refused(error));
         }
+        self.start()?;
         if self.buffer.is_empty() {
             return Ok(());
         }
@@ -213,19 +227,31 @@ impl Writer {
         &self.path
     }
 
-    fn write_header(&mut self) -> Result<(), PcapError> {
+    /// Empties the file and writes the header, unless that is done. If it fails, a file that was made here is removed.
+    fn start(&mut self) -> Result<(), PcapError> {
+        if self.started {
+            return Ok(());
+        }
+        self.started = true;
         let header = self.format.header(self.snaplen);
         let header = if self.gzip { layout::gzip(&header) } else { header };
+        self.cut();
         self.reserved.cover(&self.file, header.len() as u64);
         if let (_, Err(error)) = self.give_up.write_all(&self.file, &header) {
-            self.finished = true;
-            if self.regular {
-                let _ = fs::remove_file(&self.path);
-            }
+            (self.finished, self.failed) = (true, Some(error));
+            self.cut();
+            self.remove();
             return Err(PcapError::Header { path: self.path.clone(), source: error.into() });
         }
         self.bytes = header.len() as u64;
         Ok(())
+    }
+
+    /// Removes the file if it was made here.
+    fn remove(&self) {
+        if self.regular && self.created {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 
     fn end(&mut self) -> Result<(), PcapError> {
@@ -247,7 +273,7 @@ impl Writer {
         }
     }
 
-    fn refused(&self, error: Errno) -> PcapError {
+    fn refused(&self, error: Refusal) -> PcapError {
         PcapError::Write {
             path: self.path.clone(),
             bytes: self.bytes,
@@ -259,6 +285,10 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let _ = self.end();
+        if self.started {
+            let _ = self.end();
+        } else {
+            self.remove();
+        }
     }
 }

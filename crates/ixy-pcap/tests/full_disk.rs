@@ -124,22 +124,28 @@ fn on_a_small_disk_space_is_claimed_in_smaller_steps() {
         return again_on_a_disk_of("12m", "on_a_small_disk_space_is_claimed_in_smaller_steps");
     };
     let path = dir.join("out.pcap");
-    let writer = Writer::create(&path, 0).unwrap();
+    let mut writer = Writer::create(&path, 0).unwrap();
+    writer.flush().unwrap();
     let claimed = fs::metadata(&path).unwrap().blocks() * 512;
     assert!((8 << 20..=12 << 20).contains(&claimed), "claimed {claimed} bytes");
     writer.finish().unwrap();
 }
 
 #[test]
-fn a_disk_with_no_room_for_the_header_keeps_no_file() {
+fn a_disk_with_no_room_for_the_header_keeps_no_file_that_is_new() {
     let Some(dir) = limited_dir() else {
-        return again_on_a_disk_of("64k", "a_disk_with_no_room_for_the_header_keeps_no_file");
+        return again_on_a_disk_of("64k", "a_disk_with_no_room_for_the_header_keeps_no_file_that_is_new");
     };
     fs::write(dir.join("rest"), [0; 64 << 10]).unwrap();
-    let path = dir.join("out.pcap");
-    let message = Writer::create(&path, 0).err().unwrap().to_string();
-    assert!(message.contains("cannot write the header of") && message.contains("out.pcap"), "{message}");
-    assert!(!path.exists());
+    let [new, old, link] = ["new.pcap", "old.pcap", "link.pcap"].map(|name| dir.join(name));
+    fs::write(&old, "").unwrap();
+    std::os::unix::fs::symlink(&old, &link).unwrap();
+    for (path, stays) in [(&new, false), (&old, true), (&link, true)] {
+        let message = Writer::create(path, 0).unwrap().finish().unwrap_err().to_string();
+        assert!(message.contains(&format!("cannot write the header of {}", path.display())), "{message}");
+        assert_eq!(path.exists(), stays, "{}", path.display());
+    }
+    assert!(link.is_symlink());
 }
 
 #[test]

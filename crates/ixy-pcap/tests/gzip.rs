@@ -9,7 +9,7 @@ use std::{
 };
 
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
-use ixy_pcap::{Reader, Writer};
+use ixy_pcap::{Frames, Reader, Writer};
 use proptest::prelude::*;
 
 fn pack(bytes: &[u8]) -> Vec<u8> {
@@ -63,13 +63,34 @@ fn zeros_behind_packed_data_pad_it() {
 }
 
 #[test]
+fn other_bytes_behind_packed_data_are_ignored_and_reported_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.pcap.gz");
+    let packed = pack(&capture("a.pcap", 100));
+    for garbage in [&b"G"[..], b"\x1f", b"\0\0\0and more than a header", &[0xff; 300_000]] {
+        fs::write(&path, [&packed[..], garbage].concat()).unwrap();
+        let mut frames = Frames::open(&path).unwrap();
+        for pass in 1..=2 {
+            let mut count = 0;
+            while frames.advance().unwrap() {
+                count += 1;
+            }
+            assert_eq!(count, 100, "pass {pass}");
+            frames.rewind().unwrap();
+        }
+        let wanted =
+            format!("{}: its gzip data is whole, and the bytes behind it are ignored", path.display());
+        assert_eq!(frames.account(), [wanted]);
+    }
+}
+
+#[test]
 fn damaged_or_cut_data_is_one_line_after_the_frames_before_it() {
     let packed = pack(&capture("a.pcap", 1000));
     for (bytes, problem) in [
         (packed[..packed.len() / 2].to_vec(), "incomplete"),
         ([&packed[..packed.len() - 8], &[0; 8]].concat(), "corrupt"),
-        ([&packed[..], b"and more than a header"].concat(), "header"),
-        ([&packed[..], &[0; 100], b"and more than a header"].concat(), "header"),
+        ([&packed[..], b"\x1f\x8band more than a header"].concat(), "header"),
     ] {
         let mut reader = Reader::new(&bytes[..], "in.pcap.gz").unwrap();
         let error = loop {
@@ -88,6 +109,11 @@ fn damaged_or_cut_data_is_one_line_after_the_frames_before_it() {
     }
     let message = Reader::new(&packed[..12], "in.gz").err().unwrap().to_string();
     assert!(message.contains("in.gz has damaged gzip data"), "{message}");
+    let message = Reader::new(&pack(&packed)[..], "in.gz").err().unwrap().to_string();
+    assert!(
+        message.ends_with("it is packed twice: unpack it once with gzip -dc in.gz > OUT.pcap.gz"),
+        "{message}"
+    );
     let message = Reader::new(&pack(b"no capture")[..], "in.gz").err().unwrap().to_string();
     assert!(message.contains("in.gz is no pcap or pcapng capture: it starts with 6e 6f 20 63"), "{message}");
 }

@@ -108,6 +108,7 @@ fn a_pipe_whose_other_end_stands_still_is_given_up() {
         }
     };
     assert!(matches!(error, PcapError::Write { .. }), "{error}");
+    assert!(error.to_string().contains(": its reader took nothing for 1 s; it holds "), "{error}");
     assert!(start.elapsed() >= Duration::from_millis(900), "a reader gets a second to go on");
     stopping.join().unwrap();
     reading.join().unwrap();

@@ -62,7 +62,7 @@ fn an_independent_reader_understands_the_file() {
 fn the_header_is_the_24_bytes_that_the_format_defines() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.pcap");
-    drop(Writer::create(&path, 96).unwrap());
+    assert_eq!(Writer::create(&path, 96).unwrap().finish().unwrap(), 24);
     let wanted = [0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 96, 0, 0, 0, 1, 0, 0, 0];
     assert_eq!(fs::read(&path).unwrap(), wanted);
 }
@@ -186,6 +186,24 @@ fn a_file_that_is_being_read_or_written_is_not_overwritten() {
     drop(reader);
     Writer::create(&path, 0).unwrap().finish().unwrap();
     assert_eq!(fs::metadata(&path).unwrap().len(), 24, "an old capture is replaced");
+}
+
+#[test]
+fn a_writer_that_never_writes_leaves_the_file_as_it_found_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let [old, new] = ["old.pcap", "new.pcap"].map(|name| dir.path().join(name));
+    fs::write(&old, [7; 1000]).unwrap();
+    drop((Writer::create(&old, 0).unwrap(), Writer::create(&new, 0).unwrap()));
+    assert_eq!(fs::read(&old).unwrap(), [7; 1000]);
+    assert!(!new.exists(), "a file that is new is removed");
+    let mut writer = Writer::create(&old, 0).unwrap();
+    writer.flush().unwrap();
+    assert_eq!(fs::read(&old).unwrap().len(), 24, "a flush writes the header");
+    drop(writer);
+    assert_eq!(fs::read(&old).unwrap().len(), 24);
+    fs::write(&old, [7; 1000]).unwrap();
+    Writer::create(&old, 0).unwrap().write(1, &[1; 60]).unwrap();
+    assert_eq!(records(&old), [(1, vec![1; 60], 60)], "nothing of the old content is left");
 }
 
 #[test]
