@@ -38,7 +38,7 @@
 //!     let mut queues = queues.collect::<Result<Vec<_>, _>>()?;
 //!     let mut batch = Batch::new(args.flags.batch.into());
 //!     let (mut count, mut idle) = (0, args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue)));
-//!     let mut reporter = Reporter::new(session, &args.flags, &devices)?;
+//!     let mut reporter = Reporter::new(session, &args.flags, &devices);
 //!     while reporter.go_on(&devices, count)? {
 //!         let received: usize = queues.iter_mut().map(|queue| {
 //!             batch.clear();

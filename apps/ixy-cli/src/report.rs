@@ -13,7 +13,6 @@ use ixy::Device;
 
 use crate::error::Error;
 use crate::flags::{Flags, Format};
-use crate::metrics::Metrics;
 use crate::screen;
 use crate::session::Session;
 use live::Live;
@@ -31,7 +30,6 @@ pub struct Reporter {
     quiet: bool,
     per_queue: bool,
     interval: Duration,
-    metrics: Option<Metrics>,
     duration: Option<Duration>,
     goal: Option<u64>,
     /// The part of the goal that is done.
@@ -51,11 +49,8 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Starts the clock for a run with `devices`, and the server of `--metrics`.
-    ///
-    /// # Errors
-    /// The address of `--metrics` cannot be used.
-    pub fn new(session: &Session, flags: &Flags, devices: &[Device]) -> Result<Self, Error> {
+    /// Starts the clock for a run with `devices`, and gives their counts to the session's server of metrics.
+    pub fn new(session: &Session, flags: &Flags, devices: &[Device]) -> Self {
         let now = Instant::now();
         let taken = devices.iter().any(Device::writes_to_stdout);
         let session = if taken { session.clone().with_statistics_on_stderr() } else { session.clone() };
@@ -68,13 +63,12 @@ impl Reporter {
             }
         }
         let format = flags.format();
-        let mut reporter = Self {
+        let reporter = Self {
             session,
             format,
             quiet: flags.verbosity.quiet,
             per_queue: flags.per_queue,
             interval: flags.interval,
-            metrics: None,
             duration: flags.duration,
             goal: None,
             done: 0,
@@ -88,10 +82,10 @@ impl Reporter {
             header: (format == Format::Csv).then(csv::header),
             live: Live::default(),
         };
-        if let Some(at) = flags.metrics {
-            reporter.metrics = Some(Metrics::serve(at, exposed::metrics(&reporter.ports))?);
+        if let Some(metrics) = reporter.session.metrics() {
+            metrics.publish(exposed::metrics(&reporter.ports));
         }
-        Ok(reporter)
+        reporter
     }
 
     /// Sets the number of packets after which the run ends, for the display of progress.
@@ -126,7 +120,7 @@ impl Reporter {
             if due || now - self.looked >= SECOND {
                 self.looked = now;
                 self.read(devices)?;
-                if let Some(metrics) = &self.metrics {
+                if let Some(metrics) = self.session.metrics() {
                     metrics.publish(exposed::metrics(&self.ports));
                 }
             }

@@ -9,6 +9,7 @@ use ixy::Stop;
 use ixy_pcap::GiveUp;
 
 use crate::error::Error;
+use crate::metrics::{Listen, Metrics};
 
 /// The surroundings of a program's run, beside its arguments: when to stop, where statistics go, the options for
 /// opening devices. A process has one; tests create one for each program that they run in a thread.
@@ -19,6 +20,7 @@ pub struct Session {
     terminal: bool,
     options: ixy::Options,
     started: Instant,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Session {
@@ -36,7 +38,17 @@ impl Session {
 
     /// A session that ends when `stop` is requested, prints to `out`, and opens devices with `options`.
     pub fn new(stop: Stop, out: Arc<Mutex<dyn Write + Send>>, options: ixy::Options) -> Self {
-        Self { stop, out, terminal: false, options, started: Instant::now() }
+        Self { stop, out, terminal: false, options, started: Instant::now(), metrics: None }
+    }
+
+    /// The same, with a server of metrics at the address of `--metrics`. It has none until a
+    /// [`Reporter`](crate::Reporter) starts.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub fn with_metrics(self, at: Option<Listen>) -> Result<Self, Error> {
+        let metrics = at.map(|at| Metrics::serve(at, Vec::new())).transpose()?;
+        Ok(Self { metrics: metrics.map(Arc::new), ..self })
     }
 
     /// The same, with statistics on standard error, for a program that writes its data to standard output.
@@ -67,6 +79,11 @@ impl Session {
             Some(duration) => self.stop.after(duration.saturating_sub(self.elapsed())),
             None => self.stop.clone(),
         }
+    }
+
+    /// The server of `--metrics`.
+    pub(crate) fn metrics(&self) -> Option<&Arc<Metrics>> {
+        self.metrics.as_ref()
     }
 
     /// Whether progress can be shown.

@@ -24,7 +24,8 @@ pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(
         if flags(&args).live && !std::io::stdout().is_terminal() {
             return Err(Error::NoTerminal.into());
         }
-        let session = Session::of_process()?;
+        // Before `run` opens devices and makes files.
+        let session = Session::of_process()?.with_metrics(flags(&args).metrics)?;
         let duration = flags(&args).duration;
         match run(args, &session) {
             // A signal is a normal end, even if it interrupted a wait.

@@ -44,7 +44,7 @@ fn go_on(reporter: &mut Reporter, devices: &mut [Device]) -> Result<(), Error> {
 fn a_device_that_is_lost_ends_a_run_within_a_second_or_two() {
     let mut devices = open(&["sim"]);
     let (session, _) = session(Arc::new(Mutex::new(io::sink())));
-    let mut reporter = Reporter::new(&session, &flags(&[]), &devices).unwrap();
+    let mut reporter = Reporter::new(&session, &flags(&[]), &devices);
     assert!(reporter.go_on(&devices, 0).unwrap());
     devices[0].simulated().unwrap().faults().set(Fault::Gone, true);
     let error = go_on(&mut reporter, &mut devices).unwrap_err();
@@ -66,7 +66,7 @@ fn a_wire_that_failed_ends_a_run_a_second_later_so_that_what_came_before_is_deal
         std::thread::yield_now();
     }
     let (session, _) = session(Arc::new(Mutex::new(io::sink())));
-    let mut reporter = Reporter::new(&session, &flags(&[]), &devices).unwrap();
+    let mut reporter = Reporter::new(&session, &flags(&[]), &devices);
     let start = Instant::now();
     let error = go_on(&mut reporter, &mut devices).unwrap_err();
     assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
@@ -78,12 +78,12 @@ fn a_run_ends_after_its_time_or_when_it_is_stopped() {
     let mut devices = open(&["sim"]);
     let (session, stop) = session(Arc::new(Mutex::new(io::sink())));
     let start = Instant::now();
-    let mut reporter = Reporter::new(&session, &flags(&["--duration", "300ms"]), &devices).unwrap();
+    let mut reporter = Reporter::new(&session, &flags(&["--duration", "300ms"]), &devices);
     go_on(&mut reporter, &mut devices).unwrap();
     let time = start.elapsed();
     assert!(time >= Duration::from_millis(300), "it ended after {time:?}");
 
-    let mut reporter = Reporter::new(&session, &flags(&[]), &devices).unwrap();
+    let mut reporter = Reporter::new(&session, &flags(&[]), &devices);
     assert!(reporter.go_on(&devices, 0).unwrap());
     stop.request();
     assert!(!reporter.go_on(&devices, 0).unwrap());
@@ -96,7 +96,7 @@ fn unsent_packets_and_notes_are_in_the_summary_and_equal_addresses_are_told_apar
         let out = Arc::new(Mutex::new(Vec::<u8>::new()));
         let (session, _) = session(out.clone());
         let arguments: &[&str] = if format.is_empty() { &[] } else { &[format] };
-        let mut reporter = Reporter::new(&session, &flags(arguments), &devices).unwrap();
+        let mut reporter = Reporter::new(&session, &flags(arguments), &devices);
         reporter.note("recorded", 7);
         reporter.finish(devices, &[], &[0, 5]).unwrap();
         let text = String::from_utf8(out.lock().unwrap().clone()).unwrap();
@@ -148,13 +148,13 @@ fn a_closed_pipe_ends_a_run_quietly_and_a_full_disk_with_an_error() {
     let mut devices = open(&["sim"]);
     let (piped, stop) = session(Arc::new(Mutex::new(Broken(io::ErrorKind::BrokenPipe))));
     let start = Instant::now();
-    let mut reporter = Reporter::new(&piped, &flags(&[]), &devices).unwrap();
+    let mut reporter = Reporter::new(&piped, &flags(&[]), &devices);
     go_on(&mut reporter, &mut devices).unwrap();
     let time = start.elapsed();
     assert!(time >= Duration::from_millis(900) && stop.requested(), "it ended after {time:?}");
 
     let (full, _) = session(Arc::new(Mutex::new(Broken(io::ErrorKind::StorageFull))));
-    let mut reporter = Reporter::new(&full, &flags(&[]), &devices).unwrap();
+    let mut reporter = Reporter::new(&full, &flags(&[]), &devices);
     let error = go_on(&mut reporter, &mut devices).unwrap_err();
     assert!(error.to_string().contains("standard output"), "{error}");
 }

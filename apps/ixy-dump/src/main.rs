@@ -148,7 +148,9 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
 
     let to_stdout = args.write.as_ref().is_some_and(|path| path.as_os_str() == "-");
     let session = if to_stdout { session.clone().with_statistics_on_stderr() } else { session.clone() };
-    let mut reporter = Reporter::new(&session, &args.flags, &devices)?.with_goal(args.count);
+    let mut reporter = Reporter::new(&session, &args.flags, &devices).with_goal(args.count);
+    // Everything is open: the file gets its header, and loses what an old one held.
+    recorder.flush()?;
     let mut batch = Batch::new(args.flags.batch.into());
     let mut idle = args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue));
     let mut flushed = Instant::now();

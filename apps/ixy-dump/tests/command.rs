@@ -224,6 +224,13 @@ fn gzip_data_with_zeros_behind_it_and_late_ethernet_interfaces_are_received() {
     let (code, _, err) = run(&[&format!("sim:rx={}", packed.display()), "-w", to]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert!(records(&output).iter().map(|record| &record.1).eq(&frames));
+    let mut bytes = fs::read(&packed).unwrap();
+    bytes.extend(b"garbage");
+    fs::write(&packed, bytes).unwrap();
+    let (code, _, err) = run(&[&format!("sim:rx={}", packed.display()), "-w", to]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("the bytes behind it are ignored") && err.lines().count() == 1, "{err}");
+    assert!(records(&output).iter().map(|record| &record.1).eq(&frames));
 
     // A section, an interface of Linux's cooked captures and a packet of it; then an Ethernet interface and its packet.
     let section = [0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28];

@@ -79,7 +79,7 @@ fn run_with<T: Fn(&mut Packet) + Copy + Send>(args: Args, session: &Session, tou
     }
     let Some((own, others)) = shares.split_first_mut() else { return Ok(()) };
 
-    let mut reporter = Reporter::new(session, &args.flags, &devices)?;
+    let mut reporter = Reporter::new(session, &args.flags, &devices);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for share in others {

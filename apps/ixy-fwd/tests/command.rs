@@ -348,6 +348,28 @@ fn help_explains_addresses_with_examples_and_exits_with_0() {
 }
 
 #[test]
+fn a_program_that_cannot_start_keeps_the_capture_that_it_was_to_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let [old, other, empty] =
+        ["old.pcap", "other.pcap", "empty.pcap"].map(|name| directory.path().join(name));
+    write(&old, [60, 100].into_iter());
+    write(&empty, std::iter::empty());
+    let to = |path: &Path| format!("sim:tx={}", path.display());
+    let used = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = used.local_addr().unwrap().port().to_string();
+    let missing = format!("sim:rx={}/none,tx={}", directory.path().display(), other.display());
+    fails(&[&to(&old), &missing], 1, &["none", "does not exist"]);
+    fails(&[&to(&old), &to(&other), "--metrics", &port], 1, &["cannot serve metrics"]);
+    assert_unchanged(&old, [60, 100].into_iter());
+    assert!(!other.exists(), "a new file is not left behind");
+
+    let from = format!("sim:rx={}", empty.display());
+    let Ended { code, err, .. } = run(&[&format!("{from},tx={}", old.display()), &from]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_unchanged(&old, std::iter::empty());
+}
+
+#[test]
 fn wrong_arguments_are_one_line_and_exit_code_2() {
     fails(&[], 2, &["<A> <B>", "--help"]);
     fails(&["sim"], 2, &["<B>"]);

@@ -210,7 +210,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let pool = device.new_pool(buffers)?;
     ixy_cli::wait_for_link(device, args.link_timeout, session)?;
 
-    let mut reporter = Reporter::new(session, flags, &devices)?.with_goal(args.count);
+    let mut reporter = Reporter::new(session, flags, &devices).with_goal(args.count);
     let go_on = |sent| reporter.go_on(&devices, sent);
     let count = args.count.unwrap_or(u64::MAX);
     let (mut skipped, mut result) = (0, Ok(()));

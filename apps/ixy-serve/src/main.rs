@@ -106,6 +106,8 @@ const TICK: Duration = Duration::from_millis(50);
 fn run(args: Args) -> Result<String, Error> {
     let ports = args.ports.checked()?;
     let session = Session::of_process()?;
+    // An address in use is found before a file is made.
+    let metrics = args.metrics.map(|at| Metrics::serve(at, Vec::new())).transpose()?;
     let waiting = session.clone();
     let give_up = GiveUp::when(move || waiting.stopped());
     let trace = args.trace.map(|format| Trace::open(format, args.trace_file.as_deref(), &give_up));
@@ -117,7 +119,9 @@ fn run(args: Args) -> Result<String, Error> {
         Err(_) if session.stopped() => return Ok(String::new()),
         started => started?,
     };
-    let metrics = args.metrics.map(|at| Metrics::serve(at, serving.metrics())).transpose()?;
+    if let Some(metrics) = &metrics {
+        metrics.publish(serving.metrics());
+    }
     ixy_cli::print(&serving.announcement())?;
     let every = args.stats.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
     let mut due = every.map(|every| Instant::now() + every);

@@ -278,6 +278,28 @@ fn captures_are_complete_when_a_signal_ends_it() {
 }
 
 #[test]
+fn a_server_that_cannot_start_keeps_the_files_that_it_was_to_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let [socket, second, no_socket, file] = ["a", "b", "file", "old"].map(|name| directory.path().join(name));
+    std::fs::write(&no_socket, "x").unwrap();
+    std::fs::write(&file, "old content").unwrap();
+    let used = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = used.local_addr().unwrap().port().to_string();
+    let (trace, wire) = (["--trace", "raw", "--trace-file", text(&file)], format!("tx={}", text(&file)));
+    let missing = format!("rx={}", text(&directory.path().join("none")));
+    for args in [
+        [&["--socket", text(&no_socket)], &trace[..]].concat(),
+        [&["--socket", text(&socket), "--metrics", &port], &trace[..]].concat(),
+        vec!["--socket", text(&socket), "--wire", &wire, "--metrics", &port],
+        vec!["--socket", text(&socket), "--wire", &wire, "--socket", text(&second), "--wire", &missing],
+    ] {
+        let (status, err) = refused(&args);
+        assert!(matches!(status, Some(1 | 2)), "{args:?}: {err}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "old content", "{args:?}: {err}");
+    }
+}
+
+#[test]
 fn a_client_that_is_gone_makes_room_for_the_next_one() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("a");

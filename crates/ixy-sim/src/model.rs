@@ -352,7 +352,10 @@ impl Nic82599 {
     /// # Safety
     /// ARMED-ONLY: every ring that is enabled reaches only memory of its domain that its driver has given to it.
     pub unsafe fn start_bus_mastering(&self) {
-        self.act(|_| self.hw.mastering.store(true, Ordering::Release));
+        self.act(|engine| {
+            (engine.driven, engine.idle) = (true, 0);
+            self.hw.mastering.store(true, Ordering::Release);
+        });
     }
 
     /// Resets the port, as CTRL.RST does.
@@ -385,15 +388,16 @@ impl Nic82599 {
         self.act(|engine| engine.wire.as_ref().and_then(|wire| wire.error()))
     }
 
-    /// Unplugs the wire: flushes its buffers and drops it. The link is down from then on.
+    /// Unplugs the wire: flushes its buffers, if a driver ever used the device, and drops it. The link is down from then
+    /// on.
     ///
     /// # Errors
     /// The wire's buffered data cannot be written.
     pub fn unplug(&self) -> Result<(), WireError> {
-        let wire = self.act(|engine| engine.wire.take());
+        let (wire, driven) = self.act(|engine| (engine.wire.take(), engine.driven));
         wire.map_or(Ok(()), |mut wire| {
             wire.close_transmit();
-            wire.flush()
+            if driven { wire.flush() } else { Ok(()) }
         })
     }
 

@@ -212,7 +212,8 @@ pub trait Wire: Send {
         self.inner_mut().is_some_and(Wire::ended)
     }
 
-    /// Flushes buffers to files. The device calls it when it has been idle for a while, and on close.
+    /// Flushes buffers to files. The device calls it when it has been idle for a while, and on close, but never before
+    /// a driver switched its bus mastering on. A capture to write keeps its old content until then.
     ///
     /// # Errors
     /// The bytes cannot be written.

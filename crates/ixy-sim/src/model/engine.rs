@@ -48,6 +48,8 @@ pub(crate) struct Engine {
     pub(super) closed_transmit: bool,
     /// Consecutive polls without work.
     pub(super) idle: u32,
+    /// Whether bus mastering was ever on: a driver uses the device.
+    pub(super) driven: bool,
 }
 
 impl Engine {
@@ -70,6 +72,7 @@ impl Engine {
             closing: false,
             closed_transmit: false,
             idle: 0,
+            driven: false,
         }
     }
 
@@ -271,7 +274,7 @@ impl Engine {
 
     /// Flushes the wire's buffers, so that a capture can be followed while it grows.
     pub(super) fn flush(&mut self) {
-        if let Some(wire) = &mut self.wire
+        if let Some(wire) = self.wire.as_mut().filter(|_| self.driven)
             && let Err(error) = wire.flush()
         {
             // The wire keeps its first error; the program that opened it can read it there.
