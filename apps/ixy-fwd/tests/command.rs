@@ -310,7 +310,8 @@ fn what_was_sent_before_a_signal_is_written() {
 #[test]
 fn a_link_that_is_down_does_not_end_it_but_the_time_does() {
     let started = Instant::now();
-    let Ended { code, out, .. } = run(&["sim:link=down", "sim:link=down", "--duration", "1.2"]);
+    let Ended { code, out, .. } =
+        run(&["sim:link=down", "sim:link=down", "--duration", "1.2", "--interval", "0.2"]);
     assert_eq!(code, Some(0));
     assert!(started.elapsed() >= Duration::from_millis(1200));
     assert!(out.contains("link down"), "{out}");
