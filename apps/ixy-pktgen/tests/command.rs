@@ -412,6 +412,23 @@ fn ipv6_frames_have_a_right_checksum_whatever_their_number() {
 }
 
 #[test]
+fn frames_that_reach_nobody_since_the_other_end_went_away_are_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let device = format!("sim:socket={}", directory.path().join("s").display());
+    let mut other = Command::new(env!("CARGO_BIN_EXE_ixy-pktgen"));
+    let mut other = other.args([&device, "--count", "1"]).stdout(Stdio::null()).spawn().unwrap();
+    let Ended { code, out, err } = run(&[&device, "--rate", "2000", "--count", "2000"]);
+    assert!(other.wait().unwrap().success());
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains(" 2000 packets "), "{out}");
+    assert!(err.contains("/s went away: ") && err.lines().count() == 1, "{err}");
+    let words = err.split("went away: ").nth(1).unwrap().trim_end();
+    let (count, rest) = words.split_once(' ').unwrap();
+    assert_eq!(rest, "frames that were sent then reached nobody");
+    assert!((100..=2000).contains(&count.parse::<u64>().unwrap()), "{err}");
+}
+
+#[test]
 fn what_arrives_is_counted() {
     let Ended { code, out, .. } = run(&["sim", "--rate", "1k", "--duration", "1", "-q"]);
     assert_eq!(code, Some(0));

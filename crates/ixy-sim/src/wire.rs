@@ -59,6 +59,7 @@ mod random;
 mod socket;
 mod spec;
 mod tap;
+mod unreached;
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -184,7 +185,8 @@ pub trait Wire: Send {
     /// pressure).
     ///
     /// A frame that cannot arrive any more (the other end is gone, the disk is full, this end closed its transmit
-    /// side) is taken and dropped, as on a pulled cable, so that the sender does not wait for ever.
+    /// side) is taken and dropped, as on a pulled cable, so that the sender does not wait for ever. Sockets and cables
+    /// count the frames that they drop since the other end is gone, and log the count when the wire is dropped.
     fn transmit(&mut self, frame: &[u8]) -> bool {
         self.inner_mut().is_none_or(|inner| inner.transmit(frame))
     }

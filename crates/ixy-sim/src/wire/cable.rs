@@ -7,7 +7,7 @@ use std::{
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::{Wakes, Wire, WireError, frames::Frames};
+use super::{Wakes, Wire, WireError, frames::Frames, unreached::Unreached};
 use crate::events::signal;
 
 /// The cables of one process by name. Clones share the same set.
@@ -40,13 +40,13 @@ impl Cables {
             state.first.wake();
             let event = state.second.event.clone();
             drop(state);
-            return Ok(CableEnd { cable, second: true, arrived: Frames::default(), event, blocked: false });
+            return Ok(CableEnd::new(cable, name, true, event));
         }
         let first = End::plugged_in();
         let event = first.event.clone();
         let cable = Arc::new(Mutex::new(Cable { first, second: End::default() }));
         names.insert(name.into(), Arc::downgrade(&cable));
-        Ok(CableEnd { cable, second: false, arrived: Frames::default(), event, blocked: false })
+        Ok(CableEnd::new(cable, name, false, event))
     }
 
     /// Checks that each cable has both its ends. A program calls it after opening all its addresses.
@@ -78,6 +78,7 @@ pub struct CableEnd {
     event: Option<Arc<OwnedFd>>,
     /// The other end had no room for the last frame. No event reports room.
     blocked: bool,
+    unreached: Unreached,
 }
 
 #[derive(Default)]
@@ -130,6 +131,11 @@ impl Cable {
 }
 
 impl CableEnd {
+    fn new(cable: Arc<Mutex<Cable>>, name: &str, second: bool, event: Option<Arc<OwnedFd>>) -> Self {
+        let unreached = Unreached::of(format!("cable {name}"));
+        Self { cable, second, arrived: Frames::default(), event, blocked: false, unreached }
+    }
+
     fn take_incoming(&mut self) {
         if self.arrived.is_empty() {
             let mut cable = lock(&self.cable);
@@ -167,7 +173,10 @@ impl Wire for CableEnd {
                 self.blocked = !other.incoming.push(frame);
                 !self.blocked
             }
-            Presence::Gone => true,
+            Presence::Gone => {
+                self.unreached.count();
+                true
+            }
         }
     }
 
@@ -296,7 +305,9 @@ mod tests {
         assert!(left.transmit(&[8; 60]));
         while left.transmit(&[8; 60]) {}
         drop(right);
+        assert_eq!(left.unreached.frames, 0);
         assert!(left.transmit(&[9; 60]), "what cannot arrive is dropped");
+        assert_eq!(left.unreached.frames, 1);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use rustix::{
     },
 };
 
-use super::{Wakes, Wire, WireError};
+use super::{Wakes, Wire, WireError, unreached::Unreached};
 
 /// The longest frame that can be received, in bytes: more than any MAC sends.
 const LONGEST_FRAME: usize = 65_536;
@@ -54,6 +54,7 @@ pub struct SocketWire {
     input_ended: bool,
     /// The other end is gone.
     gone: bool,
+    unreached: Unreached,
     transmit_closed: bool,
     /// There was no room for the last frame.
     blocked: bool,
@@ -110,6 +111,7 @@ impl SocketWire {
             front: 0,
             input_ended: false,
             gone: false,
+            unreached: Unreached::of(format!("socket {}", path.display())),
             transmit_closed: false,
             blocked: false,
             error: None,
@@ -199,7 +201,13 @@ impl Wire for SocketWire {
     fn transmit(&mut self, frame: &[u8]) -> bool {
         self.accept();
         // An empty message would read as the end of input at the other end.
-        if frame.is_empty() || self.transmit_closed || self.gone {
+        if frame.is_empty() || self.transmit_closed {
+            return true;
+        }
+        if self.gone {
+            if self.error.is_none() {
+                self.unreached.count();
+            }
             return true;
         }
         let Some(stream) = &self.stream else { return false };
@@ -212,6 +220,7 @@ impl Wire for SocketWire {
             }
             Err(Errno::PIPE | Errno::CONNRESET) => {
                 self.gone = true;
+                self.unreached.count();
                 true
             }
             Err(error) => {
