@@ -52,10 +52,10 @@ const ADDRESSES: &[(&str, &str)] = &[
 
 /// How every program ends.
 pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
-    ("0", "success; also after SIGINT (Ctrl-C) or SIGTERM"),
+    ("0", "success; also after SIGINT (Ctrl-C), SIGTERM or SIGHUP"),
     ("1", "an error, explained in one line on standard error"),
     ("2", "the arguments are wrong, explained in the same way"),
-    ("130", "a second SIGINT or SIGTERM ended the program at once"),
+    ("130", "a second such signal ended the program at once"),
 ];
 
 /// Largest width of help in columns, and its width without a terminal.
@@ -72,8 +72,8 @@ pub fn help(examples: &[&str]) -> StyledStr {
     text.paragraph(
         "Output",
         "Statistics go to standard output, messages to standard error. The environment variable IXY_LOG sets the level \
-         of messages (error, warn, info, debug, trace), also by crate (ixy_sim=debug). Under systemd they have priorities for the journal. The first SIGINT (Ctrl-C) or SIGTERM \
-         ends the program with a summary.",
+         of messages (error, warn, info, debug, trace), also by crate (ixy_sim=debug). Under systemd they have \
+         priorities for the journal. The first SIGINT (Ctrl-C), SIGTERM or SIGHUP ends the program with a summary.",
     );
     text.table("Exit codes", EXIT_CODES);
     text.finish()

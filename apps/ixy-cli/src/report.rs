@@ -46,6 +46,8 @@ pub struct Reporter {
     /// The first line of `--csv`, until it is printed.
     header: Option<String>,
     live: Live,
+    /// The summary is printed, or was tried.
+    concluded: bool,
 }
 
 impl Reporter {
@@ -81,6 +83,7 @@ impl Reporter {
             notes: Vec::new(),
             header: (format == Format::Csv).then(csv::header),
             live: Live::default(),
+            concluded: false,
         };
         if let Some(metrics) = reporter.session.metrics() {
             metrics.publish(exposed::metrics(&reporter.ports));
@@ -148,6 +151,7 @@ impl Reporter {
     /// Those of [`go_on`](Self::go_on), or a file that cannot be written. The summary is printed before.
     pub fn finish(mut self, devices: Vec<Device>, taken: &[u64], unsent: &[u64]) -> Result<(), Error> {
         screen::clear();
+        self.concluded = true;
         let mut result = self.read(&devices);
         for (port, taken) in self.ports.iter_mut().zip(taken) {
             port.now.left_over = port.now.total.rx_packets.saturating_sub(*taken);
@@ -162,11 +166,16 @@ impl Reporter {
                 tracing::warn!("{}", port.not_sent(unsent));
             }
         }
+        result.and(self.conclude(seconds, last))
+    }
+
+    /// Prints the counts of a run of `seconds`, whose `last` seconds no line was about.
+    fn conclude(&mut self, seconds: f64, last: f64) -> Result<(), Error> {
         if self.format != Format::Text && !self.quiet {
             // Makes the intervals add up to the summary, and the table end with the whole run.
-            result = result.and(self.print_rates(seconds, last));
+            self.print_rates(seconds, last)?;
         }
-        result.and(self.print_summary(seconds))
+        self.print_summary(seconds)
     }
 
     /// A failed wire ends the run, but only after there was time to handle the packets that arrived through it.
@@ -175,6 +184,8 @@ impl Reporter {
             if let Err(error) = device.check()
                 && now - *self.failed.get_or_insert(now) >= SECOND
             {
+                // For the summary. The error of the wire is the cause of any other.
+                let _ = self.read(devices);
                 return Err(error.into());
             }
         }
@@ -276,9 +287,15 @@ impl Reporter {
 }
 
 impl Drop for Reporter {
-    /// Keeps an error's line from following the progress, or from landing in the table.
+    /// Prints the summary of a run that an error ended. Keeps the error's line from following the progress, or from
+    /// landing in the table.
     fn drop(&mut self) {
         screen::clear();
+        if !self.concluded && !std::thread::panicking() {
+            let (seconds, last) = (self.elapsed().as_secs_f64(), self.printed.elapsed().as_secs_f64());
+            // What cannot be printed follows from the error, which is reported.
+            let _ = self.conclude(seconds, last);
+        }
         let _ = self.live.leave(&self.session);
     }
 }

@@ -24,8 +24,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// The session of a process: SIGINT and SIGTERM stop it, a second one ends the process at once with exit code
-    /// 130. Statistics go to standard output, and progress to standard error if that is a terminal.
+    /// The session of a process: SIGINT, SIGTERM and SIGHUP stop it, a second one ends the process at once with exit
+    /// code 130. Statistics go to standard output, and progress to standard error if that is a terminal.
     ///
     /// # Errors
     /// The signals' handlers cannot be set, or there is no standard output.
@@ -97,7 +97,10 @@ impl Session {
     }
 
     /// Prints lines. When the reader has closed the pipe, as `head` does, the session stops as after a signal.
-    pub(crate) fn print(&self, lines: &str) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// The output cannot be written.
+    pub fn print(&self, lines: &str) -> Result<(), Error> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {

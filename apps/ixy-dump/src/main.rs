@@ -146,21 +146,22 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     // Nothing is ever sent: a program at the other end that waits for the end of input sees it.
     devices[0].close_transmit();
 
-    let to_stdout = args.write.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    let to_stdout = args.write.as_ref().is_some_and(|path| ixy_pcap::is_stdout(path));
     let session = if to_stdout { session.clone().with_statistics_on_stderr() } else { session.clone() };
-    let mut reporter = Reporter::new(&session, &args.flags, &devices).with_goal(args.count);
     // Everything is open: the file gets its header, and loses what an old one held.
     recorder.flush()?;
+    let mut reporter = Reporter::new(&session, &args.flags, &devices).with_goal(args.count);
     let mut batch = Batch::new(args.flags.batch.into());
     let mut idle = args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue));
     let mut flushed = Instant::now();
-    while reporter.go_on(&devices, recorder.recorded)? && recorder.recorded < recorder.limit {
+    // A file that cannot be written ends the loop; its end returns the error again, after the summary.
+    'recording: while reporter.go_on(&devices, recorder.recorded)? && recorder.recorded < recorder.limit {
         // If the end was seen before, an empty ring means that all frames are here.
         let ended = devices[0].input_ended();
         let (mut any, before) = (0, recorder.recorded);
         for _ in 0..64 {
             let received = queues.iter_mut().map(|queue| recorder.record(&mut **queue, &mut batch));
-            let received = received.sum::<Result<usize, Error>>()?;
+            let Ok(received) = received.sum::<Result<usize, Error>>() else { break 'recording };
             any += received;
             let sleepy = queues.iter_mut().map(|queue| (&mut **queue as _, 0));
             if idle.after(received, sleepy) || ended && received == 0 {
@@ -173,7 +174,9 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
         if recorder.recorded > before {
             flushed = Instant::now();
         } else if flushed.elapsed() >= FLUSH {
-            recorder.flush()?;
+            if recorder.flush().is_err() {
+                break;
+            }
             flushed = Instant::now();
         }
     }

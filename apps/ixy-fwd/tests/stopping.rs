@@ -1,7 +1,7 @@
 //! A first signal and `--duration` end every wait of the program.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -70,6 +70,29 @@ fn opening_ends(arguments: &[&str], waited_for: &str) {
     assert_eq!(code, Some(1), "{messages}");
     assert!(messages.starts_with("error: the 0.5 s of --duration were over"), "{messages}");
     assert!(messages.contains(waited_for) && messages.lines().count() == 1, "{messages}");
+}
+
+#[test]
+fn a_terminal_that_is_gone_ends_it_unless_nohup_says_otherwise() {
+    for (disposition, ends) in [("--default-signal=HUP", true), ("--ignore-signal=HUP", false)] {
+        let mut command = Command::new("env");
+        command.args([disposition, env!("CARGO_BIN_EXE_ixy-fwd"), "sim", "sim"]).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // The first statistics: it is at work.
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut String::new()).unwrap();
+        signal(&child, "HUP");
+        if !ends {
+            std::thread::sleep(Duration::from_millis(700));
+            assert!(child.try_wait().unwrap().is_none(), "it ended, although SIGHUP is ignored");
+            signal(&child, "TERM");
+        }
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        let output = end(child, SOON).0;
+        assert_eq!(output.status.code(), Some(0), "{disposition}: {output:?}");
+        assert!(rest.contains("Summary of "), "{disposition}: {rest}");
+    }
 }
 
 #[test]

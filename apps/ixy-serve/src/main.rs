@@ -23,8 +23,10 @@ use crate::trace::Trace;
 ///
 /// Each card is at its own socket and speaks vfio-user: ixy-fwd and the other programs open it as vfio-user:PATH,
 /// and QEMU passes it to a virtual machine. All cards are in this process, with wires between them or to other
-/// places. A card serves one client at a time and is reset when that client leaves. SIGINT or SIGTERM ends the
-/// program, which then removes the sockets and completes the captures.
+/// places. A card serves one client at a time and is reset when that client leaves. SIGINT, SIGTERM or SIGHUP
+/// ends the program, which then removes the sockets and completes the captures. So does the reader of its output that
+/// closes the pipe, once there is more to print. The output goes to standard error if a capture goes to standard
+/// output.
 #[derive(Debug, Parser)]
 #[command(name = "ixy-serve", version, after_help = SHORT_HELP, after_long_help = ixy_cli::help_of(SECTIONS, EXAMPLES))]
 struct Args {
@@ -122,7 +124,8 @@ fn run(args: Args) -> Result<String, Error> {
     if let Some(metrics) = &metrics {
         metrics.publish(serving.metrics());
     }
-    ixy_cli::print(&serving.announcement())?;
+    let session = if serving.writes_to_stdout() { session.with_statistics_on_stderr() } else { session };
+    session.print(&serving.announcement())?;
     let every = args.stats.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
     let mut due = every.map(|every| Instant::now() + every);
     while !session.stopped() && !serving.has_failed() {
@@ -136,7 +139,7 @@ fn run(args: Args) -> Result<String, Error> {
         if let (Some(at), Some(every)) = (due, every)
             && Instant::now() >= at
         {
-            ixy_cli::print(&serving.statistics())?;
+            session.print(&serving.statistics())?;
             due = Some(at + every);
         }
     }
@@ -144,8 +147,10 @@ fn run(args: Args) -> Result<String, Error> {
     if let Some(trace) = &trace {
         trace.finish()?;
     }
-    ended?;
-    Ok(args.stats.map(|_| serving.statistics()).unwrap_or_default())
+    if args.stats.is_some() {
+        session.print(&serving.statistics())?;
+    }
+    ended.map(|()| String::new())
 }
 
 fn main() -> ExitCode {

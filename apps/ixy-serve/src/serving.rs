@@ -8,7 +8,7 @@ use ixy_cli::{Error, Metric};
 use ixy_core::MacAddress;
 use ixy_sim::PollThread;
 use ixy_sim::serve::{Port, Settings, VfPort};
-use ixy_sim::wire::{Cables, Counted, FrameCounts, GiveUp, WireError};
+use ixy_sim::wire::{Cables, Counted, FrameCounts, GiveUp, WireError, WireSpec};
 use ixy_vfio_user::server::{Listener, ServerLimits, Stop};
 
 use crate::ports;
@@ -26,7 +26,7 @@ pub(crate) struct Serving {
 /// One port.
 pub(crate) struct Served {
     pub(crate) name: String,
-    wire: String,
+    wire: WireSpec,
     pub(crate) port: Arc<Port>,
     pub(crate) frames: Arc<FrameCounts>,
     thread: Option<Server>,
@@ -75,7 +75,7 @@ impl Serving {
                 Ok(ServedFunction { name, port: Arc::new(port), thread: None })
             });
             let functions = functions.collect::<Result<Vec<_>, Error>>()?;
-            let wire = port.wire.to_string();
+            let wire = port.wire.clone();
             served.push(Served { name, wire, port: Arc::new(made), frames, thread: None, functions });
         }
         let first = Path::new(&served[0].name);
@@ -112,6 +112,11 @@ impl Serving {
             lines
         };
         self.ports.iter().map(line).collect()
+    }
+
+    /// Whether the frames of a port go to standard output.
+    pub(crate) fn writes_to_stdout(&self) -> bool {
+        self.ports.iter().any(|port| port.wire.kind.writes_to_stdout())
     }
 
     /// Whether a server ended by itself.

@@ -300,6 +300,52 @@ fn a_server_that_cannot_start_keeps_the_files_that_it_was_to_write() {
 }
 
 #[test]
+fn a_capture_on_standard_output_has_nothing_else_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let [socket, file] = ["a", "out.pcap"].map(|name| directory.path().join(name));
+    for wire in ["tx=-", "tx=/dev/stdout"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-serve"));
+        command.args(["--socket", text(&socket), "--wire", wire, "--stats"]).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        let mut announced = String::new();
+        err.read_line(&mut announced).unwrap();
+        assert!(announced.starts_with("serving vfio-user:"), "{announced}");
+        let client = connect(&socket);
+        let memory = rings(&client);
+        send(&client, &memory, 5);
+        kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+        let (mut rest, mut out) = (String::new(), Vec::new());
+        err.read_to_string(&mut rest).unwrap();
+        child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+        assert!(rest.contains(" 5 sent, "), "{wire}: {rest}");
+        std::fs::write(&file, out).unwrap();
+        let mut reader = ixy_pcap::Reader::open(&file).unwrap();
+        for n in 0..5 {
+            assert!(reader.next_record().unwrap().is_some(), "{wire}: record {n}");
+        }
+        assert!(reader.next_record().unwrap().is_none(), "{wire}: something else is in the capture");
+    }
+}
+
+#[test]
+fn a_reader_of_the_statistics_that_goes_away_ends_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-serve"));
+    command.args(["--socket", text(&socket), "--stats", "1"]).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut announced = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut announced).unwrap();
+    assert!(announced.starts_with("serving vfio-user:"), "{announced}");
+    wait_for("the server ends", || child.try_wait().unwrap().is_some());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+    assert!(!socket.exists(), "the socket is removed");
+}
+
+#[test]
 fn a_client_that_is_gone_makes_room_for_the_next_one() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("a");

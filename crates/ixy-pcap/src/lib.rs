@@ -54,6 +54,6 @@ pub use format::{Format, MAX_RECORD};
 pub use frames::Frames;
 pub use input::{Ended, Input, Next};
 pub use patience::{Awaited, GiveUp};
-pub use place::{why_not_create, why_not_open};
+pub use place::{is_stdout, why_not_create, why_not_open};
 pub use reader::{OtherLinks, Reader, Record};
 pub use writer::Writer;

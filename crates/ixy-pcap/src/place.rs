@@ -1,9 +1,28 @@
-//! Why a file cannot be opened or made, and what to do about it: [`why_not_open`], [`why_not_create`].
+//! Where a path leads: [`is_stdout`]. Why a file cannot be opened or made, and what to do about it: [`why_not_open`],
+//! [`why_not_create`].
 
 use std::{
+    fs::{self, File},
     io::{self, ErrorKind},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, MetadataExt},
+    },
     path::Path,
 };
+
+/// Whether a file that is open at `path` is the standard output: the path is `-`, or another name of the same pipe or
+/// regular file, such as `/dev/stdout`.
+pub fn is_stdout(path: &Path) -> bool {
+    let is_same = || -> io::Result<bool> {
+        let file = fs::metadata(path)?;
+        let out = File::from(io::stdout().as_fd().try_clone_to_owned()?).metadata()?;
+        // All programs share a device such as /dev/null, but it keeps nothing.
+        let keeps = !out.file_type().is_char_device();
+        Ok(keeps && (file.dev(), file.ino()) == (out.dev(), out.ino()))
+    };
+    path.as_os_str() == "-" || is_same().unwrap_or(false)
+}
 
 /// Says why a file cannot be read, and what to do, in words that follow "cannot open PATH: ". `error` is what the
 /// system said.

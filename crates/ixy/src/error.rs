@@ -55,7 +55,7 @@ pub enum Error {
     },
     /// [`Stop::on_signals`](crate::Stop::on_signals) cannot set its handlers.
     #[cfg(feature = "signals")]
-    #[error("cannot handle SIGINT and SIGTERM: {source}")]
+    #[error("cannot handle signals: {source}")]
     Signals {
         /// What the system said.
         source: std::io::Error,

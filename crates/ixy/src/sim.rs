@@ -80,8 +80,7 @@ impl Plugged {
             WireError::Capture(PcapError::GivenUp { .. }) => Error::Stopped { address: address.to_owned() },
             source => Error::Wire { address: address.to_owned(), source },
         })?;
-        let stdout =
-            matches!(&spec.kind, WireKind::Captures { tx: Some(path), .. } if path.as_os_str() == "-");
+        let stdout = spec.kind.writes_to_stdout();
         let device = Simulated { sim, stdout, _thread: thread };
         Ok(Self { address: address.to_owned(), device, domain, slot })
     }

@@ -50,8 +50,11 @@ impl Stop {
         Self::default()
     }
 
-    /// A request that SIGINT (Ctrl-C) and SIGTERM trigger. A second signal ends the process at once, with exit
-    /// code 130, in case the program no longer checks: its cards then stay running.
+    /// A request that SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal is gone) trigger. A second signal ends the
+    /// process at once, with exit code 130, in case the program no longer checks: its cards then stay running.
+    ///
+    /// A SIGHUP that is ignored stays ignored, so `nohup` works. SIGXFSZ no longer kills the process: a write beyond
+    /// the limit of `ulimit -f` returns an error.
     ///
     /// A signal within 200 ms of the first one counts as the same: `timeout` and service managers send one to the
     /// process and another to its group. A separate thread waits for signals.
@@ -60,16 +63,17 @@ impl Stop {
     /// [`Error::Signals`]: the system does not let the process handle them, or has no thread for it.
     #[cfg(feature = "signals")]
     pub fn on_signals() -> Result<Self, Error> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
         use signal_hook::{iterator::Signals, low_level};
 
         let (stop, failed) = (Self::new(), |source| Error::Signals { source });
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+        let wanted = [SIGINT, SIGTERM, SIGXFSZ].into_iter().chain((!is_ignored(SIGHUP)).then_some(SIGHUP));
+        let mut signals = Signals::new(wanted).map_err(failed)?;
         let request = stop.clone();
         let wait = move || {
             // A stop that the program requests does not count as the first signal.
             let mut first: Option<Instant> = None;
-            for _ in signals.forever() {
+            for _ in signals.forever().filter(|signal| *signal != SIGXFSZ) {
                 if first.is_some_and(|first| first.elapsed() >= ONE_SIGNAL) {
                     low_level::exit(130);
                 }
@@ -106,6 +110,15 @@ impl Stop {
     pub fn request(&self) {
         self.flag.store(true, Ordering::Relaxed);
     }
+}
+
+/// Whether the process ignores a signal, as `nohup` makes it ignore SIGHUP.
+#[cfg(feature = "signals")]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    set.is_some_and(|set| set >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(test)]

@@ -83,6 +83,11 @@ pub enum WireKind {
 }
 
 impl WireKind {
+    /// Whether frames go to standard output. The wire is connected, so its files exist.
+    pub fn writes_to_stdout(&self) -> bool {
+        matches!(self, Self::Captures { tx: Some(path), .. } if ixy_pcap::is_stdout(path))
+    }
+
     /// Whether frames may arrive that no card has padded.
     fn needs_padding(&self) -> bool {
         match self {
