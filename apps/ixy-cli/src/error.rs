@@ -105,7 +105,9 @@ impl Error {
     /// What the program was waiting for when it was stopped, if that is the error.
     pub(crate) fn stopped(&self) -> Option<String> {
         match self {
-            Self::Device(ixy::Error::Stopped { address }) => Some(format!("{address} did not open")),
+            Self::Device(ixy::Error::Stopped { address, awaited }) => {
+                Some(awaited.clone().unwrap_or_else(|| format!("{address} did not open")))
+            }
             Self::Capture(ixy_pcap::PcapError::GivenUp { path, awaited }) => {
                 Some(format!("{} {awaited}", path.display()))
             }

@@ -136,6 +136,13 @@ impl Recorder {
 }
 
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
+    let to_stdout = args.write.as_ref().is_some_and(|path| ixy_pcap::is_stdout(path));
+    if to_stdout && args.device.writes_stdout() {
+        return Err(Error::Usage(format!(
+            "{} and -w both write to standard output: give one of them a file",
+            args.device
+        )));
+    }
     let mut devices =
         ixy::open(std::slice::from_ref(&args.device), &args.waiting.of(args.flags.options(session)))?;
     ixy_cli::settle(&devices, session)?;
@@ -146,7 +153,6 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     // Nothing is ever sent: a program at the other end that waits for the end of input sees it.
     devices[0].close_transmit();
 
-    let to_stdout = args.write.as_ref().is_some_and(|path| ixy_pcap::is_stdout(path));
     let session = if to_stdout { session.clone().with_statistics_on_stderr() } else { session.clone() };
     // Everything is open: the file gets its header, and loses what an old one held.
     recorder.flush()?;

@@ -54,6 +54,11 @@ fn now() -> u64 {
 }
 
 #[test]
+fn standard_output_takes_one_capture() {
+    fails(&["sim:tx=-", "-w", "-"], 2, &["sim:tx=- and -w both write to standard output: "]);
+}
+
+#[test]
 fn everything_that_arrives_is_recorded_as_it_is_with_the_time() {
     let directory = tempfile::tempdir().unwrap();
     let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));

@@ -584,6 +584,23 @@ fn what_is_not_utf_8_is_refused_by_name() {
 }
 
 #[test]
+fn too_little_memory_is_an_error_that_says_how_to_use_less() {
+    let mut command = Command::new("prlimit");
+    command.args(["--as=400000000", env!("CARGO_BIN_EXE_ixy-fwd"), "sim", "sim", "--queues", "64"]);
+    command.args(["--ring", "4096", "--duration", "0.1"]).env_remove("IXY_LOG");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ended { code, err, .. } = ended(command);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.ends_with("; use fewer queues or smaller rings\n"), "{err}");
+}
+
+#[test]
+fn two_devices_cannot_share_a_standard_stream() {
+    fails(&["sim:rx=-", "sim:rx=-"], 2, &["the same device, sim:rx=-"]);
+    fails(&["sim:tx=-", "sim:tx=-"], 2, &["the same device, sim:tx=-"]);
+}
+
+#[test]
 fn names_in_errors_stay_as_they_are_without_control_characters() {
     fails(&["vfio-user:/no/a  b\x1b[2J", "sim"], 1, &["/no/a  b\\u{1b}[2J"]);
 }

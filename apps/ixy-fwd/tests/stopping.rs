@@ -125,7 +125,10 @@ fn a_pipe_that_nobody_writes_is_waited_for_until_a_signal_or_the_duration() {
     let directory = tempfile::tempdir().unwrap();
     let path = fifo(directory.path(), "in.pcap");
     let address = format!("sim:rx={}", path.display());
-    opening_ends(&[&address, "sim"], &address);
+    opening_ends(
+        &[&address, "sim"],
+        &format!("{} is a pipe that no other program opened to write", path.display()),
+    );
 }
 
 #[test]
@@ -133,7 +136,10 @@ fn a_pipe_that_nobody_reads_is_waited_for_until_a_signal_or_the_duration() {
     let directory = tempfile::tempdir().unwrap();
     let path = fifo(directory.path(), "out.pcap");
     let address = format!("sim:tx={}", path.display());
-    opening_ends(&["sim", &address], &address);
+    opening_ends(
+        &["sim", &address],
+        &format!("{} is a pipe that no other program opened to read", path.display()),
+    );
 }
 
 #[test]

@@ -186,6 +186,12 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
             "--loop needs a file: standard input and pipes can be read only once".into(),
         ));
     }
+    if args.device.reads_stdin() && args.pcap.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        return Err(Error::Usage(format!(
+            "{} and --pcap both read standard input: give one of them a file",
+            args.device
+        )));
+    }
     // Before a device is opened, since that can empty a file.
     let v6 = args.fields.headers(MacAddress::default())?.is_v6();
     let size = args.size.unwrap_or(if v6 { SHORTEST_V6 } else { 60 });

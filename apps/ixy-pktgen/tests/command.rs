@@ -279,6 +279,11 @@ fn frames_of_a_pipe_go_out_while_its_writer_pauses() {
 }
 
 #[test]
+fn standard_input_is_read_once() {
+    fails(&["sim:rx=-", "--pcap", "-"], 2, &["sim:rx=- and --pcap both read standard input: "]);
+}
+
+#[test]
 fn a_signal_inside_a_record_of_a_pipe_ends_it_with_a_summary() {
     let (directory, _file, device) = capture();
     let input = directory.path().join("in.pcap");

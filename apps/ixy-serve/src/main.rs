@@ -15,7 +15,7 @@ use clap::{Parser, ValueEnum};
 use ixy_cli::{Error, Listen, Metrics, Session, Verbosity};
 use ixy_sim::wire::GiveUp;
 
-use crate::ports::Ports;
+use crate::ports::{Port, Ports};
 use crate::serving::Serving;
 use crate::trace::Trace;
 
@@ -107,6 +107,15 @@ const TICK: Duration = Duration::from_millis(50);
 
 fn run(args: Args) -> Result<String, Error> {
     let ports = args.ports.checked()?;
+    // Opening the trace empties its file.
+    if let Some(file) = args.trace_file.as_ref().and_then(|file| file.canonicalize().ok())
+        && ports.iter().filter_map(Port::receives_from).any(|rx| rx.canonicalize().is_ok_and(|rx| rx == file))
+    {
+        return Err(Error::Usage(format!(
+            "{} is the file of the trace and the capture of a wire: write the trace to another file",
+            file.display()
+        )));
+    }
     let session = Session::of_process()?;
     // An address in use is found before a file is made.
     let metrics = args.metrics.map(|at| Metrics::serve(at, Vec::new())).transpose()?;

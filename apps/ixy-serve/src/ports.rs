@@ -1,7 +1,7 @@
 //! The ports that the arguments ask for: [`Ports`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, value_parser};
@@ -34,6 +34,20 @@ pub(crate) struct Port {
     pub(crate) mac: MacAddress,
     /// Sockets of its virtual functions, from the first on.
     pub(crate) functions: Vec<PathBuf>,
+}
+
+impl Port {
+    /// The capture that its wire reads.
+    pub(crate) fn receives_from(&self) -> Option<&Path> {
+        let WireKind::Captures { rx, .. } = &self.wire.kind else { return None };
+        rx.as_deref()
+    }
+
+    /// The capture that its wire writes.
+    fn writes_to(&self) -> Option<&Path> {
+        let WireKind::Captures { tx, .. } = &self.wire.kind else { return None };
+        tx.as_deref()
+    }
 }
 
 impl Ports {
@@ -82,6 +96,14 @@ impl Ports {
                 )));
             }
             ports.push(Port { socket, wire, mac, functions });
+        }
+        for (what, of) in [
+            ("receive from standard input", Port::receives_from as fn(&Port) -> Option<&Path>),
+            ("write to standard output", Port::writes_to),
+        ] {
+            if ports.iter().filter(|port| of(port) == Some(Path::new("-"))).count() > 1 {
+                return Err(usage(format!("two wires {what}: give one of them a file")));
+            }
         }
         let mut ends: BTreeMap<String, usize> = BTreeMap::new();
         for port in &ports {
@@ -292,6 +314,8 @@ mod tests {
             ("--socket a --mac 02:1b:21:00:00:02 --socket b", "the same Ethernet address"),
             ("--socket a --wire loopback,mac=02:1b:21:00:00:02 --socket b", "the same Ethernet address"),
             ("--socket a --wire mac=02:00:00:00:00:07 --mac 02:00:00:00:00:08", "two Ethernet addresses"),
+            ("--socket a --wire tx=- --socket b --wire tx=-", "two wires write to standard output"),
+            ("--socket a --wire rx=- --socket b --wire rx=-", "two wires receive from standard input"),
             ("--stats", "--stats"),
         ] {
             let told = ports(text).unwrap_err();

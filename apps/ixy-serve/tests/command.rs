@@ -617,6 +617,29 @@ fn a_trace_that_finds_no_room_is_said_at_once_and_at_the_end() {
     assert!(lines[1].starts_with("error: cannot write the trace to /dev/full: No space left"), "{err}");
 }
 
+#[test]
+fn the_file_of_a_trace_has_no_other_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let [socket, file] = ["a", "trace"].map(|name| directory.path().join(name));
+    let refused = |wire: &str, code: i32, why: &str| {
+        std::fs::write(&file, "x").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-serve"));
+        command.args(["--socket", text(&socket), "--wire", wire, "--trace", "--trace-file", text(&file)]);
+        let child =
+            command.env_remove("IXY_LOG").stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{err}");
+        assert!(err.contains(why) && err.contains(text(&file)), "{err}");
+    };
+    refused(&format!("tx={}", text(&file)), 1, "is in use by another reader or writer");
+    refused(&format!("rx={}", text(&file)), 2, "the capture of a wire");
+    assert_eq!(std::fs::read(&file).unwrap(), b"x", "it was emptied");
+    // Another process holds it.
+    let _reader = ixy_pcap::GiveUp::default().create(&file).unwrap();
+    refused("loopback", 1, "is in use by another reader or writer");
+}
+
 /// Starts it without waiting for what it says, and with a named pipe as the file of its trace.
 fn with_pipe(directory: &Path) -> (Child, PathBuf, PathBuf) {
     let [socket, pipe]: [PathBuf; 2] = ["a", "pipe"].map(|name| directory.join(name));

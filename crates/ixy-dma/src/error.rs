@@ -284,6 +284,14 @@ pub enum Error {
         /// The file that sets how many those are.
         path: PathBuf,
     },
+    /// The operating system gives no memory.
+    #[error("allocating {len} bytes of memory: {source}{}", less(source))]
+    Allocate {
+        /// Bytes asked for.
+        len: usize,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// The operating system refused.
     #[error("{what}: {source}")]
     Os {
@@ -292,6 +300,11 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
+}
+
+/// The way out if there is too little memory.
+fn less(error: &std::io::Error) -> &'static str {
+    if error.kind() == std::io::ErrorKind::OutOfMemory { "; use fewer queues or smaller rings" } else { "" }
 }
 
 /// The name of a hugepage size in control groups.

@@ -216,8 +216,7 @@ impl Pages {
         let mapped = unsafe {
             mmap_anonymous(std::ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
         };
-        let failed =
-            |source: std::io::Error| Error::Os { what: format!("allocating {len} bytes of memory"), source };
+        let failed = |source: std::io::Error| Error::Allocate { len, source };
         let base = mapped.map_err(|e| failed(e.into()))?;
         let base = NonNull::new(base.cast()).ok_or_else(|| failed(std::io::ErrorKind::OutOfMemory.into()))?;
         Ok(Self { base, len })

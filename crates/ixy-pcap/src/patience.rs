@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, open, stat};
+use rustix::fs::{
+    FileType, FlockOperation, Mode, OFlags, fcntl_getfl, fcntl_setfl, flock, fstat, open, stat,
+};
 use rustix::io::Errno;
 
 use crate::PcapError;
@@ -63,12 +65,15 @@ impl GiveUp {
     /// reader. Writes to the result wait until a second after the program wants to give up, and then fail.
     ///
     /// # Errors
-    /// [`PcapError::Create`], or [`PcapError::GivenUp`] if no reader came.
+    /// [`PcapError::Create`], [`PcapError::GivenUp`] if no reader came, or [`PcapError::InUse`].
     pub fn create(&self, path: &Path) -> Result<impl Write + Send + use<>, PcapError> {
         let failed = |source: Errno| PcapError::Create { path: path.into(), source: source.into() };
         let file = self.open(path, OFlags::WRONLY | OFlags::CREATE).map_err(failed)?;
         let file = file.map_err(|awaited| PcapError::GivenUp { path: path.into(), awaited })?;
         let old = file.metadata().is_ok_and(|file| file.is_file());
+        if old && flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(PcapError::InUse { path: path.into() });
+        }
         Ok(PatientWriter { file, old, give_up: self.clone() })
     }
 

@@ -61,10 +61,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A stop was requested while the device was being opened: see [`Options::stop`](crate::Options::stop).
-    #[error("{address} was not opened: a stop was requested before it was ready")]
+    #[error("{address} was not opened: {}", awaited.as_deref().unwrap_or("a stop was requested before it was ready"))]
     Stopped {
         /// The device.
         address: String,
+        /// What is not there, such as the writer of a named pipe, where that is known.
+        awaited: Option<String>,
     },
     /// A queue that the device does not have.
     #[error(
@@ -242,6 +244,11 @@ impl Error {
             Self::Wire { source, .. } => source.is_usage(),
             _ => false,
         }
+    }
+
+    /// The error that a stop was requested while `address` was being opened.
+    pub(crate) fn stopped(address: String) -> Self {
+        Self::Stopped { address, awaited: None }
     }
 
     /// An error of the driver of `address`.

@@ -58,7 +58,7 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     // The VFIO containers.
     #[cfg(feature = "pci")]
     let mut containers = options.containers();
-    let stopped = |n: usize| Error::Stopped { address: Address::name(addresses, n) };
+    let stopped = |n: usize| Error::stopped(Address::name(addresses, n));
     let mut ready = Vec::new();
     for n in order {
         let address = Address::name(addresses, n);

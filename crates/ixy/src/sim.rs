@@ -19,8 +19,9 @@ use crate::options::Options;
 /// in memory.
 pub(crate) fn exclude(one: &WireKind, other: &WireKind) -> bool {
     match (one, other) {
-        (WireKind::Captures { tx: Some(one), .. }, WireKind::Captures { tx: Some(other), .. }) => {
-            one == other
+        (WireKind::Captures { rx, tx }, WireKind::Captures { rx: other_rx, tx: other_tx }) => {
+            let stdin = rx.as_ref().is_some_and(|path| path.as_os_str() == "-");
+            tx.is_some() && tx == other_tx || stdin && rx == other_rx
         }
         (WireKind::Tap(one), WireKind::Tap(other)) => {
             (&one.name, &one.namespace) == (&other.name, &other.namespace)
@@ -77,7 +78,10 @@ impl Plugged {
         let sim =
             Sim::open_with(spec, cables, Arc::clone(&domain), &thread, &give_up, |builder| builder.irq(irq));
         let sim = sim.map_err(|source| match source {
-            WireError::Capture(PcapError::GivenUp { .. }) => Error::Stopped { address: address.to_owned() },
+            WireError::Capture(PcapError::GivenUp { path, awaited }) => {
+                let awaited = Some(format!("{} {awaited}", path.display()));
+                Error::Stopped { address: address.to_owned(), awaited }
+            }
             source => Error::Wire { address: address.to_owned(), source },
         })?;
         let stdout = spec.kind.writes_to_stdout();

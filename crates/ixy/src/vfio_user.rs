@@ -84,7 +84,7 @@ impl Ready for Connected {
 fn failed(address: &str, source: ixy_vfio_user::Error) -> Error {
     let address = address.to_owned();
     match source {
-        ixy_vfio_user::Error::Stopped => Error::Stopped { address },
+        ixy_vfio_user::Error::Stopped => Error::stopped(address),
         source => Error::VfioUser { address, source },
     }
 }

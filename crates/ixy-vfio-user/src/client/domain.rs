@@ -110,11 +110,8 @@ unsafe impl DmaDomain for VfioUserDomain {
     fn allocate(self: Arc<Self>, size: usize) -> Result<DmaMemory, Error> {
         let len =
             size.checked_next_multiple_of(PAGE).filter(|len| *len > 0).ok_or(Error::BadRequest { size })?;
-        let os = |errno: Errno| Error::Os {
-            what: format!("allocating {len} bytes of memory"),
-            source: errno.into(),
-        };
-        let memory = Arc::new(allocate(len).map_err(os)?);
+        let memory = allocate(len).map_err(|errno| Error::Allocate { len, source: errno.into() })?;
+        let memory = Arc::new(memory);
         // One page after each is left out, so that running over its end is a fault.
         let iova = NEXT_IOVA.fetch_add((len + PAGE) as u64, Ordering::Relaxed);
         self.client

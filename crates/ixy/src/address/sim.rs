@@ -31,6 +31,27 @@ impl Address {
     pub fn sim() -> SimAddress {
         SimAddress::default()
     }
+
+    /// Whether the device receives from standard input (`sim:rx=-`), so that the program must not read it.
+    pub fn reads_stdin(&self) -> bool {
+        self.captures().is_some_and(|(rx, _)| is_stream(rx))
+    }
+
+    /// Whether the device writes to standard output (`sim:tx=-`), so that the program must not write there.
+    pub fn writes_stdout(&self) -> bool {
+        self.captures().is_some_and(|(_, tx)| is_stream(tx))
+    }
+
+    fn captures(&self) -> Option<(&Option<PathBuf>, &Option<PathBuf>)> {
+        match &self.place {
+            Place::Sim(WireSpec { kind: WireKind::Captures { rx, tx }, .. }) => Some((rx, tx)),
+            _ => None,
+        }
+    }
+}
+
+fn is_stream(path: &Option<PathBuf>) -> bool {
+    path.as_ref().is_some_and(|path| path.as_os_str() == "-")
 }
 
 impl SimAddress {
