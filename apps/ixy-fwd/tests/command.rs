@@ -545,7 +545,7 @@ fn frames_that_could_not_be_sent_are_said_with_the_reason() {
     let input = directory.path().join("in.pcap");
     write(&input, std::iter::repeat_n(60, 20));
     let rx = format!("sim:rx={}", input.display());
-    let Ended { code, out, err } = run(&[&rx, "sim:link=down", "--duration", "0.5"]);
+    let Ended { code, out, err } = run(&[&rx, "sim:link=down", "--duration", "2"]);
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("[sim:link=down] missed 0  dropped 20"), "{out}");
     let reason = "20 frames for sim:link=down were not sent, as it has no link, and are dropped; see that its other end is there";
