@@ -224,7 +224,7 @@ fn three_processes_in_any_order() {
         ];
         let programs = order.map(|which| {
             let program = Program::start(&lines[which]);
-            // Like a user who starts them in three terminals, only faster.
+            // Each has time to open its device before the next one starts.
             thread::sleep(Duration::from_millis(100));
             program
         });

@@ -42,9 +42,9 @@ use shared::Piece;
 /// Pages of 2 MiB are used if there are enough of them. Otherwise [`PhysicalDomain::default`] takes pages of 1
 /// GiB, of which several pieces of memory share one. [`PhysicalDomain::new`] uses pages of one size only.
 ///
-/// They come from a mounted hugetlbfs, whose file is unlinked at once, or else from an anonymous mapping. They are
-/// reserved, bound to a NUMA node if one is given, and touched before they are handed out, so that using them
-/// never raises a signal. The mapping is shared and not inherited by `fork`, so that no fork moves a frame.
+/// Pages come from a file in a mounted hugetlbfs, which is unlinked at once. Without such a mount they come from an
+/// anonymous mapping. They are reserved, bound to a NUMA node if one is given, and touched before they are handed out,
+/// so that using them never raises a signal. The mapping is shared and not inherited by `fork`, so that no fork moves a frame.
 /// Reading physical addresses from `/proc/self/pagemap` takes root (CAP_SYS_ADMIN).
 ///
 /// All physical domains are one address space with the same [`id`](DmaDomain::id), since devices of one reach

@@ -234,8 +234,8 @@ impl Drop for Pages {
 
 /// The accesses of a device to a [`SimulatedDomain`]. Each is checked against the mapped ranges.
 ///
-/// Descriptors are accessed as atomics of the width that the driver uses. Packet data is copied as bytes: the
-/// protocol of the ring decides who owns a buffer (OWNED-BUFFER).
+/// Descriptors are accessed as atomics of the width that the driver uses. Packet data is copied as
+/// bytes: the driver does not touch a buffer while its descriptor belongs to the device (OWNED-BUFFER).
 #[derive(Debug)]
 pub struct View<'a> {
     domain: &'a SimulatedDomain,
