@@ -11,7 +11,7 @@ use ixy_pcap::{Reader, Writer};
 /// Runs a command to its end; a run of more than a minute hangs.
 fn ended(command: &str, args: &[&str]) -> (Option<i32>, Vec<u8>, String) {
     let mut limited = Command::new("timeout");
-    limited.args(["-s", "KILL", "60", command]).args(args).env_remove("IXY_LOG");
+    limited.args(["-s", "KILL", "60", command]).args(args).env_remove("IXY_LOG").env("SHELL", "/bin/sh");
     let output = limited.stdin(Stdio::null()).output().unwrap();
     (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
 }

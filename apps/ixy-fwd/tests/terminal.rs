@@ -19,10 +19,11 @@ fn typed(test: &str, (rows, columns): (u32, u32), line: &str, keys: &str) -> Opt
         std::io::stderr().write_all(why.as_bytes()).unwrap();
         return None;
     }
-    let line = format!("stty rows {rows} cols {columns}; {line}");
+    // A shell with a trap goes on after Ctrl-C; without one, dash ends as well and prints no exit code.
+    let line = format!("trap : INT; stty rows {rows} cols {columns}; {line}");
     let mut script = Command::new("timeout");
     script.args(["-s", "KILL", LIMIT, "script", "-qec", &line, "/dev/null"]);
-    script.env_remove("IXY_LOG").env_remove("NO_COLOR").env("TERM", "xterm");
+    script.env_remove("IXY_LOG").env_remove("NO_COLOR").env("TERM", "xterm").env("SHELL", "/bin/sh");
     script.stdin(if keys.is_empty() { Stdio::null() } else { Stdio::piped() }).stdout(Stdio::piped());
     let mut child = script.spawn().unwrap();
     // The keyboard stays open to the end; closing it would be typed as well.
