@@ -143,8 +143,8 @@ impl Reporter {
     /// Ends the run: reads the counters a last time, closes the devices, which writes out their files, and prints
     /// the summary. Drop all queues before.
     ///
-    /// `taken` are the numbers of packets that the program took from each device. The summary counts those that a device
-    /// received beyond them as left over. `unsent` are the numbers of packets that each device should have
+    /// `taken` are the numbers of packets that the program took from each device. The summary counts those that a
+    /// device received beyond them as left over. `unsent` are the numbers of packets that each device should have
     /// sent but did not accept; they are counted as dropped.
     ///
     /// # Errors

@@ -40,8 +40,8 @@ pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(
     ended(result)
 }
 
-/// The `main` of a program that moves no frames: it prints what `run` returns, all at once. `verbosity` picks the shared
-/// flags out of the arguments.
+/// The `main` of a program that moves no frames: it prints what `run` returns, all at once. `verbosity` picks the
+/// shared flags out of the arguments.
 pub fn tool<A: Parser>(verbosity: fn(&A) -> &Verbosity, run: fn(A) -> Result<String, Error>) -> ExitCode {
     let result = parse::<A>().and_then(|args| {
         log::to_stderr(verbosity(&args))?;

@@ -20,8 +20,8 @@ pub(crate) struct Filter {
     /// Record only frames from or to this TCP or UDP port; may be given several times
     #[arg(long, value_name = "PORT", value_parser = ixy_cli::number::<u16>(0..=65535))]
     port: Vec<u16>,
-    /// Record only this protocol: arp, ip, ip6, tcp, udp, icmp, icmp6, or the number of one that IP carries; may be given
-    /// several times
+    /// Record only this protocol: arp, ip, ip6, tcp, udp, icmp, icmp6, or the number of one that IP carries; may be
+    /// given several times
     #[arg(long, value_name = "NAME", value_parser = Protocols, hide_possible_values = true)]
     proto: Vec<Protocol>,
 }

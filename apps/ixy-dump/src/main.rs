@@ -39,8 +39,8 @@ pub(crate) struct Args {
     /// Write this format, whatever the file's name
     #[arg(short = 'F', long, value_name = "FORMAT", requires = "write", value_parser = ["pcap", "pcapng"])]
     format: Option<String>,
-    /// Check the numbers of ixy-pktgen's frames, and fail if frames are lost, repeated or out of order; with =N, N frames
-    /// have to arrive. Start ixy-dump before ixy-pktgen. A capture is checked with sim:rx=FILE
+    /// Check the numbers of ixy-pktgen's frames, and fail if frames are lost, repeated or out of order; with =N, N
+    /// frames have to arrive. Start ixy-dump before ixy-pktgen. A capture is checked with sim:rx=FILE
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, value_parser = ixy_cli::number::<u64>(1..=u64::MAX))]
     check: Option<Option<u64>>,
     #[command(flatten)]

@@ -51,8 +51,8 @@ pub(crate) fn simulated(address: &str) -> Result<Option<WireSpec>, Error> {
     }
 }
 
-/// Says why the capture that a software device receives cannot be read. A pipe is not opened, as its writer may be waiting for
-/// another program.
+/// Says why the capture that a software device receives cannot be read. A pipe is not opened, as its writer may be
+/// waiting for another program.
 pub(crate) fn missing(spec: &WireSpec) -> Option<String> {
     match &spec.kind {
         WireKind::Captures { rx: Some(path), .. } if path.as_os_str() != "-" => {

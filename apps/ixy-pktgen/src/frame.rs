@@ -9,7 +9,8 @@ pub(crate) const SHORTEST_V6: u16 = 14 + 40 + 8 + 4 + 8;
 
 /// The template for all frames.
 ///
-/// It is Ethernet, IPv4 or IPv6, and UDP. The payload starts with a mark, ends with the number, and is zero between them.
+/// It is Ethernet, IPv4 or IPv6, and UDP. The payload starts with a mark, ends with the number, and is zero between
+/// them.
 ///
 /// In IPv4 packets the UDP checksum is zero, which means that there is none (RFC 768): any other value would be
 /// wrong after a forwarder changed a byte. IPv6 packets must have one (RFC 8200, section 8.1). The number's

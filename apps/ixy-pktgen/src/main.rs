@@ -49,7 +49,8 @@ const EXAMPLES: &[&str] = &[
 pub(crate) struct Args {
     /// The device
     device: ixy::Address,
-    /// Packets per second (1M, 500k), or bits per second on the wire (5Gbit), evenly spaced [default: as fast as possible]
+    /// Packets per second (1M, 500k), or bits per second on the wire (5Gbit), evenly spaced [default: as fast as
+    /// possible]
     #[arg(long, value_name = "RATE")]
     rate: Option<Rate>,
     /// Bytes of each frame without frame check sequence, 60 to 1514 [default: 60, with IPv6 74]
@@ -60,7 +61,8 @@ pub(crate) struct Args {
     count: Option<u64>,
     #[command(flatten)]
     pub(crate) fields: Fields,
-    /// Send the frames of this capture (pcap or pcapng, gzip or not) at their own pace, or at --rate; - for standard input
+    /// Send the frames of this capture (pcap or pcapng, gzip or not) at their own pace, or at --rate; - for standard
+    /// input
     #[arg(long, value_name = "FILE", conflicts_with = "size", conflicts_with_all = fields::FLAGS)]
     pcap: Option<PathBuf>,
     /// Send the capture as fast as possible

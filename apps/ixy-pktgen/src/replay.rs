@@ -47,8 +47,8 @@ impl Replay {
         }
     }
 
-    /// Warns of frames that were not sent as they were captured. Returns how many records were not sent at all, and whether
-    /// all of the capture could be read.
+    /// Warns of frames that were not sent as they were captured. Returns how many records were not sent at all, and
+    /// whether all of the capture could be read.
     pub(crate) fn end(self) -> (u64, Result<(), Error>) {
         let path = self.capture.path().to_owned();
         let Ended { account, left_out, result } = self.capture.end();

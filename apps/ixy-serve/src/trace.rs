@@ -61,8 +61,8 @@ struct State {
 }
 
 impl Trace {
-    /// Opens the file, or standard error. `give_up` ends the wait for the reader of a named pipe, and each wait for room in
-    /// a pipe.
+    /// Opens the file, or standard error. `give_up` ends the wait for the reader of a named pipe, and each wait for
+    /// room in a pipe.
     ///
     /// # Errors
     /// The file cannot be created.
@@ -138,8 +138,8 @@ impl Trace {
 }
 
 impl Out {
-    /// Writes, unless that failed before. The first error is kept for the end, and a warning says it at once: a device does
-    /// not stop for its trace.
+    /// Writes, unless that failed before. The first error is kept for the end, and a warning says it at once: a
+    /// device does not stop for its trace.
     fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         if self.failed.is_none()
             && let Err(error) = write(&mut *self.to)

@@ -159,8 +159,8 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Memory of 64 KiB at IOVA 0, with a transmit ring of 8 at 0, a receive ring at 0x1000, a frame at 0x2000 and a buffer at
-/// 0x3000.
+/// Memory of 64 KiB at IOVA 0, with a transmit ring of 8 at 0, a receive ring at 0x1000, a frame at 0x2000 and a
+/// buffer at 0x3000.
 fn rings(client: &Client) -> OwnedFd {
     let file = memory();
     fcntl_add_seals(&file, SealFlags::SHRINK).unwrap();

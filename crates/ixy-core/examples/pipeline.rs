@@ -1,4 +1,5 @@
-//! A pool and batches without any card: one thread makes frames, another counts those of IPv4, and both share 256 buffers.
+//! A pool and batches without any card: one thread makes frames, another counts those of IPv4, and both share 256
+//! buffers.
 //!
 //! ```text
 //! cargo run -p ixy-core --example pipeline

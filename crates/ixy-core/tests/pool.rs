@@ -389,8 +389,8 @@ unsafe impl DmaDomain for Closed {
         let base = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap();
         let segment = Segment { offset: 0, len: layout.size(), iova: Iova(1 << 40) };
         let pages = Box::new(Pages(base, layout));
-        // SAFETY: MAPPED-ALIVE: the pages are zeroed and nobody else's, and one segment, of whole pages; no device of this
-        // domain exists.
+        // SAFETY: MAPPED-ALIVE: the pages are zeroed and nobody else's, and one segment, of whole pages; no device of
+        // this domain exists.
         Ok(unsafe { DmaMemory::from_raw(base, layout.size(), vec![segment], pages, self) })
     }
 

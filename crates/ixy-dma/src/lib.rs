@@ -37,7 +37,8 @@
 //! # }
 //! ```
 //!
-//! It builds for 64-bit processors only: an [`Iova`] must fit into a pointer's width, and VFIO's bindings are for 64 bits.
+//! It builds for 64-bit processors only: an [`Iova`] must fit into a pointer's width, and VFIO's bindings are for 64
+//! bits.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("ixy drives cards on 64-bit processors only; of its crates, ixy-regs builds for others");

@@ -43,9 +43,9 @@ use shared::Piece;
 /// GiB, of which several pieces of memory share one. [`PhysicalDomain::new`] uses pages of one size only.
 ///
 /// Pages come from a file in a mounted hugetlbfs, which is unlinked at once. Without such a mount they come from an
-/// anonymous mapping. They are reserved, bound to a NUMA node if one is given, and touched before they are handed out,
-/// so that using them never raises a signal. The mapping is shared and not inherited by `fork`, so that no fork moves a frame.
-/// Reading physical addresses from `/proc/self/pagemap` takes root (CAP_SYS_ADMIN).
+/// anonymous mapping. They are reserved, bound to a NUMA node if one is given, and touched before they are handed
+/// out, so that using them never raises a signal. The mapping is shared and not inherited by `fork`, so that no fork
+/// moves a frame. Reading physical addresses from `/proc/self/pagemap` takes root (CAP_SYS_ADMIN).
 ///
 /// All physical domains are one address space with the same [`id`](DmaDomain::id), since devices of one reach
 /// memory of all. They differ only in the source of new memory.

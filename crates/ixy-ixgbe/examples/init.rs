@@ -4,7 +4,8 @@
 //! cargo run -p ixy-ixgbe --example init
 //! ```
 //!
-//! With a real card only step 1 differs: its registers are an `ixy_regs::bus::Mmio`, and its memory is a domain of `ixy-dma`.
+//! With a real card only step 1 differs: its registers are an `ixy_regs::bus::Mmio`, and its memory is a domain of
+//! `ixy-dma`.
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 use std::error::Error;

@@ -79,8 +79,8 @@ fn devices_go_to_vfio_and_back_and_those_in_use_stay() {
     ends(guest, &format!("/scripts/bind --dry-run vfio {a}"), 0, &["would run: echo vfio-pci > "]);
     ends(guest, &format!("(as_user /scripts/bind vfio {a})"), 1, &["needs root"]);
 
-    // In use: an interface that is up, a default route, in either version of the protocol and through a VLAN, and another
-    // network namespace.
+    // In use: an interface that is up, a default route, in either version of the protocol and through a VLAN, and
+    // another network namespace.
     let eth = interface(guest, &b);
     let down = format!("run `ip link set {eth} down` first");
     ends(guest, &format!("ip link set {eth} up && /scripts/bind vfio {b}"), 1, &["is up", &down]);

@@ -1,4 +1,5 @@
-//! Numbers of the two file formats (draft-ietf-opsawg-pcap, sections 4 and 5; draft-ietf-opsawg-pcapng, sections 3 and 4).
+//! Numbers of the two file formats (draft-ietf-opsawg-pcap, sections 4 and 5; draft-ietf-opsawg-pcapng, sections 3
+//! and 4).
 
 use std::path::Path;
 

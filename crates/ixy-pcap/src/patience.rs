@@ -61,8 +61,8 @@ impl GiveUp {
         }
     }
 
-    /// Creates a file, or opens an existing one, which the first write or flush empties. For a named pipe it waits for a
-    /// reader. Writes to the result wait until a second after the program wants to give up, and then fail.
+    /// Creates a file, or opens an existing one, which the first write or flush empties. For a named pipe it waits
+    /// for a reader. Writes to the result wait until a second after the program wants to give up, and then fail.
     ///
     /// # Errors
     /// [`PcapError::Create`], [`PcapError::GivenUp`] if no reader came, or [`PcapError::InUse`].

@@ -29,8 +29,8 @@ const BUFFER: usize = 256 * 1024;
 /// error.
 ///
 /// An old file keeps its content until the first record, [`flush`](Self::flush) or [`finish`](Self::finish). A writer
-/// that is dropped before then leaves the file as it found it. A pipe gets the header at once, since its reader waits for
-/// it.
+/// that is dropped before then leaves the file as it found it. A pipe gets the header at once, since its reader waits
+/// for it.
 ///
 /// A file with a name that ends in `.gz` is compressed: each buffer becomes its own gzip member, so that after a
 /// kill or a full disk the file unpacks up to the last buffer.
@@ -75,7 +75,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Creates a file, or opens an existing one to replace its content; `-` means standard output. The name chooses the [format](Format::of), and gzip. At most `snaplen` bytes of each frame are kept; 0, or more than
+    /// Creates a file, or opens an existing one to replace its content; `-` means standard output. The name chooses
+    /// the [format](Format::of), and gzip. At most `snaplen` bytes of each frame are kept; 0, or more than
     /// [`MAX_RECORD`], means that limit.
     ///
     /// # Errors

@@ -118,8 +118,8 @@ impl BarBus {
             let bus = PortBus::of_region(bar, &region, file, Arc::clone(config))?;
             Some(Arc::new(Holes { mapped: areas, bus }))
         };
-        // SAFETY: MAPPED-ALIVE: the mapping has `len` bytes from `base`, which is aligned to a page, and BarBus keeps it as long
-        // as it keeps the Mmio. What of it has no registers is never accessed: see `elsewhere`.
+        // SAFETY: MAPPED-ALIVE: the mapping has `len` bytes from `base`, which is aligned to a page, and BarBus keeps
+        // it as long as it keeps the Mmio. What of it has no registers is never accessed: see `elsewhere`.
         let mmio = unsafe { Mmio::new(mapping.base, len) };
         Ok(Self { mmio, _mapping: Arc::new(mapping), holes })
     }
@@ -158,8 +158,8 @@ fn map_areas(
     let mapping = Mapping { base, len, _config: Arc::clone(config) };
     for area in areas {
         let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED | MapFlags::FIXED);
-        // SAFETY: areas are inside of `len` bytes and begin at pages, so that this replaces pages of the mapping just made,
-        // which nobody uses yet.
+        // SAFETY: areas are inside of `len` bytes and begin at pages, so that this replaces pages of the mapping just
+        // made, which nobody uses yet.
         unsafe {
             let at = base.as_ptr().add(area.start as usize).cast();
             rustix::mm::mmap(at, (area.end - area.start) as usize, access, flags, file, start + area.start)
@@ -177,8 +177,8 @@ fn map(file: &File, len: usize, config: Arc<ConfigSpace>) -> Result<Mapping, Err
     Ok(Mapping { base, len, _config: config })
 }
 
-// SAFETY: BUS-WINDOW: everything is passed on to `Mmio`, or to a PortBus for the parts that are not mapped, which keep the
-// promises; the mapping is the same for clones.
+// SAFETY: BUS-WINDOW: everything is passed on to `Mmio`, or to a PortBus for the parts that are not mapped, which
+// keep the promises; the mapping is the same for clones.
 unsafe impl Bus for BarBus {
     #[inline(always)]
     fn len(&self) -> u32 {

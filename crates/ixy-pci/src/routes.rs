@@ -18,7 +18,8 @@ impl DefaultRoutes {
             let all = columns.get(1) == Some(&"00000000") && columns.get(7) == Some(&"00000000");
             all.then(|| columns[0].to_owned())
         });
-        // Destination and the length of its prefix, and eight more columns. Unreachable destinations are listed with lo.
+        // Destination and the length of its prefix, and eight more columns. Unreachable destinations are listed with
+        // lo.
         let new = new.lines().filter_map(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();
             let all = columns.first()?.bytes().all(|digit| digit == b'0') && columns.get(1) == Some(&"00");

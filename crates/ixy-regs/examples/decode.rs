@@ -1,6 +1,7 @@
 //! Prints every register of an 82599 in readable form: name, offset, value, fields.
 //!
-//! It reads a file that holds the device's register window: a dump of BAR 0, or the `resource0` file of a device in sysfs.
+//! It reads a file that holds the device's register window: a dump of BAR 0, or the `resource0` file of a device in
+//! sysfs.
 //!
 //! ```text
 //! decode bar0.bin

@@ -9,7 +9,8 @@ use crate::map::{FieldInfo, Register};
 
 /// A register with a value of it, made by [`Register::decode`]. It displays the value's fields.
 ///
-/// `{}` prints the fields that are not zero, `{:#}` all of them. A value that the datasheet names is followed by its name.
+/// `{}` prints the fields that are not zero, `{:#}` all of them. A value that the datasheet names is followed by its
+/// name.
 ///
 /// ```
 /// use ixy_regs::ixgbe;
@@ -71,7 +72,8 @@ impl fmt::Display for FieldValue {
     }
 }
 
-/// Writes the name that field `n` of the register type `L` declares for `value`, in parentheses; nothing if it has none.
+/// Writes the name that field `n` of the register type `L` declares for `value`, in parentheses; nothing if it has
+/// none.
 pub(crate) fn write_name_of<T, L>(n: usize, value: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result
 where
     T: Width + TryFrom<u32> + 'static,

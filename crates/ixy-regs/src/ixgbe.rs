@@ -8,9 +8,9 @@
 //! | [`fields`], [`rest_fields`] | the fields of these registers |
 //! | [`descriptors`] | the ring entries that driver and device write |
 //!
-//! All offsets are relative to BAR 0, of which the map takes [`WINDOW`] bytes. Names are the datasheet's (Intel document
-//! 331520), and section numbers are of that document; `datasheet-notes/82599-registers.md` in the repository has the same
-//! map as prose and tables, which a test compares with this code.
+//! All offsets are relative to BAR 0, of which the map takes [`WINDOW`] bytes. Names are the datasheet's (Intel
+//! document 331520), and section numbers are of that document; `datasheet-notes/82599-registers.md` in the repository
+//! has the same map as prose and tables, which a test compares with this code.
 //!
 //! Tables for decoders and models: [`all`] yields every register of the map, and [`find`] one by its name, also in
 //! constants:

@@ -103,8 +103,8 @@ pub mod ring;
 #[doc(no_inline)]
 pub use fields::*;
 
-/// The queue address of legacy devices counts pages of this many bytes, and the used part of a ring starts at a multiple of
-/// it (sections 2.7.2 and 4.1.5.1.3.1).
+/// The queue address of legacy devices counts pages of this many bytes, and the used part of a ring starts at a
+/// multiple of it (sections 2.7.2 and 4.1.5.1.3.1).
 pub const LEGACY_PAGE: u32 = 4096;
 
 /// The MSI-X vector number for "no vector" (section 4.1.5.1.2).

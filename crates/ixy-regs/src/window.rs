@@ -106,9 +106,10 @@ impl From<crate::map::WindowTooSmall> for Refused {
     }
 }
 
-// SAFETY: BUS-WINDOW: the length never changes, and a clone has the same; order is kept by the bus behind it. Each access
-// is inside that bus, as `offset + width <= len` here, which the caller promises, and `self.offset + self.len` was checked
-// in `new` to be inside; it is aligned there, as `new` checked that for the widest access that fits into the window.
+// SAFETY: BUS-WINDOW: the length never changes, and a clone has the same; order is kept by the bus behind it. Each
+// access is inside that bus, as `offset + width <= len` here, which the caller promises, and `self.offset + self.len`
+// was checked in `new` to be inside; it is aligned there, as `new` checked that for the widest access that fits into
+// the window.
 unsafe impl<B: Bus> Bus for Window<B> {
     #[inline(always)]
     fn len(&self) -> u32 {

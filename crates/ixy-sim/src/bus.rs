@@ -34,8 +34,8 @@ impl SimBus {
     }
 }
 
-// SAFETY: BUS-WINDOW: the window is a constant. The model is reached through a lock or through atomics of its own, in the
-// order that `Bus` asks for, and any offset will do.
+// SAFETY: BUS-WINDOW: the window is a constant. The model is reached through a lock or through atomics of its own, in
+// the order that `Bus` asks for, and any offset will do.
 unsafe impl Bus for SimBus {
     #[inline(always)]
     fn len(&self) -> u32 {

@@ -41,12 +41,12 @@ pub trait DmaView {
     /// The 64-bit word at `iova`, a multiple of eight, which is little-endian in memory; `None` when that is a fault.
     fn load64(&self, iova: Iova) -> Option<u64>;
 
-    /// Stores a 64-bit word at `iova`, a multiple of eight, little-endian, after everything that was written before; `false`
-    /// when that is a fault.
+    /// Stores a 64-bit word at `iova`, a multiple of eight, little-endian, after everything that was written before;
+    /// `false` when that is a fault.
     fn store64(&self, iova: Iova, value: u64) -> bool;
 
-    /// Stores a 32-bit word at `iova`, a multiple of four, little-endian, after everything that was written before; `false`
-    /// when that is a fault.
+    /// Stores a 32-bit word at `iova`, a multiple of four, little-endian, after everything that was written before;
+    /// `false` when that is a fault.
     fn store32(&self, iova: Iova, value: u32) -> bool;
 
     /// `count` words from `iova` on, for repeated use, little-endian as in memory. `None` when they are not in one

@@ -388,8 +388,8 @@ impl Nic82599 {
         self.act(|engine| engine.wire.as_ref().and_then(|wire| wire.error()))
     }
 
-    /// Unplugs the wire: flushes its buffers, if a driver ever used the device, and drops it. The link is down from then
-    /// on.
+    /// Unplugs the wire: flushes its buffers, if a driver ever used the device, and drops it. The link is down from
+    /// then on.
     ///
     /// # Errors
     /// The wire's buffered data cannot be written.

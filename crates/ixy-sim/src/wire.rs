@@ -107,10 +107,11 @@ impl<'a> Wakes<'a> {
 /// does nothing.
 ///
 /// # Wires around other wires
-/// A wire that changes another one names it in [`inner`](Self::inner) and [`inner_mut`](Self::inner_mut), and implements only
-/// the methods that it changes: each method passes on to the inner wire by default. Without an inner wire the defaults are those
-/// of a wire that leads nowhere. Its link is up, nothing ever arrives, and what is sent is lost. A wire that leads
-/// somewhere implements [`front`](Self::front), [`consume`](Self::consume), [`transmit`](Self::transmit),
+/// A wire that changes another one names it in [`inner`](Self::inner) and [`inner_mut`](Self::inner_mut), and
+/// implements only the methods that it changes: each method passes on to the inner wire by default. Without an inner
+/// wire the defaults are those of a wire that leads nowhere. Its link is up, nothing ever arrives, and what is sent
+/// is lost. A wire that leads somewhere implements [`front`](Self::front), [`consume`](Self::consume),
+/// [`transmit`](Self::transmit),
 /// [`close_transmit`](Self::close_transmit) and [`ended`](Self::ended) at least.
 ///
 /// ```
@@ -228,8 +229,8 @@ pub trait Wire: Send {
         self.inner()?.error()
     }
 
-    /// When to poll the wire again after a poll that found no frame. The thread that polls the device sleeps until then.
-    /// Without an inner wire the default is [`Wakes::SOON`].
+    /// When to poll the wire again after a poll that found no frame. The thread that polls the device sleeps until
+    /// then. Without an inner wire the default is [`Wakes::SOON`].
     fn wakes(&self) -> Wakes<'_> {
         self.inner().map_or(Wakes::SOON, Wire::wakes)
     }

@@ -70,9 +70,9 @@ impl Mapping {
         if !inside || !offset.is_multiple_of(size_of::<T>()) {
             return None;
         }
-        // SAFETY: MAPPED-ALIVE: the mapping lives as long as `self`, and its file is sealed, so that each page of it is there.
-        // The word is inside, and aligned as the base is a page's. `T` is one of the atomics, here and for other processes;
-        // only `load*` reach one that is not writable.
+        // SAFETY: MAPPED-ALIVE: the mapping lives as long as `self`, and its file is sealed, so that each page of it
+        // is there. The word is inside, and aligned as the base is a page's. `T` is one of the atomics, here and for
+        // other processes; only `load*` reach one that is not writable.
         Some(unsafe { self.base.add(offset).cast::<T>().as_ref() })
     }
 

@@ -1,11 +1,12 @@
-//! Opens a virtio device with split and with packed rings, says what driver and device agreed on, and sends received frames
-//! back. The device is the software one of this crate's tests.
+//! Opens a virtio device with split and with packed rings, says what driver and device agreed on, and sends received
+//! frames back. The device is the software one of this crate's tests.
 //!
 //! ```text
 //! cargo run -p ixy-virtio --example rings
 //! ```
 //!
-//! A real device has its structures where its PCI capabilities say (`ixy_virtio::Layout`), and works without being polled.
+//! A real device has its structures where its PCI capabilities say (`ixy_virtio::Layout`), and works without being
+//! polled.
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 use std::error::Error;

@@ -41,8 +41,8 @@
 //! which the kernel may have given to others. Ctrl-C kills a program, too, unless it handles the signal. [`Stop`]
 //! does that, so the loop above ends, and the cards stop when their handles are dropped.
 //!
-//! A loop that also ends with its input, as a capture's, calls [`Device::receive`]; [`Device::send_all`] waits until the last packet
-//! has left.
+//! A loop that also ends with its input, as a capture's, calls [`Device::receive`]; [`Device::send_all`] waits until
+//! the last packet has left.
 //!
 //! # Features
 //! `pci` (cards on the PCI bus: Intel 82599 and relatives), `virtio` (virtio network devices on the PCI bus; with

@@ -14,7 +14,8 @@ use crate::stop::Stop;
 /// Opens all `addresses`, in their order. Packets received on one can be sent on any other: all devices receive into
 /// one pool.
 ///
-/// `open` checks everything it can before it touches a device, and when one device cannot be opened it closes those before it.
+/// `open` checks everything it can before it touches a device, and when one device cannot be opened it closes those
+/// before it.
 ///
 /// From here on cards write received frames into the program's memory, until the devices and their queues are
 /// dropped. A killed program drops nothing: without an IOMMU its cards continue to write into memory that the
@@ -36,8 +37,8 @@ use crate::stop::Stop;
 /// ```
 ///
 /// # Errors
-/// No address is given, two addresses name one device, a cable has only one end, a device is not there, is in use or does not start, no memory is
-/// reachable by all of them, or the stop of [`Options::stop`] was requested.
+/// No address is given, two addresses name one device, a cable has only one end, a device is not there, is in use or
+/// does not start, no memory is reachable by all of them, or the stop of [`Options::stop`] was requested.
 pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Error> {
     if addresses.is_empty() {
         return Err(Error::NoAddress);

@@ -106,9 +106,9 @@ impl Options {
         Self { checksum_offload: on, ..self }
     }
 
-    /// Lets receive queues interrupt, each vector at most `rate` times a second; 0 sets no limit. A virtio device has no such
-    /// limit. Each receive queue then has an [`Interrupt`](crate::Interrupt), on which a [`Waiter`](crate::Waiter) sleeps, and can
-    /// still be polled. `None`, the default: queues are polled only.
+    /// Lets receive queues interrupt, each vector at most `rate` times a second; 0 sets no limit. A virtio device has
+    /// no such limit. Each receive queue then has an [`Interrupt`](crate::Interrupt), on which a
+    /// [`Waiter`](crate::Waiter) sleeps, and can still be polled. `None`, the default: queues are polled only.
     ///
     /// A card in the machine has to be bound to vfio-pci for interrupts.
     #[must_use]

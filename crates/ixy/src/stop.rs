@@ -13,10 +13,11 @@ const ONE_SIGNAL: Duration = Duration::from_millis(200);
 
 /// A request to stop, which a program's loops look at once a pass.
 ///
-/// A network card writes received frames into the memory of the program that drives it, and goes on with that until its driver
-/// stops it. The driver does so when the last handle of the card is dropped. By default Ctrl-C ends a process without
-/// dropping anything: the kernel gives the process's memory to others while the card still writes into it, unless an IOMMU is in
-/// between. So a program that drives cards asks for signals here, leaves its loop when one came, and closes its devices.
+/// A network card writes received frames into the memory of the program that drives it, and goes on with that until
+/// its driver stops it. The driver does so when the last handle of the card is dropped. By default Ctrl-C ends a
+/// process without dropping anything: the kernel gives the process's memory to others while the card still writes
+/// into it, unless an IOMMU is in between. So a program that drives cards asks for signals here, leaves its loop when
+/// one came, and closes its devices.
 ///
 /// Clones share the request: one can be given to each thread.
 ///

@@ -70,8 +70,8 @@ impl Ready for Connected {
         };
         let config = Config { model, interrupts, ..options.config() };
         let ground = Served { address: address.clone(), client };
-        // SAFETY: ARMED-ONLY: a server has one client at a time, which is ours, and `connect` found its card to be a `model` and
-        // made the domain for it.
+        // SAFETY: ARMED-ONLY: a server has one client at a time, which is ours, and `connect` found its card to be a
+        // `model` and made the domain for it.
         let opened = unsafe { config.open(&address, bus, &domain, Arc::new(bus_master), pool) };
         let card = opened.map_err(|source| ground.because(&address, Error::of_driver(&address, source)))?;
         // From here on the card is closed in order, even after a stop request.

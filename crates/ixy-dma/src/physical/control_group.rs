@@ -1,6 +1,7 @@
 //! The number of hugepages that the control groups of this process allow: [`room`].
 //!
-//! The files are those of the kernel's documentation: `admin-guide/cgroup-v2` ("HugeTLB") and `admin-guide/cgroup-v1/hugetlb`.
+//! The files are those of the kernel's documentation: `admin-guide/cgroup-v2` ("HugeTLB") and
+//! `admin-guide/cgroup-v1/hugetlb`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

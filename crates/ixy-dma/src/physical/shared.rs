@@ -93,8 +93,8 @@ impl Piece {
 
     /// Sets all bytes to zero, since an earlier piece may have used them.
     fn clear(&self) {
-        // SAFETY: MAPPED-ALIVE, QUIET-BEFORE-FREE: the bytes are mapped and this piece's alone: what was there before was
-        // dropped, which no reference and no device that reaches it outlives.
+        // SAFETY: MAPPED-ALIVE, QUIET-BEFORE-FREE: the bytes are mapped and this piece's alone: what was there before
+        // was dropped, which no reference and no device that reaches it outlives.
         unsafe { self.base().as_ptr().write_bytes(0, self.len) };
     }
 }

@@ -53,8 +53,8 @@ unsafe fn once(file: BorrowedFd<'_>, number: u32, argument: *mut u8) -> io::Resu
 /// The system's error.
 ///
 /// # Safety
-/// The request answers in a structure of the length of `head`, writes as many bytes as `argsz` says at most, sets `argsz` to
-/// how many it would have needed, and has no other effect.
+/// The request answers in a structure of the length of `head`, writes as many bytes as `argsz` says at most, sets
+/// `argsz` to how many it would have needed, and has no other effect.
 pub unsafe fn query(file: BorrowedFd<'_>, number: u32, head: &[u32]) -> io::Result<Vec<u8>> {
     /// No answer is longer: a list of ranges has a few dozen.
     const LONGEST: usize = 1 << 16;
@@ -67,7 +67,8 @@ pub unsafe fn query(file: BorrowedFd<'_>, number: u32, head: &[u32]) -> io::Resu
             unsafe { std::slice::from_raw_parts_mut(answer.as_mut_ptr().cast::<u32>(), answer.len() * 2) };
         words[..head.len()].copy_from_slice(head);
         words[0] = len as u32;
-        // SAFETY: the structure has `len` bytes in `answer`, to which there is no reference meanwhile; the rest is promised.
+        // SAFETY: the structure has `len` bytes in `answer`, to which there is no reference meanwhile; the rest is
+        // promised.
         unsafe { request(file, number, answer.as_mut_ptr().cast()) }?;
         let bytes: Vec<u8> = answer.iter().flat_map(|word| word.to_ne_bytes()).take(len).collect();
         let needed = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;

@@ -91,7 +91,8 @@ impl Container {
     /// page.
     ///
     /// # Safety
-    /// MAPPED-ALIVE: the memory is the caller's to give to devices, and is used for nothing else until the mapping ends.
+    /// MAPPED-ALIVE: the memory is the caller's to give to devices, and is used for nothing else until the mapping
+    /// ends.
     pub(super) unsafe fn map(&self, iova: u64, address: usize, len: u64) -> io::Result<()> {
         let mut map = vfio_iommu_type1_dma_map {
             argsz: size_of::<vfio_iommu_type1_dma_map>() as u32,
@@ -100,8 +101,8 @@ impl Container {
             iova,
             size: len,
         };
-        // SAFETY: this request takes the structure; the memory is as the caller promises, and the kernel pins its pages, so
-        // that they become nobody else's before the mapping ends, even if the process is killed.
+        // SAFETY: this request takes the structure; the memory is as the caller promises, and the kernel pins its
+        // pages, so that they become nobody else's before the mapping ends, even if the process is killed.
         unsafe { request(self.file.as_fd(), number::IOMMU_MAP_DMA, (&raw mut map).cast()) }.map(|_| ())
     }
 

@@ -72,8 +72,8 @@ impl VfioGroup {
     /// Puts the group into a container.
     pub(super) fn join(&self, container: &Container) -> io::Result<()> {
         let mut fd = container.file().as_raw_fd();
-        // SAFETY: this request takes the address of the container's descriptor, and reads it. Devices of the group reach from
-        // then on what is mapped in the container, which was given to devices.
+        // SAFETY: this request takes the address of the container's descriptor, and reads it. Devices of the group
+        // reach from then on what is mapped in the container, which was given to devices.
         unsafe { request(self.file.as_fd(), number::SET_CONTAINER, (&raw mut fd).cast()) }.map(|_| ())
     }
 

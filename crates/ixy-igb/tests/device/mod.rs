@@ -165,8 +165,8 @@ impl Device {
     }
 
     fn view(&self) -> View<'_> {
-        // SAFETY: OWNED-BUFFER: the device accesses rings as 64-bit words, and buffers that descriptors between head and tail
-        // name.
+        // SAFETY: OWNED-BUFFER: the device accesses rings as 64-bit words, and buffers that descriptors between head
+        // and tail name.
         unsafe { self.domain.view() }
     }
 
@@ -240,7 +240,8 @@ pub(crate) struct DeviceBus {
     pub(crate) len: u32,
 }
 
-// SAFETY: BUS-WINDOW: the length never changes, and a clone has the same. Every access locks the device, which orders it.
+// SAFETY: BUS-WINDOW: the length never changes, and a clone has the same. Every access locks the device, which orders
+// it.
 unsafe impl Bus for DeviceBus {
     fn len(&self) -> u32 {
         self.len

@@ -52,7 +52,8 @@ structure! {
     NotifyCapability, 20 {
         /// Its place.
         0 cap: Capability,
-        /// Bytes between doorbells: a queue's QUEUE_NOTIFY_OFF times this is the offset of its doorbell in the structure.
+        /// Bytes between doorbells: a queue's QUEUE_NOTIFY_OFF times this is the offset of its doorbell in the
+        /// structure.
         16 notify_off_multiplier: U32,
     }
 }

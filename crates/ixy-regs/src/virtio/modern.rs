@@ -81,7 +81,8 @@ impl<B: Bus> Notify<B> {
     /// ARMED-ONLY: what the queue makes available to the device is memory that its driver has given to it.
     #[inline(always)]
     pub unsafe fn ring(&self, queue: u16) {
-        // SAFETY: BUS-WINDOW: the window has two bytes, and starts at an even offset. The rest is as the caller promises.
+        // SAFETY: BUS-WINDOW: the window has two bytes, and starts at an even offset. The rest is as the caller
+        // promises.
         unsafe { self.window.write16(0, queue) }
     }
 }

@@ -1,9 +1,10 @@
 //! Rings (virtqueues), through which driver and device exchange buffers.
 //!
-//! There are two kinds: [`split`] (section 2.7) and, where RING_PACKED is negotiated, [`packed`] (section 2.8). Both have
-//! descriptors of 16 bytes, each of them a piece of memory; a chain of descriptors is a buffer. Descriptors are given here
-//! as the two 64-bit words that a driver stores, and as structs for tests and models. Words are values, not memory: in
-//! memory a word is little-endian, so `u64::to_le` goes before a store and `u64::from_le` after a load.
+//! There are two kinds: [`split`] (section 2.7) and, where RING_PACKED is negotiated, [`packed`] (section 2.8). Both
+//! have descriptors of 16 bytes, each of them a piece of memory; a chain of descriptors is a buffer. Descriptors are
+//! given here as the two 64-bit words that a driver stores, and as structs for tests and models. Words are values,
+//! not memory: in memory a word is little-endian, so `u64::to_le` goes before a store and `u64::from_le` after a
+//! load.
 
 pub mod packed;
 pub mod split;

@@ -1,4 +1,5 @@
-//! Virtio: each table of the notes has a counterpart in code, which the code in its heading names, and the other way round.
+//! Virtio: each table of the notes has a counterpart in code, which the code in its heading names, and the other way
+//! round.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

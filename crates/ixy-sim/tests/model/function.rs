@@ -1,4 +1,5 @@
-//! Virtual functions: their register windows, queues, interrupts, resets and mailboxes (sections 7.10.2, 8.2.3.27 and 8.3).
+//! Virtual functions: their register windows, queues, interrupts, resets and mailboxes (sections 7.10.2, 8.2.3.27 and
+//! 8.3).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

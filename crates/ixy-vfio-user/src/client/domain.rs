@@ -96,8 +96,8 @@ fn allocate(len: usize) -> Result<Memory, Errno> {
     Ok(Memory { file, mapping })
 }
 
-// SAFETY: the id is the domain's own. What is allocated or imported was mapped by the server, at the IOVAs in its segments,
-// when the calls return, and is unmapped when `Mapped` is dropped.
+// SAFETY: the id is the domain's own. What is allocated or imported was mapped by the server, at the IOVAs in its
+// segments, when the calls return, and is unmapped when `Mapped` is dropped.
 unsafe impl DmaDomain for VfioUserDomain {
     fn id(&self) -> DomainId {
         self.id
@@ -126,8 +126,9 @@ unsafe impl DmaDomain for VfioUserDomain {
         let backing =
             Mapped { client: self.client.clone(), windows: vec![(iova, len as u64)], _memory: memory };
         let segments = vec![Segment { offset: 0, len, iova: Iova(iova) }];
-        // SAFETY: MAPPED-ALIVE: `backing` keeps the mapping of `len` zeroed bytes of a fresh file at `base`, which nothing
-        // else in this process uses; the one segment covers it, in whole pages, where the server has just mapped it.
+        // SAFETY: MAPPED-ALIVE: `backing` keeps the mapping of `len` zeroed bytes of a fresh file at `base`, which
+        // nothing else in this process uses; the one segment covers it, in whole pages, where the server has just
+        // mapped it.
         Ok(unsafe { DmaMemory::from_raw(base, len, segments, Box::new(backing), self) })
     }
 

@@ -62,9 +62,9 @@ impl Device {
         self.card.link()
     }
 
-    /// Waits until the link is up, at most `limit`, and starts it again every few seconds. Returns the link's state at the end; a
-    /// link that stays down is no error. The wait ends early when the stop of [`Options::stop`](crate::Options::stop) is
-    /// requested.
+    /// Waits until the link is up, at most `limit`, and starts it again every few seconds. Returns the link's state
+    /// at the end; a link that stays down is no error. The wait ends early when the stop of
+    /// [`Options::stop`](crate::Options::stop) is requested.
     ///
     /// # Errors
     /// The device is lost, or its wire failed.

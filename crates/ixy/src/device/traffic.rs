@@ -1,4 +1,5 @@
-//! Loops that receive until the end of the input and send to the last packet: [`Device::receive`], [`Device::send_all`].
+//! Loops that receive until the end of the input and send to the last packet: [`Device::receive`],
+//! [`Device::send_all`].
 
 use std::time::{Duration, Instant};
 
@@ -53,8 +54,8 @@ impl Device {
     /// number of packets that have not: 0, unless the card sends nothing for 30 seconds, has failed, or a second
     /// has passed since the stop of [`Options::stop`](crate::Options::stop) was requested.
     ///
-    /// `queue` is one of this device's. [`TxQueue::send`] alone only gives packets to the card, which drops those that it has
-    /// not sent yet when it stops.
+    /// `queue` is one of this device's. [`TxQueue::send`] alone only gives packets to the card, which drops those
+    /// that it has not sent yet when it stops.
     ///
     /// ```
     /// use ixy::{Batch, Options};
