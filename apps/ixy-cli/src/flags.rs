@@ -12,42 +12,48 @@ use crate::session::Session;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Flags {
     /// Packets handled together, 1 to 256
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = number::<u16>(1..=256), help_heading = QUEUES)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = number::<u16>(1..=256), help_heading = QUEUES,
+        hide_short_help = true)]
     pub batch: u16,
     /// Descriptors in each ring: a power of two from 64 to 4096
-    #[arg(long, value_name = "N", default_value_t = 512, value_parser = ring, help_heading = QUEUES)]
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = ring, help_heading = QUEUES,
+        hide_short_help = true)]
     pub ring: u16,
-    /// Pairs of a receive and a transmit queue on each device, 1 to 64
+    /// Pairs of queues on each device, 1 to 64
     ///
-    /// The card spreads received frames over its receive queues by a hash of their IP addresses and TCP or UDP
+    /// A pair is a receive and a transmit queue. The card spreads received frames over its receive queues by a hash of their IP addresses and TCP or UDP
     /// ports (receive side scaling, RSS), so all frames of a flow stay in one queue and in order. An 82599 spreads
     /// over 16 queues at most, and frames without an IP header go to queue 0. A virtio device spreads frames in
     /// its own way.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u16>(1..=64), help_heading = QUEUES)]
     pub queues: u16,
-    /// End after this time, which includes opening the devices: seconds, or a number with us, ms, s, m or h
+    /// End after this time: 5 (seconds), 200ms, 2m
+    ///
+    /// The units are us, ms, s, m and h. The time includes opening the devices.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
     /// Print statistics as one JSON object a line
     #[arg(long, help_heading = STATISTICS)]
     pub json: bool,
     /// Print statistics as comma-separated values: a line of column names, then a line for each interval and device
-    #[arg(long, conflicts_with = "json", help_heading = STATISTICS)]
+    #[arg(long, conflicts_with = "json", help_heading = STATISTICS, hide_short_help = true)]
     pub csv: bool,
     /// Show statistics in a table that is redrawn at each interval; needs a terminal
     ///
     /// Packets and bits a second are of the interval; missed and dropped frames and errors are counted since the start.
-    #[arg(long, conflicts_with_all = ["json", "csv", "quiet"], help_heading = STATISTICS)]
+    #[arg(long, conflicts_with_all = ["json", "csv", "quiet"], help_heading = STATISTICS,
+        hide_short_help = true)]
     pub live: bool,
     /// Time between two prints of the statistics
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval, help_heading = STATISTICS)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval, help_heading = STATISTICS,
+        hide_short_help = true)]
     pub interval: Duration,
     /// Print the counts of each queue as well
     ///
     /// An 82599 has counters for up to 16 queues. A virtio device has none, so its driver counts. An 82576 has
     /// counters for pools of queues only, so its queues are not counted. JSON and metrics always have these
     /// counts.
-    #[arg(long, help_heading = STATISTICS)]
+    #[arg(long, help_heading = STATISTICS, hide_short_help = true)]
     pub per_queue: bool,
     /// Serve statistics to Prometheus at http://ADDR/metrics
     ///
@@ -55,13 +61,13 @@ pub struct Flags {
     /// `[2001:db8::7]:9100`, 0.0.0.0:9100 for all interfaces). Everyone who can reach the address can read the
     /// statistics. Port 0 takes a free one, which -v prints. A separate thread answers, with counts at most a
     /// second old.
-    #[arg(long, value_name = "ADDR", value_parser = Listen::parse, help_heading = STATISTICS)]
+    #[arg(long, value_name = "ADDR", value_parser = Listen::parse, help_heading = STATISTICS, hide_short_help = true)]
     pub metrics: Option<Listen>,
     /// Take a card from its kernel driver even while its network interface is up
-    #[arg(long, help_heading = DEVICES)]
+    #[arg(long, help_heading = DEVICES, hide_short_help = true)]
     pub force: bool,
     /// Keep cards behind an IOMMU out of each other's rings: each gets its own address space
-    #[arg(long, help_heading = DEVICES)]
+    #[arg(long, help_heading = DEVICES, hide_short_help = true)]
     pub apart: bool,
     /// The amount of messages.
     #[command(flatten)]

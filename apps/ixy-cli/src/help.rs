@@ -1,5 +1,5 @@
 //! The text of `--help` about addresses, signals and exit codes, wrapped to the terminal: [`help`],
-//! [`SHORT_HELP`], [`STYLES`].
+//! [`short_help`], [`STYLES`].
 
 use std::fmt::Write;
 
@@ -15,9 +15,9 @@ pub(crate) const HEADER: Style = AnsiColor::Green.on_default().bold();
 /// The style of terms and examples.
 pub(crate) const LITERAL: Style = AnsiColor::Cyan.on_default().bold();
 
-/// The end of `-h` of every program that opens devices.
-pub const SHORT_HELP: &str = "An address is a PCI address (03:00.0), a software card (sim, sim:rx=in.pcap, ...) or \
-                              vfio-user:PATH. --help lists all of them, with examples and exit codes.";
+/// The kinds of addresses.
+const KINDS: &str = "Addresses: a network card (03:00.0, as ixy-info lists it), a software card (sim, sim:rx=in.pcap, \
+                     sim:tap=NAME), vfio-user:PATH. See --help for all addresses and options.";
 
 /// Addresses, each with what it opens.
 const ADDRESSES: &[(&str, &str)] = &[
@@ -76,6 +76,18 @@ pub fn help(examples: &[&str]) -> StyledStr {
          priorities for the journal. The first SIGINT (Ctrl-C), SIGTERM or SIGHUP ends the program with a summary.",
     );
     text.table("Exit codes", EXIT_CODES);
+    text.finish()
+}
+
+/// The end of `-h` of a program that opens devices: kinds of addresses, and the first two of the program's own
+/// `examples`.
+pub fn short_help(examples: &[&str]) -> StyledStr {
+    let mut text = Text::new();
+    text.text = textwrap::fill(KINDS, text.width) + "\n\n";
+    for (n, example) in examples.iter().take(2).enumerate() {
+        text.text += &if n == 0 { format!("{HEADER}Examples:{HEADER:#}") } else { " ".repeat(9) };
+        text.text += &format!(" {LITERAL}{example}{LITERAL:#}\n");
+    }
     text.finish()
 }
 

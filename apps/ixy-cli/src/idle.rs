@@ -9,14 +9,18 @@ use crate::flags::{duration, number};
 /// Flags of programs that receive: what a thread does while nothing arrives.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Waiting {
-    /// What to do while no packets arrive: busy-poll, sleep until an interrupt, or poll for a while and then sleep
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = How::Poll)]
+    /// While no packets arrive: poll, interrupt or adaptive
+    ///
+    /// poll keeps a processor busy, interrupt sleeps until the card interrupts, and adaptive polls for the time of
+    /// --idle before it sleeps. A network card can interrupt only through VFIO.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = How::Poll, hide_possible_values = true)]
     wait: How,
     /// With --wait adaptive: how long to poll before sleeping
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "200us")]
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "200us", hide_short_help = true)]
     idle: Duration,
     /// Most interrupts per second and queue, 0 for no limit; virtio devices have no such limit
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = number::<u32>(0..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = number::<u32>(0..=1_000_000),
+        hide_short_help = true)]
     interrupt_rate: u32,
 }
 

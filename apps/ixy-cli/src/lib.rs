@@ -23,7 +23,8 @@
 //! use ixy::Batch;
 //!
 //! #[derive(Parser)]
-//! #[command(about = "Counts frames", after_help = ixy_cli::SHORT_HELP, after_long_help = ixy_cli::help(&[]))]
+//! #[command(about = "Counts frames", after_help = ixy_cli::short_help(&[]),
+//!     after_long_help = ixy_cli::help(&[]))]
 //! struct Args {
 //!     device: ixy::Address,
 //!     #[command(flatten)]
@@ -76,7 +77,7 @@ mod start;
 
 pub use error::Error;
 pub use flags::{Flags, Verbosity, duration, number};
-pub use help::{SHORT_HELP, STYLES, help, help_of};
+pub use help::{STYLES, help, help_of, short_help};
 pub use idle::{Idle, Waiting};
 pub use json::Object;
 pub use link::{settle, wait_for_link};

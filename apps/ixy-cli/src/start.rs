@@ -83,6 +83,10 @@ fn command<A: Parser>() -> Command {
 fn parse<A: Parser>() -> Result<A, Stop> {
     let mut command = command::<A>();
     let words = joined(&command, std::env::args_os());
+    if words.iter().any(|word| word == "-h") {
+        // Few options need no headings.
+        command = command.mut_args(|arg| arg.help_heading(None));
+    }
     let matches = match command.try_get_matches_from_mut(&words) {
         Ok(matches) => matches,
         Err(error) => return Err(Stop::of_arguments(error, &command, &words)),

@@ -14,14 +14,19 @@ use ixy_core::MacAddress;
 /// match.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Filter {
-    /// Record only frames from or to this IPv4, IPv6 or Ethernet address (of ARP too); may be given several times
+    /// Record only frames from or to this IPv4, IPv6 or Ethernet address
+    ///
+    /// Also the addresses in ARP. The option may be given several times.
     #[arg(long, value_name = "ADDRESS", value_parser = host)]
     host: Vec<Host>,
-    /// Record only frames from or to this TCP or UDP port; may be given several times
+    /// Record only frames from or to this TCP or UDP port
+    ///
+    /// The option may be given several times.
     #[arg(long, value_name = "PORT", value_parser = ixy_cli::number::<u16>(0..=65535))]
     port: Vec<u16>,
-    /// Record only this protocol: arp, ip, ip6, tcp, udp, icmp, icmp6, or the number of one that IP carries; may be
-    /// given several times
+    /// Record only this protocol: arp, ip, ip6, tcp, udp, icmp, icmp6 or a number
+    ///
+    /// A number is that of a protocol that IP carries. The option may be given several times.
     #[arg(long, value_name = "NAME", value_parser = Protocols, hide_possible_values = true)]
     proto: Vec<Protocol>,
 }

@@ -28,19 +28,23 @@ const EXAMPLES: &[&str] = &[
 /// Timestamps are in nanoseconds; all frames of a batch have the time at which the batch was taken off the ring.
 /// It ends when the input has ended, after -c frames, after --duration, or on a signal.
 #[derive(Debug, Parser)]
-#[command(name = "ixy-dump", version, after_help = ixy_cli::SHORT_HELP, after_long_help = ixy_cli::help(EXAMPLES))]
+#[command(name = "ixy-dump", version, after_help = ixy_cli::short_help(EXAMPLES), after_long_help = ixy_cli::help(EXAMPLES))]
 pub(crate) struct Args {
     /// The device
     device: ixy::Address,
-    /// The file: pcapng if its name ends in .pcapng, else pcap, and gzip if it ends in .gz; - for standard output
-    /// (statistics then go to standard error)
+    /// Record into this file, or - for standard output
+    ///
+    /// The format is pcapng if the name ends in .pcapng, else pcap, and gzip if it ends in .gz. With -, statistics go
+    /// to standard error.
     #[arg(short, long, value_name = "FILE", required_unless_present = "check")]
     write: Option<PathBuf>,
     /// Write this format, whatever the file's name
-    #[arg(short = 'F', long, value_name = "FORMAT", requires = "write", value_parser = ["pcap", "pcapng"])]
+    #[arg(short = 'F', long, value_name = "FORMAT", requires = "write", value_parser = ["pcap", "pcapng"], hide_short_help = true)]
     format: Option<String>,
-    /// Check the numbers of ixy-pktgen's frames, and fail if frames are lost, repeated or out of order; with =N, N
-    /// frames have to arrive. Start ixy-dump before ixy-pktgen. A capture is checked with sim:rx=FILE
+    /// Check the numbers of ixy-pktgen's frames, N of them
+    ///
+    /// It fails if frames are lost, repeated or out of order; with =N, N frames have to arrive. Start ixy-dump before
+    /// ixy-pktgen. A capture is checked with sim:rx=FILE.
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, value_parser = ixy_cli::number::<u64>(1..=u64::MAX))]
     check: Option<Option<u64>>,
     #[command(flatten)]
@@ -49,7 +53,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "N", value_parser = ixy_cli::number::<u64>(1..=u64::MAX))]
     count: Option<u64>,
     /// Keep at most this many bytes of each frame
-    #[arg(long, value_name = "BYTES", default_value_t = ixy_pcap::MAX_RECORD, value_parser = ixy_cli::number::<u32>(1..=u64::from(ixy_pcap::MAX_RECORD)))]
+    #[arg(long, value_name = "BYTES", default_value_t = ixy_pcap::MAX_RECORD, value_parser = ixy_cli::number::<u32>(1..=u64::from(ixy_pcap::MAX_RECORD)), hide_short_help = true)]
     snaplen: u32,
     #[command(flatten)]
     waiting: Waiting,

@@ -21,7 +21,7 @@ const EXAMPLES: &[&str] = &[
 ///
 /// It ends when both inputs have ended and everything was sent, after --duration, or on a signal.
 #[derive(Debug, Parser)]
-#[command(name = "ixy-fwd", version, after_help = ixy_cli::SHORT_HELP, after_long_help = ixy_cli::help(EXAMPLES))]
+#[command(name = "ixy-fwd", version, after_help = ixy_cli::short_help(EXAMPLES), after_long_help = ixy_cli::help(EXAMPLES))]
 pub(crate) struct Args {
     /// One device
     pub(crate) a: ixy::Address,
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// shows.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = ixy_cli::number::<u16>(1..=64))]
     pub(crate) threads: u16,
-    /// The change to make in each frame
+    /// Change each frame
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Touch::None)]
     pub(crate) touch: Touch,
     #[command(flatten)]

@@ -32,15 +32,14 @@ fn help_is_short_or_long_and_without_colour_in_a_pipe() {
     let (code, long, _) = run(&["--help"]);
     assert_eq!(code, Some(0));
     assert!(!short.contains('\x1b') && !long.contains('\x1b'));
-    assert!(short.lines().count() < 60, "{short}");
-    assert!(short.contains("--help lists all"), "{short}");
     for (text, in_short) in [
         ("--touch", true),
-        ("--per-queue", true),
+        ("--per-queue", false),
         ("receive side scaling", false),
         ("sim:loopback", false),
         ("Exit codes:", false),
-        ("ixy-fwd sim sim --duration 5", false),
+        ("ixy-fwd sim sim --duration 5", true),
+        ("ixy-fwd sim sim --metrics 9100", false),
         ("--completions", false),
     ] {
         assert_eq!(short.contains(text), in_short, "{text}: {short}");

@@ -99,22 +99,22 @@ const FLOWS: u16 = u16::MAX - FIRST_PORT + 1;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Fields {
     /// Source address, or a range [default: the device's own]
-    #[arg(long, value_name = "MAC[-MAC]", value_parser = macs)]
+    #[arg(long, value_name = "MAC[-MAC]", value_parser = macs, hide_short_help = true)]
     src_mac: Option<Span>,
     /// Destination address, or a range [default: 02:00:00:00:00:02]
-    #[arg(long, value_name = "MAC[-MAC]", value_parser = macs)]
+    #[arg(long, value_name = "MAC[-MAC]", value_parser = macs, hide_short_help = true)]
     dst_mac: Option<Span>,
-    /// Source IPv4 or IPv6 address, or a range: 10.0.0.1-10.0.0.50 [default: 10.0.0.1, or fd00::1]
-    #[arg(long, value_name = "IP[-IP]", value_parser = ips)]
+    /// Source IPv4 or IPv6 address, or a range: 10.0.0.1-10.0.0.50 [default: 10.0.0.1, fd00::1]
+    #[arg(long, value_name = "IP[-IP]", value_parser = ips, hide_short_help = true)]
     src_ip: Option<Span>,
-    /// Destination IPv4 or IPv6 address, or a range [default: 10.0.0.2, or fd00::2]
-    #[arg(long, value_name = "IP[-IP]", value_parser = ips)]
+    /// Destination IPv4 or IPv6 address, or a range [default: 10.0.0.2, fd00::2]
+    #[arg(long, value_name = "IP[-IP]", value_parser = ips, hide_short_help = true)]
     dst_ip: Option<Span>,
     /// Source UDP port, or a range: 1000-1999 [default: 1024]
-    #[arg(long, value_name = "PORT[-PORT]", value_parser = ports)]
+    #[arg(long, value_name = "PORT[-PORT]", value_parser = ports, hide_short_help = true)]
     src_port: Option<Span>,
     /// Destination UDP port, or a range [default: 1337]
-    #[arg(long, value_name = "PORT[-PORT]", value_parser = ports)]
+    #[arg(long, value_name = "PORT[-PORT]", value_parser = ports, hide_short_help = true)]
     dst_port: Option<Span>,
     /// Number of UDP flows: that many source ports from 1024 on
     #[arg(long, value_name = "N", conflicts_with = "src_port", value_parser = ixy_cli::number::<u16>(1..=u64::from(FLOWS)))]

@@ -45,15 +45,18 @@ const EXAMPLES: &[&str] = &[
 /// are too long, and frames that were cut when they were captured are counted, and warnings name the first of each
 /// kind; the exit code stays 0. Frames that arrive in the meantime are counted and freed.
 #[derive(Debug, Parser)]
-#[command(name = "ixy-pktgen", version, after_help = ixy_cli::SHORT_HELP, after_long_help = ixy_cli::help(EXAMPLES))]
+#[command(name = "ixy-pktgen", version, after_help = ixy_cli::short_help(EXAMPLES), after_long_help = ixy_cli::help(EXAMPLES))]
 pub(crate) struct Args {
     /// The device
     device: ixy::Address,
-    /// Packets per second (1M, 500k), or bits per second on the wire (5Gbit), evenly spaced [default: as fast as
-    /// possible]
+    /// Packets (1M) or bits on the wire (5Gbit) per second [default: no limit]
+    ///
+    /// The frames are evenly spaced.
     #[arg(long, value_name = "RATE")]
     rate: Option<Rate>,
-    /// Bytes of each frame without frame check sequence, 60 to 1514 [default: 60, with IPv6 74]
+    /// Bytes of each frame, 60 to 1514 [default: 60, with IPv6 74]
+    ///
+    /// The frame check sequence does not count.
     #[arg(long, value_name = "BYTES", value_parser = ixy_cli::number::<u16>(60..=1514))]
     size: Option<u16>,
     /// End after this many frames
@@ -61,24 +64,25 @@ pub(crate) struct Args {
     count: Option<u64>,
     #[command(flatten)]
     pub(crate) fields: Fields,
-    /// Send the frames of this capture (pcap or pcapng, gzip or not) at their own pace, or at --rate; - for standard
-    /// input
+    /// Send the frames of this capture, at their own pace or at --rate
+    ///
+    /// It is a pcap or pcapng file, gzip or not; - stands for standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "size", conflicts_with_all = fields::FLAGS)]
     pcap: Option<PathBuf>,
     /// Send the capture as fast as possible
     #[arg(long, requires = "pcap", conflicts_with_all = ["rate", "speed", "max_gap"])]
     fast: bool,
     /// Send the capture this many times as fast as it was captured: 2, 0.5
-    #[arg(long, value_name = "X", requires = "pcap", conflicts_with = "rate", value_parser = speed)]
+    #[arg(long, value_name = "X", requires = "pcap", conflicts_with = "rate", value_parser = speed, hide_short_help = true)]
     speed: Option<f64>,
     /// Wait no longer than this between two frames of the capture, whatever their time stamps say [default: 10 s]
-    #[arg(long, value_name = "TIME", requires = "pcap", conflicts_with = "rate", value_parser = ixy_cli::duration)]
+    #[arg(long, value_name = "TIME", requires = "pcap", conflicts_with = "rate", value_parser = ixy_cli::duration, hide_short_help = true)]
     max_gap: Option<Duration>,
     /// Send the capture again and again
     #[arg(long = "loop", requires = "pcap")]
     endless: bool,
     /// How long to wait for a link
-    #[arg(long, value_name = "TIME", default_value = "60", value_parser = ixy_cli::duration)]
+    #[arg(long, value_name = "TIME", default_value = "60", value_parser = ixy_cli::duration, hide_short_help = true)]
     link_timeout: Duration,
     #[command(flatten)]
     flags: Flags,

@@ -257,8 +257,20 @@ fn every_program_prints_completions_and_a_manual_page() {
         for part in [&format!(".TH {name} 1"), ".SH SYNOPSIS", "--quiet", "EXIT CODES", ".SH EXAMPLES"] {
             assert!(page.contains(part), "{part}: {page}");
         }
-        let help = printed("--help");
+        let (short, help) = (printed("-h"), printed("--help"));
+        let lines = if name == "ixy-fwd" { 25 } else { 30 };
+        assert!(short.lines().count() <= lines, "more than {lines} lines: {short}");
+        assert!(short.lines().rev().take(4).any(|line| line.contains("--help")), "{short}");
         assert!(help.contains("--completions <SHELL>") && help.contains("--man"), "{help}");
+        // Also those that -h leaves out.
+        let bash = printed("--completions bash");
+        let options = help.lines().filter_map(|line| line.strip_prefix("      ").or(line.strip_prefix("  ")));
+        for line in options.filter(|line| line.starts_with('-')) {
+            let words = line.split([' ', '[', '.']);
+            for option in words.filter(|word| word.len() > 2 && word.starts_with("--")) {
+                assert!(page.contains(option) && bash.contains(option), "{name}: {option} is missing");
+            }
+        }
         let Ended { code, err, .. } = Process::start(&path, "--completions cmd").ended();
         assert_eq!(code, Some(2), "{err}");
         for flag in ["-h", "--help", "--version", "--man", "--completions bash"] {
