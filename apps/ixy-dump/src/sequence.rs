@@ -39,8 +39,11 @@ impl Sequence {
     }
 
     fn number(&mut self, number: u32) {
-        // Numbers have 32 bits and wrap around; the nearest one to those before it is meant.
-        let distance = i64::from(number.wrapping_sub(self.next as u32) as i32);
+        // Numbers have 32 bits and wrap around; the nearest one to those before it is meant. The first is as it stands.
+        let distance = match self.first {
+            Some(_) => i64::from(number.wrapping_sub(self.next as u32) as i32),
+            None => number.into(),
+        };
         let Some(number) = self.next.checked_add_signed(distance) else {
             // Before the first number: a repetition from an earlier run.
             self.repeated += 1;
@@ -148,6 +151,7 @@ mod tests {
         assert_eq!(counts([0, 2, 1, 3]), (0, 0, 1));
         assert_eq!(counts([0, 3, 1, 1, 3]), (1, 2, 1));
         assert_eq!(counts([5, 6]), (5, 0, 0), "numbers start at 0");
+        assert_eq!(counts([0x9000_0000, 0x9000_0001]), (0x9000_0000, 0, 0), "also after many");
         assert_eq!(counts([1, 0]), (0, 0, 1));
     }
 
@@ -163,7 +167,7 @@ mod tests {
     #[test]
     fn numbers_go_on_after_their_32_bits() {
         let mut sequence = of(None, []);
-        (sequence.next, sequence.arrived) = (1 << 32, 1 << 32);
+        (sequence.first, sequence.next, sequence.arrived) = (Some(0), 1 << 32, 1 << 32);
         sequence.set(u32::MAX.into(), true);
         [0, 2, 1, u32::MAX].into_iter().for_each(|number| sequence.number(number));
         assert_eq!((sequence.next, sequence.lost()), ((1 << 32) + 3, 0));
