@@ -95,10 +95,11 @@ impl Sysfs {
         self.devices.join(address.to_string())
     }
 
-    /// All devices, in the order of their addresses. A device that vanishes in the meantime is left out.
+    /// All devices, in the order of their addresses. A device that vanishes in the meantime is left out, and one that
+    /// [`Sysfs::device`] cannot read is left out with a warning.
     ///
     /// # Errors
-    /// [`Error::Io`] when the directory cannot be read, and those of [`Sysfs::device`].
+    /// [`Error::Io`] when the directory cannot be read.
     pub fn devices(&self) -> Result<Vec<DeviceInfo>, Error> {
         let mut addresses = Vec::new();
         for name in names(&self.devices)? {
@@ -109,8 +110,19 @@ impl Sysfs {
         }
         addresses.sort();
 
-        let known = addresses.into_iter().map(|address| self.device(address));
-        known.filter(|device| !matches!(device, Err(Error::NoSuchDevice { .. }))).collect()
+        let known = addresses.into_iter().filter_map(|address| {
+            let device = self.device(address);
+            // A device may be removed meanwhile.
+            let gone = device.is_err() && !self.path(address).is_dir();
+            device
+                .inspect_err(|error| {
+                    if !gone {
+                        tracing::warn!("a device is left out: {error}")
+                    }
+                })
+                .ok()
+        });
+        Ok(known.collect())
     }
 
     /// One device.

@@ -116,6 +116,12 @@ fn a_file_that_is_not_as_the_kernel_writes_it_is_named() {
     fs::remove_file(tree.file("vendor")).unwrap();
     let error = tree.sysfs().device(address()).unwrap_err().to_string();
     assert!(error.contains("0000:03:00.0/vendor"), "{error}");
+
+    // The list leaves it out, and has the others.
+    tree.add("0000:04:00.0");
+    let found: Vec<_> =
+        tree.sysfs().devices().unwrap().iter().map(|device| device.address.to_string()).collect();
+    assert_eq!(found, ["0000:04:00.0"]);
 }
 
 #[test]
