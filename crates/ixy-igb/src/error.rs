@@ -86,11 +86,11 @@ pub enum Error {
         /// What MDIC reads.
         found: u32,
     },
-    /// A multicast address, which cannot be a card's own.
+    /// An address that cannot be a card's own.
     #[error(
-        "{device}: {mac} is a multicast address and no card's own; clear the lowest bit of its first byte"
+        "{device}: {mac} cannot be a card's own address; use one whose first byte is even, and not all zero"
     )]
-    MulticastMac {
+    NotUnicast {
         /// The device.
         device: String,
         /// The address.

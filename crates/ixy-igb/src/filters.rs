@@ -21,8 +21,8 @@ pub(crate) fn read_mac<B: Bus>(card: &Card<B>) -> MacAddress {
 
 /// Puts `mac` into the first receive address register, and keeps the register valid.
 pub(crate) fn set_mac<B: Bus>(card: &Card<B>, mac: MacAddress) -> Result<(), Error> {
-    if mac.is_multicast() {
-        return Err(Error::MulticastMac { device: card.name.clone(), mac });
+    if !mac.is_unicast() {
+        return Err(Error::NotUnicast { device: card.name.clone(), mac });
     }
     card.check_present()?;
     let [a, b, c, d, e, f] = mac.0;

@@ -22,8 +22,8 @@ pub(crate) fn read_mac<B: Bus>(card: &Card<B>) -> MacAddress {
 /// Puts `mac` into the first receive address register, and keeps the register valid (sections 8.2.3.7.8 and
 /// .9).
 pub(crate) fn set_mac<B: Bus>(card: &Card<B>, mac: MacAddress) -> Result<(), Error> {
-    if mac.is_multicast() {
-        return Err(Error::MulticastMac { device: card.name.clone(), mac });
+    if !mac.is_unicast() {
+        return Err(Error::NotUnicast { device: card.name.clone(), mac });
     }
     card.check_present()?;
     let [a, b, c, d, e, f] = mac.0;

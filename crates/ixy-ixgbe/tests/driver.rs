@@ -356,9 +356,11 @@ fn without_promiscuous_mode_only_what_is_addressed_to_the_card_arrives() {
     let regs = Registers::new(harness.bus()).unwrap();
     assert!(regs.rah().at(0).unwrap().is_set(RAH::AV), "the address is no longer valid");
     assert!(regs.fctrl().is_set(FCTRL::BAM));
-    let error = device.set_mac(MacAddress([1, 0, 0, 0, 0, 1])).unwrap_err().to_string();
-    assert!(error.contains("01:00:00:00:00:01") && error.contains("multicast"), "{error}");
-    assert_eq!(device.mac(), other);
+    for (wrong, text) in [([1, 0, 0, 0, 0, 1], "01:00:00:00:00:01"), ([0; 6], "00:00:00:00:00:00")] {
+        let error = device.set_mac(MacAddress(wrong)).unwrap_err().to_string();
+        assert!(error.contains(&format!("{text} cannot be a card's own address")), "{error}");
+        assert_eq!(device.mac(), other);
+    }
 }
 
 #[test]

@@ -280,8 +280,8 @@ impl<B: Bus + 'static> Device for VirtioNet<B> {
     }
 
     fn set_mac(&mut self, mac: MacAddress) -> Result<(), ixy_core::Error> {
-        if mac.is_multicast() {
-            return Err(Error::MulticastMac { mac }.into());
+        if !mac.is_unicast() {
+            return Err(Error::NotUnicast { mac }.into());
         }
         let features = self.card.features;
         match &mut self.control {

@@ -204,11 +204,9 @@ pub enum Error {
         /// The host's option, if there is one.
         hint: &'static str,
     },
-    /// A multicast address as the device's own.
-    #[error(
-        "{mac} is a multicast address, which no device can have as its own: use one whose first byte is even"
-    )]
-    MulticastMac {
+    /// An address that cannot be a device's own.
+    #[error("{mac} cannot be a device's own address; use one whose first byte is even, and not all zero")]
+    NotUnicast {
         /// The address.
         mac: ixy_core::MacAddress,
     },

@@ -39,9 +39,11 @@ fn filters_let_in_what_they_are_told() {
     card.set_mac(MacAddress(STRANGER)).unwrap();
     assert_eq!(card.mac(), MacAddress(STRANGER));
     expect(&mut rx, &[1, 3], "with another address");
-    let text = card.set_mac(MacAddress(GROUP)).unwrap_err().to_string();
-    assert!(text.contains("01:00:5e:00:00:01 is a multicast address"), "{text}");
-    assert_eq!(card.mac(), MacAddress(STRANGER));
+    for (wrong, address) in [(GROUP, "01:00:5e:00:00:01"), ([0; 6], "00:00:00:00:00:00")] {
+        let text = card.set_mac(MacAddress(wrong)).unwrap_err().to_string();
+        assert!(text.contains(&format!("{address} cannot be a card's own address")), "{text}");
+        assert_eq!(card.mac(), MacAddress(STRANGER));
+    }
 }
 
 #[test]

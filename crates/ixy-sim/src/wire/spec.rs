@@ -104,6 +104,10 @@ impl Default for WireKind {
 }
 
 impl WireSpec {
+    /// What to write for an address.
+    const MAC: &str = "write the Ethernet address of one card, such as 02:00:00:00:00:07: six bytes, the first one even, \
+                       not all zero";
+
     /// Makes the wire. Cables are joined by name in `cables`; [`Cables::check`] finds those with a single end
     /// after all addresses are opened.
     ///
@@ -119,6 +123,9 @@ impl WireSpec {
     /// # Errors
     /// The same as for [`connect`](Self::connect), and [`PcapError::GivenUp`](ixy_pcap::PcapError::GivenUp).
     pub fn connect_unless(&self, cables: &Cables, give_up: &GiveUp) -> Result<Box<dyn Wire>, WireError> {
+        if let Some(mac) = self.mac.filter(|mac| !mac.is_unicast()) {
+            return Err(WireError::Value { option: "mac", value: mac.to_string(), expected: Self::MAC });
+        }
         let mut wire: Box<dyn Wire> = match &self.kind {
             WireKind::Flood { size, flows } => Box::new(Flood::new(*size, *flows)),
             WireKind::Loopback => Box::new(Loopback::new()),
@@ -145,6 +152,16 @@ impl WireSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_no_card_can_have_is_refused() {
+        for wrong in [[255; 6], [0; 6]] {
+            let spec = WireSpec { mac: Some(MacAddress(wrong)), ..WireSpec::default() };
+            let error = spec.connect(&Cables::default()).err().map(|error| error.to_string());
+            let expected = "write the Ethernet address of one card";
+            assert!(error.as_ref().is_some_and(|error| error.contains(expected)), "{wrong:?}: {error:?}");
+        }
+    }
 
     #[test]
     fn short_frames_are_padded_unless_another_card_sent_them() {

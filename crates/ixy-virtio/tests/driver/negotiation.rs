@@ -227,8 +227,10 @@ fn an_address_that_no_device_can_have_is_refused() {
     let harness = Harness::new(modern(feature::CONTROL | feature::MAC));
     let mut device = harness.open(&Config::default()).unwrap();
     let before = device.mac();
-    let error = device.set_mac(MacAddress([1, 0, 0, 0, 0, 1])).unwrap_err().to_string();
-    assert!(error.contains("01:00:00:00:00:01") && error.contains("multicast"), "{error}");
+    for (wrong, text) in [([1, 0, 0, 0, 0, 1], "01:00:00:00:00:01"), ([0; 6], "00:00:00:00:00:00")] {
+        let error = device.set_mac(MacAddress(wrong)).unwrap_err().to_string();
+        assert!(error.contains(&format!("{text} cannot be a device's own address")), "{error}");
+    }
     assert_eq!((device.mac(), harness.device.commands().len()), (before, 1));
 }
 

@@ -179,9 +179,7 @@ impl Given {
             }
             "mac" => {
                 let mac = text()?.parse().ok().filter(|mac: &MacAddress| mac.is_unicast());
-                let expected = "write the Ethernet address of one card, such as 02:00:00:00:00:07: \
-                                six bytes, the first one even, not all zero";
-                self.spec.mac = Some(mac.ok_or_else(|| wrong(expected))?);
+                self.spec.mac = Some(mac.ok_or_else(|| wrong(WireSpec::MAC))?);
             }
             "rx" => self.rx = Some(text()?.into()),
             "tx" => self.tx = Some(text()?.into()),
