@@ -17,7 +17,8 @@ use crate::stop::Stop;
 ///
 /// Queues go to the threads that use them. At the same time, threads can share the device, as `&Device`, and ask
 /// it for its link, its statistics, or the end of its input. The card stops when the device and all queues taken
-/// from it are dropped, and only then: see [`Stop`] for programs that a signal ends.
+/// from it are dropped, and only then: see [`Stop`] for programs that a signal ends. The wire of a `sim` is unplugged
+/// with the device: queues that outlive it receive nothing, and what they send waits.
 ///
 /// ```
 /// use ixy::{Batch, Options};
