@@ -29,6 +29,9 @@ pub enum Error {
     /// A capture could not be read or written.
     #[error(transparent)]
     Capture(#[from] ixy_pcap::PcapError),
+    /// Files of which one would spoil another. It is a mistake in the arguments.
+    #[error(transparent)]
+    Clash(#[from] ixy_pcap::Clash),
     /// Standard output takes no more.
     #[error("cannot write to standard output: {0}; make room, or redirect it elsewhere")]
     Output(std::io::Error),
@@ -126,7 +129,7 @@ impl Error {
     /// The exit code of the process: 2 when the arguments are wrong on any machine; else 1.
     pub fn exit_code(&self) -> u8 {
         let usage = match self {
-            Self::Usage(_) => true,
+            Self::Usage(_) | Self::Clash(_) => true,
             Self::Device(error) => error.is_usage(),
             _ => false,
         };

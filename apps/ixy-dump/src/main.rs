@@ -12,7 +12,7 @@ use clap::Parser;
 use filter::Filter;
 use ixy_cli::{Error, Flags, Reporter, Session, Waiting};
 use ixy_core::{Batch, RxQueue};
-use ixy_pcap::{Format, GiveUp, Writer};
+use ixy_pcap::{Claim, Format, GiveUp, Writer};
 use sequence::Sequence;
 
 const EXAMPLES: &[&str] = &[
@@ -140,13 +140,10 @@ impl Recorder {
 }
 
 pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
+    let mut claims = args.device.claims();
+    claims.extend(args.write.iter().map(|path| Claim::writes(format!("-w {}", path.display()), path)));
+    Claim::check(&claims)?;
     let to_stdout = args.write.as_ref().is_some_and(|path| ixy_pcap::is_stdout(path));
-    if to_stdout && args.device.writes_stdout() {
-        return Err(Error::Usage(format!(
-            "{} and -w both write to standard output: give one of them a file",
-            args.device
-        )));
-    }
     let mut devices =
         ixy::open(std::slice::from_ref(&args.device), &args.waiting.of(args.flags.options(session)))?;
     ixy_cli::settle(&devices, session)?;

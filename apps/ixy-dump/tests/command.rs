@@ -55,7 +55,40 @@ fn now() -> u64 {
 
 #[test]
 fn standard_output_takes_one_capture() {
-    fails(&["sim:tx=-", "-w", "-"], 2, &["sim:tx=- and -w both write to standard output: "]);
+    fails(&["sim:tx=-", "-w", "-"], 2, &["sim:tx=- and -w - both write to standard output: "]);
+    for (tx, write) in [("/dev/stdout", "-"), ("-", "/dev/stdout"), ("/proc/self/fd/1", "-")] {
+        fails(&[&format!("sim:tx={tx}"), "-w", write], 2, &[" both write to standard output: "]);
+    }
+}
+
+#[test]
+fn a_capture_that_is_received_is_not_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, link] = ["in.pcap", "link.pcap"].map(|name| directory.path().join(name));
+    // So short that the card has read all of it before the output is opened.
+    write(&input, [60; 3].into_iter());
+    fs::hard_link(&input, &link).unwrap();
+    let before = fs::read(&input).unwrap();
+    let device = format!("sim:rx={}", input.display());
+    for output in [&input, &link, &directory.path().join("./in.pcap")] {
+        let output = output.to_str().unwrap();
+        let why = format!("{device} reads the file that -w {output} would overwrite: write to another file");
+        fails(&[&device, "-w", output, "--snaplen", "20"], 2, &[&why]);
+        assert_eq!(fs::read(&input).unwrap(), before, "{output}");
+    }
+    let other = directory.path().join("other.pcap").display().to_string();
+    let why = [" reads the same file that it writes to"];
+    fails(&[&format!("{device},tx={}", link.display()), "-w", &other], 2, &why);
+    fails(&[&format!("sim:tx={other}"), "-w", &other], 2, &[" both write to the same file"]);
+    assert_eq!(fs::read(&input).unwrap(), before);
+    assert!(!Path::new(&other).exists(), "nothing was opened");
+}
+
+#[test]
+fn a_device_that_keeps_nothing_takes_two_captures() {
+    let (code, out, err) = run(&["sim:tx=/dev/null", "-w", "/dev/null", "--duration", "0.2"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(String::from_utf8(out).unwrap().contains("recorded "));
 }
 
 #[test]

@@ -596,8 +596,8 @@ fn too_little_memory_is_an_error_that_says_how_to_use_less() {
 
 #[test]
 fn two_devices_cannot_share_a_standard_stream() {
-    fails(&["sim:rx=-", "sim:rx=-"], 2, &["the same device, sim:rx=-"]);
-    fails(&["sim:tx=-", "sim:tx=-"], 2, &["the same device, sim:tx=-"]);
+    fails(&["sim:rx=-", "sim:rx=-"], 2, &["sim:rx=- #0 and sim:rx=- #1 both read standard input: "]);
+    fails(&["sim:tx=-", "sim:tx=-"], 2, &["sim:tx=- #0 and sim:tx=- #1 both write to standard output: "]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use fields::Fields;
 use frame::{SHORTEST_V6, Template};
 use ixy_cli::{Error, Flags, Idle, Reporter, Session};
 use ixy_core::{Batch, Cache, MacAddress, RxQueue, TxQueue};
-use ixy_pcap::Input;
+use ixy_pcap::{Claim, Input};
 use rate::{Pace, Rate};
 use replay::Replay;
 use source::{Numbered, Source};
@@ -192,12 +192,9 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
             "--loop needs a file: standard input and pipes can be read only once".into(),
         ));
     }
-    if args.device.reads_stdin() && args.pcap.as_ref().is_some_and(|path| path.as_os_str() == "-") {
-        return Err(Error::Usage(format!(
-            "{} and --pcap both read standard input: give one of them a file",
-            args.device
-        )));
-    }
+    let mut claims = args.device.claims();
+    claims.extend(args.pcap.iter().map(|path| Claim::reads(format!("--pcap {}", path.display()), path)));
+    Claim::check(&claims)?;
     // Before a device is opened, since that can empty a file.
     let v6 = args.fields.headers(MacAddress::default())?.is_v6();
     let size = args.size.unwrap_or(if v6 { SHORTEST_V6 } else { 60 });

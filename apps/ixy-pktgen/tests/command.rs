@@ -280,7 +280,18 @@ fn frames_of_a_pipe_go_out_while_its_writer_pauses() {
 
 #[test]
 fn standard_input_is_read_once() {
-    fails(&["sim:rx=-", "--pcap", "-"], 2, &["sim:rx=- and --pcap both read standard input: "]);
+    fails(&["sim:rx=-", "--pcap", "-"], 2, &["sim:rx=- and --pcap - both read standard input: "]);
+}
+
+#[test]
+fn a_capture_that_is_sent_is_not_overwritten() {
+    let (_directory, file, device) = capture();
+    write(&file, &[(0, 60)]);
+    let before = fs::read(&file).unwrap();
+    let path = file.to_str().unwrap();
+    let why = format!("{device} would overwrite: write to another file");
+    fails(&[&device, "--pcap", path], 2, &[&format!("--pcap {path} reads the file that {why}")]);
+    assert_eq!(fs::read(&file).unwrap(), before);
 }
 
 #[test]

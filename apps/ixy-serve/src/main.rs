@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use ixy_cli::{Error, Listen, Metrics, Session, Verbosity};
-use ixy_sim::wire::GiveUp;
+use ixy_sim::wire::{Claim, GiveUp};
 
 use crate::ports::{Port, Ports};
 use crate::serving::Serving;
@@ -107,15 +107,10 @@ const TICK: Duration = Duration::from_millis(50);
 
 fn run(args: Args) -> Result<String, Error> {
     let ports = args.ports.checked()?;
-    // Opening the trace empties its file.
-    if let Some(file) = args.trace_file.as_ref().and_then(|file| file.canonicalize().ok())
-        && ports.iter().filter_map(Port::receives_from).any(|rx| rx.canonicalize().is_ok_and(|rx| rx == file))
-    {
-        return Err(Error::Usage(format!(
-            "{} is the file of the trace and the capture of a wire: write the trace to another file",
-            file.display()
-        )));
-    }
+    let mut claims: Vec<Claim> = ports.iter().flat_map(Port::claims).collect();
+    let trace_file = args.trace_file.iter();
+    claims.extend(trace_file.map(|file| Claim::writes(format!("--trace-file {}", file.display()), file)));
+    Claim::check(&claims)?;
     let session = Session::of_process()?;
     // An address in use is found before a file is made.
     let metrics = args.metrics.map(|at| Metrics::serve(at, Vec::new())).transpose()?;

@@ -1,13 +1,13 @@
 //! The ports that the arguments ask for: [`Ports`].
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, value_parser};
 use ixy_cli::Error;
 use ixy_core::MacAddress;
-use ixy_sim::wire::{WireKind, WireSpec};
+use ixy_sim::wire::{Claim, WireKind, WireSpec};
 
 /// Largest number of virtual functions in a card.
 const FUNCTIONS: usize = 64;
@@ -37,16 +37,9 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// The capture that its wire reads.
-    pub(crate) fn receives_from(&self) -> Option<&Path> {
-        let WireKind::Captures { rx, .. } = &self.wire.kind else { return None };
-        rx.as_deref()
-    }
-
-    /// The capture that its wire writes.
-    fn writes_to(&self) -> Option<&Path> {
-        let WireKind::Captures { tx, .. } = &self.wire.kind else { return None };
-        tx.as_deref()
+    /// The captures that its wire reads and writes.
+    pub(crate) fn claims(&self) -> Vec<Claim> {
+        self.wire.kind.claims(&format!("the wire {} of {}", self.wire, self.socket.display()))
     }
 }
 
@@ -59,7 +52,7 @@ impl Ports {
         let mut unwired = 0;
         let without = self.0.iter().filter(|given| given.wire.is_none()).count();
         let mut ports: Vec<Port> = Vec::new();
-        let mut sockets = BTreeSet::new();
+        let mut sockets: Vec<PathBuf> = Vec::new();
         for (n, Given { socket, wire, mac, functions }) in (1_u32..).zip(self.0) {
             let wire = wire.unwrap_or_else(|| {
                 unwired += 1;
@@ -76,12 +69,13 @@ impl Ports {
             let [_, b, c, d] = n.to_be_bytes();
             let mac = mac.or(wire.mac).unwrap_or(MacAddress([0x02, 0x1b, 0x21, b, c, d]));
             for path in std::iter::once(&socket).chain(&functions) {
-                if !sockets.insert(path.clone()) {
+                if sockets.iter().any(|other| ixy_pcap::same_place(other, path)) {
                     let path = path.display();
                     return Err(usage(format!(
                         "two devices are at the socket {path}: give each a socket of its own"
                     )));
                 }
+                sockets.push(path.clone());
             }
             if functions.len() > FUNCTIONS {
                 let (path, count) = (socket.display(), functions.len());
@@ -96,14 +90,6 @@ impl Ports {
                 )));
             }
             ports.push(Port { socket, wire, mac, functions });
-        }
-        for (what, of) in [
-            ("receive from standard input", Port::receives_from as fn(&Port) -> Option<&Path>),
-            ("write to standard output", Port::writes_to),
-        ] {
-            if ports.iter().filter(|port| of(port) == Some(Path::new("-"))).count() > 1 {
-                return Err(usage(format!("two wires {what}: give one of them a file")));
-            }
         }
         let mut ends: BTreeMap<String, usize> = BTreeMap::new();
         for port in &ports {
@@ -314,8 +300,7 @@ mod tests {
             ("--socket a --mac 02:1b:21:00:00:02 --socket b", "the same Ethernet address"),
             ("--socket a --wire loopback,mac=02:1b:21:00:00:02 --socket b", "the same Ethernet address"),
             ("--socket a --wire mac=02:00:00:00:00:07 --mac 02:00:00:00:00:08", "two Ethernet addresses"),
-            ("--socket a --wire tx=- --socket b --wire tx=-", "two wires write to standard output"),
-            ("--socket a --wire rx=- --socket b --wire rx=-", "two wires receive from standard input"),
+            ("--socket a --socket ./a", "two devices are at the socket ./a"),
             ("--stats", "--stats"),
         ] {
             let told = ports(text).unwrap_err();

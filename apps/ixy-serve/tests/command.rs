@@ -632,8 +632,8 @@ fn the_file_of_a_trace_has_no_other_use() {
         assert_eq!(output.status.code(), Some(code), "{err}");
         assert!(err.contains(why) && err.contains(text(&file)), "{err}");
     };
-    refused(&format!("tx={}", text(&file)), 1, "is in use by another reader or writer");
-    refused(&format!("rx={}", text(&file)), 2, "the capture of a wire");
+    refused(&format!("tx={}", text(&file)), 2, "both write to the same file");
+    refused(&format!("rx={}", text(&file)), 2, "would overwrite: write to another file");
     assert_eq!(std::fs::read(&file).unwrap(), b"x", "it was emptied");
     // Another process holds it.
     let _reader = ixy_pcap::GiveUp::default().create(&file).unwrap();

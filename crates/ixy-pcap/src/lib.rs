@@ -15,6 +15,7 @@
 //! - [`Input`] returns the same frames of a file or of a pipe, without waiting for the pipe's writer.
 //! - [`Writer`] appends frames; it grows a regular file by preallocation and cuts it to its exact length at the
 //!   end.
+//! - [`Claim`] finds out before anything is opened whether a program would overwrite a capture that it reads.
 //! - [`GiveUp`] ends waits for the other end of a pipe.
 //! - [`PcapError`] names the file, the record and the byte offset, and the remedy.
 //!
@@ -35,6 +36,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod claim;
 mod error;
 mod format;
 mod frames;
@@ -49,11 +51,12 @@ mod reserve;
 mod source;
 mod writer;
 
+pub use claim::{Claim, Clash, is_stdout, same_place};
 pub use error::PcapError;
 pub use format::{Format, MAX_RECORD};
 pub use frames::Frames;
 pub use input::{Ended, Input, Next};
 pub use patience::{Awaited, GiveUp};
-pub use place::{is_stdout, why_not_create, why_not_open};
+pub use place::{why_not_create, why_not_open};
 pub use reader::{OtherLinks, Reader, Record};
 pub use writer::Writer;

@@ -1,28 +1,10 @@
-//! Where a path leads: [`is_stdout`]. Why a file cannot be opened or made, and what to do about it: [`why_not_open`],
-//! [`why_not_create`].
+//! Why a file cannot be opened or made, and what to do about it: [`why_not_open`], [`why_not_create`].
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, ErrorKind},
-    os::{
-        fd::AsFd,
-        unix::fs::{FileTypeExt, MetadataExt},
-    },
-    path::Path,
+    path::{Path, PathBuf},
 };
-
-/// Whether a file that is open at `path` is the standard output: the path is `-`, or another name of the same pipe or
-/// regular file, such as `/dev/stdout`.
-pub fn is_stdout(path: &Path) -> bool {
-    let is_same = || -> io::Result<bool> {
-        let file = fs::metadata(path)?;
-        let out = File::from(io::stdout().as_fd().try_clone_to_owned()?).metadata()?;
-        // All programs share a device such as /dev/null, but it keeps nothing.
-        let keeps = !out.file_type().is_char_device();
-        Ok(keeps && (file.dev(), file.ino()) == (out.dev(), out.ino()))
-    };
-    path.as_os_str() == "-" || is_same().unwrap_or(false)
-}
 
 /// Says why a file cannot be read, and what to do, in words that follow "cannot open PATH: ". `error` is what the
 /// system said.
@@ -97,9 +79,25 @@ enum Above<'p> {
     Missing(&'p Path),
 }
 
-fn above(path: &Path) -> Above<'_> {
+/// The directory of a path.
+pub(crate) fn parent(path: &Path) -> &Path {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
+    directory.unwrap_or(Path::new("."))
+}
+
+/// The path at the end of a chain of symbolic links, whether something is there or not.
+pub(crate) fn followed(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    // As many as the system follows (path_resolution(7)).
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path.set_file_name(target);
+    }
+    path
+}
+
+fn above(path: &Path) -> Above<'_> {
+    let directory = parent(path);
     if directory.is_dir() {
         return Above::Directory(directory);
     }

@@ -71,7 +71,7 @@ pub use counted::{Counted, FrameCounts};
 pub use error::WireError;
 pub use faults::{FaultCounts, Faults, Faulty};
 pub use flood::Flood;
-pub use ixy_pcap::{GiveUp, PcapError};
+pub use ixy_pcap::{Claim, Clash, GiveUp, PcapError};
 pub use loopback::Loopback;
 pub use memory::MemoryWire;
 pub use padded::Padded;

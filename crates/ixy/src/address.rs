@@ -179,14 +179,16 @@ impl Address {
         }
     }
 
-    /// Refuses addresses that name one device twice. Two plain `sim` are two devices; two writers of one file are
-    /// not, and the ends of a cable come in pairs.
+    /// Refuses addresses that name one device twice, and captures of which one would spoil another. Two plain `sim`
+    /// are two devices, and the ends of a cable come in pairs.
     pub(crate) fn check_distinct(all: &[Self]) -> Result<(), Error> {
         for (n, address) in all.iter().enumerate() {
             if let Some(other) = all[..n].iter().find(|other| other.place.excludes(&address.place)) {
                 return Err(Error::Twice { address: address.text.clone(), other: other.text.clone() });
             }
         }
+        #[cfg(feature = "sim")]
+        sim::check_captures(all)?;
         Ok(())
     }
 }

@@ -35,6 +35,10 @@ pub enum Error {
         /// The first one.
         other: String,
     },
+    /// Captures of which one would spoil another: one is read and written, or two are written to one place.
+    #[cfg(feature = "sim")]
+    #[error(transparent)]
+    Clash(#[from] ixy_sim::wire::Clash),
     /// A kind of device that cannot be opened.
     #[error("{address} cannot be opened: {why}")]
     NotBuilt {
@@ -240,6 +244,8 @@ impl Error {
             | Self::Options(_) => true,
             #[cfg(feature = "pci")]
             Self::Interface { .. } => true,
+            #[cfg(feature = "sim")]
+            Self::Clash(_) => true,
             #[cfg(feature = "sim")]
             Self::Wire { source, .. } => source.is_usage(),
             _ => false,

@@ -37,7 +37,7 @@ use crate::stop::Stop;
 /// ```
 ///
 /// # Errors
-/// No address is given, two addresses name one device, a cable has only one end, a device is not there, is in use or
+/// No address is given, two addresses name one device or use one capture, a cable has only one end, a device is not there, is in use or
 /// does not start, no memory is reachable by all of them, or the stop of [`Options::stop`] was requested.
 pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Error> {
     if addresses.is_empty() {

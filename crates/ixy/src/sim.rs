@@ -15,14 +15,9 @@ use crate::error::Error;
 use crate::open::Ready;
 use crate::options::Options;
 
-/// Whether only one of the two wires can be open: both write the same file, or are the same interface or the same
-/// frames in memory.
+/// Whether only one of the two wires can be open: they are the same interface or the same frames in memory.
 pub(crate) fn exclude(one: &WireKind, other: &WireKind) -> bool {
     match (one, other) {
-        (WireKind::Captures { rx, tx }, WireKind::Captures { rx: other_rx, tx: other_tx }) => {
-            let stdin = rx.as_ref().is_some_and(|path| path.as_os_str() == "-");
-            tx.is_some() && tx == other_tx || stdin && rx == other_rx
-        }
         (WireKind::Tap(one), WireKind::Tap(other)) => {
             (&one.name, &one.namespace) == (&other.name, &other.namespace)
         }

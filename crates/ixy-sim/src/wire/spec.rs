@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use ixy_core::MacAddress;
 
 use super::{
-    Altered, Cables, Captures, Faults, Faulty, Flood, GiveUp, Loopback, MemoryWire, Padded, SocketWire, Tap,
-    TapSpec, Wire, WireError,
+    Altered, Cables, Captures, Claim, Faults, Faulty, Flood, GiveUp, Loopback, MemoryWire, Padded,
+    SocketWire, Tap, TapSpec, Wire, WireError,
 };
 use crate::model::SfpModule;
 
@@ -86,6 +86,13 @@ impl WireKind {
     /// Whether frames go to standard output. The wire is connected, so its files exist.
     pub fn writes_to_stdout(&self) -> bool {
         matches!(self, Self::Captures { tx: Some(path), .. } if ixy_pcap::is_stdout(path))
+    }
+
+    /// The captures that it reads and writes, for the argument `by`.
+    pub fn claims(&self, by: &str) -> Vec<Claim> {
+        let Self::Captures { rx, tx } = self else { return Vec::new() };
+        let (rx, tx) = (rx.iter().map(|rx| Claim::reads(by, rx)), tx.iter().map(|tx| Claim::writes(by, tx)));
+        rx.chain(tx).collect()
     }
 
     /// Whether frames may arrive that no card has padded.

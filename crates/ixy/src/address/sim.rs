@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ixy_core::MacAddress;
 use ixy_sim::SfpModule;
-use ixy_sim::wire::{Faults, InterfaceAddress, MemoryWire, TapSpec, WireKind, WireSpec};
+use ixy_sim::wire::{Claim, Clash, Faults, InterfaceAddress, MemoryWire, TapSpec, WireKind, WireSpec};
 
 use super::{Address, Place};
 
@@ -32,26 +32,24 @@ impl Address {
         SimAddress::default()
     }
 
-    /// Whether the device receives from standard input (`sim:rx=-`), so that the program must not read it.
-    pub fn reads_stdin(&self) -> bool {
-        self.captures().is_some_and(|(rx, _)| is_stream(rx))
+    /// The captures that the device reads and writes (`sim:rx=FILE,tx=FILE`). A program that opens other files
+    /// compares them with these by [`Claim::check`] before it opens anything.
+    pub fn claims(&self) -> Vec<Claim> {
+        self.claims_as(&self.text)
     }
 
-    /// Whether the device writes to standard output (`sim:tx=-`), so that the program must not write there.
-    pub fn writes_stdout(&self) -> bool {
-        self.captures().is_some_and(|(_, tx)| is_stream(tx))
-    }
-
-    fn captures(&self) -> Option<(&Option<PathBuf>, &Option<PathBuf>)> {
+    fn claims_as(&self, name: &str) -> Vec<Claim> {
         match &self.place {
-            Place::Sim(WireSpec { kind: WireKind::Captures { rx, tx }, .. }) => Some((rx, tx)),
-            _ => None,
+            Place::Sim(WireSpec { kind, .. }) => kind.claims(name),
+            _ => Vec::new(),
         }
     }
 }
 
-fn is_stream(path: &Option<PathBuf>) -> bool {
-    path.as_ref().is_some_and(|path| path.as_os_str() == "-")
+/// Refuses captures of which one would spoil another.
+pub(super) fn check_captures(all: &[Address]) -> Result<(), Clash> {
+    let claims = (0..all.len()).flat_map(|n| all[n].claims_as(&Address::name(all, n)));
+    Claim::check(&claims.collect::<Vec<_>>())
 }
 
 impl SimAddress {
