@@ -57,9 +57,12 @@ pub(crate) fn refusal(error: &clap::Error, command: &Command, words: &[OsString]
             ("", Some(choices)) => format!("{name} needs a value: write {choices}"),
             (_, choices) => format!("{name} cannot be `{value}`: write {}", choices.unwrap_or_default()),
         },
-        ErrorKind::UnknownArgument if argument.starts_with('-') => match get(ContextKind::SuggestedArg) {
-            "" => format!("there is no option {argument}; see --help"),
-            similar => format!("there is no option {argument}, but there is {similar}; see --help"),
+        ErrorKind::UnknownArgument if matches!(argument, "--filter" | "-f") => {
+            format!("there is no option {argument}{}; see --help", filters(command))
+        }
+        ErrorKind::UnknownArgument if argument.starts_with('-') => match similar(argument, command) {
+            None => format!("there is no option {argument}; see --help"),
+            Some(similar) => format!("there is no option {argument}, but there is --{similar}; see --help"),
         },
         ErrorKind::UnknownArgument => {
             let at = words.iter().position(|word| word == argument);
@@ -71,7 +74,7 @@ pub(crate) fn refusal(error: &clap::Error, command: &Command, words: &[OsString]
                         "`{argument}` is one argument too many; as a value of {option}, write {option}={argument}"
                     )
                 }
-                None => format!("`{argument}` is one argument too many; see --help"),
+                None => format!("`{argument}` is one argument too many{}; see --help", filters(command)),
             }
         }
         ErrorKind::MissingRequiredArgument => {
@@ -93,6 +96,17 @@ pub(crate) fn refusal(error: &clap::Error, command: &Command, words: &[OsString]
         _ if error.context().next().is_none() => in_one_line(&error.render().to_string()),
         _ => format!("{}; see --help", in_one_line(&error.render().to_string())),
     }
+}
+
+/// The option that was probably meant.
+fn similar<'c>(argument: &str, command: &'c Command) -> Option<&'c str> {
+    ixy::similar(argument.strip_prefix("--")?, command.get_arguments().filter_map(Arg::get_long))
+}
+
+/// The way to choose frames where a program has options in place of tcpdump's language.
+fn filters(command: &Command) -> &'static str {
+    let has = |name| command.get_arguments().any(|arg| arg.get_long() == Some(name));
+    if has("host") && has("proto") { "; --host, --port and --proto choose frames" } else { "" }
 }
 
 /// Names the first argument that is not UTF-8. Files that options name may have any name.
@@ -206,6 +220,11 @@ mod tests {
             ("sim --batch", "--batch needs a value; see --help"),
             ("sim --queue 2", "there is no option --queue, but there is --queues; see --help"),
             ("sim --bogus", "there is no option --bogus; see --help"),
+            // clap finds it similar to --wait.
+            ("sim --filter tcp", "there is no option --filter; see --help"),
+            ("sim --wat poll", "there is no option --wat, but there is --wait; see --help"),
+            ("sim --que=2", "there is no option --que, but there is --queues; see --help"),
+            ("sim -x", "there is no option -x; see --help"),
             ("sim sim", "`sim` is one argument too many; see --help"),
             ("sim --check 5", "`5` is one argument too many; as a value of --check, write --check=5"),
             ("--check=x sim", "--check cannot be `x`: write a whole number from 0 to 18446744073709551615"),

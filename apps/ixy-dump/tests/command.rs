@@ -215,6 +215,15 @@ fn what_cannot_be_written_or_opened_is_one_line_and_leaves_nothing_behind() {
         2,
         &["`5` is one argument too many; as a value of --check, write --check=5\n"],
     );
+    let instead = "--host, --port and --proto choose frames; see --help\n";
+    for (words, what) in [
+        (&["tcp", "port", "80"][..], "`tcp` is one argument too many"),
+        (&["--filter", "tcp"], "there is no option --filter"),
+        (&["-f", "tcp"], "there is no option -f"),
+    ] {
+        let text = format!("error: {what}; {instead}");
+        fails(&[&["sim", "-w", path], words].concat(), 2, &[&text]);
+    }
     fails(&["ffff:03:00.0", "-w", path], 1, &["ffff:03:00.0"]);
     fails(&["sim:rx=/no/such.pcap", "-w", path], 1, &["/no/such.pcap"]);
     fails(&["sim:cable=a", "-w", path], 2, &["cable"]);

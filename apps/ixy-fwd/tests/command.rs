@@ -428,6 +428,21 @@ fn a_refused_argument_is_named_once_with_what_to_write_instead() {
     for value in ["-1", "-5ms", "1d", "1e99", "x"] {
         says(&["sim", "sim", "--duration", value], 2, &format!("--duration cannot be `{value}`: {time}"));
     }
+    let others = "write one such as 0000:03:00.0 or 03:00.0 (`lspci -nn` lists them), sim, sim:rx=in.pcap, or \
+                  vfio-user:/run/nic";
+    for (address, meant) in [
+        ("simm", "sim"),
+        ("SIM", "sim"),
+        ("Sim:rx=In.pcap", "sim:rx=In.pcap"),
+        ("vfio:/run/nic", "vfio-user:/run/nic"),
+        ("vfio-user", "vfio-user:PATH"),
+    ] {
+        let text = format!("`{address}` is no device address: did you mean {meant}? If not, {others}");
+        says(&[address, "sim"], 2, &text);
+    }
+    let ended = run(&["sim:flod", "sim"]);
+    let wanted = "error: sim has no option `flod`, but it has `flood`; the options are: flood";
+    assert!(ended.err.starts_with(wanted) && ended.err.lines().count() == 1, "{}", ended.err);
     for (args, text) in [
         (&["sim", "sim", "sim"][..], "`sim` is one argument too many; see --help"),
         (&["sim", "sim", "--bogus"], "there is no option --bogus; see --help"),

@@ -77,6 +77,7 @@ mod host;
 mod model;
 #[cfg(feature = "serve")]
 pub mod serve;
+mod similar;
 pub mod wire;
 
 pub use bus::{SimBus, SimBusMaster};
@@ -84,3 +85,5 @@ pub use dma::{Dma, DmaView};
 pub use events::Events;
 pub use host::{PollThread, Sim};
 pub use model::{Builder, Fault, Faults, Irq, Nic82599, NoIrq, SfpModule, UnknownModule, Vf};
+#[doc(hidden)]
+pub use similar::similar;

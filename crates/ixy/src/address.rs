@@ -159,8 +159,26 @@ fn way_out(text: &str, error: &ixy_pci::Error) -> String {
                 "it is a socket; write vfio-user:{text} for a card that is served there, or sim:socket={text}"
             )
         }
-        _ => EXAMPLES.into(),
+        _ => match corrected(text) {
+            Some(meant) => format!("did you mean {meant}? If not, {EXAMPLES}"),
+            None => EXAMPLES.into(),
+        },
     }
+}
+
+/// The address that a text with a misspelt kind stands for: sim:loopback for SIM:loopback.
+#[cfg(all(feature = "pci", feature = "sim"))]
+fn corrected(text: &str) -> Option<String> {
+    let (kind, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+    Some(match ixy_sim::similar(kind, ["sim", "vfio-user"])? {
+        kind @ "vfio-user" if rest.is_empty() => format!("{kind}:PATH"),
+        kind => format!("{kind}{rest}"),
+    })
+}
+
+#[cfg(all(feature = "pci", not(feature = "sim")))]
+fn corrected(_: &str) -> Option<String> {
+    None
 }
 
 #[cfg(not(feature = "pci"))]

@@ -94,6 +94,9 @@ pub use ixy_core::{
 #[cfg(feature = "sim")]
 pub use ixy_sim::SfpModule;
 #[cfg(feature = "sim")]
+#[doc(hidden)]
+pub use ixy_sim::similar;
+#[cfg(feature = "sim")]
 pub use ixy_sim::wire::{Cables, Faults, InterfaceAddress, MemoryWire};
 #[cfg(feature = "pci")]
 pub use missing::{Missing, missing};

@@ -7,10 +7,12 @@ use ixy_pcap::PcapError;
 #[non_exhaustive]
 pub enum WireError {
     /// An option that does not exist.
-    #[error("sim has no option `{option}`; {}the options are: {known}", if *after_comma { COMMAS } else { "" })]
+    #[error("sim has no option `{option}`{}the options are: {known}", hint(*similar, *after_comma))]
     UnknownOption {
         /// The option as it was given.
         option: String,
+        /// The option that was probably meant.
+        similar: Option<&'static str>,
         /// Whether a comma stands before it, which may belong to a value.
         after_comma: bool,
         /// The options there are, with their values.
@@ -116,8 +118,14 @@ pub enum WireError {
     Capture(#[from] PcapError),
 }
 
-/// How a comma becomes part of a value.
-const COMMAS: &str = "to put a comma in a value, such as a file's name, write it twice; ";
+/// What may be meant by an unknown option: a similar one, or a part of the value before it.
+fn hint(similar: Option<&str>, after_comma: bool) -> String {
+    match similar {
+        Some(similar) => format!(", but it has `{similar}`; "),
+        None if after_comma => "; to put a comma in a value, such as a file's name, write it twice; ".into(),
+        None => "; ".into(),
+    }
+}
 
 impl WireError {
     /// Whether the options are wrong on any machine. Otherwise this machine lacks something.

@@ -6,6 +6,7 @@ use ixy_core::MacAddress;
 
 use super::{WireKind, WireSpec};
 use crate::model::{SfpModule, UnknownModule};
+use crate::similar;
 use crate::wire::{Faults, Flood, InterfaceAddress, TapSpec, WireError};
 
 /// The options, as error messages list them.
@@ -89,6 +90,12 @@ struct Given {
     tap: TapSpec,
 }
 
+/// The names of all options.
+const NAMES: [&str; 22] = [
+    "flood", "size", "flows", "loopback", "cable", "socket", "rx", "tx", "tap", "module", "up", "mtu",
+    "addr", "netns", "mac", "link", "pause", "loss", "dup", "corrupt", "delay", "seed",
+];
+
 /// The options that choose a wire; they exclude each other, except rx and tx.
 const KINDS: [&str; 7] = ["flood", "loopback", "cable", "socket", "tap", "rx", "tx"];
 
@@ -98,31 +105,12 @@ impl Given {
             Some((key, value)) => (key, Some(value)),
             None => (option, None),
         };
-        let key = match key {
-            "flood" => "flood",
-            "size" => "size",
-            "flows" => "flows",
-            "loopback" => "loopback",
-            "cable" => "cable",
-            "socket" => "socket",
-            "rx" => "rx",
-            "tx" => "tx",
-            "tap" => "tap",
-            "module" => "module",
-            "up" => "up",
-            "mtu" => "mtu",
-            "addr" => "addr",
-            "netns" => "netns",
-            "mac" => "mac",
-            "link" => "link",
-            "pause" => "pause",
-            "loss" => "loss",
-            "dup" => "dup",
-            "corrupt" => "corrupt",
-            "delay" => "delay",
-            "seed" => "seed",
-            "" => return Err(WireError::NoOption),
-            _ => return Err(WireError::UnknownOption { option: key.into(), after_comma, known: KNOWN }),
+        let Some(key) = NAMES.into_iter().find(|name| *name == key) else {
+            if key.is_empty() {
+                return Err(WireError::NoOption);
+            }
+            let (option, similar) = (key.into(), similar(key, NAMES));
+            return Err(WireError::UnknownOption { option, similar, after_comma, known: KNOWN });
         };
         if self.seen.contains(&key) && key != "addr" {
             return Err(WireError::Twice { option: key });
@@ -400,9 +388,18 @@ mod tests {
 
     #[test]
     fn an_unknown_option_is_named_and_the_valid_ones_are_listed() {
-        for text in ["siez=60", "loopback,siez=60", "siez"] {
+        for (text, option, meant) in [
+            ("siez=60", "siez", "size"),
+            ("loopback,siez=60", "siez", "size"),
+            ("flod", "flod", "flood"),
+            ("LOOPBACK", "LOOPBACK", "loopback"),
+            ("tapp=ixy0", "tapp", "tap"),
+            ("address=10.0.0.1/24", "address", "addr"),
+        ] {
             let message = refusal(text);
-            assert!(message.contains("siez"), "{message}");
+            let wanted =
+                format!("sim has no option `{option}`, but it has `{meant}`; the options are: flood");
+            assert!(message.starts_with(&wanted) && !message.contains('\n'), "{text}: {message}");
         }
         let message = refusal("x");
         for key in KINDS.into_iter().chain([
