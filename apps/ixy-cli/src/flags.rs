@@ -145,7 +145,11 @@ fn ring(text: &str) -> Result<u16, String> {
 /// The shortest time between two prints.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-fn interval(text: &str) -> Result<Duration, String> {
+/// Reads the time between two prints of statistics, of 10 ms or more.
+///
+/// # Errors
+/// The text is not a length of time, or the time is too short.
+pub fn interval(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
     if time < SHORTEST { Err("write a time of at least 10ms, such as 1s".into()) } else { Ok(time) }
 }

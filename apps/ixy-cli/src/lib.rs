@@ -9,7 +9,7 @@
 //! - [`Reporter`] prints statistics at each interval, progress, and the summary, as text, JSON, CSV or a table that is redrawn;
 //!   [`Metrics`] serves statistics to Prometheus.
 //! - [`settle`] gives links time to come up, [`wait_for_link`] requires one.
-//! - [`number`] and [`duration()`] parse the values of options.
+//! - [`number`], [`duration()`] and [`interval`] parse the values of options.
 //! - [`Idle`] lets a loop without work wait politely: by polling, or asleep until an interrupt, by the flags
 //!   [`Waiting`].
 //! - [`numbered`] defines the mark and the number of generated frames.
@@ -76,7 +76,7 @@ mod session;
 mod start;
 
 pub use error::Error;
-pub use flags::{Flags, Verbosity, duration, number};
+pub use flags::{Flags, Verbosity, duration, interval, number};
 pub use help::{STYLES, help, help_of, short_help};
 pub use idle::{Idle, Waiting};
 pub use json::Object;

@@ -23,18 +23,21 @@ use crate::trace::Trace;
 ///
 /// Each card is at its own socket and speaks vfio-user: ixy-fwd and the other programs open it as vfio-user:PATH,
 /// and QEMU passes it to a virtual machine. All cards are in this process, with wires between them or to other
-/// places. A card serves one client at a time and is reset when that client leaves. SIGINT, SIGTERM or SIGHUP
-/// ends the program, which then removes the sockets and completes the captures. So does the reader of its output that
-/// closes the pipe, once there is more to print. The output goes to standard error if a capture goes to standard
+/// places. A card serves one client at a time and is reset when that client leaves. SIGINT, SIGTERM, SIGHUP or
+/// the end of --duration ends the program, which then removes the sockets and completes the captures. So does the
+/// reader of its output that closes the pipe, once there is more to print. The output goes to standard error if a capture goes to standard
 /// output.
 #[derive(Debug, Parser)]
 #[command(name = "ixy-serve", version, after_help = SHORT_HELP, after_long_help = ixy_cli::help_of(SECTIONS, EXAMPLES))]
 struct Args {
     #[command(flatten)]
     ports: Ports,
-    /// Print statistics of each port at this interval in seconds and at the end; 0, or no value, only at the end
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "0", value_parser = ixy_cli::number::<u32>(0..=86_400))]
-    stats: Option<u32>,
+    /// Print statistics of each port at this interval (1s, 500ms) and at the end; 0, or no value, only at the end
+    #[arg(long, alias = "interval", value_name = "TIME", num_args = 0..=1, default_missing_value = "0", value_parser = stats)]
+    stats: Option<Duration>,
+    /// End after this time, as after a signal: 5 (seconds), 200ms, 2m
+    #[arg(long, value_name = "TIME", value_parser = ixy_cli::duration)]
+    duration: Option<Duration>,
     /// Serve statistics to Prometheus at http://ADDR/metrics
     ///
     /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100,
@@ -97,13 +100,21 @@ const SECTIONS: &[(&str, &str)] = &[
 
 const EXAMPLES: &[&str] = &[
     "ixy-serve --socket /tmp/a --socket /tmp/b        # what one sends, the other receives",
-    "ixy-serve --socket /tmp/a --wire rx=in.pcap,tx=out.pcap --stats 1",
+    "ixy-serve --socket /tmp/a --wire rx=in.pcap,tx=out.pcap --stats 1s --duration 1m",
     "ixy-serve --socket /tmp/a --trace init           # then: ixy-dump vfio-user:/tmp/a -w /dev/null",
     "ixy-serve --socket /tmp/a --metrics 9100         # then: curl http://127.0.0.1:9100/metrics",
 ];
 
-/// The interval at which the main thread checks whether to end, and refreshes metrics.
+/// The longest interval at which the main thread checks whether to end, and refreshes metrics.
 const TICK: Duration = Duration::from_millis(50);
+
+/// The interval of the statistics: 0, or one that is not too short.
+fn stats(text: &str) -> Result<Duration, String> {
+    match ixy_cli::duration(text)? {
+        Duration::ZERO => Ok(Duration::ZERO),
+        _ => ixy_cli::interval(text),
+    }
+}
 
 fn run(args: Args) -> Result<String, Error> {
     let ports = args.ports.checked()?;
@@ -114,8 +125,14 @@ fn run(args: Args) -> Result<String, Error> {
     let session = Session::of_process()?;
     // An address in use is found before a file is made.
     let metrics = args.metrics.map(|at| Metrics::serve(at, Vec::new())).transpose()?;
-    let waiting = session.clone();
-    let give_up = GiveUp::when(move || waiting.stopped());
+    let (ending, duration) = (session.clone(), args.duration);
+    let over = move || {
+        if duration.is_some_and(|duration| ending.elapsed() >= duration) {
+            ending.stop();
+        }
+        ending.stopped()
+    };
+    let give_up = GiveUp::when(over.clone());
     let trace = args.trace.map(|format| Trace::open(format, args.trace_file.as_deref(), &give_up));
     let trace = match trace.transpose() {
         Err(_) if session.stopped() => return Ok(String::new()),
@@ -130,10 +147,11 @@ fn run(args: Args) -> Result<String, Error> {
     }
     let session = if serving.writes_to_stdout() { session.with_statistics_on_stderr() } else { session };
     session.print(&serving.announcement())?;
-    let every = args.stats.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
+    let every = args.stats.filter(|every| !every.is_zero());
+    let tick = every.map_or(TICK, |every| every.min(TICK));
     let mut due = every.map(|every| Instant::now() + every);
-    while !session.stopped() && !serving.has_failed() {
-        std::thread::sleep(TICK);
+    while !over() && !serving.has_failed() {
+        std::thread::sleep(tick);
         if let Some(trace) = &trace {
             trace.show_what_waits();
         }

@@ -346,6 +346,25 @@ fn a_reader_of_the_statistics_that_goes_away_ends_it() {
 }
 
 #[test]
+fn statistics_come_at_their_interval_until_the_duration_is_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    // On a busy machine the end comes late.
+    for (stats, lines) in [("--stats=200ms", 5..=50), ("--interval=0.2", 5..=50), ("--stats=0", 1..=1)] {
+        let start = Instant::now();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-serve"));
+        command.args(["--socket", text(&socket), stats, "--duration", "2s"]).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        assert!(start.elapsed() >= Duration::from_secs(2), "{stats}: {:?}", start.elapsed());
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()), "{stats}");
+        let out = String::from_utf8(output.stdout).unwrap();
+        let count = out.lines().filter(|line| line.contains(" frames received")).count();
+        assert!(lines.contains(&count), "{stats}: {count} lines: {out}");
+        assert!(!socket.exists(), "the socket is removed");
+    }
+}
+
+#[test]
 fn a_client_that_is_gone_makes_room_for_the_next_one() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("a");
@@ -561,7 +580,12 @@ fn wrong_arguments_and_wires_are_one_line() {
         (
             vec!["--socket", text(&socket), "--stats", "-1"],
             2,
-            "error: --stats cannot be `-1`: write a whole number from 0 to 86400\n",
+            "error: --stats cannot be `-1`: write a time from 0 on, such as 5 (seconds), 0.5, 200ms or 2m",
+        ),
+        (
+            vec!["--socket", text(&socket), "--stats", "1ms"],
+            2,
+            "error: --stats cannot be `1ms`: write a time of at least 10ms, such as 1s\n",
         ),
         (
             vec!["--wire", "loopback", "--socket", text(&socket)],
