@@ -705,8 +705,13 @@ fn a_trace_into_a_pipe_that_is_not_emptied_ends_by_a_signal() {
     let directory = tempfile::tempdir().unwrap();
     let (child, socket, pipe) = with_pipe(directory.path());
     let reader = std::fs::File::open(&pipe).unwrap();
-    wait_for("the socket is there", || socket.exists());
-    let client = connect(&socket);
+    // The socket is there before it is listened to.
+    let mut client = None;
+    wait_for("the client is connected", || {
+        client = Client::connect(&socket).ok();
+        client.is_some()
+    });
+    let client = client.unwrap();
     // More than a pipe holds, until the card stands still for its trace.
     let reading = std::thread::spawn(move || {
         let mut value = [0; 4];
