@@ -14,7 +14,7 @@ pub enum Error {
     Device(#[from] ixy::Error),
     /// A PCI device is not there, or cannot be looked at.
     #[error(transparent)]
-    Pci(#[from] ixy_pci::Error),
+    Pci(#[from] ixy::PciError),
     /// Registers that cannot be shown.
     #[error("the registers of {device} cannot be shown: {why}")]
     Registers {
@@ -25,7 +25,7 @@ pub enum Error {
     },
     /// A device does not answer, or there is no memory.
     #[error(transparent)]
-    Core(#[from] ixy_core::Error),
+    Core(#[from] ixy::CoreError),
     /// A capture could not be read or written.
     #[error(transparent)]
     Capture(#[from] ixy_pcap::PcapError),

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use ixy::{Device, Options, Stop};
+use ixy::{Device, Fault, Options, Stop};
 use ixy_cli::{Error, Flags, Reporter, Session};
-use ixy_sim::Fault;
 
 #[derive(Parser)]
 struct Args {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use etherparse::{LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
-use ixy_core::MacAddress;
+use ixy::MacAddress;
 
 /// The flags that select frames. A flag given several times accepts any of its values; different flags all have to
 /// match.

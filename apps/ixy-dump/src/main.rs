@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
 use filter::Filter;
+use ixy::{Batch, RxQueue};
 use ixy_cli::{Error, Flags, Reporter, Session, Waiting};
-use ixy_core::{Batch, RxQueue};
 use ixy_pcap::{Claim, Format, GiveUp, Writer};
 use sequence::Sequence;
 

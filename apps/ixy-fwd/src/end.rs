@@ -3,9 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ixy::Device;
+use ixy::{Device, Packet};
 use ixy_cli::Idle;
-use ixy_core::Packet;
 
 use super::Direction;
 

@@ -13,8 +13,8 @@ use std::thread;
 
 pub(crate) use args::Args;
 use end::{End, Input};
+use ixy::{Batch, Packet, RxQueue, TxQueue};
 use ixy_cli::{Error, Reporter, Session, Waiting};
-use ixy_core::{Batch, Packet, RxQueue, TxQueue};
 use touch::Touch;
 
 /// The way from a receive queue of one device to the transmit queue of the other.

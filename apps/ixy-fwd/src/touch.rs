@@ -1,6 +1,6 @@
 //! The change that ixy-fwd makes in each frame: [`Touch`].
 
-use ixy_core::Packet;
+use ixy::Packet;
 
 /// The choices of `--touch`.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]

@@ -145,7 +145,7 @@ fn a_forwarder_of_several_threads_loses_and_repeats_nothing() {
     let [file, input] = ["out.pcap", "in.pcap"].map(|name| directory.path().join(name));
     let mut writer = ixy_pcap::Writer::create(&input, 0).unwrap();
     let args = pktgen::Args::try_parse_from(["ixy-pktgen", "sim", "--src-port", "0-65535"]).unwrap();
-    let headers = args.fields.headers(ixy_core::MacAddress::default()).unwrap();
+    let headers = args.fields.headers(ixy::MacAddress::default()).unwrap();
     let mut template = pktgen::frame::Template::new(60, &headers);
     for n in 0..count() {
         let mut frame = template.bytes().to_vec();

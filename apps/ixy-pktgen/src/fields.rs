@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use ixy::MacAddress;
 use ixy_cli::Error;
-use ixy_core::MacAddress;
 
 /// A value of a header field that can be counted up.
 pub(crate) trait Value: Copy + FromStr {

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use clap::Parser;
     use etherparse::{NetHeaders, PacketHeaders, TransportHeader};
-    use ixy_core::MacAddress;
+    use ixy::MacAddress;
 
     fn template(size: u16, flags: &str) -> Template {
         let args = Args::parse_from(format!("ixy-pktgen sim {flags}").split_whitespace());

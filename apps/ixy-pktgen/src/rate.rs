@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use ixy_core::FRAMING;
+use ixy::FRAMING;
 
 /// A rate as the user writes it: `1M`, `500k`, `1.5M` packets, or `5Gbit`, `100Mbit` on the wire, each second.
 #[derive(Debug, Clone, Copy, PartialEq)]

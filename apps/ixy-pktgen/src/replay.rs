@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use ixy::{Batch, LONGEST_FRAME, Mempool, TxQueue};
 use ixy_cli::Error;
-use ixy_core::{Batch, LONGEST_FRAME, Mempool, TxQueue};
 use ixy_pcap::{Ended, Input, Next};
 
 use super::source::Source;

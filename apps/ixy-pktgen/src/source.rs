@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ixy_core::{Batch, Mempool, TxQueue};
+use ixy::{Batch, Mempool, TxQueue};
 
 use super::frame::Template;
 use super::rate::Pace;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ixy_core::FRAMING;
+use ixy::FRAMING;
 
 use super::rate::Rate;
 

@@ -108,7 +108,7 @@ pub enum Error {
     },
     /// Ring size or number of queues.
     #[error(transparent)]
-    Options(ixy_ixgbe::Error),
+    Options(Box<dyn std::error::Error + Send + Sync>),
     /// No memory can be reached by both devices, so packets could not go from one to the other.
     #[error(
         "{first} and {second} cannot share packets, as no memory is reachable by both ({source}): use two devices of the same kind"
@@ -175,7 +175,7 @@ pub enum Error {
         /// The device.
         address: String,
         /// What it is, and what one driver knows.
-        source: Box<ixy_ixgbe::Error>,
+        source: Box<dyn std::error::Error + Send + Sync>,
         /// What other drivers know.
         others: &'static [&'static str],
     },

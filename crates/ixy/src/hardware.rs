@@ -42,9 +42,10 @@ impl Kind {
         if let Some(model) = crate::igb::model(id) {
             return Ok(Self::Igb(model));
         }
-        models::find(id.vendor, id.device).map(Self::Ixgbe).map_err(|source| {
-            let (address, source) = (address.to_owned(), Box::new(source));
-            Error::NoDriver { address, source, others: OTHERS }
+        models::find(id.vendor, id.device).map(Self::Ixgbe).map_err(|source| Error::NoDriver {
+            address: address.to_owned(),
+            source: source.into(),
+            others: OTHERS,
         })
     }
 

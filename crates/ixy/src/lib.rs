@@ -7,10 +7,12 @@
 //! packets received on one can be sent on another. From there on a program deals with queues and batches, whatever
 //! the device.
 //!
-//! An application needs this crate alone, which re-exports the parts of `ixy-core` and `ixy-sim` that it uses. The
-//! examples on the pages of these types name the crate that the type comes from, as in `use ixy_core::Batch`; in an
-//! application, write `use ixy::Batch`. They make pools in simulated memory; an application takes a pool from
-//! [`Device::pool`] or [`Device::new_pool`].
+//! An application needs this crate alone, which re-exports the types of the crates below that its functions take,
+//! return and report. Where such a type would share its name with another one here, the name says which crate it comes
+//! from: [`CoreError`], `PciError`, `PciAddress`, `VfioUserError`; `CardFaults` are those of a software card, `Faults`
+//! those of its wire. The examples on the pages of these types name the crate that the type comes from, as in
+//! `use ixy_core::Batch`; in an application, write `use ixy::Batch`. They make pools in simulated memory; an
+//! application takes a pool from [`Device::pool`] or [`Device::new_pool`].
 //!
 //! This forwards frames from one card to another:
 //!
@@ -88,16 +90,23 @@ pub use address::SimAddress;
 pub use device::Device;
 pub use error::{Error, QueueKind};
 pub use ixy_core::{
-    Batch, Checksum, Checksums, DATA_SIZE, DeviceStats, FRAMING, Interrupt, LinkState, MacAddress, Mempool,
-    Packet, ParseMacError, QueueStats, RxQueue, TxQueue, WaitMode, Waiter,
+    Batch, Cache, Checksum, Checksums, DATA_SIZE, DeviceStats, Error as CoreError, FCS, FRAMING, HEADROOM,
+    Interrupt, LONGEST_FRAME, LinkState, MacAddress, Mempool, Packet, ParseMacError, QueueStats, RxQueue,
+    TxQueue, WaitMode, Waiter,
 };
-#[cfg(feature = "sim")]
-pub use ixy_sim::SfpModule;
+#[cfg(feature = "pci")]
+pub use ixy_pci::{Address as PciAddress, DeviceId, DeviceInfo, Error as PciError, Interface, Sysfs};
 #[cfg(feature = "sim")]
 #[doc(hidden)]
 pub use ixy_sim::similar;
 #[cfg(feature = "sim")]
-pub use ixy_sim::wire::{Cables, Faults, InterfaceAddress, MemoryWire};
+pub use ixy_sim::wire::{
+    Cables, Faults, InterfaceAddress, MemoryWire, ParseInterfaceAddressError, WireError,
+};
+#[cfg(feature = "sim")]
+pub use ixy_sim::{Fault, Faults as CardFaults, Nic82599, SfpModule, Sim, UnknownModule};
+#[cfg(feature = "vfio-user")]
+pub use ixy_vfio_user::Error as VfioUserError;
 #[cfg(feature = "pci")]
 pub use missing::{Missing, missing};
 #[cfg(feature = "pci")]

@@ -43,7 +43,7 @@ pub fn open(addresses: &[Address], options: &Options) -> Result<Vec<Device>, Err
     if addresses.is_empty() {
         return Err(Error::NoAddress);
     }
-    options.config().check().map_err(Error::Options)?;
+    options.config().check().map_err(|error| Error::Options(error.into()))?;
     Address::check_distinct(addresses)?;
     #[cfg(feature = "sim")]
     crate::sim::check_cables(addresses, options)?;

@@ -38,9 +38,10 @@ impl Connected {
         let mut ids = [0; 4];
         client.read(pci::CONFIG, 0, &mut ids).map_err(failed)?;
         let [vendor, device] = [[ids[0], ids[1]], [ids[2], ids[3]]].map(u16::from_le_bytes);
-        let model = models::find(vendor, device).map_err(|source| {
-            let (address, source) = (address.to_owned(), Box::new(source));
-            Error::NoDriver { address, source, others: &[] }
+        let model = models::find(vendor, device).map_err(|source| Error::NoDriver {
+            address: address.to_owned(),
+            source: source.into(),
+            others: &[],
         })?;
         let bus_master = VfioUserBusMaster::new(&client).map_err(failed)?;
         bus_master.disable().map_err(|source| Error::of_driver(address, source))?;
