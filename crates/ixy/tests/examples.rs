@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use example::example;
 use ixy_pcap::{Reader, Writer};
+use ixy_regs::ixgbe;
+use ixy_regs::map::Register;
 use ixy_sim::serve::{Event, Trace};
 use ixy_vfio_user::message::pci;
 use rustix::process::{Pid, Signal, kill_process};
@@ -137,6 +139,58 @@ fn rss_gives_each_flow_to_one_of_two_threads() {
         "{text}"
     );
     assert!(text.ends_with("0 flows in both queues\n"), "{text}");
+}
+
+/// The registers of a software card whose link is up, as a dump of BAR 0. Registers that a read would change are zero.
+fn dump() -> Vec<u8> {
+    let card = ixy::open(&["sim".parse().unwrap()], &ixy::Options::default()).unwrap().remove(0);
+    assert!(card.wait_for_link(LONG).unwrap().up);
+    let model = card.simulated().unwrap().model();
+    let mut dump = vec![0; ixgbe::WINDOW as usize];
+    let harmless = |it: &&Register| it.access.is_readable() && !it.access.reading_has_effect();
+    for offset in ixgbe::all().filter(harmless).flat_map(|it| it.spans).flat_map(|span| span.offsets()) {
+        dump[offset as usize..][..4].copy_from_slice(&model.read32(offset).to_le_bytes());
+    }
+    dump
+}
+
+#[test]
+fn decode_dump_names_registers_fields_and_values() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bar0.bin");
+    std::fs::write(&path, dump()).unwrap();
+    let path = path.to_str().unwrap();
+    let all = printed(start("decode_dump", &[path]));
+    for (register, field) in [
+        ("0x042a4 LINKS ", " LINK_SPEED=0x3(SPEED_10G) LINK_UP=0x1"),
+        ("0x05080 FCTRL ", " BAM=0x1"),
+        ("0x01028 RXDCTL[0] ", " ENABLE=0x1"),
+        ("0x042a0 AUTOC ", " LMS=0x3(SERIAL_10G) "),
+        ("0x01054 SRRCTL[1..128] ", " BSIZEPACKET=0x2 "),
+    ] {
+        let line = all.lines().find(|line| line.starts_with(register));
+        assert!(line.is_some_and(|line| line.contains(field)), "{register}with{field}: {line:?} in: {all}");
+    }
+    assert!(!all.contains("RXDCTL[1] "), "registers that are zero are left out: {all}");
+    let links = printed(start("decode_dump", &[path, "links"]));
+    let expected: Vec<_> = all.lines().filter(|line| line[8..26].contains("LINKS")).collect();
+    assert_eq!(links.lines().collect::<Vec<_>>(), expected, "those with LINKS in their name");
+}
+
+#[test]
+fn decode_dump_refuses_what_is_no_dump() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("short.bin");
+    let refused = |arguments: &[&str]| {
+        let output = end(start("decode_dump", arguments), LONG);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let path = path.to_str().unwrap();
+    assert!(refused(&[]).contains("usage: decode_dump FILE"));
+    assert!(refused(&[path]).contains(&format!("cannot read {path}: No such file")));
+    std::fs::write(path, [0; 4096]).unwrap();
+    assert!(refused(&[path]).contains("has 4096 bytes, and the registers take 131072"));
 }
 
 /// Records whether a served card's DMA is on.
