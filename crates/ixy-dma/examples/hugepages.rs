@@ -1,6 +1,8 @@
 //! Memory as a device without an IOMMU sees it: `hugepages 2M 3000000` allocates 3,000,000 bytes in hugepages of 2
 //! MiB and prints the device's address of each part, and its length. `any` in place of `2M` takes pages of 2 MiB,
 //! or a part of one of 1 GiB where there are too few of those. It needs root and free hugepages.
+//!
+//! The tests of `ixy-lab` run it in a virtual machine, where they set the number of hugepages.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints")]
 
 use std::error::Error;

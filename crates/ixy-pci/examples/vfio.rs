@@ -7,6 +7,8 @@
 //! cargo run -p ixy-pci --example vfio -- 0000:03:00.0
 //! cargo run -p ixy-pci --example vfio -- 0000:03:00.0 0000:04:00.0
 //! ```
+//!
+//! It needs such a card and an IOMMU: the tests of `ixy-lab` run it in virtual machines that have both.
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 use std::error::Error;
