@@ -38,6 +38,7 @@ impl WaitMode {
 ///
 /// /// Counts frames until there are `enough`.
 /// fn count(queue: &mut dyn RxQueue, enough: usize) -> Result<(), Error> {
+///     // The device has to be opened with interrupts; without them this is an error.
 ///     let mut waiter = Waiter::new(WaitMode::Adaptive(WaitMode::IDLE), [&mut *queue])?;
 ///     let (mut batch, mut count) = (Batch::new(32), 0);
 ///     while count < enough {
