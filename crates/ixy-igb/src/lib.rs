@@ -4,6 +4,9 @@
 //! memory, and a pool of packet buffers, and returns an [`Igb`]: a card that receives and sends. It knows no
 //! operating system; the crate `ixy` joins it with PCI.
 //!
+//! A program that is killed, also by Ctrl-C, drops nothing and leaves its card writing into memory that was
+//! freed: handle SIGINT and SIGTERM, as `ixy::Stop` of the crate `ixy-net` does.
+//!
 //! ```no_run
 //! use std::sync::Arc;
 //! use std::time::Duration;

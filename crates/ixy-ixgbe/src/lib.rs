@@ -4,6 +4,9 @@
 //! and a pool of packet buffers, and returns an [`Ixgbe`]: a card that receives and sends. It knows no
 //! operating system; the crate `ixy` joins it with PCI and with the software 82599.
 //!
+//! A program that is killed, also by Ctrl-C, drops nothing and leaves its card writing into memory that was
+//! freed: handle SIGINT and SIGTERM, as `ixy::Stop` of the crate `ixy-net` does.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use ixy_core::{Batch, Mempool, RxQueue, TxQueue};

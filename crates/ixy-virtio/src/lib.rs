@@ -10,6 +10,9 @@
 //! and a pool of packet buffers, and returns a [`VirtioNet`] that receives and sends. The crate `ixy` does
 //! this for devices on the PCI bus.
 //!
+//! A program that is killed, also by Ctrl-C, drops nothing and leaves its device writing into memory that was
+//! freed: handle SIGINT and SIGTERM, as `ixy::Stop` of the crate `ixy-net` does.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use ixy_core::{Batch, Mempool, RxQueue, TxQueue};
