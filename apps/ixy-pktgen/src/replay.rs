@@ -51,7 +51,7 @@ impl Replay {
     /// whether all of the capture could be read.
     pub(crate) fn end(self) -> (u64, Result<(), Error>) {
         let path = self.capture.path().to_owned();
-        let Ended { account, left_out, result } = self.capture.end();
+        let Ended { account, left_out, result, .. } = self.capture.end();
         for line in account {
             tracing::warn!("{line}");
         }

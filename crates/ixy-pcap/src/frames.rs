@@ -167,8 +167,14 @@ impl Frames {
 
     /// Number of records skipped so far.
     pub fn left_out(&self) -> u64 {
+        self.not_frames() + self.too_long.records
+    }
+
+    /// Number of records skipped so far by [`advance`](Self::advance), since they are no Ethernet frames. Refused
+    /// frames are not among them.
+    pub fn not_frames(&self) -> u64 {
         let others = self.reader.other_links().map_or(0, |others| others.records);
-        self.no_frame.records + self.too_long.records + self.other_links + others
+        self.no_frame.records + self.other_links + others
     }
 
     /// One sentence for each kind of skipped or changed records, with their number and the first one, and one for bytes

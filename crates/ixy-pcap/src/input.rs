@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -63,6 +63,8 @@ pub struct Ended {
     pub account: Vec<String>,
     /// Number of records that were left out.
     pub left_out: u64,
+    /// Number of those that are no Ethernet frames; the others were refused.
+    pub not_frames: u64,
     /// The error that ended it before its end.
     pub result: Result<(), PcapError>,
 }
@@ -79,6 +81,8 @@ struct Pipe {
     frames: Receiver<Frame>,
     current: Option<Frame>,
     closed: Arc<AtomicBool>,
+    /// The count of [`Frames::not_frames`], from the thread.
+    not_frames: Arc<AtomicU64>,
     thread: JoinHandle<(Frames, Result<(), PcapError>)>,
     /// The number of frames that were too long, the first one, and the limit that it exceeded.
     too_long: (u64, Option<(Frame, usize)>),
@@ -111,6 +115,8 @@ impl Input {
         let mut frames = Frames::open_unless(path, &give_up)?;
         let name = frames.path().to_owned();
         let (to, from) = sync_channel(AHEAD);
+        let not_frames = Arc::<AtomicU64>::default();
+        let counted = Arc::clone(&not_frames);
         let read = move || {
             let result = loop {
                 match frames.advance() {
@@ -118,6 +124,7 @@ impl Input {
                     Err(error) => break Err(error),
                     Ok(true) => {}
                 }
+                counted.store(frames.not_frames(), Ordering::Relaxed);
                 let number = frames.number();
                 let Some(Record { time, data, original }) = frames.record() else { continue };
                 if to.send(Frame { number, time, original, data: data.to_vec() }).is_err() {
@@ -130,7 +137,8 @@ impl Input {
         let thread = std::thread::Builder::new().name("ixy-capture".into()).spawn(read);
         let thread = thread.map_err(|source| PcapError::Open { path: path.into(), source })?;
         let too_long = (0, None);
-        Ok(Self(Kind::Pipe(Pipe { path: name, frames: from, current: None, closed, thread, too_long })))
+        let current = None;
+        Ok(Self(Kind::Pipe(Pipe { path: name, frames: from, current, closed, not_frames, thread, too_long })))
     }
 
     /// Advances to the next frame.
@@ -196,6 +204,15 @@ impl Input {
         }
     }
 
+    /// Number of records skipped so far, since they are no Ethernet frames. Refused frames are not among them. A pipe
+    /// is read ahead.
+    pub fn not_frames(&self) -> u64 {
+        match &self.0 {
+            Kind::File(file) => file.frames.not_frames(),
+            Kind::Pipe(pipe) => pipe.not_frames.load(Ordering::Relaxed),
+        }
+    }
+
     /// Whether the input is a pipe, whose frames arrive over time.
     pub fn is_pipe(&self) -> bool {
         matches!(self.0, Kind::Pipe(_))
@@ -220,7 +237,7 @@ impl Input {
                 closed.store(true, Ordering::Relaxed);
                 drop(frames);
                 let Ok((mut frames, result)) = thread.join() else {
-                    return Ended { account: Vec::new(), left_out: 0, result: Ok(()) };
+                    return Ended { account: Vec::new(), left_out: 0, not_frames: 0, result: Ok(()) };
                 };
                 if let (count, Some((frame, limit))) = too_long {
                     frames.refuse_earlier(count, frame.number, frame.data.len(), frame.original, limit);
@@ -228,6 +245,7 @@ impl Input {
                 (frames, if read { result } else { Ok(()) })
             }
         };
-        Ended { account: frames.account(), left_out: frames.left_out(), result }
+        let (account, left_out, not_frames) = (frames.account(), frames.left_out(), frames.not_frames());
+        Ended { account, left_out, not_frames, result }
     }
 }

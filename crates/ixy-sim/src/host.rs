@@ -278,6 +278,12 @@ impl Sim {
         self.nic.wire_error()
     }
 
+    /// The number of records of a capture that the wire skipped so far, since they are no Ethernet frames. Frames that
+    /// the device dropped are in its own counters instead.
+    pub fn records_skipped(&self) -> u64 {
+        self.nic.records_skipped()
+    }
+
     /// Unplugs the wire and flushes its buffers.
     ///
     /// # Errors

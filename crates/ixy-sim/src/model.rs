@@ -388,13 +388,23 @@ impl Nic82599 {
         self.act(|engine| engine.wire.as_ref().and_then(|wire| wire.error()))
     }
 
+    /// The number of records of a capture that the wire skipped so far, since they are no Ethernet frames. It stays
+    /// when the wire is unplugged.
+    pub fn records_skipped(&self) -> u64 {
+        self.act(|engine| engine.wire.as_ref().map_or(engine.skipped, |wire| wire.records_skipped()))
+    }
+
     /// Unplugs the wire: flushes its buffers, if a driver ever used the device, and drops it. The link is down from
     /// then on.
     ///
     /// # Errors
     /// The wire's buffered data cannot be written.
     pub fn unplug(&self) -> Result<(), WireError> {
-        let (wire, driven) = self.act(|engine| (engine.wire.take(), engine.driven));
+        let (wire, driven) = self.act(|engine| {
+            let wire = engine.wire.take();
+            engine.skipped = wire.as_ref().map_or(engine.skipped, |wire| wire.records_skipped());
+            (wire, engine.driven)
+        });
         wire.map_or(Ok(()), |mut wire| {
             wire.close_transmit();
             if driven { wire.flush() } else { Ok(()) }

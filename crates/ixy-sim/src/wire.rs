@@ -182,6 +182,12 @@ pub trait Wire: Send {
         }
     }
 
+    /// The number of records of a capture that were skipped so far, since they are no Ethernet frames. Frames that
+    /// the MAC drops are not among them.
+    fn records_skipped(&self) -> u64 {
+        self.inner().map_or(0, Wire::records_skipped)
+    }
+
     /// Sends a frame. `false` when there is no room now; the MAC keeps the frame and offers it again later (back
     /// pressure).
     ///
@@ -268,6 +274,9 @@ mod tests {
         fn too_long(&mut self, _limit: usize) {
             self.note("too_long", ());
         }
+        fn records_skipped(&self) -> u64 {
+            self.note("records_skipped", 7)
+        }
         fn transmit(&mut self, _frame: &[u8]) -> bool {
             self.note("transmit", false)
         }
@@ -303,15 +312,18 @@ mod tests {
         }
     }
 
-    fn call_all(wire: &mut dyn Wire) -> (bool, Option<Vec<u8>>, bool, bool, bool, Option<String>, Duration) {
+    type Answers = (bool, Option<Vec<u8>>, u64, bool, bool, bool, Option<String>, Duration);
+
+    fn call_all(wire: &mut dyn Wire) -> Answers {
         wire.set_link(true);
         let front = wire.front().map(<[u8]>::to_vec);
         wire.too_long(60);
         wire.consume();
+        let skipped = wire.records_skipped();
         let (link, sent) = (wire.link_up(), wire.transmit(&[2; 60]));
         wire.close_transmit();
         wire.flush().unwrap();
-        (link, front, sent, wire.waits(), wire.ended(), wire.error(), wire.wakes().within)
+        (link, front, skipped, sent, wire.waits(), wire.ended(), wire.error(), wire.wakes().within)
     }
 
     #[test]
@@ -319,15 +331,14 @@ mod tests {
         let calls = Arc::<Mutex<Vec<_>>>::default();
         let found = call_all(&mut Plain(Some(Box::new(Probe(Arc::clone(&calls))))));
         let front = Some(vec![1; 60]);
-        assert_eq!(found, (false, front, false, false, true, Some("broken".into()), Duration::MAX));
-        let expected =
-            "set_link front too_long consume link_up transmit close_transmit flush waits ended error wakes";
+        assert_eq!(found, (false, front, 7, false, false, true, Some("broken".into()), Duration::MAX));
+        let expected = "set_link front too_long consume records_skipped link_up transmit close_transmit flush waits ended error wakes";
         assert_eq!(calls.lock().unwrap().join(" "), expected);
     }
 
     #[test]
     fn without_an_inner_wire_a_wire_leads_nowhere() {
         let found = call_all(&mut Plain(None));
-        assert_eq!(found, (true, None, true, true, false, None, Duration::from_millis(1)));
+        assert_eq!(found, (true, None, 0, true, true, false, None, Duration::from_millis(1)));
     }
 }

@@ -83,11 +83,14 @@ fn records_without_an_ethernet_header_are_left_out() {
     let path = dir.path().join("in.pcap");
     write(&path, [vec![], frame(1), vec![7; 13], vec![], frame(2), vec![]]);
     let mut wire = open(&format!("rx={}", path.display())).unwrap();
-    for n in [1, 2] {
+    for (n, skipped) in [(1, 1), (2, 3)] {
         assert_eq!(wire.front(), Some(&frame(n)[..]));
+        assert_eq!(wire.records_skipped(), skipped, "in front of frame {n}");
+        wire.too_long(14);
         wire.consume();
     }
     assert!(wire.ended());
+    assert_eq!(wire.records_skipped(), 4, "too long ones are not among them");
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub(crate) struct Engine {
     pub(super) idle: u32,
     /// Whether bus mastering was ever on: a driver uses the device.
     pub(super) driven: bool,
+    /// The number of records that the wire had skipped when it was unplugged.
+    pub(super) skipped: u64,
 }
 
 impl Engine {
@@ -73,6 +75,7 @@ impl Engine {
             closed_transmit: false,
             idle: 0,
             driven: false,
+            skipped: 0,
         }
     }
 

@@ -13,8 +13,9 @@ const FRAMES_PER_CLOCK: u32 = 32;
 /// [`Padded`](super::Padded) pads frames that a sender captured without padding. The input ends with the capture,
 /// or at the first damage to it; without a capture to read it has ended from the start.
 ///
-/// Records that are no frames are skipped, and the card drops frames longer than it takes. At the end of the input
-/// a warning gives the number of each kind and the first of them (see [`ixy_pcap::Frames`]).
+/// Records that are no frames are skipped, and [`records_skipped`](Wire::records_skipped) counts them. The card drops
+/// frames longer than it takes, and counts those itself. At the end of the input a warning gives the number of each
+/// kind and the first of them (see [`ixy_pcap::Frames`]).
 ///
 /// Sent frames are written with their time, which is read from the clock about once a batch. Without a capture to
 /// write they are counted and dropped, as are all frames after an error.
@@ -23,6 +24,8 @@ pub struct Captures {
     writer: Option<Writer>,
     /// The reader is at a record that is not consumed yet.
     loaded: bool,
+    /// The number of records skipped, once the input has ended.
+    skipped: u64,
     transmit_closed: bool,
     transmitted: u64,
     clock: Clock,
@@ -42,6 +45,7 @@ impl Captures {
             reader,
             writer,
             loaded: false,
+            skipped: 0,
             transmit_closed: false,
             transmitted: 0,
             clock: Clock::default(),
@@ -67,7 +71,8 @@ impl Captures {
     /// Closes the input, and reports the frames that were not received as they were on the wire.
     fn end_input(&mut self) {
         let Some(reader) = self.reader.take() else { return };
-        let Ended { account, result, .. } = reader.end();
+        let Ended { account, not_frames, result, .. } = reader.end();
+        self.skipped = not_frames;
         for line in account {
             tracing::warn!("{line}");
         }
@@ -103,6 +108,10 @@ impl Wire for Captures {
         if let Some(reader) = &mut self.reader {
             reader.refuse(limit);
         }
+    }
+
+    fn records_skipped(&self) -> u64 {
+        self.reader.as_ref().map_or(self.skipped, Input::not_frames)
     }
 
     fn transmit(&mut self, frame: &[u8]) -> bool {

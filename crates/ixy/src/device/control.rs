@@ -93,6 +93,37 @@ impl Device {
         self.card.queue_stats()
     }
 
+    /// The number of records of a capture (`sim:rx=FILE`) that were skipped so far and never reached the device: they
+    /// hold less than an Ethernet header, or come from an interface that is not Ethernet. It is 0 for all other
+    /// devices. Once [`input_ended`](Self::input_ended) returns `true` it is final.
+    ///
+    /// A frame that is too long does reach the device, which drops it and counts it in [`DeviceStats::rx_errors`].
+    ///
+    /// ```
+    /// use ixy::{Batch, Options};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("in.pcap");
+    /// # let mut writer = ixy_pcap::Writer::create(&path, 0)?;
+    /// # [60, 5].iter().try_for_each(|&len| writer.write(0, &[0xff; 60][..len]))?;
+    /// # writer.finish()?;
+    /// let address = format!("sim:rx={}", path.display()); // a frame, and a record of 5 bytes
+    /// let mut card = ixy::open(&[address.parse()?], &Options::default())?.remove(0);
+    /// let (mut rx, mut batch) = (card.rx_queue(0)?, Batch::new(32));
+    /// while card.receive(&mut *rx, &mut batch).is_some() {}
+    /// assert_eq!((batch.len(), card.records_skipped()), (1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn records_skipped(&self) -> u64 {
+        #[cfg(feature = "sim")]
+        let skipped = self.simulated().map_or(0, ixy_sim::Sim::records_skipped);
+        #[cfg(not(feature = "sim"))]
+        let skipped = 0;
+        skipped
+    }
+
     /// Whether nothing more will arrive, and everything that arrived is in the receive rings: a capture was read
     /// to its end, or the other end of a cable closed its transmit side. Never true for hardware.
     ///
