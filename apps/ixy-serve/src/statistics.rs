@@ -24,8 +24,12 @@ fn line(served: &Served) -> String {
     let last = memory.last_fault().map(|iova| format!(" (last at {:#x})", iova.0)).unwrap_or_default();
     let (bad, clients) = (port.nic().bad_descriptors(), port.clients());
     let (received, sent) = (frames.received(), frames.sent());
+    let skipped = match port.nic().records_skipped() {
+        0 => String::new(),
+        skipped => format!("{skipped} records skipped, "),
+    };
     format!(
-        "{name}: {received} frames received, {sent} sent, {faults} DMA faults{last}, {refused} messages refused, \
+        "{name}: {received} frames received, {sent} sent, {skipped}{faults} DMA faults{last}, {refused} messages refused, \
          {bad} bad descriptors, {clients} clients\n"
     )
 }
@@ -50,6 +54,11 @@ pub(crate) fn metrics(ports: &[Served]) -> Vec<Metric> {
             of_ports(|p| p.frames.received()),
         ),
         Metric::counter("wire_tx_frames", "Frames that went to the wire", of_ports(|p| p.frames.sent())),
+        Metric::counter(
+            "wire_skipped",
+            "Records of a capture that are no frames",
+            of_ports(|p| p.port.nic().records_skipped()),
+        ),
         Metric::counter(
             "bad_descriptors",
             "Descriptors that a card refused",

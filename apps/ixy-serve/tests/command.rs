@@ -257,6 +257,28 @@ fn what_one_port_sends_the_other_receives_and_all_is_counted() {
 }
 
 #[test]
+fn skipped_records_of_a_capture_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let [socket, file] = ["a", "in.pcap"].map(|name| directory.path().join(name));
+    let mut writer = ixy_pcap::Writer::create(&file, 0).unwrap();
+    [0, 13].iter().try_for_each(|len| writer.write(0, &vec![0; *len])).unwrap();
+    writer.finish().unwrap();
+    let wire = format!("rx={}", text(&file));
+    let mut server = Server::start(&["--socket", text(&socket), "--wire", &wire, "--stats", "1"], 1);
+    let lines = || {
+        let mut line = String::new();
+        server.out.read_line(&mut line).unwrap();
+        line
+    };
+    let found = std::iter::repeat_with(lines).take(20).find(|line| line.contains(" skipped"));
+    let wanted = format!("{}: 0 frames received, 0 sent, 2 records skipped, 0 DMA faults", text(&socket));
+    assert!(found.as_ref().is_some_and(|line| line.starts_with(&wanted)), "{found:?}");
+    let (_, out, _) = server.end(Signal::INT);
+    let last = out.lines().last();
+    assert!(last.is_some_and(|line| line.starts_with(&wanted)), "the count stays to the end: {out}");
+}
+
+#[test]
 fn captures_are_complete_when_a_signal_ends_it() {
     let directory = tempfile::tempdir().unwrap();
     let [socket, file] = ["a", "out.pcap"].map(|name| directory.path().join(name));
