@@ -103,7 +103,7 @@ fn unsent_packets_and_notes_are_in_the_summary_and_equal_addresses_are_told_apar
             "--json" => &[
                 "\"device\":\"sim:link=down #0\"",
                 "\"device\":\"sim:link=down #1\",\"link\":\"down\"",
-                "\"missed\":0,\"dropped\":5,\"errors\":0,\"left_over\":0,\"queues\":[",
+                "\"missed\":0,\"dropped\":5,\"errors\":0,\"left_over\":0,\"skipped\":0,\"queues\":[",
                 "\"device\":\"sim:loopback\"",
                 "{\"event\":\"total\",\"time\":",
                 ",\"recorded\":7}\n",
@@ -112,7 +112,7 @@ fn unsent_packets_and_notes_are_in_the_summary_and_equal_addresses_are_told_apar
                 "event,time,seconds,",
                 ",sim:link=down #0,,down,",
                 "\nsummary,",
-                ",0,5,0,0,,\n",
+                ",0,5,0,0,0,,\n",
                 "\ntotal,0.",
                 ",recorded,7\n",
             ],

@@ -262,6 +262,42 @@ fn frames_with_one_and_two_vlan_tags_are_recorded_and_longer_ones_are_said() {
 }
 
 #[test]
+fn records_that_are_no_frames_are_skipped_and_frames_that_are_too_long_are_errors() {
+    let directory = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.pcap", "out.pcap"].map(|name| directory.path().join(name));
+    write(&input, [0, 60, 13, 1523, 64].into_iter());
+    let (device, to) = (format!("sim:rx={}", input.display()), output.to_str().unwrap());
+    let text = |args: &[&str], stdin: Stdio| {
+        let mut command = Command::new("timeout");
+        command.args(["-s", "KILL", "60", env!("CARGO_BIN_EXE_ixy-dump")]).args(args).stdin(stdin);
+        let found = command.env_remove("IXY_LOG").output().unwrap();
+        assert_eq!(found.status.code(), Some(0), "{args:?}");
+        (String::from_utf8(found.stdout).unwrap(), String::from_utf8(found.stderr).unwrap())
+    };
+    let (out, err) = text(&[&device, "-w", to], Stdio::null());
+    assert!(out.contains("missed 0  dropped 0  errors 1  skipped 2\nrecorded 2\n"), "{out}");
+    for said in ["2 of 5 records left out: no whole Ethernet header", "1 of 5 records left out: too long"] {
+        assert_eq!(err.matches(said).count(), 1, "`{said}` is said once: {err}");
+    }
+    let json = "\"errors\":1,\"left_over\":0,\"skipped\":2,";
+    let (out, err) = text(&[&device, "-w", to, "-q", "--json"], Stdio::null());
+    assert!(out.contains(json) && err.is_empty(), "{out}{err}");
+    let (out, _) = text(&[&device, "-w", to, "-q", "--csv"], Stdio::null());
+    assert!(
+        out.contains("errors,left_over,skipped,name,value\nsummary,") && out.contains(",1,0,2,,\n"),
+        "{out}"
+    );
+
+    // A pipe, which a thread reads.
+    let mut cat = Command::new("cat").arg(&input).stdout(Stdio::piped()).spawn().unwrap();
+    let pipe = cat.stdout.take().unwrap();
+    let (out, _) = text(&["sim:rx=-", "-w", to, "-q", "--json"], pipe.into());
+    assert!(out.contains(json), "{out}");
+    assert!(cat.wait().unwrap().success());
+    assert_eq!(records(&output).iter().map(|record| record.1.len()).collect::<Vec<_>>(), [60, 64]);
+}
+
+#[test]
 fn gzip_data_with_zeros_behind_it_and_late_ethernet_interfaces_are_received() {
     let directory = tempfile::tempdir().unwrap();
     let [packed, mixed, output] =
@@ -292,11 +328,12 @@ fn gzip_data_with_zeros_behind_it_and_late_ethernet_interfaces_are_received() {
     };
     let words = [&section[..], &interface(113), &packet(0), &interface(1), &packet(1), &packet(0)].concat();
     fs::write(&mixed, words.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<u8>>()).unwrap();
-    let (code, _, err) = run(&[&format!("sim:rx={}", mixed.display()), "-w", to]);
+    let (code, out, err) = run(&[&format!("sim:rx={}", mixed.display()), "-w", to]);
     assert_eq!(code, Some(0), "{err}");
     assert_eq!(records(&output).len(), 1);
     let others = "in.pcapng: 2 of 3 records left out: not from an Ethernet interface; the first is record 1";
     assert!(err.contains(others) && err.lines().count() == 1, "{err}");
+    assert!(String::from_utf8(out).unwrap().contains("errors 0  skipped 2\n"), "they are counted as well");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! ixy-fwd from an operator's view: help, statistics by interval and by queue, metrics over HTTP, the journal.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -208,11 +210,11 @@ fn value(text: &str, name: &str) -> u64 {
     line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().parse().unwrap()
 }
 
-#[test]
-fn metrics_are_served_over_http_while_slow_clients_wait() {
+/// Starts the program with metrics, and returns it with their address.
+fn with_metrics(args: &[&str]) -> (Killed, String) {
     // Without `timeout`, which would leave it running when it is killed.
     let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-fwd"));
-    command.args(["sim", "sim:loopback", "--queues", "2", "--metrics", "0", "-v", "--duration", LIMIT]);
+    command.args(args).args(["--metrics", "0", "-v", "--duration", LIMIT]);
     command.env_remove("IXY_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = Killed(command.spawn().unwrap());
     let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
@@ -221,7 +223,12 @@ fn metrics_are_served_over_http_while_slow_clients_wait() {
     assert!(address.starts_with("127.0.0.1:"), "a port alone is one of the loopback interface: {line}");
     // Later output is read, too, so that the program never blocks on it.
     std::thread::spawn(move || lines.for_each(drop));
+    (child, address)
+}
 
+#[test]
+fn metrics_are_served_over_http_while_slow_clients_wait() {
+    let (_child, address) = with_metrics(&["sim", "sim:loopback", "--queues", "2"]);
     let _slow: Vec<_> = (0..5).map(|_| TcpStream::connect(&address).unwrap()).collect();
     let start = Instant::now();
     let mut first = get(&address, "/metrics").unwrap();
@@ -263,6 +270,70 @@ fn metrics_are_served_over_http_while_slow_clients_wait() {
     );
     let (code, _, err) = run(&["sim", "sim", "--metrics", "everywhere"]);
     assert!(code == Some(2) && err.contains("9100"), "{err}");
+}
+
+/// Writes a capture with two records that are no frames, two that are, and one that is longer than the card takes;
+/// returns the address of a device that receives from it.
+fn mixed_capture(directory: &Path) -> String {
+    let path = directory.join("in.pcap");
+    let mut writer = ixy_pcap::Writer::create(&path, 0).unwrap();
+    for len in [0, 60, 13, 1523, 64] {
+        writer.write_part(0, &vec![2; len], 1523).unwrap();
+    }
+    writer.finish().unwrap();
+    format!("sim:rx={}", path.display())
+}
+
+#[test]
+fn records_that_are_no_frames_are_skipped_and_frames_that_are_too_long_are_errors() {
+    let directory = tempfile::tempdir().unwrap();
+    let from = mixed_capture(directory.path());
+    let to = format!("sim:tx={}", directory.path().join("out.pcap").display());
+    let (code, out, err) = run(&[&from, &to]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains(&format!("[{from}] missed 0  dropped 0  errors 1  skipped 2\n")), "{out}");
+    assert!(out.contains(&format!("[{to}] missed 0  dropped 0  errors 0\n")), "only the reader skips: {out}");
+    for said in ["2 of 5 records left out: no whole Ethernet header", "1 of 5 records left out: too long"] {
+        assert_eq!(err.matches(said).count(), 1, "`{said}` is said once: {err}");
+    }
+
+    let (code, out, err) = run(&[&from, &to, "-q", "--json"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "quiet");
+    let summary = events(&out, "summary");
+    let counts = |port: usize| ["rx_packets", "errors", "skipped"].map(|key| summary[port][key].as_u64());
+    assert_eq!(counts(0), [Some(2), Some(1), Some(2)], "{out}");
+    assert_eq!(counts(1), [Some(0), Some(0), Some(0)], "{out}");
+
+    let (code, out, err) = run(&[&from, &to, "--csv"]);
+    assert_eq!(code, Some(0), "{err}");
+    let mut reader = csv::Reader::from_reader(out.as_bytes());
+    let rows: Vec<HashMap<String, String>> = reader.deserialize().collect::<Result<_, _>>().unwrap();
+    for (event, port, skipped) in
+        [("rates", "0", "2"), ("rates", "1", "0"), ("summary", "0", "2"), ("summary", "1", "0")]
+    {
+        let of = |row: &&HashMap<String, String>| row["event"] == event && row["port"] == port;
+        let found: Vec<_> = rows.iter().filter(of).map(|row| row["skipped"].as_str()).collect();
+        assert_eq!(found, [skipped], "{event} of port {port}: {out}");
+    }
+}
+
+#[test]
+fn metrics_have_the_skipped_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let from = mixed_capture(directory.path());
+    // The other side never ends.
+    let (_child, address) = with_metrics(&[&from, "sim"]);
+    let skipped = format!("ixy_skipped_total{{port=\"0\",device=\"{from}\"}} 2\n");
+    let start = Instant::now();
+    loop {
+        let text = get(&address, "/metrics").unwrap();
+        if text.contains(&skipped) {
+            assert_eq!(value(&text, "ixy_skipped_total{port=\"1\",device=\"sim\"}"), 0, "{text}");
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "no `{skipped}` in {text}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// The lines of a run in `stderr`, with JOURNAL_STREAM naming that, or something else.

@@ -455,6 +455,25 @@ fn what_arrives_is_counted() {
 }
 
 #[test]
+fn records_that_are_no_frames_are_counted_whether_it_sends_or_receives_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("in.pcap");
+    write(&input, &[(0, 0), (0, 60), (0, 13), (0, 1523), (0, 64)]);
+    let (path, sent) = (input.to_str().unwrap(), directory.path().join("out.pcap"));
+    let device = format!("sim:rx={path},tx={}", sent.display());
+    // Time for the card to receive all.
+    let Ended { code, out, .. } =
+        run(&[&device, "--pcap", path, "--loop", "--duration", "1", "-q", "--json"]);
+    assert_eq!(code, Some(0), "{out}");
+    let summary = out.lines().find(|line| line.contains("\"summary\"")).unwrap();
+    assert!(summary.contains("\"errors\":1,") && summary.contains("\"skipped\":2,"), "{out}");
+    let Ended { code, out, .. } = run(&[&device, "--pcap", path, "--fast", "-q", "--json"]);
+    assert_eq!(code, Some(0), "{out}");
+    let total = out.lines().find(|line| line.contains("\"total\"")).unwrap();
+    assert!(total.contains("\"skipped\":3"), "it gives a frame that is too long to no card: {out}");
+}
+
+#[test]
 fn without_a_link_it_ends_with_an_error_in_time() {
     let started = Instant::now();
     fails(&["sim:link=down", "--link-timeout", "0.5"], 1, &["sim:link=down", "0.5 s", "--link-timeout"]);

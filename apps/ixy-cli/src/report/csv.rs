@@ -9,7 +9,7 @@ use crate::rate::Rate;
 
 /// The columns: the keys of `--json` without its list of queues, the queue of a line, and at the end the name and
 /// the value of one of the program's own counts.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 22] = [
     "event",
     "time",
     "seconds",
@@ -29,6 +29,7 @@ const COLUMNS: [&str; 21] = [
     "dropped",
     "errors",
     "left_over",
+    "skipped",
     "name",
     "value",
 ];
@@ -96,11 +97,11 @@ mod tests {
             assert_eq!(
                 text,
                 "event,time,seconds,port,device,queue,link,rx_packets,rx_bytes,rx_mpps,rx_mbit,tx_packets,tx_bytes,\
-                 tx_mpps,tx_mbit,missed,dropped,errors,left_over,name,value\n\
+                 tx_mpps,tx_mbit,missed,dropped,errors,left_over,skipped,name,value\n\
                  rates,4.0,2.0,1,\"sim:rx=\"\"x\"\",tx=y\",,up at 10000 Mbit/s,2000000,120000000,1.0,672.0,2,120,\
-                 1e-6,0.000672,3,4,5,6,,\n\
-                 rates,4.0,2.0,1,\"sim:rx=\"\"x\"\",tx=y\",0,,1,60,1e-6,0.000336,2,120,1e-6,0.000672,,,,,,\n\
-                 total,4.0,4.0,,,,,,,,,,,,,,,,,recorded,7\n"
+                 1e-6,0.000672,3,4,5,6,7,,\n\
+                 rates,4.0,2.0,1,\"sim:rx=\"\"x\"\",tx=y\",0,,1,60,1e-6,0.000336,2,120,1e-6,0.000672,,,,,,,\n\
+                 total,4.0,4.0,,,,,,,,,,,,,,,,,,recorded,7\n"
             );
             assert_eq!(lines(row, false).lines().count(), 1, "queues have lines with --per-queue only");
         });

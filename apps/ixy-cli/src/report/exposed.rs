@@ -18,6 +18,7 @@ pub(super) fn metrics(ports: &[Port]) -> Vec<Metric> {
         Metric::counter("rx_missed", "Frames lost for want of room", of_ports(|p| p.now.total.rx_missed)),
         Metric::counter("rx_errors", "Frames that arrived damaged", of_ports(|p| p.now.total.rx_errors)),
         Metric::counter("dropped", "Frames dropped by the driver", of_ports(|p| p.now.total.rx_dropped)),
+        Metric::counter("skipped", "Records of a capture that are no frames", of_ports(|p| p.now.skipped)),
         Metric::counter("tx_packets", "Frames sent", of_ports(|p| p.now.total.tx_packets)),
         Metric::counter("tx_bytes", "Bytes of these frames", of_ports(|p| p.now.total.tx_bytes)),
         Metric::gauge("link_up", "Whether there is a link", of_ports(|p| p.link.up.into())),

@@ -9,7 +9,7 @@ use crate::rate::Rate;
 
 /// One object of `--json`.
 pub(super) fn object(row: &Row<'_>) -> Value {
-    let Counts { total, queues, left_over } = row.counts;
+    let Counts { total, queues, left_over, skipped } = row.counts;
     let (rx, tx) = (Rate::received(*total, row.seconds), Rate::sent(*total, row.seconds));
     json!({
         "event": row.event.name(),
@@ -30,6 +30,7 @@ pub(super) fn object(row: &Row<'_>) -> Value {
         "dropped": total.rx_dropped,
         "errors": total.rx_errors,
         "left_over": left_over,
+        "skipped": skipped,
         "queues": queues.iter().map(queue).collect::<Vec<_>>(),
     })
 }
@@ -58,7 +59,7 @@ mod tests {
                 "{\"event\":\"rates\",\"time\":4.0,\"seconds\":2.0,\"port\":1,\"device\":\"sim:rx=\\\"x\\\",tx=y\",\
                  \"link\":\"up at 10000 Mbit/s\",\"rx_packets\":2000000,\"rx_bytes\":120000000,\"rx_mpps\":1.0,\
                  \"rx_mbit\":672.0,\"tx_packets\":2,\"tx_bytes\":120,\"tx_mpps\":1e-6,\"tx_mbit\":0.000672,\
-                 \"missed\":3,\"dropped\":4,\"errors\":5,\"left_over\":6,\
+                 \"missed\":3,\"dropped\":4,\"errors\":5,\"left_over\":6,\"skipped\":7,\
                  \"queues\":[{\"rx_packets\":1,\"rx_bytes\":60,\"tx_packets\":2,\"tx_bytes\":120}]}"
             );
         });

@@ -21,6 +21,8 @@ pub(super) struct Counts {
     pub(super) queues: Vec<QueueStats>,
     /// The number of packets that the device received and the program did not take before its end.
     pub(super) left_over: u64,
+    /// The number of records of a capture that never reached the device.
+    pub(super) skipped: u64,
 }
 
 /// Counts of a port over some time.
@@ -70,7 +72,8 @@ impl Port {
 
     /// Reads the counters.
     pub(super) fn read(&mut self, device: &Device) -> Result<(), Error> {
-        self.now = Counts { total: device.stats()?, queues: device.queue_stats(), left_over: 0 };
+        let (total, queues, skipped) = (device.stats()?, device.queue_stats(), device.records_skipped());
+        self.now = Counts { total, queues, left_over: 0, skipped };
         self.link = device.link();
         Ok(())
     }
@@ -89,6 +92,7 @@ impl Counts {
             total: self.total - before.total,
             queues: self.queues.iter().zip(earlier).map(|(now, before)| *now - before).collect(),
             left_over: self.left_over - before.left_over,
+            skipped: self.skipped.saturating_sub(before.skipped),
         }
     }
 }
@@ -106,7 +110,7 @@ pub(super) fn example(test: impl FnOnce(&Row<'_>)) {
         tx_bytes: 120,
     };
     let queue = QueueStats { rx_packets: 1, rx_bytes: 60, tx_packets: 2, tx_bytes: 120 };
-    let counts = Counts { total, queues: vec![queue], left_over: 6 };
+    let counts = Counts { total, queues: vec![queue], left_over: 6, skipped: 7 };
     let link = LinkState { up: true, speed: 10_000 };
     let (label, now) = ("sim:rx=\"x\",tx=y".into(), counts.clone());
     let port = Port { number: 1, label, link, printed: Counts::default(), now };
