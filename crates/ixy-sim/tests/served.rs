@@ -162,7 +162,7 @@ fn ids_class_and_capabilities_are_those_of_an_82599() {
 #[test]
 fn bars_tell_their_sizes() {
     with_card(|card| {
-        for (bar, kind, size) in [(0x10, 0xc, 0x20000), (0x18, 1, 32), (0x20, 0xc, 0x4000)] {
+        for (bar, kind, size) in [(0x10, 0xc, 0x80000), (0x18, 1, 32), (0x20, 0xc, 0x4000)] {
             card.set32(bar, u32::MAX);
             assert_eq!(card.config32(bar), !(size - 1) | kind, "BAR at {bar:#x}");
             let (address, low) = (0xfe00_0000 & !(size - 1), if kind == 1 { 3 } else { 0xf });
@@ -176,8 +176,20 @@ fn bars_tell_their_sizes() {
             assert_eq!(card.config32(upper), u32::MAX, "a 64-bit address");
         }
         let sizes = [0, 2, 4, 7].map(|region| card.client.region(region).unwrap().0.info.size);
-        assert_eq!(sizes, [0x20000, 32, 0x4000, 4096]);
+        assert_eq!(sizes, [0x80000, 32, 0x4000, 4096]);
         assert_eq!(card.client.region(pci::ROM).unwrap().0.info.size, 0);
+    });
+}
+
+#[test]
+fn behind_the_registers_the_bar_is_zeros() {
+    with_card(|card| {
+        for offset in [0x20000, 0x40008, 0x7fffc] {
+            card.set(offset, 5);
+            assert_eq!(card.register(offset), 0, "{offset:#x}");
+        }
+        card.set16(COMMAND, 0);
+        assert_eq!(card.register(0x20000), u32::MAX, "memory is not decoded");
     });
 }
 
@@ -256,8 +268,8 @@ fn accesses_that_the_card_does_not_have_are_refused_and_it_goes_on() {
     with_told(|card, told| {
         let read = |region, offset, len: usize| card.client.read(region, offset, &mut vec![0; len]);
         for (region, offset, len) in [
-            (pci::BAR0, 0x20000, 4),
-            (pci::BAR0, 0x1fffe, 4),
+            (pci::BAR0, 0x80000, 4),
+            (pci::BAR0, 0x7fffe, 4),
             (pci::BAR0, u64::MAX - 2, 4),
             (pci::BAR0, LEDCTL + 1, 4),
             (pci::BAR0, LEDCTL, 2),

@@ -4,6 +4,8 @@ use std::fmt;
 
 /// Its size in bytes, with the extended part of PCI Express.
 pub(crate) const SIZE: usize = 4096;
+/// Size of BAR 0, as on Intel's boards: the registers, and zeros behind them.
+pub(crate) const REGISTERS: u32 = 512 << 10;
 /// Size of the I/O BAR, which reaches the registers through IOADDR and IODATA (section 8.1.1.3).
 pub(crate) const PORTS: u64 = 32;
 /// Size of BAR 4, with the MSI-X table and its pending bits.
@@ -138,7 +140,7 @@ impl Config {
         self.word(0x0c, 0, 0x00ff); // cache line size, kept for old software
         // BAR 0: registers, prefetchable memory at a 64-bit address. The address bits that stay zero show its
         // size.
-        self.dword(0x10, 0xc, !(crate::Nic82599::WINDOW - 1));
+        self.dword(0x10, 0xc, !(REGISTERS - 1));
         self.dword(0x14, 0, u32::MAX);
         // BAR 2: ports. BAR 4: MSI-X, memory as BAR 0.
         self.dword(0x18, 1, !(PORTS as u32 - 1));

@@ -17,7 +17,7 @@ const IODATA: u64 = 4;
 /// The difference of physical and virtual functions on the bus, beside the values in configuration space.
 #[derive(Debug)]
 pub(super) struct Shape {
-    /// Size of the register window in bytes.
+    /// Size of the register BAR in bytes.
     window: u32,
     /// Size of the I/O BAR in bytes.
     ports: u64,
@@ -29,7 +29,7 @@ pub(super) struct Shape {
 }
 
 pub(super) const PHYSICAL: Shape = Shape {
-    window: Nic82599::WINDOW,
+    window: config::REGISTERS,
     ports: config::PORTS,
     messages: 4,
     vectors: messages::VECTORS,
@@ -78,6 +78,7 @@ pub(super) enum Card<'p> {
 impl Card<'_> {
     fn read32(self, offset: u32) -> u32 {
         match self {
+            Self::Physical(_) if (Nic82599::WINDOW..config::REGISTERS).contains(&offset) => 0,
             Self::Physical(nic) => nic.read32(offset),
             Self::Virtual(vf) => vf.read32(offset),
         }

@@ -84,7 +84,7 @@ fn a_client_that_truncates_its_memory_gets_faults() {
 fn accesses_past_the_end_of_a_region_are_refused() {
     let port = Port::new();
     port.command(IO | MEMORY);
-    for (region, size) in [(pci::BAR0, 0x20000), (2, 0x20), (TABLE, 0x4000), (pci::CONFIG, 4096)] {
+    for (region, size) in [(pci::BAR0, 0x80000), (2, 0x20), (TABLE, 0x4000), (pci::CONFIG, 4096)] {
         let mut bytes = [0; 8];
         let last = if region == 2 { 4 } else { size - 4 };
         port.client.read(region, last, &mut [0; 4]).unwrap();
