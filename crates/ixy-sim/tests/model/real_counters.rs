@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ixy_sim::Fault;
+
 use crate::harness::*;
 
 /// Frames and bytes that Linux's driver received, without check sequence, and the bytes that its card counted.
@@ -98,4 +100,32 @@ fn frames_that_the_mac_sends_by_itself_count_as_sent() {
     // of another kind.
     assert_eq!(wide(&harness, GOTCL), 64 * packets);
     drop(ring);
+}
+
+#[test]
+fn frames_that_are_too_long_count_apart_from_those_with_a_wrong_check_sequence() {
+    // The figures are a card's; a hundredth of them arrives here.
+    let (crc, long) = (67_302 / 100, 80_264 / 100);
+    let (harness, ring, _) = Harness::running();
+    for (fault, frames) in [(Fault::FramesDamaged, crc), (Fault::FramesStretched, long)] {
+        harness.nic.faults().clear();
+        harness.nic.faults().set(fault, true);
+        for n in 0..frames {
+            harness.arrives(&own(60, n as u8));
+        }
+        harness.poll();
+    }
+    assert_eq!((harness.read(CRCERRS), harness.read(ROC)), (crc, long));
+    assert_eq!((harness.read(GPRC), ring.peek(&harness).is_none()), (0, true), "none of them is good");
+}
+
+#[test]
+fn the_counter_of_sent_bytes_has_the_check_sequences_that_the_frames_in_memory_lack() {
+    let (harness, _rx, mut ring) = Harness::running();
+    // A card counted 8,407,627,498 bytes for 1,065,750 frames, which were 8,403,361,197 bytes to its driver.
+    for n in 0..30 {
+        ring.send(&harness, &own(1514, n));
+    }
+    harness.poll();
+    assert_eq!((harness.read(GPTC), wide(&harness, GOTCL)), (30, 30 * (1514 + 4)));
 }
