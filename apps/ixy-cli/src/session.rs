@@ -1,7 +1,7 @@
 //! The surroundings of a program's run, beside its arguments: [`Session`].
 
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use ixy_pcap::GiveUp;
 
 use crate::error::Error;
 use crate::metrics::{Listen, Metrics};
+use crate::screen;
 
 /// The surroundings of a program's run, beside its arguments: when to stop, where statistics go, the options for
 /// opening devices. A process has one; tests create one for each program that they run in a thread.
@@ -21,6 +22,8 @@ pub struct Session {
     options: ixy::Options,
     started: Instant,
     metrics: Option<Arc<Metrics>>,
+    /// Ends waits for the readers of the process's output.
+    give_up: GiveUp,
 }
 
 impl Session {
@@ -30,15 +33,28 @@ impl Session {
     /// # Errors
     /// The signals' handlers cannot be set, or there is no standard output.
     pub fn of_process() -> Result<Self, Error> {
+        Self::of_process_for(None)
+    }
+
+    /// The same for a process that ends after `duration`: then it no longer waits for readers of its output.
+    pub(crate) fn of_process_for(duration: Option<Duration>) -> Result<Self, Error> {
         let stop = Stop::on_signals()?;
-        let out = until_stopped(&io::stdout(), &stop).map_err(Error::Output)?;
+        let until = duration.map_or_else(|| stop.clone(), |duration| stop.after(duration));
+        let give_up = GiveUp::when(move || until.requested());
+        let out = shared(patient(io::stdout().as_fd(), &give_up).map_err(Error::Output)?);
+        // Without standard error there are no messages.
+        if let Ok(stderr) = patient(io::stderr().as_fd(), &give_up) {
+            screen::write_to(stderr);
+        }
         let session = Self::new(stop, out, ixy::Options::default());
-        Ok(Self { terminal: io::stderr().is_terminal(), ..session })
+        Ok(Self { terminal: io::stderr().is_terminal(), give_up, ..session })
     }
 
     /// A session that ends when `stop` is requested, prints to `out`, and opens devices with `options`.
     pub fn new(stop: Stop, out: Arc<Mutex<dyn Write + Send>>, options: ixy::Options) -> Self {
-        Self { stop, out, terminal: false, options, started: Instant::now(), metrics: None }
+        let waiting = stop.clone();
+        let give_up = GiveUp::when(move || waiting.requested());
+        Self { stop, out, terminal: false, options, started: Instant::now(), metrics: None, give_up }
     }
 
     /// The same, with a server of metrics at the address of `--metrics`. It has none until a
@@ -53,8 +69,8 @@ impl Session {
 
     /// The same, with statistics on standard error, for a program that writes its data to standard output.
     pub fn with_statistics_on_stderr(self) -> Self {
-        let out = until_stopped(&io::stderr(), &self.stop);
-        Self { out: out.unwrap_or_else(|_| Arc::new(Mutex::new(io::stderr()))), ..self }
+        let out = patient(io::stderr().as_fd(), &self.give_up);
+        Self { out: out.map_or_else(|_| shared(io::stderr()), shared), ..self }
     }
 
     /// Whether to stop: a signal came, or the reader of the statistics has gone.
@@ -96,7 +112,8 @@ impl Session {
         &self.options
     }
 
-    /// Prints lines. When the reader has closed the pipe, as `head` does, the session stops as after a signal.
+    /// Prints lines. When the reader has closed the pipe, as `head` does, or the terminal is gone, the session stops
+    /// as after a signal.
     ///
     /// # Errors
     /// The output cannot be written.
@@ -112,9 +129,11 @@ impl Session {
     }
 }
 
-/// An output whose writes wait for the reader of a pipe until a second after `stop` is requested.
-fn until_stopped(out: &impl AsFd, stop: &Stop) -> io::Result<Arc<Mutex<dyn Write + Send>>> {
-    let (stop, out) = (stop.clone(), out.as_fd().try_clone_to_owned()?);
-    let out = GiveUp::when(move || stop.requested()).writer(out.into());
-    Ok(Arc::new(Mutex::new(out)))
+/// An output whose writes wait for its reader until a second after the program wants to end.
+fn patient(out: BorrowedFd<'_>, give_up: &GiveUp) -> io::Result<impl Write + Send + use<>> {
+    Ok(give_up.writer(out.try_clone_to_owned()?.into()))
+}
+
+fn shared(out: impl Write + Send + 'static) -> Arc<Mutex<dyn Write + Send>> {
+    Arc::new(Mutex::new(out))
 }

@@ -25,8 +25,8 @@ pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(
             return Err(Error::NoTerminal.into());
         }
         // Before `run` opens devices and makes files.
-        let session = Session::of_process()?.with_metrics(flags(&args).metrics)?;
         let duration = flags(&args).duration;
+        let session = Session::of_process_for(duration)?.with_metrics(flags(&args).metrics)?;
         match run(args, &session) {
             // A signal is a normal end, even if it interrupted a wait.
             Err(error) if session.stopped() && error.stopped().is_some() => {

@@ -54,6 +54,28 @@ fn now() -> u64 {
 }
 
 #[test]
+fn a_socket_that_nobody_reads_does_not_hold_up_the_end() {
+    for line in [&["--duration", "2"][..], &[]] {
+        let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut command = Command::new("timeout");
+        // It sends SIGTERM after 4 s, which has to end the program within the 20 s until it is killed.
+        command.args(["--foreground", "--preserve-status", "-k", "20", "4"]);
+        command.args([env!("CARGO_BIN_EXE_ixy-dump"), "sim", "-w", "-"]);
+        command
+            .args(line)
+            .env_remove("IXY_LOG")
+            .stdin(Stdio::null())
+            .stdout(std::os::fd::OwnedFd::from(near));
+        let output = command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let messages = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line:?}: the capture is incomplete: {messages}");
+        let error = messages.lines().last().unwrap_or_default();
+        let why = "error: cannot write more to standard output: its reader took nothing for ";
+        assert!(error.starts_with(why) && messages.contains("Summary of "), "{line:?}: {messages}");
+    }
+}
+
+#[test]
 fn standard_output_takes_one_capture() {
     fails(&["sim:tx=-", "-w", "-"], 2, &["sim:tx=- and -w - both write to standard output: "]);
     for (tx, write) in [("/dev/stdout", "-"), ("-", "/dev/stdout"), ("/proc/self/fd/1", "-")] {

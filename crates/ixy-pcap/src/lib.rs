@@ -16,7 +16,7 @@
 //! - [`Writer`] appends frames; it grows a regular file by preallocation and cuts it to its exact length at the
 //!   end.
 //! - [`Claim`] finds out before anything is opened whether a program would overwrite a capture that it reads.
-//! - [`GiveUp`] ends waits for the other end of a pipe.
+//! - [`GiveUp`] ends waits for the other end of a pipe, a socket or a terminal.
 //! - [`PcapError`] names the file, the record and the byte offset, and the remedy.
 //!
 //! ```
@@ -42,6 +42,7 @@ mod format;
 mod frames;
 mod input;
 mod layout;
+mod outlet;
 mod patience;
 mod pcap;
 mod pcapng;

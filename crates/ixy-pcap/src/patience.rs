@@ -1,33 +1,29 @@
-//! Waits for the other end of a pipe that the program can end: [`GiveUp`].
+//! Waits for the other end of a pipe, a socket or a terminal that the program can end: [`GiveUp`].
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{
-    FileType, FlockOperation, Mode, OFlags, fcntl_getfl, fcntl_setfl, flock, fstat, open, stat,
-};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, fcntl_getfl, fcntl_setfl, flock, open, stat};
 use rustix::io::Errno;
 
 use crate::PcapError;
+use crate::outlet::Outlet;
 
 /// The interval at which a wait asks whether to give up.
 const ASK: Duration = Duration::from_millis(20);
-/// The time for which the reader of a pipe may have taken nothing when the program wants to end.
-const GRACE: Duration = Duration::from_secs(1);
-/// The bytes that a pipe takes without blocking once it is ready (PIPE_BUF, pipe(7)).
-const AT_ONCE: usize = 4096;
 
 /// Decides when to stop waiting for the other end of a named pipe or of standard input and output. By default
 /// never.
 ///
-/// Opening a named pipe waits for its other end, reading from a pipe for data, and writing to one for room. Only
-/// the other end can end these waits, unless the program gives up.
+/// Opening a named pipe waits for its other end, reading from a pipe for data, and writing to one for room, as to a
+/// socket or a terminal. Only the other end can end these waits, unless the program gives up. When a second has
+/// passed in vain for one output, clones wait for the others a tenth of a second only.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -38,27 +34,46 @@ const AT_ONCE: usize = 4096;
 /// assert!(!give_up.now()); // `Reader::open_unless` and `Writer::create_as` ask every 20 ms while they wait
 /// ```
 #[derive(Clone, Default)]
-pub struct GiveUp(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+pub struct GiveUp(Option<Arc<Decision>>);
+
+struct Decision {
+    stop: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Whether an output was given up.
+    lost: AtomicBool,
+}
 
 impl GiveUp {
     /// Gives up once `stop` returns true. A wait calls it every 20 ms.
     pub fn when(stop: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(stop)))
+        Self(Some(Arc::new(Decision { stop: Box::new(stop), lost: AtomicBool::new(false) })))
     }
 
     /// Whether to give up now.
     pub fn now(&self) -> bool {
-        self.0.as_ref().is_some_and(|stop| stop())
+        self.0.as_ref().is_some_and(|decision| (decision.stop)())
+    }
+
+    /// Whether it can ever give up.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether this or a clone has given up an output.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.0.as_ref().is_some_and(|decision| decision.lost.load(Ordering::Relaxed))
+    }
+
+    /// Gives up an output.
+    pub(crate) fn lose(&self) {
+        if let Some(decision) = &self.0 {
+            decision.lost.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Waits for an event on a file; for a slice of time only if it may have to give up. `false` when there is no
     /// event yet.
-    fn wait(&self, file: &File, event: PollFlags) -> Result<bool, Errno> {
-        let slice = Timespec { tv_sec: 0, tv_nsec: ASK.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(file, event)], self.0.is_some().then_some(&slice)) {
-            Err(Errno::INTR) => Ok(false),
-            other => other.map(|events| events > 0),
-        }
+    pub(crate) fn wait(&self, file: &File, event: PollFlags) -> Result<bool, Errno> {
+        has(file, event, self.0.is_some().then_some(ASK))
     }
 
     /// Creates a file, or opens an existing one, which the first write or flush empties. For a named pipe it waits
@@ -74,12 +89,13 @@ impl GiveUp {
         if old && flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
             return Err(PcapError::InUse { path: path.into() });
         }
-        Ok(PatientWriter { file, old, give_up: self.clone() })
+        Ok(PatientWriter { out: Outlet::new(file, self), old })
     }
 
-    /// A file that writes wait for as long as [`create`](Self::create) says.
+    /// A file that writes wait for as long as [`create`](Self::create) says: a pipe, a socket, a terminal. A write to
+    /// a terminal that is gone fails as one to a pipe without a reader does.
     pub fn writer(&self, file: File) -> impl Write + Send + use<> {
-        PatientWriter { file, old: false, give_up: self.clone() }
+        Outlet::new(file, self)
     }
 
     /// Opens a file with `flags` and mode 666. For a named pipe it waits for the other end; `Ok(Err(_))` when it gave
@@ -113,60 +129,14 @@ impl GiveUp {
         fcntl_setfl(&file, fcntl_getfl(&file)? & !OFlags::NONBLOCK)?;
         Ok(Ok(file))
     }
-
-    /// Writes all of `bytes` to a pipe; returns the number of bytes taken, even with an error.
-    pub(crate) fn write_all(&self, file: &File, bytes: &[u8]) -> (usize, Result<(), Refusal>) {
-        let (mut taken, mut moved) = (0, Instant::now());
-        // A regular file is always ready, and takes all of it.
-        let waits = self.0.is_some() && is_pipe(file);
-        let most = if waits { AT_ONCE } else { usize::MAX };
-        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
-            if waits {
-                match self.wait(file, PollFlags::OUT) {
-                    Ok(true) => {}
-                    Ok(false) if self.now() && moved.elapsed() >= GRACE => {
-                        return (taken, Err(Refusal::Stalled(moved.elapsed())));
-                    }
-                    Ok(false) => continue,
-                    Err(error) => return (taken, Err(error.into())),
-                }
-            }
-            match rustix::io::write(file, &rest[..rest.len().min(most)]) {
-                // The system takes nothing and gives no reason.
-                Ok(0) => return (taken, Err(Errno::IO.into())),
-                Ok(count) => (taken, moved) = (taken + count, Instant::now()),
-                Err(Errno::INTR) => {}
-                Err(error) => return (taken, Err(error.into())),
-            }
-        }
-        (taken, Ok(()))
-    }
 }
 
-/// Why bytes cannot be written.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Refusal {
-    /// The system refused them.
-    System(Errno),
-    /// The reader of a pipe took nothing for this time.
-    Stalled(Duration),
-}
-
-impl From<Errno> for Refusal {
-    fn from(error: Errno) -> Self {
-        Self::System(error)
-    }
-}
-
-impl From<Refusal> for io::Error {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::System(error) => error.into(),
-            Refusal::Stalled(time) => {
-                let text = format!("its reader took nothing for {:.0} s", time.as_secs_f64());
-                Self::new(io::ErrorKind::TimedOut, text)
-            }
-        }
+/// Waits for an event on a file, for a time at most. `false` when there is none yet.
+pub(crate) fn has(file: &File, event: PollFlags, time: Option<Duration>) -> Result<bool, Errno> {
+    let time = time.map(|time| Timespec { tv_sec: 0, tv_nsec: time.subsec_nanos().into() });
+    match poll(&mut [PollFd::new(file, event)], time.as_ref()) {
+        Err(Errno::INTR) => Ok(false),
+        other => other.map(|events| events > 0),
     }
 }
 
@@ -199,10 +169,6 @@ impl fmt::Debug for GiveUp {
     }
 }
 
-fn is_pipe(file: impl AsFd) -> bool {
-    fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
-}
-
 /// A file that is read until the program gives up: there it ends.
 pub(crate) struct Patient {
     file: File,
@@ -230,26 +196,22 @@ impl Read for Patient {
     }
 }
 
-/// A file that is written until the program gives up. It has no buffer.
+/// An [`Outlet`] whose first write or flush empties an old file.
 struct PatientWriter {
-    file: File,
+    out: Outlet,
     /// Whether it is to be emptied first.
     old: bool,
-    give_up: GiveUp,
 }
 
 impl Write for PatientWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.flush()?;
-        match self.give_up.write_all(&self.file, bytes) {
-            (0, Err(error)) => Err(error.into()),
-            (taken, _) => Ok(taken),
-        }
+        self.out.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         if self.old {
-            self.file.set_len(0)?;
+            self.out.file.set_len(0)?;
             self.old = false;
         }
         Ok(())

@@ -14,7 +14,7 @@ use crate::{
     GiveUp, PcapError,
     format::{Format, MAX_RECORD, is_gzip},
     layout,
-    patience::Refusal,
+    outlet::{Outlet, Refusal},
     reserve::Reservation,
 };
 
@@ -50,9 +50,8 @@ const BUFFER: usize = 256 * 1024;
 /// # Ok::<(), ixy_pcap::PcapError>(())
 /// ```
 pub struct Writer {
-    file: File,
+    out: Outlet,
     path: PathBuf,
-    give_up: GiveUp,
     format: Format,
     gzip: bool,
     /// Whether the file can be cut and its space claimed.
@@ -124,9 +123,8 @@ impl Writer {
         }
         let snaplen = if snaplen == 0 { MAX_RECORD } else { snaplen.min(MAX_RECORD) };
         let mut writer = Writer {
-            file,
+            out: Outlet::new(file, give_up),
             path,
-            give_up: give_up.clone(),
             format,
             gzip,
             regular,
@@ -189,8 +187,8 @@ impl Writer {
         }
         let packed = self.gzip.then(|| layout::gzip(&self.buffer));
         let bytes = packed.as_deref().unwrap_or(&self.buffer);
-        self.reserved.cover(&self.file, self.bytes + bytes.len() as u64);
-        let (taken, result) = self.give_up.write_all(&self.file, bytes);
+        self.reserved.cover(&self.out.file, self.bytes + bytes.len() as u64);
+        let (taken, result) = self.out.write_all(bytes);
         let (whole, records) = match result {
             Ok(()) => (taken, self.waiting),
             Err(_) if self.gzip => (0, 0),
@@ -237,8 +235,8 @@ impl Writer {
         let header = self.format.header(self.snaplen);
         let header = if self.gzip { layout::gzip(&header) } else { header };
         self.cut();
-        self.reserved.cover(&self.file, header.len() as u64);
-        if let (_, Err(error)) = self.give_up.write_all(&self.file, &header) {
+        self.reserved.cover(&self.out.file, header.len() as u64);
+        if let (_, Err(error)) = self.out.write_all(&header) {
             (self.finished, self.failed) = (true, Some(error));
             self.cut();
             self.remove();
@@ -263,14 +261,14 @@ impl Writer {
         self.cut();
         // Closing is not enough: a process that another thread is just starting holds the file open until it runs
         // its program.
-        let _ = flock(&self.file, FlockOperation::Unlock);
+        let _ = flock(&self.out.file, FlockOperation::Unlock);
         result
     }
 
     /// Cuts the file to its exact length and releases the space claimed beyond it.
     fn cut(&self) {
         if self.regular {
-            let _ = self.file.set_len(self.bytes);
+            let _ = self.out.file.set_len(self.bytes);
         }
     }
 
