@@ -162,7 +162,9 @@ fn run(args: Args) -> Result<String, Error> {
             && Instant::now() >= at
         {
             session.print(&serving.statistics())?;
-            due = Some(at + every);
+            // After a pause, as of a stopped process, the missed lines are not printed.
+            let turns = at.elapsed().as_secs() / every.as_secs() + 1;
+            due = Some(at + Duration::from_secs(turns * every.as_secs()));
         }
     }
     let ended = serving.end();

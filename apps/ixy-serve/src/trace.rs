@@ -43,6 +43,7 @@ struct Out {
     to: Box<dyn Write + Send>,
     /// Its name in messages.
     name: String,
+    is_stderr: bool,
     failed: Option<io::Error>,
 }
 
@@ -80,7 +81,7 @@ impl Trace {
                 Err(error) => return Err(error.into()),
             },
         };
-        let out = Mutex::new(Out { to, name, failed: None });
+        let out = Mutex::new(Out { to, name, is_stderr: file.is_none(), failed: None });
         let sink = Arc::new(Sink {
             out,
             format,
@@ -122,7 +123,7 @@ impl Trace {
         lock(&self.sink.out).write(|to| to.flush());
     }
 
-    /// Writes all remaining events.
+    /// Writes all remaining events. It is not an error if the reader of standard error is gone, such as a terminal.
     ///
     /// # Errors
     /// Part of it could not be written.
@@ -133,7 +134,10 @@ impl Trace {
         self.flush();
         let mut out = lock(&self.sink.out);
         let to = out.name.clone();
-        out.failed.take().map_or(Ok(()), |source| Err(Error::Trace { to, source }))
+        let (failed, is_stderr) = (out.failed.take(), out.is_stderr);
+        let gone = |error: &io::Error| is_stderr && error.kind() == io::ErrorKind::BrokenPipe;
+        let failed = failed.filter(|error| !gone(error));
+        failed.map_or(Ok(()), |source| Err(Error::Trace { to, source }))
     }
 }
 

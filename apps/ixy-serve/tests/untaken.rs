@@ -1,0 +1,82 @@
+//! A signal ends the server although nobody takes its output, and a pause leaves no gap to be filled.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use ixy_vfio_user::client::Client;
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The end takes about a second. A busy machine takes longer, and a server that waits for a reader never ends.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A server, and its lines on standard output as they come.
+fn start(arguments: &[&str], stderr: Stdio) -> (Child, mpsc::Receiver<String>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-serve"));
+    command.args(arguments).env_remove("IXY_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+    let mut child = command.spawn().unwrap();
+    let (sender, lines) = mpsc::channel();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let first = lines.recv_timeout(LIMIT).unwrap();
+    assert!(first.starts_with("serving vfio-user:"), "{first}");
+    (child, lines)
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// Waits for the end after SIGTERM, and returns the exit code; kills a server that does not end.
+fn end(mut child: Child) -> Option<i32> {
+    signal(&child, Signal::TERM);
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if start.elapsed() > LIMIT {
+            let _ = (child.kill(), child.wait());
+            panic!("it has to end within about a second, and did not within {LIMIT:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_trace_that_nobody_takes_does_not_hold_up_a_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let (near, _far) = UnixStream::pair().unwrap();
+    while send(&near, b" ", SendFlags::DONTWAIT) != Err(Errno::AGAIN) {}
+    let line = ["--socket", socket.to_str().unwrap(), "--trace", "raw"];
+    let (child, _lines) = start(&line, OwnedFd::from(near).into());
+    // What this client asks waits for the trace, and is never answered.
+    let client = std::thread::spawn(move || Client::connect(&socket).and_then(|client| client.region(0)));
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(end(child), Some(1), "the trace is incomplete, which is an error");
+    let _ = client.join().unwrap();
+}
+
+#[test]
+fn lines_that_were_due_while_the_server_was_stopped_are_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let (child, lines) = start(&["--socket", socket.to_str().unwrap(), "--stats", "1"], Stdio::null());
+    lines.recv_timeout(LIMIT).unwrap();
+    signal(&child, Signal::STOP);
+    std::thread::sleep(Duration::from_secs(8));
+    while lines.try_recv().is_ok() {}
+    signal(&child, Signal::CONT);
+    let continued = Instant::now();
+    std::thread::sleep(Duration::from_millis(1200));
+    let (printed, most) = (lines.try_iter().count(), continued.elapsed().as_secs() as usize + 2);
+    assert!(printed <= most, "{printed} lines, and a line a second makes at most {most}");
+    assert_eq!(end(child), Some(0));
+}
