@@ -210,10 +210,12 @@ fn as_ordinary_user(place: &Place, name: &str, line: &str) -> Command {
 fn a_server_that_stands_still_does_not_hold_up_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("a");
-    let server = Process::serve(&format!("--socket {}", socket.display()), 1);
+    let other = directory.path().join("b");
+    let server = Process::serve(&format!("--socket {} --socket {}", socket.display(), other.display()), 2);
     let address = format!("vfio-user:{}", socket.display());
     for (name, line) in [
         ("ixy-fwd", format!("{address} sim --interval 0.1")),
+        ("ixy-fwd", format!("{address} vfio-user:{} --interval 0.1", other.display())),
         ("ixy-dump", format!("{address} -w /dev/null --wait interrupt --interval 0.1")),
         ("ixy-pktgen", format!("{address} --interval 0.1")),
     ] {
@@ -226,6 +228,8 @@ fn a_server_that_stands_still_does_not_hold_up_the_end() {
         let took = start.elapsed();
         server.signal(Signal::CONT);
         assert!(took < Duration::from_secs(5), "{name} took {took:?}: {err}");
+        let second = line.matches("vfio-user:").count() == 2;
+        assert_eq!(err.contains("did not answer within 100ms"), second, "two cards share a second: {err}");
         // The card was not stopped in order.
         let why = "the other side did not answer within 1s";
         let last = err.lines().last().unwrap_or_default();

@@ -7,6 +7,7 @@ mod domain;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -129,10 +130,12 @@ impl Client {
     }
 
     /// From now on each request has a second of its own after a stop request, so that a driver can stop the card of a
-    /// slow server in order. The device of a server that stands still is lost after a second.
-    pub fn keep(&self) {
+    /// slow server in order. The device of a server that stands still is lost after a second, which sets `stalled`.
+    /// Each client that shares `stalled` then waits for a tenth of a second only, so that many servers that stand
+    /// still end soon.
+    pub fn keep(&self, stalled: &Arc<AtomicBool>) {
         let mut link = self.0.link.lock().unwrap_or_else(PoisonError::into_inner);
-        link.connection.grant_grace_for_each_wait();
+        link.connection.grant_grace_for_each_wait(Arc::clone(stalled));
     }
 
     fn connect_to(path: &Path, patience: Duration, give_up: Option<GiveUp>) -> Result<Self, Error> {

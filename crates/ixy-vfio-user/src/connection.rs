@@ -5,7 +5,8 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -52,10 +53,15 @@ pub struct Connection {
     asked: OnceLock<Instant>,
     /// Whether each wait has [`GRACE`] for itself once a stop is requested; otherwise all waits share it.
     grace_for_each: bool,
+    /// Whether a server stood still for [`GRACE`]: this one, or that of another client which shares this.
+    stalled: Arc<AtomicBool>,
 }
 
 /// Returns whether waits should end early.
 pub(crate) type GiveUp = Box<dyn Fn() -> bool + Send>;
+
+/// The same once another server stood still: several of them do not add up to many seconds.
+const SHORT: Duration = Duration::from_millis(100);
 
 /// The interval at which a wait asks whether to give up.
 pub(crate) const ASK: Duration = Duration::from_millis(20);
@@ -100,7 +106,8 @@ impl Connection {
     /// A connection over `socket`.
     pub fn new(socket: UnixStream, limits: Limits) -> Self {
         let (give_up, asked) = (None, OnceLock::new());
-        Self { socket: socket.into(), limits, out: Vec::new(), give_up, asked, grace_for_each: false }
+        let (out, stalled) = (Vec::new(), Arc::default());
+        Self { socket: socket.into(), limits, out, give_up, asked, grace_for_each: false, stalled }
     }
 
     /// Ends all waits with [`Error::Stopped`] from [`GRACE`] after `give_up` first returned true.
@@ -108,9 +115,10 @@ impl Connection {
         self.give_up = give_up;
     }
 
-    /// From now on each wait goes on for [`GRACE`] once a stop is requested, and ends with [`Error::TimedOut`].
-    pub(crate) fn grant_grace_for_each_wait(&mut self) {
-        self.grace_for_each = true;
+    /// From now on each wait goes on for [`GRACE`] once a stop is requested, and ends with [`Error::TimedOut`]; only
+    /// for [`SHORT`] once `stalled` is true, which that error sets.
+    pub(crate) fn grant_grace_for_each_wait(&mut self, stalled: Arc<AtomicBool>) {
+        (self.grace_for_each, self.stalled) = (true, stalled);
     }
 
     /// Waits for an event on the socket. `false` when it did not come before `deadline`.
@@ -123,9 +131,12 @@ impl Connection {
             if give_up() {
                 let asked = *self.asked.get_or_init(Instant::now);
                 let since = if self.grace_for_each { asked.max(begun) } else { asked };
-                if since.elapsed() >= GRACE {
+                let short = self.grace_for_each && self.stalled.load(Ordering::Relaxed);
+                let limit = if short { SHORT } else { GRACE };
+                if since.elapsed() >= limit {
+                    self.stalled.store(true, Ordering::Relaxed);
                     return Err(match self.grace_for_each {
-                        true => Error::TimedOut { what: "answer", limit: GRACE },
+                        true => Error::TimedOut { what: "answer", limit },
                         false => Error::Stopped,
                     });
                 }

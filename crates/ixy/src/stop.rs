@@ -42,6 +42,9 @@ const ONE_SIGNAL: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     flag: Arc<AtomicBool>,
+    /// Whether the server of a card stood still when the program wanted to stop it.
+    #[cfg(feature = "vfio-user")]
+    stalled: Arc<AtomicBool>,
     deadline: Option<Instant>,
 }
 
@@ -92,7 +95,7 @@ impl Stop {
     pub fn after(&self, time: Duration) -> Self {
         let deadline = Instant::now().checked_add(time);
         let deadline = [self.deadline, deadline].into_iter().flatten().min();
-        Self { flag: Arc::clone(&self.flag), deadline }
+        Self { deadline, ..self.clone() }
     }
 
     /// Whether to stop.
@@ -105,6 +108,12 @@ impl Stop {
     #[inline]
     pub(crate) fn requested_early(&self) -> bool {
         self.flag.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server of a card stood still, for all clones: the others then get less time.
+    #[cfg(feature = "vfio-user")]
+    pub(crate) fn stalled(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stalled)
     }
 
     /// Requests the stop, for all clones.

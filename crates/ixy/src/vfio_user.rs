@@ -15,6 +15,7 @@ use crate::device::{Device, Ground};
 use crate::error::Error;
 use crate::open::Ready;
 use crate::options::Options;
+use crate::stop::Stop;
 
 /// A card with a connected server, without a driver yet.
 pub(crate) struct Connected {
@@ -76,7 +77,7 @@ impl Ready for Connected {
         let opened = unsafe { config.open(&address, bus, &domain, Arc::new(bus_master), pool) };
         let card = opened.map_err(|source| ground.because(&address, Error::of_driver(&address, source)))?;
         // From here on the card is closed in order, even after a stop request.
-        ground.client.keep();
+        ground.client.keep(&options.stop.as_ref().map(Stop::stalled).unwrap_or_default());
         Ok(Device::new(card, ground, domain, pool.clone()))
     }
 }
