@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Wakes, Wire, WireError, random::Random};
+use super::{GiveUp, Wakes, Wire, WireError, random::Random};
 
 /// The faults that a wire injects on purpose. By default there are none.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -49,7 +49,8 @@ pub struct FaultCounts {
 /// at their source, so the wire then carries at most that many frames in the time of one delay.
 ///
 /// Dropping it passes on the frames it still holds, for at most a second beyond the delay, so that a sender that
-/// ends loses nothing. It then also logs its counts.
+/// ends loses nothing. It then also logs its counts. A program that has to end now waits for a second at most (see
+/// [`until`](Self::until)).
 pub struct Faulty {
     wire: Box<dyn Wire>,
     faults: Faults,
@@ -60,10 +61,13 @@ pub struct Faulty {
     /// The other end is to see the close once no frames are held.
     closing: bool,
     transmit_closed: bool,
+    give_up: GiveUp,
 }
 
 /// Frames held in each direction when there is a delay.
 const HELD: usize = 4096;
+/// The time at the end for frames that are due.
+const REST: Duration = Duration::from_secs(1);
 /// Frames handled in one call, so that a call also ends with an endless source and all frames lost.
 const FRAMES_PER_CALL: usize = 256;
 
@@ -73,7 +77,15 @@ impl Faulty {
         let received = Direction::new(faults.seed);
         // Far from the other direction's place in the generator's cycle.
         let sent = Direction::new(!faults.seed);
-        Faulty { wire, faults, received, sent, more: false, closing: false, transmit_closed: false }
+        let give_up = GiveUp::default();
+        Faulty { wire, faults, received, sent, more: false, closing: false, transmit_closed: false, give_up }
+    }
+
+    /// The same, with frames that are lost at the end when they are due more than a second after `give_up`.
+    #[must_use]
+    pub fn until(mut self, give_up: &GiveUp) -> Self {
+        self.give_up = give_up.clone();
+        self
     }
 
     /// The faults injected so far.
@@ -207,9 +219,16 @@ impl Wire for Faulty {
 
 impl Drop for Faulty {
     fn drop(&mut self) {
-        let end = Instant::now() + self.faults.delay + Duration::from_secs(1);
-        while !self.sent.held.is_empty() && self.wire.link_up() && Instant::now() < end {
+        let mut end = Instant::now() + self.faults.delay + REST;
+        while self.wire.link_up() && Instant::now() < end {
             self.pass_sent();
+            if self.give_up.now() {
+                end = end.min(Instant::now() + REST);
+            }
+            let next = self.sent.held.front();
+            if next.is_none_or(|(due, _)| due.is_some_and(|due| due >= end)) {
+                break;
+            }
             thread::sleep(Duration::from_micros(50));
         }
         let FaultCounts { lost, duplicated, corrupted, delayed } = self.counts();
@@ -223,6 +242,9 @@ impl Drop for Faulty {
             seed = self.faults.seed,
             "faults of a wire"
         );
+        if unsent > 0 {
+            tracing::warn!("{unsent} frames under way on a wire are lost at the end of the program");
+        }
     }
 }
 
@@ -511,6 +533,21 @@ mod tests {
         drop(faulty);
         assert_eq!(drain(&mut plain), (0..50).map(frame).collect::<Vec<_>>());
         assert!(plain.ended());
+    }
+
+    #[test]
+    fn a_program_that_ends_does_not_wait_for_frames_that_are_due_much_later() {
+        for (delay, arrive) in [(Duration::from_secs(10), 0), (Duration::from_millis(10), 50)] {
+            let (faulty, mut plain) = faulty_cable(Faults { delay, ..Faults::default() });
+            let mut faulty = faulty.until(&GiveUp::when(|| true));
+            for n in 0..50 {
+                assert!(faulty.transmit(&frame(n)));
+            }
+            let begin = Instant::now();
+            drop(faulty);
+            assert!(begin.elapsed() < Duration::from_secs(5), "{delay:?}: it took {:?}", begin.elapsed());
+            assert_eq!(drain(&mut plain).len(), arrive, "{delay:?}");
+        }
     }
 
     #[test]

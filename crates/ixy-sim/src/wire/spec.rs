@@ -125,7 +125,7 @@ impl WireSpec {
     }
 
     /// Like [`connect`](Self::connect), but `give_up` ends the wait for the other end of a named pipe, now and
-    /// while it is read and written.
+    /// while it is read and written, and the wait for delayed frames at the end.
     ///
     /// # Errors
     /// The same as for [`connect`](Self::connect), and [`PcapError::GivenUp`](ixy_pcap::PcapError::GivenUp).
@@ -146,7 +146,7 @@ impl WireSpec {
             wire = Box::new(Padded::new(wire));
         }
         if !self.faults.is_none() {
-            wire = Box::new(Faulty::new(wire, self.faults.clone()));
+            wire = Box::new(Faulty::new(wire, self.faults.clone()).until(give_up));
         }
         if self.link_down || self.pause_off {
             wire = Box::new(Altered::new(wire, self.link_down, self.pause_off));
