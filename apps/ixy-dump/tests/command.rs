@@ -84,6 +84,29 @@ fn standard_output_takes_one_capture() {
 }
 
 #[test]
+fn a_capture_on_a_standard_output_that_is_closed_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("in.pcap");
+    write(&input, [60; 3].into_iter());
+    let shell = |line: &str| {
+        let (dump, device) = (env!("CARGO_BIN_EXE_ixy-dump"), format!("sim:rx={}", input.display()));
+        ended("sh", &["-c", line, dump, &device])
+    };
+    for line in [r#""$0" "$1" -w - >&-"#, r#""$0" "$1,tx=-" -w /dev/null >&-"#] {
+        let (code, _, err) = shell(line);
+        assert_eq!(code, Some(1), "{line}: {err}");
+        let last = err.lines().last().unwrap();
+        assert!(
+            last.starts_with("error: standard output is closed, and a capture there would be lost; "),
+            "{err}"
+        );
+    }
+    let (code, _, err) = shell(r#""$0" "$1" -w - >/dev/null"#);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("recorded 3\n"), "{err}");
+}
+
+#[test]
 fn a_capture_that_is_received_is_not_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     let [input, link] = ["in.pcap", "link.pcap"].map(|name| directory.path().join(name));

@@ -10,6 +10,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{FileType, OFlags, fcntl_getfl, fstat, makedev},
+    io::Errno,
+};
+
 use crate::place::{followed, parent};
 
 /// A file that a program is to read or to write, and the argument that says so.
@@ -112,6 +117,22 @@ pub fn is_stdout(path: &Path) -> bool {
     // All programs share a device such as /dev/null, but it keeps nothing.
     let keeps = matches!(out, Spot::There { kind: Kind::File | Kind::Pipe | Kind::Socket, .. });
     path.as_os_str() == "-" || keeps && Spot::of(path) == out
+}
+
+/// Whether the process was started without a standard output.
+///
+/// The runtime of Rust then opens /dev/null for reading and writing in its place, which a shell does not do for
+/// `>/dev/null`. Some launchers do (`subprocess.DEVNULL` of Python).
+pub(crate) fn stdout_is_closed() -> bool {
+    let stdout = io::stdout();
+    let is_null = fstat(&stdout).is_ok_and(|found| {
+        let kind = FileType::from_raw_mode(found.st_mode);
+        kind == FileType::CharacterDevice && found.st_rdev == makedev(1, 3)
+    });
+    match fcntl_getfl(&stdout) {
+        Ok(flags) => is_null && flags & OFlags::RWMODE == OFlags::RDWR,
+        Err(error) => error == Errno::BADF,
+    }
 }
 
 /// Two claims that cannot both be met. The text names both, and says what to do.
@@ -261,7 +282,7 @@ mod tests {
     fn a_pipe_has_one_use_and_a_device_that_keeps_nothing_has_many() {
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
-        let kind = rustix::fs::FileType::Fifo;
+        let kind = FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, 0o600.into(), 0).unwrap();
         for (one, other, why) in [
             (('w', "pipe"), ('w', "./pipe"), "both write to the same pipe"),

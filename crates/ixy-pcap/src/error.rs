@@ -47,6 +47,11 @@ pub enum PcapError {
         /// The file.
         path: PathBuf,
     },
+    /// A capture would go to standard output, which is closed.
+    #[error(
+        "standard output is closed, and a capture there would be lost; redirect it, or write to /dev/null by this name"
+    )]
+    Closed,
     /// The file to write is being read or written through this crate, in this process or another.
     #[error("{} is in use by another reader or writer; choose another file", path.display())]
     InUse {

@@ -11,7 +11,7 @@ use rustix::{
 };
 
 use crate::{
-    GiveUp, PcapError,
+    GiveUp, PcapError, claim,
     format::{Format, MAX_RECORD, is_gzip},
     layout,
     outlet::{Outlet, Refusal},
@@ -79,7 +79,7 @@ impl Writer {
     /// [`MAX_RECORD`], means that limit.
     ///
     /// # Errors
-    /// The file is a terminal, cannot be created, is in use by another reader or writer of this crate, or is a pipe or
+    /// The file is a terminal or a closed standard output, cannot be created, is in use by another reader or writer of this crate, or is a pipe or
     /// a device that does not take the header.
     pub fn create(path: impl AsRef<Path>, snaplen: u32) -> Result<Self, PcapError> {
         let format = Format::of(&path);
@@ -100,6 +100,9 @@ impl Writer {
         let path = path.as_ref();
         let gzip = is_gzip(path);
         let open = |source| PcapError::Create { path: path.into(), source };
+        if path == Path::new("-") && claim::stdout_is_closed() {
+            return Err(PcapError::Closed);
+        }
         let (file, path, regular, created) = if path == Path::new("-") {
             let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(open)?);
             // Even if it leads to a regular file: that one may hold more than this capture.
