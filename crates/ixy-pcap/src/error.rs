@@ -8,7 +8,11 @@ use crate::{
     format::{self, MAX_RECORD},
     frames::counted,
     place::{why_not_create, why_not_open},
+    shell::quoted,
 };
+
+/// The name of standard input in messages.
+pub(crate) const STDIN: &str = "standard input";
 
 /// An error of a capture file. Records count from 1, offsets from the file's first byte.
 #[derive(Debug, thiserror::Error)]
@@ -108,8 +112,8 @@ pub enum PcapError {
     /// The file is of a version of its format that is not known.
     #[error(
         "{path} is of {format} version {major}.{minor}, and {needed} is needed; \
-         convert it: editcap -F pcap {path} OUT.pcap",
-        path = path.display()
+         {}",
+        command(path, "convert it", "editcap -F pcap"), path = path.display()
     )]
     Version {
         /// The file.
@@ -126,8 +130,9 @@ pub enum PcapError {
     /// The file's frames are not Ethernet ones.
     #[error(
         "{path} has link type {link_type}{}, and Ethernet (1) is needed; if its frames are Ethernet frames in \
-         fact, relabel it: editcap -F pcap -T ether {path} OUT.pcap",
-        format::link_type_name(*link_type), path = path.display()
+         fact, {}",
+        format::link_type_name(*link_type), command(path, "relabel it", "editcap -F pcap -T ether"),
+        path = path.display()
     )]
     LinkType {
         /// The file.
@@ -230,10 +235,24 @@ pub enum PcapError {
 fn keep_whole(path: &Path, whole: u64) -> String {
     match whole {
         0 => "nothing of it can be used, capture again".into(),
+        whole if is_stdin(path) => format!("records 1 to {whole} of it are whole"),
         whole => {
-            format!("keep the records before it: editcap -F pcap -r {} OUT.pcap 1-{whole}", path.display())
+            format!("keep the records before it: editcap -F pcap -r {} OUT.pcap 1-{whole}", quoted(path))
         }
     }
+}
+
+/// A command of editcap that makes OUT.pcap of a file.
+fn command(path: &Path, purpose: &str, editcap: &str) -> String {
+    match is_stdin(path) {
+        true => format!("write it to a file, and {purpose} with {editcap}"),
+        false => format!("{purpose}: {editcap} {} OUT.pcap", quoted(path)),
+    }
+}
+
+/// Whether the name in messages is that of standard input.
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new(STDIN)
 }
 
 /// The way out when a disk is full.
@@ -253,10 +272,11 @@ fn unreadable(path: &Path, offset: u64, error: &io::Error) -> String {
 
 /// The way out when a file is of another kind.
 fn way_to_read(path: &Path, magic: [u8; 4]) -> String {
-    let path = path.display();
     let unpack = match magic {
         // The first layer was unpacked here.
+        [0x1f, 0x8b, ..] if is_stdin(path) => return "it is packed twice: pipe it through gzip -dc".into(),
         [0x1f, 0x8b, ..] => {
+            let path = quoted(path);
             return format!("it is packed twice: unpack it once with gzip -dc {path} > OUT.pcap.gz");
         }
         [0x28, 0xb5, 0x2f, 0xfd] => "zstd",
@@ -264,10 +284,12 @@ fn way_to_read(path: &Path, magic: [u8; 4]) -> String {
         [b'B', b'Z', b'h', _] => "bzip2",
         [0x04, 0x22, 0x4d, 0x18] => "lz4",
         _ => {
-            return format!(
-                "if it is a capture of another kind, convert it: editcap -F pcap {path} OUT.pcap"
-            );
+            let convert = command(path, "convert it", "editcap -F pcap");
+            return format!("if it is a capture of another kind, {convert}");
         }
     };
-    format!("it is packed; unpack it: {unpack} -dc {path} > OUT.pcap")
+    match is_stdin(path) {
+        true => format!("it is packed; pipe it through {unpack} -dc"),
+        false => format!("it is packed; unpack it: {unpack} -dc {} > OUT.pcap", quoted(path)),
+    }
 }

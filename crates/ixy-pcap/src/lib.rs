@@ -49,6 +49,7 @@ mod pcapng;
 mod place;
 mod reader;
 mod reserve;
+mod shell;
 mod source;
 mod writer;
 
@@ -60,4 +61,5 @@ pub use input::{Ended, Input, Next};
 pub use patience::{Awaited, GiveUp};
 pub use place::{why_not_create, why_not_open};
 pub use reader::{OtherLinks, Reader, Record};
+pub use shell::quoted;
 pub use writer::Writer;

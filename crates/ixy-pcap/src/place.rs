@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::shell::quoted;
+
 /// Says why a file cannot be read, and what to do, in words that follow "cannot open PATH: ". `error` is what the
 /// system said.
 ///
@@ -17,6 +19,9 @@ use std::{
 /// assert_eq!(why, "the directory /nonexistent does not exist; check the path");
 /// ```
 pub fn why_not_open(path: &Path, error: &io::Error) -> String {
+    if let Some(target) = dangling(path, error) {
+        return format!("it is a link to {}, which does not exist; check the link", target.display());
+    }
     match (error.kind(), above(path)) {
         (ErrorKind::NotFound, Above::Missing(directory)) => {
             format!("the directory {} does not exist; check the path", directory.display())
@@ -42,10 +47,13 @@ pub fn why_not_open(path: &Path, error: &io::Error) -> String {
 /// assert_eq!(why, "the directory /nonexistent does not exist; create it: mkdir -p /nonexistent");
 /// ```
 pub fn why_not_create(path: &Path, error: &io::Error) -> String {
+    if let Some(target) = dangling(path, error) {
+        return format!("it is a link to {}: {}", target.display(), why_not_create(&target, error));
+    }
     match (error.kind(), above(path)) {
         (ErrorKind::NotFound, Above::Missing(directory)) => {
-            let directory = directory.display();
-            format!("the directory {directory} does not exist; create it: mkdir -p {directory}")
+            let (name, word) = (directory.display(), quoted(directory));
+            format!("the directory {name} does not exist; create it: mkdir -p {word}")
         }
         (_, Above::File(file)) => {
             format!("{} is a file, not a directory; choose another path", file.display())
@@ -94,6 +102,13 @@ pub(crate) fn followed(path: &Path) -> PathBuf {
         path.set_file_name(target);
     }
     path
+}
+
+/// Where the link at `path` leads, if the system found nothing there.
+fn dangling(path: &Path, error: &io::Error) -> Option<PathBuf> {
+    let target = followed(path);
+    // A chain without an end is another error.
+    (error.kind() == ErrorKind::NotFound && target != path && !target.is_symlink()).then_some(target)
 }
 
 fn above(path: &Path) -> Above<'_> {
@@ -148,6 +163,34 @@ mod tests {
         assert_eq!(open(&at("none")), Err("it does not exist; check its name".into()));
         let proc = "you cannot make files in the directory /proc; choose another directory";
         assert_eq!(create("/proc/ixy"), Err(proc.into()));
+    }
+
+    #[test]
+    fn a_command_that_makes_a_directory_has_its_name_in_quotes_where_it_needs_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("no dir/out.pcap");
+        let why = why_not_create(&path, &File::create(&path).unwrap_err());
+        let name = directory.path().join("no dir").display().to_string();
+        assert_eq!(why, format!("the directory {name} does not exist; create it: mkdir -p '{name}'"));
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_explained_by_where_it_leads() {
+        let directory = tempfile::tempdir().unwrap();
+        let [link, target] = ["link", "none/target"].map(|name| directory.path().join(name));
+        std::os::unix::fs::symlink("none/target", &link).unwrap();
+        let none = directory.path().join("none").display().to_string();
+        assert_eq!(
+            why_not_create(&link, &File::create(&link).unwrap_err()),
+            format!(
+                "it is a link to {}: the directory {none} does not exist; create it: mkdir -p {none}",
+                target.display()
+            )
+        );
+        assert_eq!(
+            why_not_open(&link, &File::open(&link).unwrap_err()),
+            format!("it is a link to {}, which does not exist; check the link", target.display())
+        );
     }
 
     /// Root may do everything, so the system's answer is made up.

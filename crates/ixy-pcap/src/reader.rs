@@ -6,7 +6,9 @@ use std::{
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use crate::{Awaited, GiveUp, PcapError, patience::Patient, pcap::Pcap, pcapng::Pcapng, source::Source};
+use crate::{
+    Awaited, GiveUp, PcapError, error::STDIN, patience::Patient, pcap::Pcap, pcapng::Pcapng, source::Source,
+};
 
 /// One frame of a capture, borrowed from the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +111,7 @@ impl Reader<Box<dyn Read + Send>> {
         let given_up = |name: &Path, awaited| PcapError::GivenUp { path: name.into(), awaited };
         let (file, name) = if path == Path::new("-") {
             let file = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
-            (file.into(), Path::new("standard input"))
+            (file.into(), Path::new(STDIN))
         } else {
             let file = give_up.open(path, OFlags::RDONLY).map_err(|errno| failed(errno.into()))?;
             (file.map_err(|awaited| given_up(path, awaited))?, path)

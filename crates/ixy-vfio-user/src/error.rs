@@ -135,7 +135,16 @@ fn why_not_listen(path: &Path, error: Errno) -> String {
     let directory = parent.display();
     match error {
         Errno::NOENT if !parent.exists() => {
-            format!("the directory {directory} does not exist; create it: mkdir -p {directory}")
+            // In quotes for the shell, whatever the name is.
+            let word = match parent.to_str() {
+                Some(name)
+                    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte)) =>
+                {
+                    name.to_owned()
+                }
+                _ => format!("'{}'", directory.to_string().replace('\'', r"'\''")),
+            };
+            format!("the directory {directory} does not exist; create it: mkdir -p {word}")
         }
         Errno::NOENT | Errno::ACCESS | Errno::PERM => {
             format!("you cannot make files in the directory {directory}; choose another directory")

@@ -150,13 +150,15 @@ fn way_out(text: &str, error: &ixy_pci::Error) -> String {
             format!("{why}; write it as `lspci` prints it, such as 0000:03:00.0 or 03:00.0")
         }
         (_, Ok(found)) if found.is_file() => {
+            let text = text.replace(',', ",,");
             format!(
                 "it is a file; write sim:rx={text} to receive its frames, or sim:tx={text} to write frames into it"
             )
         }
         (_, Ok(found)) if found.file_type().is_socket() => {
+            let option = text.replace(',', ",,");
             format!(
-                "it is a socket; write vfio-user:{text} for a card that is served there, or sim:socket={text}"
+                "it is a socket; write vfio-user:{text} for a card that is served there, or sim:socket={option}"
             )
         }
         _ => match corrected(text) {
