@@ -13,7 +13,7 @@
 //! - [`Idle`] lets a loop without work wait politely: by polling, or asleep until an interrupt, by the flags
 //!   [`Waiting`].
 //! - [`numbered`] defines the mark and the number of generated frames.
-//! - [`Object`] is a line of JSON.
+//! - [`Object`] is a line of JSON; [`escaped`] keeps control characters out of lines for people.
 //!
 //! A program that counts received frames:
 //!
@@ -59,6 +59,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod escape;
 mod flags;
 mod help;
 mod idle;
@@ -76,6 +77,7 @@ mod session;
 mod start;
 
 pub use error::Error;
+pub use escape::escaped;
 pub use flags::{Flags, Verbosity, duration, interval, number};
 pub use help::{STYLES, help, help_of, short_help};
 pub use idle::{Idle, Waiting};

@@ -8,14 +8,17 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
+use tracing::field::Field;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, fmt as subscriber};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::Error;
+use crate::escape::escaped;
 use crate::flags::Verbosity;
 use crate::screen::Messages;
 
@@ -29,12 +32,24 @@ pub(crate) fn to_stderr(verbosity: &Verbosity) -> Result<(), Error> {
         _ => EnvFilter::new(verbosity.level()),
     };
     let messages = subscriber().with_env_filter(filter).with_writer(|| Messages);
+    let messages = messages.fmt_fields(format::debug_fn(field).delimited(" "));
     // A second call in one process keeps the first logger.
     let _ = match is_journal() {
         true => messages.event_format(ForJournal).try_init(),
         false => messages.try_init(),
     };
     Ok(())
+}
+
+/// Writes the text of a message, or a value with its name, without control characters.
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = escaped(&format!("{value:?}"));
+    match (field.name(), writer.has_ansi_escapes()) {
+        ("message", _) => writer.write_str(&value),
+        (name, false) => write!(writer, "{name}={value}"),
+        // The name in italics, and a dim sign.
+        (name, true) => write!(writer, "\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m{value}"),
+    }
 }
 
 /// Parses the value of `IXY_LOG`. A word without `=` has to be a level: as the name of a module, a misspelt level

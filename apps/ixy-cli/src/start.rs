@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, Command, Parser, value_parser};
 use clap_complete::Shell;
 
 use crate::error::Error;
+use crate::escape::escaped;
 use crate::flags::{Flags, Verbosity};
 use crate::help::{STYLES, WIDEST};
 use crate::log;
@@ -157,14 +158,7 @@ fn one_line(message: &str) -> String {
         }
         None => message,
     };
-    message.chars().fold(String::new(), |mut line, c| {
-        if c.is_control() {
-            line.extend(c.escape_default())
-        } else {
-            line.push(c)
-        }
-        line
-    })
+    escaped(message)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Cards as text and as JSON.
 
-use ixy_cli::Object;
+use ixy_cli::{Object, escaped};
 
 use crate::card::{Card, Driver, Link};
 use crate::script;
@@ -25,7 +25,7 @@ pub(crate) fn simulated(address: &str, missing: Option<&str>, json: bool) -> Str
         let object = object.list("missing", missing.map(|missing| missing.flag("blocks", false)));
         return object.finish() + "\n";
     }
-    let missing = missing.unwrap_or("nothing");
+    let (address, missing) = (escaped(address), escaped(missing.unwrap_or("nothing")));
     format!("{address}  software 82599\n  ixy driver  ixy-ixgbe\n  missing     {missing}\n")
 }
 
@@ -43,7 +43,7 @@ fn model(card: &Card) -> String {
 fn as_words(card: &Card) -> String {
     let info = &card.info;
     let mut lines = vec![format!("{}  {} ({})", info.address, model(card), info.id)];
-    let mut row = |name: &str, value: &str| lines.push(format!("  {name:<11} {value}"));
+    let mut row = |name: &str, value: &str| lines.push(format!("  {name:<11} {}", escaped(value)));
 
     row("ixy driver", card.driver.name().unwrap_or("no driver of ixy"));
     row("kernel", info.driver.as_deref().unwrap_or("bound to no driver"));

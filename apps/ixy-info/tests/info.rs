@@ -427,6 +427,16 @@ fn a_capture_that_a_software_device_cannot_receive_is_missing() {
 }
 
 #[test]
+fn names_are_printed_without_control_characters() {
+    let tree = Tree::new();
+    let text = info(&tree, &["sim:rx=/no/a\x1b[2J\nb"]);
+    has(&text, &["sim:rx=/no/a\\u{1b}[2J\\nb  software 82599", "cannot open /no/a\\u{1b}[2J\\nb: "]);
+    assert!(text.lines().all(|line| !line.contains(char::is_control)), "{text}");
+    let json = info(&tree, &["sim:rx=/no/a\x1b[2J\nb", "--json"]);
+    has(&json, &[r#""address":"sim:rx=/no/a\u001b[2J\nb""#]);
+}
+
+#[test]
 fn help_and_refusals_name_the_same_software_devices() {
     let tree = Tree::new();
     let (_, help, _) = tree.run(INFO, &["--help"]);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use ixy_cli::{Error, Metric};
+use ixy_cli::{Error, Metric, escaped};
 use ixy_core::MacAddress;
 use ixy_sim::PollThread;
 use ixy_sim::serve::{Port, Settings, VfPort};
@@ -103,11 +103,12 @@ impl Serving {
     pub(crate) fn announcement(&self) -> String {
         let line = |served: &Served| {
             let mac = MacAddress(served.port.mac());
-            let mut lines =
-                format!("serving vfio-user:{}: 82599, {mac}, wire {}\n", served.name, served.wire);
+            let own = format!("serving vfio-user:{}: 82599, {mac}, wire {}", served.name, served.wire);
+            let mut lines = escaped(&own) + "\n";
             for ServedFunction { name, port, .. } in &served.functions {
                 let n = port.vf().number();
-                lines += &format!("serving vfio-user:{name}: virtual function {n} of {}\n", served.name);
+                let own = format!("serving vfio-user:{name}: virtual function {n} of {}", served.name);
+                lines += &(escaped(&own) + "\n");
             }
             lines
         };

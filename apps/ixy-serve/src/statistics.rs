@@ -1,6 +1,6 @@
 //! The counts of a port, as text and for Prometheus.
 
-use ixy_cli::{Labels, Metric};
+use ixy_cli::{Labels, Metric, escaped};
 use ixy_vfio_user::server::Server;
 
 use crate::serving::{Served, ServedFunction};
@@ -14,11 +14,12 @@ pub(crate) fn lines(served: &Served) -> String {
 fn line_of(function: &ServedFunction) -> String {
     let ServedFunction { name, port, .. } = function;
     let (faults, refused) = (port.server().memory().faults(), port.server().refused());
-    format!("{name}: {faults} DMA faults, {refused} messages refused\n")
+    format!("{}: {faults} DMA faults, {refused} messages refused\n", escaped(name))
 }
 
 fn line(served: &Served) -> String {
     let Served { name, port, frames, .. } = served;
+    let name = escaped(name);
     let memory = port.server().memory();
     let (faults, refused) = (memory.faults(), port.server().refused());
     let last = memory.last_fault().map(|iova| format!(" (last at {:#x})", iova.0)).unwrap_or_default();

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use ixy_cli::{Error, Object};
+use ixy_cli::{Error, Object, escaped};
 use ixy_regs::ixgbe;
 use ixy_sim::serve::Event;
 use ixy_sim::wire::{GiveUp, PcapError};
@@ -246,7 +246,7 @@ impl OfPort {
         lock(&self.sink.out).write(|to| match self.sink.format {
             Format::Text | Format::Init | Format::Raw => {
                 let time = at.saturating_duration_since(self.sink.start).as_secs_f64();
-                writeln!(to, "[{time:12.6}] {} {line}", self.name)
+                writeln!(to, "[{time:12.6}] {} {}", escaped(&self.name), escaped(line))
             }
             Format::Json => writeln!(to, "{line}"),
         });

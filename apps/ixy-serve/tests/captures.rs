@@ -71,3 +71,34 @@ fn one_output_takes_one_capture_and_one_socket_one_device_under_any_name() {
     refused(dir, "--socket sc --socket ./sc", "two devices are at the socket ./sc: give each");
     refused(dir, "--socket sc --vf ./sc", "two devices are at the socket ./sc: give each");
 }
+
+#[test]
+fn names_have_no_control_characters_in_what_is_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path();
+    let (socket, function) = ("a\x1b[2J\nb", "f\nf");
+    let mut limited = Command::new("timeout");
+    limited.args(["--foreground", "-s", "TERM", "3", env!("CARGO_BIN_EXE_ixy-serve")]);
+    limited.args(["--socket", socket, "--wire", "loopback", "--vf", function, "--stats"]);
+    let output = limited.env_remove("IXY_LOG").current_dir(dir).stdin(Stdio::null()).output().unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    for line in [
+        "serving vfio-user:a\\u{1b}[2J\\nb: 82599, ",
+        "serving vfio-user:f\\nf: virtual function 0 of a\\u{1b}[2J\\nb",
+        "a\\u{1b}[2J\\nb: 0 frames received, ",
+        "f\\nf: 0 DMA faults, ",
+    ] {
+        assert!(out.lines().any(|printed| printed.starts_with(line)), "`{line}` is not in: {out}{err}");
+    }
+    assert!(out.lines().all(|line| !line.contains(char::is_control)), "{out}");
+}
+
+#[test]
+fn the_command_that_makes_the_directory_of_a_socket_has_its_name_in_quotes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut limited = Command::new("timeout");
+    limited.args(["-s", "KILL", "60", env!("CARGO_BIN_EXE_ixy-serve"), "--socket", "no dir/it's/s"]);
+    let output = limited.env_remove("IXY_LOG").current_dir(directory.path()).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.ends_with("create it: mkdir -p 'no dir/it'\\''s'\n"), "{err}");
+}

@@ -35,7 +35,7 @@ pub(super) fn metrics(ports: &[Port]) -> Vec<Metric> {
 }
 
 fn labels(port: &Port) -> Labels {
-    vec![("port", port.number.to_string()), ("device", port.label.clone())]
+    vec![("port", port.number.to_string()), ("device", port.device.clone())]
 }
 
 fn queue_labels(port: &Port) -> impl Iterator<Item = Labels> {

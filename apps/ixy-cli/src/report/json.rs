@@ -16,7 +16,7 @@ pub(super) fn object(row: &Row<'_>) -> Value {
         "time": rounded(row.time),
         "seconds": rounded(row.seconds),
         "port": row.port.number,
-        "device": row.port.label,
+        "device": row.port.device,
         "link": row.port.link.to_string(),
         "rx_packets": total.rx_packets,
         "rx_bytes": total.rx_bytes,

@@ -2,10 +2,15 @@
 
 use ixy::{Device, DeviceStats, Error, LinkState, QueueStats};
 
+use crate::escape::escaped;
+
 /// The state of one device.
 pub(super) struct Port {
     /// Its position among the arguments.
     pub(super) number: usize,
+    /// The device's name, as it is, for programs.
+    pub(super) device: String,
+    /// The device's name without control characters, for people.
     pub(super) label: String,
     pub(super) link: LinkState,
     /// Its counts when it was last printed.
@@ -67,7 +72,8 @@ impl Port {
 
     pub(super) fn new(number: usize, device: &Device) -> Self {
         let (printed, now) = (Counts::default(), Counts::default());
-        Self { number, label: device.address().to_owned(), link: device.link(), printed, now }
+        let name = device.address();
+        Self { number, device: name.to_owned(), label: escaped(name), link: device.link(), printed, now }
     }
 
     /// Reads the counters.
@@ -112,7 +118,8 @@ pub(super) fn example(test: impl FnOnce(&Row<'_>)) {
     let queue = QueueStats { rx_packets: 1, rx_bytes: 60, tx_packets: 2, tx_bytes: 120 };
     let counts = Counts { total, queues: vec![queue], left_over: 6, skipped: 7 };
     let link = LinkState { up: true, speed: 10_000 };
-    let (label, now) = ("sim:rx=\"x\",tx=y".into(), counts.clone());
-    let port = Port { number: 1, label, link, printed: Counts::default(), now };
+    let (name, now) = ("sim:rx=\"x\",tx=y", counts.clone());
+    let (device, label) = (name.to_owned(), name.to_owned());
+    let port = Port { number: 1, device, label, link, printed: Counts::default(), now };
     test(&Row { event: Event::Rates, port: &port, counts: &counts, time: 4.0, seconds: 2.0 });
 }
