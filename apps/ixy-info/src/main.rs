@@ -1,6 +1,7 @@
 //! ixy-info lists every network card: its model, which driver holds it, and the commands needed before ixy can use it.
 #![forbid(unsafe_code)]
 
+mod capture;
 mod card;
 mod decode;
 mod maps;
@@ -83,7 +84,7 @@ fn run(args: Args) -> Result<String, Error> {
     if let Some(spec) = maps::simulated(address)? {
         return match args.registers {
             true => maps::with_simulated(address, &spec, |maps| decode::print(maps, &filter, args.json)),
-            false => Ok(show::simulated(address, maps::missing(&spec).as_deref(), args.json)),
+            false => Ok(show::simulated(address, maps::checked(&spec).as_ref(), args.json)),
         };
     }
     if address.starts_with("vfio-user:") {

@@ -10,9 +10,10 @@ use ixy_regs::map::Register;
 use ixy_regs::virtio::{legacy, modern, net};
 use ixy_regs::{igb, ixgbe};
 use ixy_sim::Nic82599;
-use ixy_sim::wire::{Cables, WireKind, WireSpec};
+use ixy_sim::wire::{WireKind, WireSpec};
 use ixy_virtio::{Layout, Region, ids};
 
+use crate::capture::{self, Checked};
 use crate::card::{Card, Driver};
 use crate::system::System;
 
@@ -51,14 +52,13 @@ pub(crate) fn simulated(address: &str) -> Result<Option<WireSpec>, Error> {
     }
 }
 
-/// Says why the capture that a software device receives cannot be read. A pipe is not opened, as its writer may be
+/// Reads the capture that a software device receives, if it is a file. A pipe is not opened, as its writer may be
 /// waiting for another program.
-pub(crate) fn missing(spec: &WireSpec) -> Option<String> {
+pub(crate) fn checked(spec: &WireSpec) -> Option<Checked> {
     match &spec.kind {
         WireKind::Captures { rx: Some(path), .. } if path.as_os_str() != "-" => {
-            let is_pipe = path.metadata().is_ok_and(|found| !found.is_file());
-            let opened = (!is_pipe).then(|| spec.connect(&Cables::default()).err())?;
-            opened.map(|error| error.to_string())
+            let is_pipe = path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+            (!is_pipe).then(|| capture::check(path))
         }
         _ => None,
     }

@@ -2,6 +2,7 @@
 
 use ixy_cli::{Object, escaped};
 
+use crate::capture::Checked;
 use crate::card::{Card, Driver, Link};
 use crate::script;
 
@@ -16,17 +17,27 @@ pub(crate) fn cards(cards: &[Card], json: bool) -> String {
     text + &hint
 }
 
-/// A software device, and what of its wire cannot be opened.
-pub(crate) fn simulated(address: &str, missing: Option<&str>, json: bool) -> String {
+/// A software device, and what is known of the capture that it receives.
+pub(crate) fn simulated(address: &str, capture: Option<&Checked>, json: bool) -> String {
+    let missing = capture.and_then(|capture| capture.error.as_deref());
     if json {
         let object = Object::default().text("address", address).text("model", "software 82599");
         let object = object.text("driver", "ixy-ixgbe").flag("ready", missing.is_none());
         let missing = missing.map(|what| Object::default().text("what", what).text_or_null("command", None));
         let object = object.list("missing", missing.map(|missing| missing.flag("blocks", false)));
-        return object.finish() + "\n";
+        let Some(capture) = capture else { return object.finish() + "\n" };
+        let read = Object::default().count("frames", capture.frames).count("left_out", capture.left_out);
+        return object.object("capture", read.flag("whole", capture.whole)).finish() + "\n";
     }
     let (address, missing) = (escaped(address), escaped(missing.unwrap_or("nothing")));
-    format!("{address}  software 82599\n  ixy driver  ixy-ixgbe\n  missing     {missing}\n")
+    let mut text = format!("{address}  software 82599\n  ixy driver  ixy-ixgbe\n  missing     {missing}\n");
+    // If it cannot be opened, there is nothing to say about its frames.
+    if let Some(capture) = capture.filter(|capture| capture.error.is_none() || capture.frames > 0) {
+        let notes = capture.notes.iter().map(|note| format!("  note        {}\n", escaped(note)));
+        text += &format!("  capture     {}\n", capture.words());
+        text.extend(notes);
+    }
+    text
 }
 
 /// The name of its model.

@@ -420,8 +420,11 @@ fn a_capture_that_a_software_device_cannot_receive_is_missing() {
     std::fs::write(&path, header.map(u32::to_le_bytes).concat()).unwrap();
     has(&info(&tree, &[&address]), &["missing     nothing"]);
     has(&info(&tree, &[&address, "--json"]), &["\"ready\":true", "\"missing\":[]"]);
-    // Nothing waits for the writer of a pipe.
     std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    has(&info(&tree, &[&address]), &["missing     cannot open ", "in.pcap: it is a directory"]);
+    std::fs::remove_dir(&path).unwrap();
+    // Nothing waits for the writer of a pipe.
     assert_eq!(tree.run("mkfifo", &[&path.display().to_string()]).0, 0);
     has(&info(&tree, &[&address]), &["missing     nothing"]);
 }
@@ -434,6 +437,37 @@ fn names_are_printed_without_control_characters() {
     assert!(text.lines().all(|line| !line.contains(char::is_control)), "{text}");
     let json = info(&tree, &["sim:rx=/no/a\x1b[2J\nb", "--json"]);
     has(&json, &[r#""address":"sim:rx=/no/a\u001b[2J\nb""#]);
+}
+
+#[test]
+fn a_capture_is_read_to_its_end() {
+    let tree = Tree::new();
+    let path = tree.path("in.pcap");
+    let address = format!("sim:rx={}", path.display());
+    let mut writer = ixy_pcap::Writer::create(&path, 0).unwrap();
+    (0..20).for_each(|time| writer.write(time, &[0xff; 60]).unwrap());
+    writer.write(20, &[0xff; 5]).unwrap();
+    writer.finish().unwrap();
+    let text = info(&tree, &[&address]);
+    has(&text, &["missing     nothing\n", "capture     20 frames, read to its end\n"]);
+    has(&text, &["note        ", "1 of 21 records left out: no whole Ethernet header"]);
+    let json = info(&tree, &[&address, "--json"]);
+    has(&json, &["\"ready\":true", "\"capture\":{\"frames\":20,\"left_out\":1,\"whole\":true}"]);
+
+    // Cut off in a record, and the same in gzip data.
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..24 + 19 * 76 + 30]).unwrap();
+    let text = info(&tree, &[&address]);
+    has(
+        &text,
+        &["missing     ", "is cut off in record 20 at byte ", "editcap", "19 frames, up to this error\n"],
+    );
+    has(&info(&tree, &[&address, "--json"]), &["\"ready\":false", "in record 20", "\"whole\":false"]);
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(tree.run("gzip", &[&path.display().to_string()]).0, 0);
+    let packed = std::fs::read(path.with_extension("pcap.gz")).unwrap();
+    std::fs::write(&path, &packed[..packed.len() - 9]).unwrap();
+    has(&info(&tree, &[&address]), &["missing     ", "in.pcap has damaged gzip data"]);
 }
 
 #[test]
