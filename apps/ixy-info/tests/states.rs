@@ -156,6 +156,43 @@ fn a_card_without_a_bar_or_with_a_wrong_one_is_named() {
 }
 
 #[test]
+fn a_card_that_does_not_answer_or_has_no_configuration_space_is_named() {
+    for (vfio, vendor, device) in
+        [(false, "0x8086", "0x10fb"), (true, "0x8086", "0x10fb"), (false, "0x1af4", "0x1041")]
+    {
+        let tree = || {
+            let tree = if vfio { ready_for_vfio() } else { ready() };
+            tree.write(tree.device(CARD).join("vendor"), vendor);
+            tree.write(tree.device(CARD).join("device"), device);
+            tree
+        };
+        let dead = tree();
+        let config = dead.device(CARD).join("config");
+        fs::write(&config, [0xff; 256]).unwrap();
+        let gone = "missing     0000:03:00.0 does not answer (its configuration space reads all ones)";
+        state(&dead, &[gone], &TAKES);
+        // It is not read while the card sleeps.
+        dead.write(dead.device(CARD).join("power_state"), "D3cold\n");
+        state(&dead, &[], &["does not answer"]);
+
+        let short = tree();
+        fs::write(short.device(CARD).join("config"), [0x86]).unwrap();
+        state(&short, &["missing     offset 0x0 of 0000:03:00.0", "configuration space of 1 bytes"], &TAKES);
+        fs::write(short.device(CARD).join("config"), [0x86, 0x80, 0xfb, 0x10]).unwrap();
+        state(&short, &["configuration space of 4 bytes"], &TAKES);
+
+        if is_root() {
+            let without = tree();
+            let config = without.device(CARD).join("config");
+            fs::remove_file(&config).unwrap();
+            has(&both(&without), &["missing     cannot open ", "/config: No such file"]);
+            fs::create_dir(&config).unwrap();
+            has(&both(&without), &["missing     cannot read ", "/config: Is a directory"]);
+        }
+    }
+}
+
+#[test]
 fn a_card_that_sleeps_is_woken_by_a_command() {
     let tree = ready();
     tree.write(tree.device(CARD).join("power_state"), "D3hot\n");

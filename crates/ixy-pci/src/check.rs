@@ -6,13 +6,14 @@ use std::path::Path;
 use rustix::fs::{Access as Mode, AtFlags, CWD, StatVfsMountFlags};
 
 use crate::address::Address;
+use crate::config::ConfigSpace;
 use crate::error::Error;
 use crate::kernel_driver::{self, Access, WhenInUse};
 use crate::region::{Bar, BarFile};
 use crate::sysfs::{self, DeviceInfo, Sysfs};
 
-/// The obstacles to taking a device through sysfs for a driver of this name that needs these BARs. The checks open
-/// and change nothing; the list is empty when nothing is in the way.
+/// The obstacles to taking a device through sysfs for a driver of this name that needs these BARs. The checks read
+/// its configuration space, open nothing else and change nothing; the list is empty when nothing is in the way.
 pub(crate) fn obstacles(
     sysfs: &Sysfs,
     info: &DeviceInfo,
@@ -24,6 +25,7 @@ pub(crate) fn obstacles(
     let access = kernel_driver::check(info, in_use).map_err(|error| found.push(error)).ok();
     found.extend(bars(sysfs, info, driver, needed));
     found.extend(asleep(sysfs, info.address).err());
+    found.extend(config(sysfs, info.address).err());
     found.extend(files(sysfs, info, needed, access == Some(Access::Bound)).err());
     found
 }
@@ -42,6 +44,21 @@ pub(crate) fn asleep(sysfs: &Sysfs, address: Address) -> Result<(), Error> {
             Err(Error::Asleep { address, state, path: directory.join("power/control") })
         }
         _ => Ok(()),
+    }
+}
+
+/// Refuses a device whose configuration space cannot be read or is none, or reads all ones. The part that the kernel
+/// hides from ordinary users is not looked at.
+pub(crate) fn config(sysfs: &Sysfs, address: Address) -> Result<(), Error> {
+    // It may read all ones while it sleeps, and reading could wake it.
+    if asleep(sysfs, address).is_err() {
+        return Ok(());
+    }
+    let config = ConfigSpace::open_read_only(sysfs, address)?;
+    config.id()?;
+    match config.capabilities() {
+        Ok(_) | Err(Error::ConfigHidden { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -174,10 +174,11 @@ fn supports(driver: &str, ids: &[DeviceId], info: &DeviceInfo) -> Result<(), Err
 
 impl Sysfs {
     /// The obstacles to taking a device for a driver of this name that needs these BARs; empty when there are
-    /// none. Nothing is opened or changed. [`Device::take`] makes the same checks, and fails with the first
-    /// obstacle.
+    /// none. The configuration space is read, unless the device sleeps; nothing else is opened, and nothing is changed.
+    /// [`Device::take`] makes the same checks, and fails with the first obstacle.
     ///
-    /// For a device that is bound to vfio-pci only the BARs are checked: [`ixy_dma::vfio::check`] checks the rest.
+    /// For a device that is bound to vfio-pci only the BARs and the configuration space are checked:
+    /// [`ixy_dma::vfio::check`] checks the rest.
     pub fn obstacles(
         &self,
         info: &DeviceInfo,
@@ -186,7 +187,11 @@ impl Sysfs {
         in_use: WhenInUse,
     ) -> Vec<Error> {
         match Access::of(info) {
-            Access::Vfio => check::bars(self, info, driver, needed),
+            Access::Vfio => {
+                let mut found = check::bars(self, info, driver, needed);
+                found.extend(check::config(self, info.address).err());
+                found
+            }
             _ => check::obstacles(self, info, driver, needed, in_use),
         }
     }

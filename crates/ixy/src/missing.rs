@@ -35,7 +35,7 @@ impl fmt::Display for Missing {
 
 /// The obstacles to opening a card in the machine, in the order in which to remove them. It is empty when
 /// [`open`](crate::open) has nothing to complain about, which makes the same checks before it touches anything.
-/// Nothing is opened or changed.
+/// Nothing is changed, and of the card only its configuration space is read.
 ///
 /// If something blocks the card, only that is listed, without a command that would take the card.
 ///
@@ -151,21 +151,21 @@ struct Found {
 impl Found {
     fn new(kind: Kind, info: &DeviceInfo, options: &Options) -> Self {
         let mut found = Self::default();
-        let needed = match kind.needed(&options.sysfs, info.address) {
-            Ok(needed) => needed,
-            // Their places are in the part of the configuration space that only root sees.
-            Err(Error::Pci(Pci::ConfigHidden { .. } | Pci::Permission { .. })) => {
-                found.needs_root = true;
-                Vec::new()
-            }
-            Err(error) => {
-                found.blocks.push(block(error.to_string(), None));
-                Vec::new()
-            }
-        };
+        let needed = kind.needed(&options.sysfs, info.address);
+        let bars = needed.as_deref().unwrap_or_default();
         let in_use = hardware::when_in_use(options);
-        for error in options.sysfs.obstacles(info, kind.driver(), &needed, in_use) {
+        for error in options.sysfs.obstacles(info, kind.driver(), bars, in_use) {
             found.add(error);
+        }
+        match needed {
+            Ok(_) => {}
+            // Their places are in the part of the configuration space that only root sees.
+            Err(Error::Pci(Pci::ConfigHidden { .. } | Pci::Permission { .. })) => found.needs_root = true,
+            // Otherwise this may only follow from what was found: a card that does not answer names no BARs.
+            Err(error) if found.blocks.is_empty() && found.steps.is_empty() => {
+                found.blocks.push(block(error.to_string(), None));
+            }
+            Err(_) => {}
         }
         found
     }
