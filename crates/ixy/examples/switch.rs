@@ -5,7 +5,7 @@
 //! cargo run -p ixy-net --example switch -- sim:tap=a,up sim:tap=b,up sim:tap=c,up
 //! ```
 //!
-//! Ctrl-C ends it.
+//! Ctrl-C ends it, and so does the end of what all ports receive, such as captures.
 #![allow(clippy::print_stdout, reason = "a program")]
 
 use std::collections::HashMap;
@@ -78,16 +78,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let mut switch = Switch { ports, table: HashMap::new(), pool, forwarded: 0, flooded: 0, dropped: 0 };
     let mut batch = Batch::new(32);
-    while !stop.requested() {
-        let mut moved = 0;
-        for from in 0..switch.ports.len() {
-            moved += switch.ports[from].rx.receive(&mut batch);
+    let mut received = Some(0);
+    while received.is_some() {
+        received = None; // as from a port whose input has ended
+        for (from, device) in devices.iter().enumerate() {
+            received = received.max(device.receive(&mut *switch.ports[from].rx, &mut batch));
             batch.drain().for_each(|packet| switch.switch(from, packet));
         }
-        moved += switch.ports.iter_mut().map(|port| port.tx.send(&mut port.out)).sum::<usize>();
-        if moved == 0 {
+        let sent: usize = switch.ports.iter_mut().map(|port| port.tx.send(&mut port.out)).sum();
+        if received == Some(0) && sent == 0 {
             thread::sleep(Duration::from_micros(50));
         }
+    }
+    for (device, port) in devices.iter().zip(&mut switch.ports) {
+        switch.dropped += device.send_all(&mut *port.tx, &mut port.out) as u64;
     }
     let Switch { ports, table, forwarded, flooded, dropped, .. } = switch;
     println!("{forwarded} frames forwarded, {flooded} flooded, {dropped} dropped, {} addresses", table.len());

@@ -193,6 +193,20 @@ fn decode_dump_refuses_what_is_no_dump() {
     assert!(refused(&[path]).contains("has 4096 bytes, and the registers take 131072"));
 }
 
+#[test]
+fn switch_ends_with_its_input_when_all_of_it_is_sent() {
+    let directory = tempfile::tempdir().unwrap();
+    let [from, a, b] = ["in.pcap", "a.pcap", "b.pcap"].map(|name| directory.path().join(name));
+    let mut sent: Vec<_> = (0..200).map(|n| frame(n, 60)).collect();
+    sent.iter_mut().for_each(|frame| frame[6] = 2); // another address than the destination
+    capture(&from, &sent);
+    let address = |option, path: &Path| format!("sim:{option}={}", path.display());
+    let ports = [address("rx", &from), address("tx", &a), address("tx", &b)];
+    let text = printed(start("switch", &ports.each_ref().map(String::as_str)));
+    assert_eq!(text, "0 frames forwarded, 200 flooded, 0 dropped, 1 addresses\n");
+    assert!(frames(&a) == sent && frames(&b) == sent, "both other ports sent all frames");
+}
+
 /// Records whether a served card's DMA is on.
 #[derive(Default)]
 struct Watch {
