@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Error> {
-    let (parts, programs) = (Parts::find()?, Programs::build()?);
+    let (parts, programs) = (Parts::find()?, Programs::build_for_people()?);
     // The kernel names interfaces in the order of the modules.
     let machine = Machine::new(Duration::MAX).module("ixgbe").module("virtio_net").tool(Tool::Ethtool);
     if let Some(image) = env::args_os().nth(1) {
