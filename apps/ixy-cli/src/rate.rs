@@ -4,7 +4,10 @@ use std::fmt;
 
 use ixy::{DeviceStats, FRAMING, QueueStats};
 
-/// Packets and bits a second, in millions.
+/// The shortest time in seconds that has a rate: what arrived in less was there before.
+const SHORTEST: f64 = 1e-3;
+
+/// Packets and bits a second, in millions; not a number (NaN) over no time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
     pub(crate) mpps: f64,
@@ -27,7 +30,7 @@ impl Rate {
     }
 
     fn new(packets: u64, bits: u64, seconds: f64) -> Self {
-        let millions = |n: u64| n as f64 / 1e6 / seconds.max(1e-9);
+        let millions = |n: u64| if seconds < SHORTEST { f64::NAN } else { n as f64 / 1e6 / seconds };
         Self { mpps: millions(packets), mbit: millions(bits) }
     }
 }
@@ -35,6 +38,9 @@ impl Rate {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { mpps, mbit } = self;
+        if mpps.is_nan() {
+            return f.write_str("-");
+        }
         // A slow link shows more than zeros.
         if *mpps == 0.0 || *mpps >= 0.01 {
             return write!(f, "{mpps:.2} Mpps {mbit:.2} Mbit/s");
@@ -66,6 +72,13 @@ mod tests {
         assert_eq!(Rate::new(9_999, 6_719_328, 1.0).to_string(), "9999 pps 6.72 Mbit/s");
         assert_eq!(Rate::new(10, 6720, 1.0).to_string(), "10 pps 6.72 kbit/s");
         assert_eq!(Rate::new(1, 672, 2.0).to_string(), "0.5 pps 0.34 kbit/s");
-        assert_eq!(Rate::new(10, 6720, 0.0).to_string(), Rate::new(10, 6720, 1e-9).to_string());
+    }
+
+    #[test]
+    fn over_no_time_there_is_no_rate() {
+        for seconds in [0.0, 1e-9, 0.0009] {
+            assert_eq!(Rate::new(512, 344_064, seconds).to_string(), "-", "{seconds}");
+        }
+        assert_eq!(Rate::new(512, 344_064, 0.001).to_string(), "0.51 Mpps 344.06 Mbit/s");
     }
 }

@@ -151,8 +151,11 @@ fn link(row: &Row<'_>) -> String {
     }
 }
 
-/// Three digits and the letter of a power of thousand: five characters at most.
+/// Three digits and the letter of a power of thousand: five characters at most. A dash for no number.
 fn short(number: f64) -> String {
+    if number.is_nan() {
+        return "-".into();
+    }
     let (mut number, mut letter) = (number, "");
     for next in ["k", "M", "G", "T", "P", "E"] {
         if number < 999.5 {
