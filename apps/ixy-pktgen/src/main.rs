@@ -60,7 +60,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", value_parser = ixy_cli::number::<u16>(60..=1514))]
     size: Option<u16>,
     /// End after this many frames
-    #[arg(long, value_name = "N", value_parser = ixy_cli::number::<u64>(1..=u64::MAX))]
+    #[arg(short, long, value_name = "N", value_parser = ixy_cli::number::<u64>(1..=u64::MAX))]
     count: Option<u64>,
     #[command(flatten)]
     pub(crate) fields: Fields,
@@ -75,14 +75,14 @@ pub(crate) struct Args {
     /// Send the capture this many times as fast as it was captured: 2, 0.5
     #[arg(long, value_name = "X", requires = "pcap", conflicts_with = "rate", value_parser = speed, hide_short_help = true)]
     speed: Option<f64>,
-    /// Wait no longer than this between two frames of the capture, whatever their time stamps say [default: 10 s]
+    /// Wait no longer than this between two frames of the capture, whatever their time stamps say [default: 10s]
     #[arg(long, value_name = "TIME", requires = "pcap", conflicts_with = "rate", value_parser = ixy_cli::duration, hide_short_help = true)]
     max_gap: Option<Duration>,
     /// Send the capture again and again
     #[arg(long = "loop", requires = "pcap")]
     endless: bool,
     /// How long to wait for a link
-    #[arg(long, value_name = "TIME", default_value = "60", value_parser = ixy_cli::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = ixy_cli::duration, hide_short_help = true)]
     link_timeout: Duration,
     #[command(flatten)]
     flags: Flags,
