@@ -31,7 +31,7 @@ fn line(served: &Served) -> String {
     };
     format!(
         "{name}: {received} frames received, {sent} sent, {skipped}{faults} DMA faults{last}, {refused} messages refused, \
-         {bad} bad descriptors, {clients} clients\n"
+         {bad} bad descriptors, clients {clients}\n"
     )
 }
 
