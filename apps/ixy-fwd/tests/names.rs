@@ -78,10 +78,13 @@ fn a_command_in_an_error_works_as_it_is_printed() {
     assert!(err.contains("; records 1 to 2 of it are whole\n") && !err.contains("editcap"), "{err}");
     fs::write(dir.join("no capture"), "text").unwrap();
     let Ended { err, .. } = run(dir, &["sim:rx=no capture", "sim"], Stdio::null());
-    assert!(err.contains("convert it: editcap -F pcap 'no capture' OUT.pcap\n"), "{err}");
+    assert!(
+        err.contains("convert it with Wireshark's editcap: editcap -F pcap 'no capture' OUT.pcap\n"),
+        "{err}"
+    );
     let stdin = fs::File::open(dir.join("no capture")).unwrap().into();
     let Ended { err, .. } = run(dir, &["sim:rx=-", "sim"], stdin);
-    assert!(err.contains("write it to a file, and convert it with editcap -F pcap\n"), "{err}");
+    assert!(err.contains("write it to a file, and convert it with Wireshark's editcap -F pcap\n"), "{err}");
 }
 
 #[test]

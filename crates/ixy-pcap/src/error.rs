@@ -237,7 +237,10 @@ fn keep_whole(path: &Path, whole: u64) -> String {
         0 => "nothing of it can be used, capture again".into(),
         whole if is_stdin(path) => format!("records 1 to {whole} of it are whole"),
         whole => {
-            format!("keep the records before it: editcap -F pcap -r {} OUT.pcap 1-{whole}", quoted(path))
+            format!(
+                "keep the records before it with Wireshark's editcap: editcap -F pcap -r {} OUT.pcap 1-{whole}",
+                quoted(path)
+            )
         }
     }
 }
@@ -245,8 +248,8 @@ fn keep_whole(path: &Path, whole: u64) -> String {
 /// A command of editcap that makes OUT.pcap of a file.
 fn command(path: &Path, purpose: &str, editcap: &str) -> String {
     match is_stdin(path) {
-        true => format!("write it to a file, and {purpose} with {editcap}"),
-        false => format!("{purpose}: {editcap} {} OUT.pcap", quoted(path)),
+        true => format!("write it to a file, and {purpose} with Wireshark's {editcap}"),
+        false => format!("{purpose} with Wireshark's editcap: {editcap} {} OUT.pcap", quoted(path)),
     }
 }
 
