@@ -59,8 +59,8 @@ pub struct Flags {
     ///
     /// ADDR is a port (9100) on the loopback interface, or an address with a port (192.0.2.7:9100,
     /// `[2001:db8::7]:9100`, 0.0.0.0:9100 for all interfaces). Everyone who can reach the address can read the
-    /// statistics. Port 0 takes a free one, which -v prints. A separate thread answers, with counts at most a
-    /// second old.
+    /// statistics. Port 0 takes a free one, which -v prints. Threads of their own answer at most
+    /// eight clients at a time, with counts at most a second old.
     #[arg(long, value_name = "ADDR", value_parser = Listen::parse, help_heading = STATISTICS, hide_short_help = true)]
     pub metrics: Option<Listen>,
     /// Take a card from its kernel driver even while its network interface is up
