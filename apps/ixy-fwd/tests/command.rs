@@ -86,10 +86,10 @@ fn rates_are_printed_each_second_and_a_summary_at_the_end() {
         let [rx, rx_bits, tx, tx_bits, missed, dropped, errors] = numbers[..] else { panic!("{line}") };
         assert!(rx > 0.0 && tx > 0.0, "{line}");
         // 84 bytes on the wire for each frame.
-        assert!(
-            (rx_bits / rx - 672.0).abs() < 672.0 * 0.5 && (tx_bits / tx - 672.0).abs() < 672.0 * 0.5,
-            "{line}"
-        );
+        for (rate, bits) in [(rx, rx_bits), (tx, tx_bits)] {
+            // The rate is rounded to two digits.
+            assert!((bits - 672.0 * rate).abs() < 672.0 * (0.006 + 0.2 * rate), "{line}");
+        }
         assert_eq!([missed, dropped, errors], [0.0; 3], "{line}");
     }
     let summary: Vec<_> = out.lines().skip_while(|line| !line.starts_with("Summary of 2.")).collect();
@@ -602,7 +602,7 @@ fn what_is_not_utf_8_is_refused_by_name() {
 fn too_little_memory_is_an_error_that_says_how_to_use_less() {
     let mut command = Command::new("prlimit");
     command.args(["--as=400000000", env!("CARGO_BIN_EXE_ixy-fwd"), "sim", "sim", "--queues", "64"]);
-    command.args(["--ring", "4096", "--duration", "0.1"]).env_remove("IXY_LOG");
+    command.args(["--ring", "4096", "--duration", "10"]).env_remove("IXY_LOG");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ended { code, err, .. } = ended(command);
     assert_eq!(code, Some(1), "{err}");
