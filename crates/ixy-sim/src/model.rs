@@ -224,7 +224,17 @@ impl Nic82599 {
         if self.hw.faults.any() {
             return self.read_faulty(offset);
         }
-        match self.hw.regs.read(offset) {
+        self.read_sound(offset)
+    }
+
+    #[inline]
+    fn read_sound(&self, offset: u32) -> u32 {
+        let outcome = match self.hw.regs.is_statistic(offset) {
+            // A poll adds to the counters at its end. What software saw it send or receive is to be counted.
+            true => self.act(|_| self.hw.regs.read(offset)),
+            false => self.hw.regs.read(offset),
+        };
+        match outcome {
             Outcome::Done(value) => value,
             Outcome::Acts(register) => self.act(|engine| engine.read(&self.hw, register)),
         }
@@ -235,11 +245,7 @@ impl Nic82599 {
         if self.hw.faults.is(Fault::Gone) {
             return u32::MAX;
         }
-        let value = match self.hw.regs.read(offset) {
-            Outcome::Done(value) => value,
-            Outcome::Acts(register) => self.act(|engine| engine.read(&self.hw, register)),
-        };
-        self.hw.faults.change(offset, value)
+        self.hw.faults.change(offset, self.read_sound(offset))
     }
 
     /// Writes 32 bits at `offset`, as software does. An offset that is not a multiple of four, or lies outside the

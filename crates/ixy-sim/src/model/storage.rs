@@ -170,6 +170,12 @@ impl Storage {
         &self.words[(offset / 4) as usize & (WORDS - 1)]
     }
 
+    /// Whether the register at `offset` is a counter of the port, which a read clears.
+    #[inline]
+    pub(crate) fn is_statistic(&self, offset: u32) -> bool {
+        self.rule(offset).is_some_and(|rule| matches!(rule.kind, Kind::Statistic))
+    }
+
     /// Reads `offset` as software; all ones outside of the window.
     #[inline]
     pub(crate) fn read(&self, offset: u32) -> Outcome<u32> {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ixy_dma::{DmaDomain, DmaSlice, Iova, SimulatedDomain, View};
 use ixy_sim::wire::{Wire, WireError};
@@ -109,6 +110,8 @@ pub(crate) struct Far {
     pub(crate) room: Option<usize>,
     pub(crate) closed: bool,
     pub(crate) flushed: bool,
+    /// The time that it takes for each frame.
+    pub(crate) slow: Duration,
 }
 
 /// The near end of the wire.
@@ -133,6 +136,7 @@ impl Wire for Cable {
         }
         far.room = far.room.map(|room| room - 1);
         far.sent.push(frame.to_vec());
+        std::thread::sleep(far.slow);
         true
     }
     fn close_transmit(&mut self) {

@@ -1,5 +1,7 @@
 //! Counters (sections 4.6.5 and 8.2.3.23).
 
+use std::time::{Duration, Instant};
+
 use crate::harness::*;
 
 #[test]
@@ -52,6 +54,25 @@ fn sent_frames_are_counted_by_kind_and_length() {
     assert_eq!(sizes, [1, 0, 0, 1, 0, 1]);
     assert_eq!((harness.read(0x040F4), harness.read(0x040F0)), (1, 1), "BPTC and MPTC");
     assert_eq!((harness.read(QPTC), harness.read(QBTC_L)), (3, bytes - 3 * 4));
+}
+
+#[test]
+fn a_frame_is_counted_when_its_descriptor_is_done() {
+    let (harness, _, mut tx) = Harness::running();
+    harness.far(|far| far.slow = Duration::from_millis(50));
+    let first = tx.send(&harness, &own(60, 1));
+    tx.send(&harness, &own(60, 2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| harness.poll());
+        let start = Instant::now();
+        while !tx.done(first) {
+            assert!(start.elapsed() < Duration::from_secs(20), "the first frame is sent");
+            std::thread::yield_now();
+        }
+        // The card is sending the second one, unless this thread was kept from running.
+        let counted = harness.read(GPTC);
+        assert!(counted >= 1, "{counted} frames are counted");
+    });
 }
 
 #[test]
