@@ -163,8 +163,8 @@ fn run(args: Args) -> Result<String, Error> {
         {
             session.print(&serving.statistics())?;
             // After a pause, as of a stopped process, the missed lines are not printed.
-            let turns = at.elapsed().as_secs() / every.as_secs() + 1;
-            due = Some(at + Duration::from_secs(turns * every.as_secs()));
+            let turns = at.elapsed().as_nanos() / every.as_nanos() + 1;
+            due = Some(at + every.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX)));
         }
     }
     let ended = serving.end();
