@@ -69,20 +69,51 @@ fn decode_says_what_is_wrong_with_its_arguments() {
     }
 }
 
+/// A PCI configuration space with a list of capabilities, each at its place.
+fn space(first: u8, capabilities: &[(usize, &[u8])]) -> [u8; 256] {
+    let mut space = [0; 256];
+    (space[0x06], space[0x34]) = (1 << 4, first);
+    for (at, bytes) in capabilities {
+        space[*at..at + bytes.len()].copy_from_slice(bytes);
+    }
+    space
+}
+
+const NOTIFY: [u8; 20] = [9, 0x60, 20, 2, 4, 0, 0, 0, 0, 0x30, 0, 0, 0, 0x10, 0, 0, 4, 0, 0, 0];
+const COMMON: [u8; 16] = [9, 0, 16, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0];
+
 #[test]
 fn capabilities_finds_the_structures_of_a_virtio_device() {
     let path = std::env::temp_dir().join(format!("ixy-regs-capabilities-{}", std::process::id()));
-    let mut space = [0; 256];
-    (space[0x06], space[0x34]) = (1 << 4, 0x40);
-    space[0x40..0x50].copy_from_slice(&[9, 0, 16, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0]);
-    std::fs::write(&path, space).unwrap();
-    let text = printed("capabilities", &[path.to_str().unwrap()]);
-    assert_eq!(text, "Common       BAR 4, 4096 bytes from 0x0 on\n");
-    std::fs::write(&path, &space[..64]).unwrap();
-    let text = refused("capabilities", &[path.to_str().unwrap()]);
-    assert!(
-        text.contains("names no virtio structure; more than 64 bytes of it are readable as root"),
-        "{text}"
-    );
+    let argument = [path.to_str().unwrap()];
+    let shown = |space: &[u8]| {
+        std::fs::write(&path, space).unwrap();
+        printed("capabilities", &argument)
+    };
+    let common = "Common       BAR 4, 4096 bytes from 0x0 on\n";
+    let list = space(0x98, &[(0x98, &[0x11, 0x40, 0, 0]), (0x40, &NOTIFY), (0x60, &COMMON)]);
+    let notify = "Notify       BAR 4, 4096 bytes from 0x3000 on, doorbells 4 bytes apart\n";
+    assert_eq!(shown(&list), format!("{notify}{common}"), "in the order of the list");
+    // A list ends where it loops or leads outside.
+    let linked = |next: u8| {
+        let mut capability = COMMON;
+        capability[1] = next;
+        space(0x40, &[(0x40, &capability)])
+    };
+    assert_eq!(shown(&linked(0x40)), common.repeat(64));
+    assert_eq!(shown(&linked(0x10)), common);
+
+    let (mut bar, mut kind) = (COMMON, COMMON);
+    (bar[4], kind[3]) = (6, 7);
+    let reserved = |capability: &[u8]| space(0x40, &[(0x40, capability)]).to_vec();
+    let more = "; more than 64 bytes of it are readable as root";
+    for (space, hint) in
+        [(reserved(&bar), ""), (reserved(&kind), ""), (list[..64].to_vec(), more), (Vec::new(), more)]
+    {
+        std::fs::write(&path, &space).unwrap();
+        let text = refused("capabilities", &argument);
+        let expected = format!("{} names no virtio structure{hint}\n", path.display());
+        assert_eq!(text, expected, "{space:?}");
+    }
     std::fs::remove_file(&path).unwrap();
 }
