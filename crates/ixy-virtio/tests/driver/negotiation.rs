@@ -98,7 +98,9 @@ fn behind_an_iommu_a_device_has_to_say_that_it_minds_it() {
     let harness = Harness::new(modern(feature::ACCESS_PLATFORM | feature::ORDER_PLATFORM));
     let _device = harness.open(&config).unwrap();
     let both = feature::ACCESS_PLATFORM | feature::ORDER_PLATFORM;
-    assert_eq!(harness.device.accepted() & both, both);
+    // The order of memory accesses that ORDER_PLATFORM asks for is kept on x86 only.
+    let taken = if cfg!(target_arch = "x86_64") { both } else { feature::ACCESS_PLATFORM };
+    assert_eq!(harness.device.accepted() & both, taken);
 }
 
 #[test]
