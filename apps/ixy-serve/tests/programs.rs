@@ -371,8 +371,8 @@ fn a_client_that_is_killed_at_any_moment_makes_room_for_one_that_works() {
     assert_eq!(out.matches(" 0 DMA faults, 0 messages refused, 0 bad descriptors").count(), 2, "{out}");
 }
 
-/// Checks that a client whose server is gone ends soon, with exit code 1 and one error line. If memory is `kept`, a
-/// line for each card whose memory is not freed may precede it.
+/// Checks that a client ends soon after its server has gone: with exit code 1 and one error line. If `kept`, warnings
+/// that memory stays allocated may come first, one for each card.
 fn lost(client: Process, sockets: [&str; 2], why: &str, kept: bool) {
     let start = Instant::now();
     let Ended { code, err, .. } = client.ended();

@@ -141,7 +141,7 @@ fn rss_gives_each_flow_to_one_of_two_threads() {
     assert!(text.ends_with("0 flows in both queues\n"), "{text}");
 }
 
-/// The registers of a software card whose link is up, as a dump of BAR 0. Registers that a read would change are zero.
+/// A dump of BAR 0 of a software card with its link up. Registers that a read changes are not read, and are zero.
 fn dump() -> Vec<u8> {
     let card = ixy::open(&["sim".parse().unwrap()], &ixy::Options::default()).unwrap().remove(0);
     assert!(card.wait_for_link(LONG).unwrap().up);

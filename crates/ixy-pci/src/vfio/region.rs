@@ -36,8 +36,7 @@ impl Function {
     pub(crate) fn region(&self, index: u32) -> Result<Region, Error> {
         let mut head = [0; size_of::<vfio_region_info>() / 4];
         head[2] = index;
-        // SAFETY: this request answers in a vfio_region_info, whose first field is `argsz` and whose third is the
-        // index.
+        // SAFETY: this request fills a vfio_region_info. Its first field is `argsz`, and its third is the index.
         let answer = unsafe { query(self.file.as_fd(), number::GET_REGION_INFO, &head) };
         let answer = answer.map_err(|source| Error::VfioRequest {
             address: self.address,
