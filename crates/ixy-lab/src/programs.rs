@@ -76,7 +76,7 @@ fn build(examples: &[(&str, &str)], shown: bool) -> Result<Programs, Error> {
     command.args(examples.iter().flat_map(|(package, name)| ["--package", package, "--example", name]));
     // An explicit target keeps the flags from build scripts and macros, which cannot be static.
     command.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    for (setting, value) in [("OPT_LEVEL", "1"), ("DEBUG", "line-tables-only"), ("STRIP", "debuginfo")] {
+    for (setting, value) in [("OPT_LEVEL", "1"), ("DEBUG", "0"), ("STRIP", "debuginfo")] {
         command.env(format!("CARGO_PROFILE_DEV_{setting}"), value);
     }
     if shown {
