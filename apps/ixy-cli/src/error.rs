@@ -58,6 +58,8 @@ pub enum Error {
         device: String,
         /// How long there was none.
         seconds: f64,
+        /// How long the program would have waited, but for the end of `--duration`.
+        limit: Duration,
     },
     /// The time that `--duration` gave was over before the program could begin.
     #[error("the {seconds} s of --duration were over before there was anything to do: {why}")]
@@ -113,6 +115,9 @@ impl Error {
             }
             Self::Capture(ixy_pcap::PcapError::GivenUp { path, awaited }) => {
                 Some(format!("{} {awaited}", path.display()))
+            }
+            Self::NoLink { device, seconds, limit } if *seconds < limit.as_secs_f64() => {
+                Some(format!("there was no link on {device}; see that the cable or the other end is there"))
             }
             _ => None,
         }

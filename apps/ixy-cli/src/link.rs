@@ -61,5 +61,5 @@ pub fn wait_for_link(device: &Device, limit: Duration, session: &Session) -> Res
     if up || session.stopped() {
         return Ok(());
     }
-    Err(Error::NoLink { device: device.address().to_owned(), seconds: start.elapsed().as_secs_f64() })
+    Err(Error::NoLink { device: device.address().to_owned(), seconds: start.elapsed().as_secs_f64(), limit })
 }

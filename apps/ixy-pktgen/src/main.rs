@@ -120,6 +120,15 @@ impl Pair {
     fn unsent(&mut self) -> usize {
         self.batch.len() + self.tx.pending()
     }
+
+    /// Frees the frames that arrived, by way of the empty batch `arrived`. Returns their number.
+    fn take(&mut self, arrived: &mut Batch) -> usize {
+        self.rx.receive(arrived);
+        let taken = arrived.len();
+        arrived.clear();
+        self.taken += taken as u64;
+        taken
+    }
 }
 
 /// The time without a sent frame, after the last frame was generated, until the rest counts as dropped.
@@ -151,11 +160,10 @@ fn generate(
                 let accepted = pair.tx.send(&mut pair.batch);
                 sent += accepted as u64;
                 moved += accepted;
-                if listen && pair.rx.receive(&mut arrived) > 0 {
-                    listening = true;
-                    moved += arrived.len();
-                    pair.taken += arrived.len() as u64;
-                    arrived.clear();
+                if listen {
+                    let taken = pair.take(&mut arrived);
+                    listening |= taken > 0;
+                    moved += taken;
                 }
             }
             if idle.after(moved, None) {
@@ -175,7 +183,9 @@ fn generate(
     }
     let stopped = Instant::now();
     while pairs.iter_mut().any(|pair| pair.unsent() > 0) && stopped.elapsed() < Duration::from_secs(1) {
-        idle.after(pairs.iter_mut().map(|pair| pair.tx.send(&mut pair.batch)).sum(), None);
+        // On a loopback, what was sent finds room only once what arrived was taken.
+        let moved = pairs.iter_mut().map(|pair| pair.tx.send(&mut pair.batch) + pair.take(&mut arrived));
+        idle.after(moved.sum(), None);
     }
     Ok(())
 }

@@ -75,7 +75,9 @@ impl Replay {
                 Next::End if !self.endless => return Ok(Next::End),
                 Next::End if self.given_this_time == 0 => {
                     let path = self.capture.path().display().to_string();
-                    let why = format!("it has no frame of 14 to {LONGEST_FRAME} bytes");
+                    let why = format!(
+                        "it has no frame of 14 to {LONGEST_FRAME} bytes; name another capture, or leave out --loop"
+                    );
                     return Err(Error::NothingToSend { path, why });
                 }
                 Next::End => {

@@ -477,8 +477,21 @@ fn records_that_are_no_frames_are_counted_whether_it_sends_or_receives_them() {
 fn without_a_link_it_ends_with_an_error_in_time() {
     let started = Instant::now();
     fails(&["sim:link=down", "--link-timeout", "0.5"], 1, &["sim:link=down", "0.5 s", "--link-timeout"]);
-    fails(&["sim:link=down", "--duration", "1s"], 1, &["no link"]);
+    let why =
+        "the 1 s of --duration were over before there was anything to do: there was no link on sim:link=down";
+    fails(&["sim:link=down", "--duration", "1s"], 1, &[why]);
     assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_loopback_takes_all_frames_to_the_end() {
+    for _ in 0..4 {
+        let args = ["sim:loopback", "--duration", "300ms", "--queues", "3", "--flows", "10", "--json"];
+        let Ended { code, out, err } = run(&args);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "no frame is left over: {out}");
+        let total = out.lines().find(|line| line.contains("\"summary\"")).unwrap();
+        assert!(total.contains("\"dropped\":0"), "no frame is dropped: {total}");
+    }
 }
 
 #[test]
