@@ -36,8 +36,12 @@ impl Session {
         Self::of_process_for(None)
     }
 
-    /// The same for a process that ends after `duration`: then it no longer waits for readers of its output.
-    pub(crate) fn of_process_for(duration: Option<Duration>) -> Result<Self, Error> {
+    /// The same for a process that ends after `duration`, if that is some: from then on it no longer waits for readers
+    /// of its output. The process itself checks whether the time is over.
+    ///
+    /// # Errors
+    /// Those of [`of_process`](Self::of_process).
+    pub fn of_process_for(duration: Option<Duration>) -> Result<Self, Error> {
         let stop = Stop::on_signals()?;
         let until = duration.map_or_else(|| stop.clone(), |duration| stop.after(duration));
         let give_up = GiveUp::when(move || until.requested());

@@ -25,8 +25,8 @@ use crate::trace::Trace;
 /// and QEMU passes it to a virtual machine. All cards are in this process, with wires between them or to other
 /// places. A card serves one client at a time and is reset when that client leaves. SIGINT, SIGTERM, SIGHUP or
 /// the end of --duration ends the program, which then removes the sockets and completes the captures. So does the
-/// reader of its output that closes the pipe, once there is more to print. The output goes to standard error if a capture goes to standard
-/// output.
+/// reader of its output that closes the pipe, once there is more to print. The output goes to standard error if a
+/// capture goes to standard output.
 #[derive(Debug, Parser)]
 #[command(name = "ixy-serve", version, after_help = SHORT_HELP, after_long_help = ixy_cli::help_of(SECTIONS, EXAMPLES))]
 struct Args {
@@ -122,7 +122,7 @@ fn run(args: Args) -> Result<String, Error> {
     let trace_file = args.trace_file.iter();
     claims.extend(trace_file.map(|file| Claim::writes(format!("--trace-file {}", file.display()), file)));
     Claim::check(&claims)?;
-    let session = Session::of_process()?;
+    let session = Session::of_process_for(args.duration)?;
     // An address in use is found before a file is made.
     let metrics = args.metrics.map(|at| Metrics::serve(at, Vec::new())).transpose()?;
     let (ending, duration) = (session.clone(), args.duration);

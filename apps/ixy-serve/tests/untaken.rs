@@ -34,8 +34,20 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// Waits for the end after SIGTERM, and returns the exit code; kills a server that does not end.
-fn end(mut child: Child) -> Option<i32> {
+fn end(child: Child) -> Option<i32> {
     signal(&child, Signal::TERM);
+    ended(child)
+}
+
+/// A socket that is full, and its other end, which nobody reads.
+fn full() -> (Stdio, UnixStream) {
+    let (near, far) = UnixStream::pair().unwrap();
+    while send(&near, b" ", SendFlags::DONTWAIT) != Err(Errno::AGAIN) {}
+    (OwnedFd::from(near).into(), far)
+}
+
+/// Waits for the end, and returns the exit code; kills a server that does not end.
+fn ended(mut child: Child) -> Option<i32> {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -53,15 +65,36 @@ fn end(mut child: Child) -> Option<i32> {
 fn a_trace_that_nobody_takes_does_not_hold_up_a_signal() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("a");
-    let (near, _far) = UnixStream::pair().unwrap();
-    while send(&near, b" ", SendFlags::DONTWAIT) != Err(Errno::AGAIN) {}
-    let line = ["--socket", socket.to_str().unwrap(), "--trace", "raw"];
-    let (child, _lines) = start(&line, OwnedFd::from(near).into());
+    let (stderr, _far) = full();
+    let (child, _lines) = start(&["--socket", socket.to_str().unwrap(), "--trace", "raw"], stderr);
     // What this client asks waits for the trace, and is never answered.
     let client = std::thread::spawn(move || Client::connect(&socket).and_then(|client| client.region(0)));
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(end(child), Some(1), "the trace is incomplete, which is an error");
     let _ = client.join().unwrap();
+}
+
+#[test]
+fn the_end_of_the_duration_ends_a_server_whose_output_nobody_takes() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    for (statistics, trace) in [(true, false), (false, true)] {
+        let (out, _far) = full();
+        let (stdout, stderr) = if statistics { (out, Stdio::null()) } else { (Stdio::null(), out) };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-serve"));
+        command.arg("--socket").arg(&socket).args(["--stats", "10ms", "--duration", "1s"]);
+        command.args(trace.then_some("--trace")).env_remove("IXY_LOG").stdin(Stdio::null());
+        let child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
+        let client = trace.then(|| {
+            let socket = socket.clone();
+            let connect = move || Client::connect(&socket).and_then(|client| client.region(0));
+            std::thread::sleep(Duration::from_millis(500));
+            std::thread::spawn(connect)
+        });
+        assert_eq!(ended(child), Some(1), "what was not taken is an error; trace: {trace}");
+        let _ = client.map(|client| client.join().unwrap());
+        assert!(!socket.exists(), "the socket is removed");
+    }
 }
 
 #[test]
