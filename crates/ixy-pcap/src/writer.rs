@@ -3,6 +3,7 @@ use std::{
     io::{self, IsTerminal},
     os::fd::AsFd,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -23,8 +24,8 @@ const BUFFER: usize = 256 * 1024;
 
 /// Writes a capture with nanosecond timestamps, little-endian.
 ///
-/// Frames collect in a buffer that is written out when it is full, at [`flush`](Self::flush), and at the end. When
-/// the system refuses bytes, the file is cut after its last whole record and the writer refuses all later frames
+/// Frames collect in a buffer that is written out when it is full, at [`flush`](Self::flush), and at the end. A program
+/// that calls [`flush_after`](Self::flush_after) in its loop lets a reader follow the file while it grows. When the system refuses bytes, the file is cut after its last whole record and the writer refuses all later frames
 /// with the same error. Dropping a writer ends the file as [`finish`](Self::finish) does, but cannot return an
 /// error.
 ///
@@ -69,6 +70,8 @@ pub struct Writer {
     records: u64,
     /// Records in the buffer.
     waiting: u64,
+    /// Since when the buffer holds its first record.
+    since: Option<Instant>,
     failed: Option<Refusal>,
     finished: bool,
 }
@@ -139,6 +142,7 @@ impl Writer {
             bytes: 0,
             records: 0,
             waiting: 0,
+            since: None,
             failed: None,
             finished: false,
         };
@@ -171,9 +175,21 @@ impl Writer {
         if !self.buffer.is_empty() && self.buffer.len() + length > BUFFER {
             self.flush()?;
         }
+        if self.buffer.is_empty() {
+            self.since = Some(Instant::now());
+        }
         self.format.append(&mut self.buffer, time, data, original);
         self.waiting += 1;
         Ok(())
+    }
+
+    /// Writes the buffer out if its first frame has been in it for `age`, so that no frame waits much longer than that
+    /// for those after it. Call it every few milliseconds. It reads the clock only while the buffer holds a frame.
+    ///
+    /// # Errors
+    /// The system refuses bytes, now or earlier.
+    pub fn flush_after(&mut self, age: Duration) -> Result<(), PcapError> {
+        if self.since.is_some_and(|since| since.elapsed() >= age) { self.flush() } else { Ok(()) }
     }
 
     /// Writes the buffer out, at first after the header. (It does not wait for the disk.)
@@ -200,6 +216,7 @@ impl Writer {
         self.bytes += whole as u64;
         self.records += records;
         self.waiting = 0;
+        self.since = None;
         self.buffer.clear();
         if let Err(error) = result {
             self.failed = Some(error);

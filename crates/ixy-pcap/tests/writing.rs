@@ -168,6 +168,25 @@ fn flushed_records_can_be_read_while_the_file_is_open() {
 }
 
 #[test]
+fn a_frame_waits_for_a_given_time_however_many_follow_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.pcap");
+    let mut writer = Writer::create(&path, 0).unwrap();
+    writer.write(1, &[1; 60]).unwrap();
+    writer.flush_after(Duration::from_secs(3600)).unwrap();
+    assert_eq!(records(&path), [], "it is young");
+    std::thread::sleep(Duration::from_millis(50));
+    writer.write(2, &[2; 60]).unwrap();
+    writer.flush_after(Duration::from_millis(50)).unwrap();
+    assert_eq!(records(&path).len(), 2, "the first is old, although the second is young");
+    writer.write(3, &[3; 60]).unwrap();
+    writer.flush_after(Duration::from_secs(3600)).unwrap();
+    assert_eq!(records(&path).len(), 2, "the time of the third starts anew");
+    writer.flush_after(Duration::ZERO).unwrap();
+    assert_eq!(records(&path).len(), 3);
+}
+
+#[test]
 fn a_file_that_is_being_read_or_written_is_not_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.pcap");

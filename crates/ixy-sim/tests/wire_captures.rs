@@ -5,7 +5,7 @@ use std::{
     fs,
     io::Read,
     path::Path,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use ixy_pcap::{Reader, Writer};
@@ -50,6 +50,28 @@ fn frames_of_a_file_are_received_in_order_and_then_the_input_has_ended() {
     assert!(wire.ended() && wire.front().is_none() && wire.error().is_none());
     wire.consume();
     assert!(wire.ended() && wire.link_up());
+}
+
+#[test]
+fn sent_frames_reach_the_file_soon_although_the_device_is_never_idle() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.pcap");
+    let mut wire = open(&format!("tx={}", path.display())).unwrap();
+    let start = Instant::now();
+    // As the device polls while it is busy: it never calls `flush`.
+    for n in 0.. {
+        assert!(start.elapsed() < Duration::from_secs(10), "nothing in the file after {n} frames");
+        if path.metadata().unwrap().len() > 24 {
+            break;
+        }
+        assert!(wire.transmit(&[1; 60]));
+        for _ in 0..100 {
+            assert!(wire.link_up() && wire.front().is_none());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(start.elapsed() >= Duration::from_millis(90), "frames are gathered at first");
+    assert!(!read(&path).is_empty());
 }
 
 #[test]

@@ -1,4 +1,7 @@
-use std::{path::Path, time::SystemTime};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use ixy_pcap::{Ended, Format, GiveUp, Input, Next, PcapError, Writer};
 
@@ -6,6 +9,10 @@ use super::{Wakes, Wire, WireError};
 
 /// Frames after which the clock is read again, if no other event caused that.
 const FRAMES_PER_CLOCK: u32 = 32;
+/// The time that a sent frame may wait in memory before it is written out, whether or not the device is busy.
+const FLUSH: Duration = Duration::from_millis(100);
+/// Polls of the device from one check of that time to the next.
+const POLLS_PER_CHECK: u32 = 64;
 
 /// A wire that receives from one capture and sends to another.
 ///
@@ -29,6 +36,8 @@ pub struct Captures {
     transmit_closed: bool,
     transmitted: u64,
     clock: Clock,
+    /// Polls since the last check whether frames wait in memory for too long.
+    polls: u32,
     error: Option<String>,
 }
 
@@ -49,6 +58,7 @@ impl Captures {
             transmit_closed: false,
             transmitted: 0,
             clock: Clock::default(),
+            polls: 0,
             error: None,
         })
     }
@@ -89,6 +99,14 @@ impl Captures {
 impl Wire for Captures {
     fn link_up(&mut self) -> bool {
         self.clock.forget();
+        self.polls += 1;
+        if self.polls == POLLS_PER_CHECK {
+            self.polls = 0;
+            if let Some(Err(error)) = self.writer.as_mut().map(|writer| writer.flush_after(FLUSH)) {
+                self.writer = None;
+                self.fail(&error);
+            }
+        }
         true
     }
 
