@@ -154,6 +154,10 @@ impl Reporter {
         self.concluded = true;
         let mut result = self.read(&devices);
         for (port, taken) in self.ports.iter_mut().zip(taken) {
+            if result.is_err() {
+                // The counters of a lost device are as old as their last reading.
+                port.now.total.rx_packets = port.now.total.rx_packets.max(*taken);
+            }
             port.now.left_over = port.now.total.rx_packets.saturating_sub(*taken);
         }
         let (seconds, last) = (self.elapsed().as_secs_f64(), self.printed.elapsed().as_secs_f64());

@@ -6,12 +6,12 @@ mod sequence;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use filter::Filter;
 use ixy::{Batch, RxQueue};
-use ixy_cli::{Error, Flags, Reporter, Session, Waiting};
+use ixy_cli::{Error, Flags, Idle, Reporter, Session, Waiting};
 use ixy_pcap::{Claim, Format, GiveUp, Writer};
 use sequence::Sequence;
 
@@ -61,7 +61,7 @@ pub(crate) struct Args {
     flags: Flags,
 }
 
-/// The time that frames may wait in memory before they are flushed while nothing more arrives.
+/// The time that a frame may wait in memory before it is written out, whether or not more arrive.
 const FLUSH: Duration = Duration::from_millis(100);
 
 /// The processing of received frames.
@@ -123,8 +123,35 @@ impl Recorder {
         Ok(received)
     }
 
+    /// Makes passes over the queues while frames arrive, up to 64, and returns the number of frames. With `ended` it
+    /// stops at the first pass that finds nothing.
+    fn pass(
+        &mut self,
+        queues: &mut [Box<dyn RxQueue>],
+        batch: &mut Batch,
+        idle: &mut Idle,
+        ended: bool,
+    ) -> Result<usize, Error> {
+        let mut any = 0;
+        for _ in 0..64 {
+            let received = queues.iter_mut().map(|queue| self.record(&mut **queue, batch));
+            let received = received.sum::<Result<usize, Error>>()?;
+            any += received;
+            let sleepy = queues.iter_mut().map(|queue| (&mut **queue as _, 0));
+            if idle.after(received, sleepy) || ended && received == 0 {
+                break;
+            }
+        }
+        Ok(any)
+    }
+
     fn flush(&mut self) -> Result<(), Error> {
         Ok(self.file.as_mut().map_or(Ok(()), Writer::flush)?)
+    }
+
+    /// Writes out the frames in memory if one of them has waited for long enough.
+    fn flush_old(&mut self) -> Result<(), Error> {
+        Ok(self.file.as_mut().map_or(Ok(()), |file| file.flush_after(FLUSH))?)
     }
 
     /// Adds the counts to the summary.
@@ -160,38 +187,27 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let mut reporter = Reporter::new(&session, &args.flags, &devices).with_goal(args.count);
     let mut batch = Batch::new(args.flags.batch.into());
     let mut idle = args.waiting.idle(queues.iter_mut().map(|queue| &mut **queue));
-    let mut flushed = Instant::now();
-    // A file that cannot be written ends the loop; its end returns the error again, after the summary.
-    'recording: while reporter.go_on(&devices, recorder.recorded)? && recorder.recorded < recorder.limit {
+    let ended = loop {
+        match reporter.go_on(&devices, recorder.recorded) {
+            Ok(true) if recorder.recorded < recorder.limit => {}
+            Ok(_) => break Ok(()),
+            Err(error) => break Err(error),
+        }
         // If the end was seen before, an empty ring means that all frames are here.
         let ended = devices[0].input_ended();
-        let (mut any, before) = (0, recorder.recorded);
-        for _ in 0..64 {
-            let received = queues.iter_mut().map(|queue| recorder.record(&mut **queue, &mut batch));
-            let Ok(received) = received.sum::<Result<usize, Error>>() else { break 'recording };
-            any += received;
-            let sleepy = queues.iter_mut().map(|queue| (&mut **queue as _, 0));
-            if idle.after(received, sleepy) || ended && received == 0 {
-                break;
-            }
+        let passed = recorder.pass(&mut queues, &mut batch, &mut idle, ended);
+        match passed.and_then(|any| recorder.flush_old().map(|()| any)) {
+            Ok(0) if ended => break Ok(()),
+            Ok(_) => {}
+            Err(error) => break Err(error),
         }
-        if ended && any == 0 {
-            break;
-        }
-        if recorder.recorded > before {
-            flushed = Instant::now();
-        } else if flushed.elapsed() >= FLUSH {
-            if recorder.flush().is_err() {
-                break;
-            }
-            flushed = Instant::now();
-        }
-    }
+    };
     drop(queues);
+    // Whatever ended it: the counts are printed, the file is completed, and then the first error is the reason.
     recorder.note(&mut reporter);
     let written = recorder.file.take().map(Writer::finish).transpose();
-    reporter.finish(devices, &[recorder.recorded + recorder.filtered], &[])?;
-    written?;
+    let reported = reporter.finish(devices, &[recorder.recorded + recorder.filtered], &[]);
+    ended.and(reported).and(written.map(drop).map_err(Error::from))?;
     recorder.sequence.as_ref().map_or(Ok(()), Sequence::result)
 }
 
