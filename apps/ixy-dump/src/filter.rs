@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
-use etherparse::{LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
+use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpPayloadSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice};
 use ixy::MacAddress;
 
 /// The flags that select frames. A flag given several times accepts any of its values; different flags all have to
@@ -21,7 +21,7 @@ pub(crate) struct Filter {
     host: Vec<Host>,
     /// Record only frames from or to this TCP or UDP port
     ///
-    /// The option may be given several times.
+    /// Of a packet in fragments only the first one has the ports. The option may be given several times.
     #[arg(long, value_name = "PORT", value_parser = ixy_cli::number::<u16>(0..=65535))]
     port: Vec<u16>,
     /// Record only this protocol: arp, ip, ip6, tcp, udp, icmp, icmp6 or a number
@@ -125,13 +125,19 @@ impl Seen {
                 let header = ip.header();
                 let addresses = [header.source_addr(), header.destination_addr()];
                 seen.hosts.extend(addresses.map(|address| Host::Ip(address.into())));
-                seen.protocols.extend([Protocol::Ip4, Protocol::InIp(ip.payload().ip_number.0)]);
+                seen.protocols.push(Protocol::Ip4);
+                seen.carries(ip.payload(), header.fragments_offset().value() == 0);
             }
             Some(LaxNetSlice::Ipv6(ip)) => {
                 let header = ip.header();
                 let addresses = [header.source_addr(), header.destination_addr()];
                 seen.hosts.extend(addresses.map(|address| Host::Ip(address.into())));
-                seen.protocols.extend([Protocol::Ip6, Protocol::InIp(ip.payload().ip_number.0)]);
+                seen.protocols.push(Protocol::Ip6);
+                let later = ip.extensions().clone().into_iter().any(|extension| match extension {
+                    Ipv6ExtensionSlice::Fragment(fragment) => fragment.fragment_offset().value() != 0,
+                    _ => false,
+                });
+                seen.carries(ip.payload(), !later);
             }
             Some(LaxNetSlice::Arp(arp)) => {
                 let addresses = [arp.sender_protocol_addr(), arp.target_protocol_addr()];
@@ -140,12 +146,19 @@ impl Seen {
             }
             None => {}
         }
-        seen.ports = match &packet.transport {
-            Some(TransportSlice::Tcp(tcp)) => Some([tcp.source_port(), tcp.destination_port()]),
-            Some(TransportSlice::Udp(udp)) => Some([udp.source_port(), udp.destination_port()]),
-            _ => None,
-        };
         seen
+    }
+
+    /// Notes what an IP packet carries. The first fragment of a packet has its ports, and no other one. They are the
+    /// first four bytes of a TCP segment and of a UDP datagram, whatever is wrong or missing behind them.
+    fn carries(&mut self, payload: &LaxIpPayloadSlice<'_>, first: bool) {
+        self.protocols.push(Protocol::InIp(payload.ip_number.0));
+        if first
+            && matches!(payload.ip_number, IpNumber::TCP | IpNumber::UDP)
+            && let Some([a, b, c, d]) = payload.payload.first_chunk()
+        {
+            self.ports = Some([u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])]);
+        }
     }
 }
 
@@ -214,6 +227,52 @@ mod tests {
         assert_eq!(pass("--proto arp --proto ip6"), ["udp6", "arp"]);
         assert_eq!(pass("--proto icmp --host 10.0.0.4"), ["icmp"]);
         assert_eq!(pass("--proto icmp6"), [""; 0]);
+    }
+
+    /// A frame of IPv4 with these bits of flags and offset, and this payload.
+    fn fragment4(flags: u16, protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let [high, low] = flags.to_be_bytes();
+        let length = 20 + payload.len() as u8;
+        let header = [0x45, 0, 0, length, 0, 1, high, low, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        [&[2; 12], &[8, 0][..], &header, payload].concat()
+    }
+
+    /// The same of IPv6, with a fragment header.
+    fn fragment6(flags: u16, protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let [high, low] = flags.to_be_bytes();
+        let header = [0x60, 0, 0, 0, 0, 8 + payload.len() as u8, 44, 64];
+        let fragment = [protocol, 0, high, low, 0, 0, 0, 1];
+        [&[2; 12], &[0x86, 0xdd][..], &header, &[0xfd; 32], &fragment, payload].concat()
+    }
+
+    #[test]
+    fn a_port_is_found_in_the_first_fragment_and_in_no_other() {
+        let passes = |frame: &[u8]| {
+            let filter = |port| Args::try_parse_from(["ixy-dump", "--port", port]).unwrap().filter;
+            ["80", "1024"].map(|port| filter(port).passes(frame))
+        };
+        // Ports 1024 and 80, and the rest of a header of UDP, or the beginning of one of TCP.
+        let payload = [4, 0, 0, 80, 0, 200, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        for protocol in [6, 17] {
+            // The flag for more fragments is bit 13 in IPv4 and bit 0 in IPv6; the offset of the last is 2 units.
+            for (name, flags4, flags6, has) in [
+                ("whole", 0, 0, true),
+                ("first", 0x2000, 1, true),
+                ("middle", 0x2002, 17, false),
+                ("last", 2, 16, false),
+            ] {
+                let (v4, v6) = (fragment4(flags4, protocol, &payload), fragment6(flags6, protocol, &payload));
+                assert_eq!(passes(&v4), [has; 2], "{name} fragment, IPv4, protocol {protocol}");
+                assert_eq!(passes(&v6), [has; 2], "{name} fragment, IPv6, protocol {protocol}");
+            }
+            let tagged =
+                [&[2; 12], &[0x81, 0, 0, 7][..], &fragment4(0x2000, protocol, &payload)[12..]].concat();
+            assert_eq!(passes(&tagged), [true; 2], "with a VLAN tag");
+            let cut = fragment4(0, protocol, &payload);
+            assert_eq!(passes(&cut[..38]), [true; 2], "four bytes are left of the header");
+            assert_eq!(passes(&cut[..37]), [false; 2]);
+        }
+        assert_eq!(passes(&fragment4(0x2000, 1, &payload)), [false; 2], "ICMP has no ports");
     }
 
     #[test]
