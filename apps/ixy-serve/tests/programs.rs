@@ -241,6 +241,34 @@ fn a_server_that_stands_still_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn servers_that_stand_still_while_cards_are_opened_share_a_second() {
+    let directory = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| directory.path().join(name).display().to_string());
+    let line = format!("vfio-user:{a} vfio-user:{b} -q");
+    for delay in [30, 60, 140, 250] {
+        // Other processes may hold up one attempt.
+        let mut took = [Duration::MAX; 3];
+        for took in &mut took {
+            let server = Process::serve(&format!("--socket {a} --socket {b}"), 2);
+            let process = Process::start(&program("ixy-fwd"), &line);
+            std::thread::sleep(Duration::from_millis(delay));
+            server.signal(Signal::STOP);
+            std::thread::sleep(Duration::from_millis(300));
+            let start = Instant::now();
+            process.signal(Signal::INT);
+            drop(process.ended());
+            *took = start.elapsed();
+            server.signal(Signal::CONT);
+            drop(server.end(Signal::TERM));
+            if *took < Duration::from_secs(2) {
+                break;
+            }
+        }
+        assert!(took.iter().min() < Some(&Duration::from_secs(2)), "stopped after {delay} ms: {took:?}");
+    }
+}
+
+#[test]
 fn every_program_prints_completions_and_a_manual_page() {
     for name in ["ixy-fwd", "ixy-pktgen", "ixy-dump", "ixy-info", "ixy-serve"] {
         let path = program(name);

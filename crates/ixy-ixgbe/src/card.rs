@@ -93,8 +93,11 @@ impl<B: Bus> Card<B> {
             if done(found) {
                 return Ok(found);
             }
-            if late {
+            // A card that is gone reads as all ones.
+            if late || found == u32::MAX {
                 self.check_present()?;
+            }
+            if late {
                 let Wait { register, wanted, section, limit } = *wait;
                 let device = self.name.clone();
                 return Err(Error::Timeout { device, register, wanted, section, limit, found });

@@ -607,6 +607,24 @@ fn a_card_that_vanishes_is_an_error_within_a_limit_and_never_a_hang() {
 }
 
 #[test]
+fn a_card_that_goes_away_while_it_is_opened_is_not_waited_for() {
+    let harness = Harness::new();
+    let nic = Arc::clone(&harness.nic);
+    // In the pause after the reset. A driver that waits for each register takes more than a second.
+    let goes = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(25));
+        nic.faults().set(Fault::Gone, true);
+        Instant::now()
+    });
+    let opened = harness.open(&Config::default());
+    let gone = goes.join().unwrap();
+    if let Err(error) = opened.map(drop) {
+        assert!(error.to_string().contains("no longer answers"), "{error}");
+    }
+    assert!(gone.elapsed() < Duration::from_millis(700), "{:?}", gone.elapsed());
+}
+
+#[test]
 fn memory_is_freed_when_the_last_handle_is_dropped_and_not_before() {
     let harness = Harness::new();
     let buffers = harness.pool.free();

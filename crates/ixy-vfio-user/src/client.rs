@@ -33,6 +33,9 @@ const QUESTIONS: usize = 64;
 /// The largest number of regions and kinds of interrupts in a device.
 const MOST: u32 = 64;
 
+/// Whether to give up, and whether a server stood still.
+type Stopping = (GiveUp, Arc<AtomicBool>);
+
 /// A device of another process. Clones share the connection, which closes when the last one is dropped; threads
 /// take turns.
 ///
@@ -123,22 +126,27 @@ impl Client {
     /// lost, until [`keep`](Self::keep). With a slow server it can take minutes until a driver is ready, which a
     /// user may not want to wait for.
     ///
+    /// A server that stands still for that second sets `stalled`. Each client that shares it then waits for a tenth of
+    /// a second only, so that many servers that stand still end soon.
+    ///
     /// # Errors
     /// Those of [`connect`](Self::connect), and [`Error::Stopped`].
-    pub fn connect_unless(path: &Path, stop: impl Fn() -> bool + Send + 'static) -> Result<Self, Error> {
-        Self::connect_to(path, Self::PATIENCE, Some(Box::new(stop)))
+    pub fn connect_unless(
+        path: &Path,
+        stop: impl Fn() -> bool + Send + 'static,
+        stalled: &Arc<AtomicBool>,
+    ) -> Result<Self, Error> {
+        Self::connect_to(path, Self::PATIENCE, Some((Box::new(stop), Arc::clone(stalled))))
     }
 
-    /// From now on each request has a second of its own after a stop request, so that a driver can stop the card of a
-    /// slow server in order. The device of a server that stands still is lost after a second, which sets `stalled`.
-    /// Each client that shares `stalled` then waits for a tenth of a second only, so that many servers that stand
-    /// still end soon.
-    pub fn keep(&self, stalled: &Arc<AtomicBool>) {
+    /// From now on each request has that time of its own after a stop request, so that a driver can stop the card of a
+    /// slow server in order.
+    pub fn keep(&self) {
         let mut link = self.0.link.lock().unwrap_or_else(PoisonError::into_inner);
-        link.connection.grant_grace_for_each_wait(Arc::clone(stalled));
+        link.connection.grant_grace_for_each_wait();
     }
 
-    fn connect_to(path: &Path, patience: Duration, give_up: Option<GiveUp>) -> Result<Self, Error> {
+    fn connect_to(path: &Path, patience: Duration, give_up: Option<Stopping>) -> Result<Self, Error> {
         let address = crate::server::address(path)?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
@@ -149,7 +157,7 @@ impl Client {
                 Ok(()) => return Self::start(socket.into(), patience, give_up),
                 // Other clients are waiting for it already.
                 Err(Errno::AGAIN) if Instant::now() < deadline => {
-                    if give_up.as_ref().is_some_and(|give_up| give_up()) {
+                    if give_up.as_ref().is_some_and(|(give_up, _)| give_up()) {
                         return Err(Error::Stopped);
                     }
                     std::thread::sleep(Duration::from_millis(2))
@@ -168,9 +176,11 @@ impl Client {
         Self::start(socket, patience, None)
     }
 
-    fn start(socket: UnixStream, patience: Duration, give_up: Option<GiveUp>) -> Result<Self, Error> {
+    fn start(socket: UnixStream, patience: Duration, give_up: Option<Stopping>) -> Result<Self, Error> {
         let mut connection = Connection::new(socket, Limits { body: TRANSFER + MAX_FIXED, patience });
-        connection.set_give_up(give_up);
+        if let Some((give_up, stalled)) = give_up {
+            connection.set_give_up(give_up, stalled);
+        }
         let mut link = Link { connection, next_id: 0, request: Vec::new(), body: Vec::new() };
         let own = Capabilities {
             max_msg_fds: MAX_FDS as u64,

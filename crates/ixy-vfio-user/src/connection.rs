@@ -53,7 +53,8 @@ pub struct Connection {
     asked: OnceLock<Instant>,
     /// Whether each wait has [`GRACE`] for itself once a stop is requested; otherwise all waits share it.
     grace_for_each: bool,
-    /// Whether a server stood still for [`GRACE`]: this one, or that of another client which shares this.
+    /// Whether a server stood still for [`GRACE`] after a stop request: this one, or that of another client which
+    /// shares this.
     stalled: Arc<AtomicBool>,
 }
 
@@ -110,15 +111,15 @@ impl Connection {
         Self { socket: socket.into(), limits, out, give_up, asked, grace_for_each: false, stalled }
     }
 
-    /// Ends all waits with [`Error::Stopped`] from [`GRACE`] after `give_up` first returned true.
-    pub(crate) fn set_give_up(&mut self, give_up: Option<GiveUp>) {
-        self.give_up = give_up;
+    /// Ends all waits with [`Error::Stopped`] from [`GRACE`] after `give_up` first returned true; from [`SHORT`] after
+    /// it once `stalled` is true, which a wait of that length sets.
+    pub(crate) fn set_give_up(&mut self, give_up: GiveUp, stalled: Arc<AtomicBool>) {
+        (self.give_up, self.stalled) = (Some(give_up), stalled);
     }
 
-    /// From now on each wait goes on for [`GRACE`] once a stop is requested, and ends with [`Error::TimedOut`]; only
-    /// for [`SHORT`] once `stalled` is true, which that error sets.
-    pub(crate) fn grant_grace_for_each_wait(&mut self, stalled: Arc<AtomicBool>) {
-        (self.grace_for_each, self.stalled) = (true, stalled);
+    /// From now on each wait has this time for itself once a stop is requested, and ends with [`Error::TimedOut`].
+    pub(crate) fn grant_grace_for_each_wait(&mut self) {
+        self.grace_for_each = true;
     }
 
     /// Waits for an event on the socket. `false` when it did not come before `deadline`.
@@ -130,11 +131,14 @@ impl Connection {
         loop {
             if give_up() {
                 let asked = *self.asked.get_or_init(Instant::now);
-                let since = if self.grace_for_each { asked.max(begun) } else { asked };
-                let short = self.grace_for_each && self.stalled.load(Ordering::Relaxed);
-                let limit = if short { SHORT } else { GRACE };
+                let own = asked.max(begun);
+                let since = if self.grace_for_each { own } else { asked };
+                let limit = if self.stalled.load(Ordering::Relaxed) { SHORT } else { GRACE };
                 if since.elapsed() >= limit {
-                    self.stalled.store(true, Ordering::Relaxed);
+                    // A server that was slow for so long has answered in between.
+                    if own.elapsed() >= limit {
+                        self.stalled.store(true, Ordering::Relaxed);
+                    }
                     return Err(match self.grace_for_each {
                         true => Error::TimedOut { what: "answer", limit },
                         false => Error::Stopped,

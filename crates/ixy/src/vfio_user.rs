@@ -15,7 +15,6 @@ use crate::device::{Device, Ground};
 use crate::error::Error;
 use crate::open::Ready;
 use crate::options::Options;
-use crate::stop::Stop;
 
 /// A card with a connected server, without a driver yet.
 pub(crate) struct Connected {
@@ -32,7 +31,10 @@ impl Connected {
     pub(crate) fn connect(address: &str, path: &Path, options: &Options) -> Result<Self, Error> {
         let failed = |source| failed(address, source);
         let client = match options.stop.clone() {
-            Some(stop) => Client::connect_unless(path, move || stop.requested()),
+            Some(stop) => {
+                let stalled = stop.stalled();
+                Client::connect_unless(path, move || stop.requested(), &stalled)
+            }
             None => Client::connect(path),
         };
         let client = client.map_err(failed)?;
@@ -77,7 +79,7 @@ impl Ready for Connected {
         let opened = unsafe { config.open(&address, bus, &domain, Arc::new(bus_master), pool) };
         let card = opened.map_err(|source| ground.because(&address, Error::of_driver(&address, source)))?;
         // From here on the card is closed in order, even after a stop request.
-        ground.client.keep(&options.stop.as_ref().map(Stop::stalled).unwrap_or_default());
+        ground.client.keep();
         Ok(Device::new(card, ground, domain, pool.clone()))
     }
 }

@@ -1,6 +1,7 @@
 //! Wrong replies of a server: the client reports them, in time, and never hangs.
 
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ixy_dma::BusMaster;
@@ -11,7 +12,7 @@ use ixy_vfio_user::message::{
 };
 use zerocopy::IntoBytes;
 
-use super::{LONG, Raw};
+use super::{LONG, Raw, socket_path};
 
 const SHORT: Duration = Duration::from_millis(200);
 
@@ -50,6 +51,21 @@ fn a_server_that_does_not_answer_is_lost_after_the_client_s_patience() {
     let start = Instant::now();
     assert!(matches!(client.read(0, 0, &mut [0; 4]), Err(Error::Lost { .. })));
     assert!(start.elapsed() < SHORT, "a lost device was waited for");
+}
+
+#[test]
+fn servers_that_stand_still_share_a_second_after_a_stop() {
+    let (stalled, start) = (Arc::default(), Instant::now());
+    for _ in 0..3 {
+        let path = socket_path();
+        // Its queue takes the client, and nobody answers.
+        let _listener = UnixListener::bind(&path).unwrap();
+        let opened = Client::connect_unless(&path, || true, &stalled);
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(opened, Err(Error::Stopped)), "{opened:?}");
+    }
+    let took = start.elapsed();
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_millis(1900), "{took:?}");
 }
 
 #[test]
