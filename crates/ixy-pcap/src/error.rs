@@ -7,7 +7,7 @@ use crate::{
     Awaited,
     format::{self, MAX_RECORD},
     frames::counted,
-    place::{why_not_create, why_not_open},
+    place::{is_broken, takes_no_more, why_not_create, why_not_open},
     shell::quoted,
 };
 
@@ -258,9 +258,9 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new(STDIN)
 }
 
-/// The way out when a disk is full.
-fn make_room(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::StorageFull { "; make room, or write to another disk" } else { "" }
+/// The way out when a disk or a file takes no more, as the end of a message.
+fn make_room(error: &io::Error) -> String {
+    takes_no_more(error).map(|way_out| format!("; {way_out}")).unwrap_or_default()
 }
 
 /// Why nothing can be read.
@@ -269,7 +269,10 @@ fn unreadable(path: &Path, offset: u64, error: &io::Error) -> String {
         io::ErrorKind::IsADirectory => {
             format!("cannot open {}: {}", path.display(), why_not_open(path, error))
         }
-        _ => format!("cannot read {} at byte {offset}: {error}", path.display()),
+        _ => {
+            let way_out = if is_broken(error) { "; see dmesg for what is wrong with its disk" } else { "" };
+            format!("cannot read {} at byte {offset}: {error}{way_out}", path.display())
+        }
     }
 }
 
@@ -294,5 +297,33 @@ fn way_to_read(path: &Path, magic: [u8; 4]) -> String {
     match is_stdin(path) {
         true => format!("it is packed; pipe it through {unpack} -dc"),
         false => format!("it is packed; unpack it: {unpack} -dc {} > OUT.pcap", quoted(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_takes_no_more_has_its_way_out() {
+        for (errno, way_out) in [
+            (Errno::NOSPC, "make room, or write to another disk"),
+            (Errno::DQUOT, "delete files of yours there"),
+            (Errno::FBIG, "ulimit -f unlimited"),
+            (Errno::IO, "see dmesg"),
+        ] {
+            let (path, source) = (PathBuf::from("x.pcap"), || io::Error::from(errno));
+            let create = PcapError::Create { path: path.clone(), source: source() };
+            let header = PcapError::Header { path: path.clone(), source: source() };
+            let records = PcapError::Write { path, bytes: 100, records: 1, source: source() };
+            for error in [create, header, records] {
+                let text = error.to_string();
+                assert!(text.contains(way_out) && text.contains("x.pcap: "), "{errno:?}: {text}");
+            }
+        }
+        let read = PcapError::Read { path: "x.pcap".into(), offset: 5, source: Errno::IO.into() };
+        assert!(read.to_string().contains("see dmesg"), "{read}");
     }
 }

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::io::Errno;
+
 use crate::shell::quoted;
 
 /// Says why a file cannot be read, and what to do, in words that follow "cannot open PATH: ". `error` is what the
@@ -73,10 +75,30 @@ pub fn why_not_create(path: &Path, error: &io::Error) -> String {
         (ErrorKind::ReadOnlyFilesystem, _) => {
             "it is on a read-only file system; choose another directory".into()
         }
-        (ErrorKind::StorageFull, _) => format!("{error}; make room, or choose another disk"),
         (ErrorKind::IsADirectory, _) => "it is a directory; name a file in it".into(),
-        _ => error.to_string(),
+        _ => match takes_no_more(error) {
+            Some(way_out) => format!("{error}; {way_out}"),
+            None => error.to_string(),
+        },
     }
+}
+
+/// The way out when a disk or a file takes no more.
+pub(crate) fn takes_no_more(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        ErrorKind::StorageFull => Some("make room, or write to another disk"),
+        ErrorKind::QuotaExceeded => Some("delete files of yours there, or write to another disk"),
+        ErrorKind::FileTooLarge => Some(
+            "raise the limit (ulimit -f unlimited), write to a file system that takes longer files, or record less",
+        ),
+        _ if is_broken(error) => Some("see dmesg for what is wrong with the disk, and write to another one"),
+        _ => None,
+    }
+}
+
+/// Whether a disk failed to read or write.
+pub(crate) fn is_broken(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
 /// What is where the directory of a path should be.
