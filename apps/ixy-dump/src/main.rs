@@ -43,8 +43,8 @@ pub(crate) struct Args {
     format: Option<String>,
     /// Check the numbers of ixy-pktgen's frames, N of them
     ///
-    /// It fails if frames are lost, repeated or out of order; with =N, N frames have to arrive. Start ixy-dump before
-    /// ixy-pktgen. A capture is checked with sim:rx=FILE.
+    /// It fails if frames are lost, repeated or out of order, or have a wrong number; with =N, N frames have to arrive,
+    /// and no more. Start ixy-dump before ixy-pktgen. A capture is checked with sim:rx=FILE.
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, value_parser = ixy_cli::number::<u64>(1..=u64::MAX))]
     check: Option<Option<u64>>,
     #[command(flatten)]
@@ -204,6 +204,7 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     };
     drop(queues);
     // Whatever ended it: the counts are printed, the file is completed, and then the first error is the reason.
+    recorder.sequence.iter_mut().for_each(Sequence::end);
     recorder.note(&mut reporter);
     let written = recorder.file.take().map(Writer::finish).transpose();
     let reported = reporter.finish(devices, &[recorder.recorded + recorder.filtered], &[]);

@@ -230,6 +230,7 @@ fn a_disk_that_fills_up_is_one_line_and_the_file_keeps_whole_records() {
     assert_eq!(code, Some(1), "{err}");
     assert!(err.starts_with("error: ") && err.lines().count() == 1, "{err}");
     assert!(err.contains("out.pcap") && err.contains("whole records"), "{err}");
+    assert!(err.contains("File too large") && err.contains("ulimit -f unlimited"), "{err}");
     let out = String::from_utf8(out).unwrap();
     assert!(out.contains("Summary of ") && !out.contains("[sim] RX: 0.00 Mpps"), "{out}");
     let records = records(&output);
@@ -455,19 +456,45 @@ fn numbers_are_checked_and_the_exit_code_says_how_they_were() {
         "lost 0\n",
         "repeated 0\n",
         "out_of_order 0\n",
+        "wrong_number 0\n",
         "without_number 0\n",
     ] {
         assert!(out.contains(line), "{out}");
     }
     assert_eq!(run(&[&device, "--check=5000"]).0, Some(0));
     fails(&[&device, "--check=5001"], 1, &["numbered 0 to 5000: 1 lost"]);
+    let more = ["numbered 0 to 3999: 0 lost, ", "1000 with a higher number", "--count"];
+    fails(&[&device, "--check=4000"], 1, &more);
+
+    // Damage to a number counts once.
+    let damaged: Vec<u32> = all.iter().map(|n| if *n == 77 { n | 1 << 31 } else { *n }).collect();
+    numbered(&input, &damaged);
+    for check in ["--check", "--check=5000"] {
+        let found = "frames numbered 0 to 4999: 1 lost, 0 repeated, 0 out of order, 1 with a wrong number ";
+        fails(&[&device, check], 1, &[found, "damages or changes frames"]);
+    }
+    // Each damaged frame is one that is missing under its own number, and all others count right.
+    numbered(&input, &all);
+    for corrupt in ["0.01", "0.5"] {
+        let (_, out, _) = run(&[&format!("{device},corrupt={corrupt},seed=2"), "--check=5000"]);
+        let out = String::from_utf8(out).unwrap();
+        let count = |name: &str| -> u64 {
+            out.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap().parse().unwrap()
+        };
+        let names = ["lost", "repeated", "out_of_order", "wrong_number", "without_number"];
+        let [lost, repeated, late, wrong, without] = names.map(count);
+        assert!(wrong > 0 && lost == repeated + wrong + without && late < 100, "corrupt={corrupt}: {out}");
+    }
 
     numbered(&input, &[0, 1, 3, 2, 2, 5, 6]);
     let (code, out, err) = run(&[&device, "--check", "--json"]);
     assert_eq!(code, Some(1));
     assert!(err.contains("0 to 6: 1 lost, 1 repeated, 1 out of order") && err.lines().count() == 1, "{err}");
     let out = String::from_utf8(out).unwrap();
-    assert!(out.contains("\"lost\":1,\"repeated\":1,\"out_of_order\":1,\"without_number\":0"), "{out}");
+    assert!(
+        out.contains("\"lost\":1,\"repeated\":1,\"out_of_order\":1,\"wrong_number\":0,\"without_number\":0"),
+        "{out}"
+    );
 
     write(&input, [60, 61].into_iter());
     fails(
