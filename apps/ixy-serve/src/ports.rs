@@ -37,9 +37,14 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// The captures that its wire reads and writes.
+    /// Its sockets, and what its wire uses.
     pub(crate) fn claims(&self) -> Vec<Claim> {
-        self.wire.kind.claims(&format!("the wire {} of {}", self.wire, self.socket.display()))
+        let socket = ("--socket", &self.socket);
+        let sockets = std::iter::once(socket).chain(self.functions.iter().map(|path| ("--vf", path)));
+        let sockets =
+            sockets.map(|(option, path)| Claim::device(format!("{option} {}", path.display()), path));
+        let wire = self.wire.kind.claims(&format!("the wire {} of {}", self.wire, self.socket.display()));
+        sockets.chain(wire).collect()
     }
 }
 

@@ -269,6 +269,35 @@ fn servers_that_stand_still_while_cards_are_opened_share_a_second() {
 }
 
 #[test]
+fn a_path_with_two_uses_is_refused_and_nothing_is_made() {
+    let place = Place::new();
+    let path = place.at("a");
+    for (name, line) in [
+        ("ixy-serve", "--socket PATH --trace --trace-file PATH"),
+        ("ixy-serve", "--socket OTHER --vf PATH --trace --trace-file PATH"),
+        ("ixy-serve", "--socket PATH --wire tx=PATH"),
+        ("ixy-serve", "--socket PATH --wire socket=PATH"),
+        ("ixy-serve", "--socket OTHER --wire socket=PATH --trace --trace-file PATH"),
+        ("ixy-serve", "--socket PATH --socket OTHER --wire rx=PATH"),
+        ("ixy-fwd", "sim:socket=PATH vfio-user:PATH"),
+        ("ixy-fwd", "sim:socket=PATH sim:tx=PATH"),
+        ("ixy-fwd", "sim:rx=PATH vfio-user:PATH"),
+        ("ixy-dump", "vfio-user:PATH -w PATH"),
+        ("ixy-dump", "sim:socket=PATH -w PATH"),
+        ("ixy-pktgen", "vfio-user:PATH --pcap PATH"),
+    ] {
+        let program =
+            if name == "ixy-serve" { env!("CARGO_BIN_EXE_ixy-serve").into() } else { program(name) };
+        let line = line.replace("PATH", &path).replace("OTHER", &place.at("b"));
+        let Ended { code, out, err } = Process::start(&program, &line).ended();
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{name} {line}: {err}");
+        let same = "are at the same path: give one of them another path\n";
+        assert!(err.ends_with(same) && err.lines().count() == 1, "{name} {line}: {err}");
+        assert_eq!(std::fs::read_dir(place.0.path()).unwrap().count(), 0, "{name} {line}");
+    }
+}
+
+#[test]
 fn every_program_prints_completions_and_a_manual_page() {
     for name in ["ixy-fwd", "ixy-pktgen", "ixy-dump", "ixy-info", "ixy-serve"] {
         let path = program(name);

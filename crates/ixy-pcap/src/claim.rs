@@ -1,4 +1,4 @@
-//! The files that a program is to read and to write, compared before one of them is opened: [`Claim`].
+//! The files and sockets that a program is to use, compared before one of them is opened: [`Claim`].
 
 use std::{
     fs::{self, File, Metadata},
@@ -17,7 +17,7 @@ use rustix::{
 
 use crate::place::{followed, parent};
 
-/// A file that a program is to read or to write, and the argument that says so.
+/// A file that a program is to read or to write, or a socket that it is to use, and the argument that says so.
 ///
 /// A program that opens several files first checks that none of them spoils another: a capture that is read must not
 /// be emptied to write another one, and two captures must not end up in one file or pipe. Files are compared by
@@ -37,22 +37,50 @@ use crate::place::{followed, parent};
 pub struct Claim {
     by: String,
     path: PathBuf,
-    writes: bool,
+    what: Use,
+}
+
+/// What a path is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Use {
+    Read,
+    Write,
+    /// The socket of a served device.
+    Device,
+    /// The socket of a cable between two processes.
+    Cable,
+}
+
+impl Use {
+    fn is_socket(self) -> bool {
+        matches!(self, Self::Device | Self::Cable)
+    }
 }
 
 impl Claim {
     /// `by`, such as an argument, reads `path`; `-` is standard input.
     pub fn reads(by: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { by: by.into(), path: path.into(), writes: false }
+        Self { by: by.into(), path: path.into(), what: Use::Read }
     }
 
     /// `by` writes `path`; `-` is standard output.
     pub fn writes(by: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { by: by.into(), path: path.into(), writes: true }
+        Self { by: by.into(), path: path.into(), what: Use::Write }
+    }
+
+    /// `by` serves a device at the socket `path`, or connects to a served one.
+    pub fn device(by: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { by: by.into(), path: path.into(), what: Use::Device }
+    }
+
+    /// `by` is one end of a cable at the socket `path`.
+    pub fn cable(by: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { by: by.into(), path: path.into(), what: Use::Cable }
     }
 
     /// Refuses two claims that cannot both be met: a file that is written and also read or written a second time, a
-    /// pipe with two uses. Devices such as `/dev/null`, which keep nothing, may have several.
+    /// pipe with two uses, a socket with another use. Devices such as `/dev/null`, which keep nothing, may have several.
+    /// A socket may have several uses of the same kind.
     ///
     /// # Errors
     /// The first two such claims.
@@ -69,11 +97,11 @@ impl Claim {
     }
 
     fn is_stream(&self) -> bool {
-        self.path.as_os_str() == "-"
+        self.path.as_os_str() == "-" && !self.what.is_socket()
     }
 
     fn spot(&self) -> Spot {
-        match (self.is_stream(), self.writes) {
+        match (self.is_stream(), self.what == Use::Write) {
             (false, _) => Spot::of(&self.path),
             (true, true) => Spot::of_stream(io::stdout()),
             (true, false) => Spot::of_stream(io::stdin()),
@@ -82,7 +110,10 @@ impl Claim {
 
     /// What both claims are for, if they clash.
     fn clashes(&self, spot: &Spot, other: &Self, other_spot: &Spot) -> Option<What> {
-        let (writes, alike) = (self.writes || other.writes, self.writes == other.writes);
+        if self.what.is_socket() || other.what.is_socket() {
+            return (self.what != other.what && spot == other_spot).then_some(What::Socket);
+        }
+        let (writes, alike) = ([self.what, other.what].contains(&Use::Write), self.what == other.what);
         let both_streams = alike && self.is_stream() && other.is_stream();
         if !both_streams && spot != other_spot {
             return None;
@@ -123,7 +154,7 @@ pub fn is_stdout(path: &Path) -> bool {
 ///
 /// The runtime of Rust then opens /dev/null for reading and writing in its place, which a shell does not do for
 /// `>/dev/null`. Some launchers do (`subprocess.DEVNULL` of Python).
-pub(crate) fn stdout_is_closed() -> bool {
+pub fn stdout_is_closed() -> bool {
     let stdout = io::stdout();
     let is_null = fstat(&stdout).is_ok_and(|found| {
         let kind = FileType::from_raw_mode(found.st_mode);
@@ -146,28 +177,37 @@ enum What {
     File,
     Pipe,
     Stream,
+    /// It is a socket for one of them at least.
+    Socket,
 }
 
 impl Clash {
     fn of(one: &Claim, other: &Claim, what: What) -> Self {
-        let both = match (what, one.writes) {
+        let writes = one.what == Use::Write;
+        let both = match (what, writes) {
+            (What::Socket, _) => {
+                let (one, other) = (&one.by, &other.by);
+                return Self(format!(
+                    "{one} and {other} are at the same path: give one of them another path"
+                ));
+            }
             (What::File, _) => "the same file",
             (What::Pipe, _) => "the same pipe",
             (What::Stream, true) => "standard output",
             (What::Stream, false) => "standard input",
         };
-        if one.writes == other.writes {
-            let verb = if one.writes { "write to" } else { "read" };
+        if one.what == other.what {
+            let verb = if writes { "write to" } else { "read" };
             let (one, other) = (&one.by, &other.by);
             return Self(format!("{one} and {other} both {verb} {both}: give one of them a file of its own"));
         }
-        let (reader, writer) = if one.writes { (&other.by, &one.by) } else { (&one.by, &other.by) };
+        let (reader, writer) = if writes { (&other.by, &one.by) } else { (&one.by, &other.by) };
         if reader == writer {
             return Self(format!("{reader} reads {both} that it writes to: write to another file"));
         }
         let (what, would) = match what {
             What::File => ("file", "overwrite"),
-            What::Pipe | What::Stream => ("pipe", "write to"),
+            What::Pipe | What::Stream | What::Socket => ("pipe", "write to"),
         };
         Self(format!("{reader} reads the {what} that {writer} would {would}: write to another file"))
     }
@@ -296,6 +336,27 @@ mod tests {
         }
         for how in ['r', 'w'] {
             assert_eq!(clash(directory.path(), ('w', "/dev/null"), (how, "/dev/null")), None);
+        }
+    }
+
+    #[test]
+    fn a_path_is_a_socket_of_one_kind_or_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let dir = directory.path();
+        let _listener = std::os::unix::net::UnixListener::bind(dir.join("there")).unwrap();
+        for path in [dir.join("there"), dir.join("./new"), "-".into()] {
+            let clash =
+                |one: Claim, other: Claim| Claim::check(&[one, other]).map_err(|clash| clash.to_string());
+            let why = Err("a and b are at the same path: give one of them another path".into());
+            assert_eq!(clash(Claim::device("a", &path), Claim::cable("b", &path)), why, "{path:?}");
+            assert_eq!(clash(Claim::cable("a", &path), Claim::cable("b", &path)), Ok(()), "it has two ends");
+            let files: [fn(&str, &Path) -> Claim; 2] =
+                [|by, path| Claim::reads(by, path), |by, path| Claim::writes(by, path)];
+            for file in files {
+                let expected = if path == Path::new("-") { Ok(()) } else { why.clone() };
+                assert_eq!(clash(file("a", &path), Claim::device("b", &path)), expected, "{path:?}");
+                assert_eq!(clash(Claim::cable("a", &path), file("b", &path)), expected, "{path:?}");
+            }
         }
     }
 

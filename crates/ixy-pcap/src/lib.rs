@@ -53,7 +53,7 @@ mod shell;
 mod source;
 mod writer;
 
-pub use claim::{Claim, Clash, is_stdout, same_place};
+pub use claim::{Claim, Clash, is_stdout, same_place, stdout_is_closed};
 pub use error::PcapError;
 pub use format::{Format, MAX_RECORD};
 pub use frames::Frames;

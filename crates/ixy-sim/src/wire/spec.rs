@@ -88,9 +88,13 @@ impl WireKind {
         matches!(self, Self::Captures { tx: Some(path), .. } if ixy_pcap::is_stdout(path))
     }
 
-    /// The captures that it reads and writes, for the argument `by`.
+    /// The captures that it reads and writes, or its socket, for the argument `by`.
     pub fn claims(&self, by: &str) -> Vec<Claim> {
-        let Self::Captures { rx, tx } = self else { return Vec::new() };
+        let (rx, tx) = match self {
+            Self::Captures { rx, tx } => (rx, tx),
+            Self::Socket(path) => return vec![Claim::cable(by, path)],
+            _ => return Vec::new(),
+        };
         let (rx, tx) = (rx.iter().map(|rx| Claim::reads(by, rx)), tx.iter().map(|tx| Claim::writes(by, tx)));
         rx.chain(tx).collect()
     }

@@ -32,8 +32,8 @@ impl Address {
         SimAddress::default()
     }
 
-    /// The captures that the device reads and writes (`sim:rx=FILE,tx=FILE`). A program that opens other files
-    /// compares them with these by [`Claim::check`] before it opens anything.
+    /// The captures that the device reads and writes (`sim:rx=FILE,tx=FILE`), and its socket (`sim:socket=PATH`,
+    /// `vfio-user:PATH`). A program that opens other files compares them with these by [`Claim::check`] before it opens anything.
     pub fn claims(&self) -> Vec<Claim> {
         self.claims_as(&self.text)
     }
@@ -41,12 +41,14 @@ impl Address {
     fn claims_as(&self, name: &str) -> Vec<Claim> {
         match &self.place {
             Place::Sim(WireSpec { kind, .. }) => kind.claims(name),
+            #[cfg(feature = "vfio-user")]
+            Place::Served(path) => vec![Claim::device(name, path)],
             _ => Vec::new(),
         }
     }
 }
 
-/// Refuses captures of which one would spoil another.
+/// Refuses captures of which one would spoil another, and sockets with two uses.
 pub(super) fn check_captures(all: &[Address]) -> Result<(), Clash> {
     let claims = (0..all.len()).flat_map(|n| all[n].claims_as(&Address::name(all, n)));
     Claim::check(&claims.collect::<Vec<_>>())
