@@ -48,7 +48,10 @@ struct Args {
     /// Print what clients do: accesses to registers by name and field, configuration space, memory, interrupts
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text")]
     trace: Option<Format>,
-    /// Write the trace to a file instead of standard error
+    /// Write the trace to a file instead of standard error; - is standard output
+    ///
+    /// With a trace on standard output, the announcement and the statistics go to standard error. A reader that closes
+    /// the pipe ends the program.
     #[arg(long, value_name = "FILE", requires = "trace")]
     trace_file: Option<PathBuf>,
     #[command(flatten)]
@@ -145,7 +148,8 @@ fn run(args: Args) -> Result<String, Error> {
     if let Some(metrics) = &metrics {
         metrics.publish(serving.metrics());
     }
-    let session = if serving.writes_to_stdout() { session.with_statistics_on_stderr() } else { session };
+    let to_stdout = trace.as_ref().is_some_and(Trace::is_on_stdout) || serving.writes_to_stdout();
+    let session = if to_stdout { session.with_statistics_on_stderr() } else { session };
     session.print(&serving.announcement())?;
     let every = args.stats.filter(|every| !every.is_zero());
     let tick = every.map_or(TICK, |every| every.min(TICK));
@@ -154,6 +158,9 @@ fn run(args: Args) -> Result<String, Error> {
         std::thread::sleep(tick);
         if let Some(trace) = &trace {
             trace.show_what_waits();
+            if trace.has_no_reader() {
+                session.stop();
+            }
         }
         if let Some(metrics) = &metrics {
             metrics.publish(serving.metrics());

@@ -44,6 +44,7 @@ struct Out {
     /// Its name in messages.
     name: String,
     is_stderr: bool,
+    is_stdout: bool,
     failed: Option<io::Error>,
 }
 
@@ -68,12 +69,22 @@ impl Trace {
     /// # Errors
     /// The file cannot be created.
     pub(crate) fn open(format: Format, file: Option<&Path>, give_up: &GiveUp) -> Result<Self, Error> {
-        let name = file.map_or_else(|| "standard error".into(), |path| path.display().to_string());
+        let is_stream = file.is_some_and(|path| path.as_os_str() == "-");
+        let name = match file {
+            None => "standard error".into(),
+            Some(_) if is_stream => "standard output".into(),
+            Some(path) => path.display().to_string(),
+        };
         let failed = |source| Error::Trace { to: name.clone(), source };
         let to: Box<dyn Write + Send> = match file {
             None => {
                 let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(failed)?;
                 Box::new(LineWriter::new(give_up.writer(stderr.into())))
+            }
+            Some(_) if is_stream && ixy_pcap::stdout_is_closed() => return Err(PcapError::Closed.into()),
+            Some(_) if is_stream => {
+                let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(failed)?;
+                Box::new(BufWriter::new(give_up.writer(stdout.into())))
             }
             Some(path) => match give_up.create(path) {
                 Ok(file) => Box::new(BufWriter::new(file)),
@@ -81,7 +92,8 @@ impl Trace {
                 Err(error) => return Err(error.into()),
             },
         };
-        let out = Mutex::new(Out { to, name, is_stderr: file.is_none(), failed: None });
+        let is_stdout = file.is_some_and(ixy_pcap::is_stdout);
+        let out = Mutex::new(Out { to, name, is_stderr: file.is_none(), is_stdout, failed: None });
         let sink = Arc::new(Sink {
             out,
             format,
@@ -90,6 +102,17 @@ impl Trace {
             start: Instant::now(),
         });
         Ok(Self { sink, ports: Mutex::default() })
+    }
+
+    /// Whether it goes to standard output.
+    pub(crate) fn is_on_stdout(&self) -> bool {
+        lock(&self.sink.out).is_stdout
+    }
+
+    /// Whether the reader of standard output has closed the pipe.
+    pub(crate) fn has_no_reader(&self) -> bool {
+        let out = lock(&self.sink.out);
+        out.is_stdout && out.failed.as_ref().is_some_and(is_broken_pipe)
     }
 
     /// The trace of a port.
@@ -123,7 +146,8 @@ impl Trace {
         lock(&self.sink.out).write(|to| to.flush());
     }
 
-    /// Writes all remaining events. It is not an error if the reader of standard error is gone, such as a terminal.
+    /// Writes all remaining events. It is not an error if the reader of standard error or output is gone, such as a
+    /// terminal.
     ///
     /// # Errors
     /// Part of it could not be written.
@@ -134,9 +158,8 @@ impl Trace {
         self.flush();
         let mut out = lock(&self.sink.out);
         let to = out.name.clone();
-        let (failed, is_stderr) = (out.failed.take(), out.is_stderr);
-        let gone = |error: &io::Error| is_stderr && error.kind() == io::ErrorKind::BrokenPipe;
-        let failed = failed.filter(|error| !gone(error));
+        let may_go = out.is_stderr || out.is_stdout;
+        let failed = out.failed.take().filter(|error| !(may_go && is_broken_pipe(error)));
         failed.map_or(Ok(()), |source| Err(Error::Trace { to, source }))
     }
 }
@@ -148,10 +171,16 @@ impl Out {
         if self.failed.is_none()
             && let Err(error) = write(&mut *self.to)
         {
-            tracing::warn!(%error, to = self.name, "the trace is incomplete from here on");
+            if !(self.is_stdout && is_broken_pipe(&error)) {
+                tracing::warn!(%error, to = self.name, "the trace is incomplete from here on");
+            }
             self.failed = Some(error);
         }
     }
+}
+
+fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -98,6 +98,46 @@ fn the_end_of_the_duration_ends_a_server_whose_output_nobody_takes() {
 }
 
 #[test]
+fn a_trace_on_standard_output_has_it_for_itself_and_ends_with_its_reader() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("a");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ixy-serve"));
+    command.arg("--socket").arg(&socket).args(["--trace", "raw", "--trace-file", "-"]);
+    command.current_dir(&directory).env_remove("IXY_LOG").stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut err, mut announced) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+    err.read_line(&mut announced).unwrap();
+    assert!(announced.starts_with("serving vfio-user:"), "{announced}");
+    let client = Client::connect(&socket).unwrap();
+    let (mut out, mut line) = (BufReader::new(child.stdout.take().unwrap()), String::new());
+    out.read_line(&mut line).unwrap();
+    assert!(line.starts_with("[ "), "{line}");
+    assert!(!directory.path().join("-").exists());
+    drop(out);
+    // What is traced from now on has no reader.
+    let start = Instant::now();
+    while start.elapsed() < LIMIT && client.read(0, 8, &mut [0; 4]).is_ok() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(ended(child), Some(0), "as after a signal");
+    std::io::Read::read_to_string(&mut err, &mut announced).unwrap();
+    assert_eq!(announced.lines().count(), 1, "nothing is wrong: {announced}");
+}
+
+#[test]
+fn a_trace_needs_the_standard_output_that_it_is_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = format!(
+        "{} --socket {} --trace --trace-file - --duration 1s >&-",
+        env!("CARGO_BIN_EXE_ixy-serve"),
+        directory.path().join("a").display()
+    );
+    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && err.contains("standard output is closed"), "{err}");
+}
+
+#[test]
 fn lines_that_were_due_while_the_server_was_stopped_are_left_out() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("a");
