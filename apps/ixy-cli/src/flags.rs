@@ -158,6 +158,9 @@ pub fn interval(text: &str) -> Result<Duration, String> {
 const TIME: &str =
     "write a time from 0 on, such as 5 (seconds), 0.5, 200ms or 2m; the units are us, ms, s, m and h";
 
+/// The longest of them, in seconds.
+const LONGEST: f64 = 8_760_000.0 * 3600.0;
+
 /// Makes a parser for an option's value: it reads a whole number in `range`, and its error names the valid
 /// numbers.
 pub fn number<T: TryFrom<u64>>(
@@ -184,8 +187,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err(TIME.into()),
     };
-    let seconds = number.parse::<f64>().ok().map(|n| n * unit).filter(|s| (0.0..=3.2e10).contains(s));
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| TIME.into())
+    let seconds = number.parse::<f64>().ok().map(|n| n * unit).filter(|seconds| *seconds >= 0.0);
+    match seconds {
+        None => Err(TIME.into()),
+        Some(seconds) if seconds > LONGEST => {
+            Err("write a time of at most 8760000h, a thousand years".into())
+        }
+        Some(seconds) => Ok(Duration::from_secs_f64(seconds)),
+    }
 }
 
 #[cfg(test)]
@@ -200,8 +209,14 @@ mod tests {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         assert_eq!(duration("50us"), Ok(Duration::from_micros(50)));
-        for text in ["", "s", "-1", "1d", "inf", "nan", "1 s", "1e99"] {
-            assert!(duration(text).is_err(), "{text}");
+        for text in ["", "s", "-1", "1d", "inf", "nan", "1 s"] {
+            assert_eq!(duration(text), Err(TIME.into()), "{text}");
+        }
+        assert_eq!(duration("8760000h"), Ok(Duration::from_secs(8_760_000 * 3600)));
+        for text in ["8760001h", "99999999h", "1e99"] {
+            let [time, interval] = [duration(text), interval(text)];
+            assert!(time.as_ref().is_err_and(|why| why.contains("at most 8760000h")), "{text}: {time:?}");
+            assert_eq!(interval, time, "{text}");
         }
     }
 
