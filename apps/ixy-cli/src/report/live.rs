@@ -13,11 +13,15 @@ use crate::session::Session;
 /// Assumed columns and rows of a terminal that does not report its size.
 const USUAL: (usize, usize) = (80, 24);
 
-/// Columns of all numbers in the wide table.
-const NUMBERS: usize = 58;
+/// Columns of all numbers in the wide table, and those of the skipped records, which only some tables have.
+const NUMBERS: usize = 60;
+const SKIPPED: usize = 8;
 
 /// The shortest useful label in the wide table.
 const LABEL: usize = 10;
+
+/// A space at which a line is broken only if there is no other.
+const TOGETHER: char = '\u{a0}';
 
 /// The table on the terminal.
 #[derive(Default)]
@@ -61,41 +65,81 @@ pub(super) fn table(
     (columns, height): (usize, usize),
 ) -> Vec<String> {
     let lines_of = |per_queue| {
-        if columns >= NUMBERS + LABEL {
-            wide(rows, per_queue, columns)
-        } else {
-            narrow(rows, per_queue, columns)
-        }
+        let numbers = NUMBERS + if any_skipped(rows) { SKIPPED } else { 0 };
+        let lines = match columns.checked_sub(numbers).filter(|label| *label >= LABEL) {
+            Some(label) => wide(rows, per_queue, label),
+            None => narrow(rows, per_queue, columns),
+        };
+        lines.iter().flat_map(|line| wrapped(line, columns)).collect::<Vec<_>>()
     };
+    let mut all = wrapped(&title, columns);
     let mut lines = lines_of(per_queue);
-    let needed = lines.len() + 1;
+    let needed = all.len() + lines.len();
     if needed > height {
         lines = lines_of(false);
-        lines.truncate(height.saturating_sub(2));
-        lines.push(format!("... all of it needs {} rows", needed + 1));
+        let note = wrapped(&format!("... all of it needs {} rows", needed + 1), columns);
+        lines.truncate(height.saturating_sub(all.len() + note.len()));
+        lines.extend(note);
     }
-    lines.insert(0, title);
-    lines.truncate(height);
-    lines.iter().map(|line| line.chars().take(columns).collect()).collect()
+    all.extend(lines);
+    all.truncate(height);
+    all
 }
 
-/// A header, and a line for each port and queue.
-fn wide(rows: &[Row<'_>], per_queue: bool, columns: usize) -> Vec<String> {
+/// A line, or several if it is too long. Dots stand for a word that is too long for a line.
+fn wrapped(line: &str, columns: usize) -> Vec<String> {
+    let length = |text: &str| text.chars().count();
+    if length(line) <= columns {
+        return vec![line.replace(TOGETHER, " ")];
+    }
+    let groups = line.split(' ').flat_map(|group| match length(group) <= columns {
+        true => vec![group.replace(TOGETHER, " ")],
+        false => group.split(TOGETHER).map(str::to_owned).collect(),
+    });
+    let mut lines: Vec<String> = Vec::new();
+    for word in groups.filter(|word| !word.is_empty()) {
+        let word = if length(&word) <= columns { word } else { ".".repeat(columns.min(2)) };
+        match lines.last_mut() {
+            Some(last) if length(last) + 1 + length(&word) <= columns => *last += &format!(" {word}"),
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
+/// Whether a capture had records that are no frames.
+fn any_skipped(rows: &[Row<'_>]) -> bool {
+    rows.iter().any(|row| row.port.now.skipped > 0)
+}
+
+/// A header, and a line for each port and queue. A label has `most` columns.
+fn wide(rows: &[Row<'_>], per_queue: bool, most: usize) -> Vec<String> {
     let longest = rows.iter().map(|row| row.port.label.chars().count()).max().unwrap_or(0);
-    let label = longest.clamp(LABEL, columns - NUMBERS);
+    let label = longest.clamp(LABEL, most);
+    let skipped = |text: &str| if any_skipped(rows) { format!("{text:>SKIPPED$}") } else { String::new() };
     let mut lines = vec![format!(
-        "{:label$} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7} {:>6} {:>4}",
-        "", "RX pps", "RX bps", "TX pps", "TX bps", "missed", "dropped", "errors", "link"
+        "{:label$} {:>7} {:>7} {:>7} {:>7} {:>6} {:>7} {:>6}{} {:>5}",
+        "",
+        "RX pps",
+        "RX bps",
+        "TX pps",
+        "TX bps",
+        "missed",
+        "dropped",
+        "errors",
+        skipped("skipped"),
+        "link"
     )];
     for row in rows {
         let ([[rx, rx_bits], [tx, tx_bits]], [missed, dropped, errors]) = numbers(row);
         lines.push(format!(
-            "{:label$} {rx:>8} {rx_bits:>8} {tx:>8} {tx_bits:>8} {missed:>6} {dropped:>7} {errors:>6} {:>4}",
+            "{:label$} {rx:>7} {rx_bits:>7} {tx:>7} {tx_bits:>7} {missed:>6} {dropped:>7} {errors:>6}{} {:>5}",
             shortened(&row.port.label, label),
+            skipped(&short(row.port.now.skipped as f64)),
             link(row)
         ));
         for (queue, [[rx, rx_bits], [tx, tx_bits]]) in queues(row, per_queue) {
-            lines.push(format!("{queue:label$} {rx:>8} {rx_bits:>8} {tx:>8} {tx_bits:>8}"));
+            lines.push(format!("{queue:label$} {rx:>7} {rx_bits:>7} {tx:>7} {tx_bits:>7}"));
         }
     }
     lines
@@ -105,8 +149,8 @@ fn wide(rows: &[Row<'_>], per_queue: bool, columns: usize) -> Vec<String> {
 fn narrow(rows: &[Row<'_>], per_queue: bool, columns: usize) -> Vec<String> {
     let pair = |name: &str, [[rx, rx_bits], [tx, tx_bits]]: [[String; 2]; 2]| {
         [
-            format!("{name:10} RX {rx:>5} pps {rx_bits:>5} bps"),
-            format!("{:10} TX {tx:>5} pps {tx_bits:>5} bps", ""),
+            format!("{name:10} RX{TOGETHER}{rx:\u{a0}>5}{TOGETHER}pps {rx_bits:>5}{TOGETHER}bps"),
+            format!("{:10} TX{TOGETHER}{tx:\u{a0}>5}{TOGETHER}pps {tx_bits:>5}{TOGETHER}bps", ""),
         ]
     };
     let mut lines = Vec::new();
@@ -115,9 +159,14 @@ fn narrow(rows: &[Row<'_>], per_queue: bool, columns: usize) -> Vec<String> {
         let link = link(row);
         lines.push(format!("{} {link}", shortened(&row.port.label, columns.saturating_sub(link.len() + 1))));
         lines.extend(pair("", rates));
-        lines.push(format!("missed {missed} dropped {dropped} errors {errors}"));
+        let counts = [("missed", missed), ("dropped", dropped), ("errors", errors)];
+        let skipped = Some(("skipped", row.port.now.skipped)).filter(|(_, count)| *count > 0);
+        let skipped = skipped.map(|(name, count)| (name, short(count as f64)));
+        let counts =
+            counts.into_iter().chain(skipped).map(|(name, count)| format!("{name}{TOGETHER}{count}"));
+        lines.push(counts.collect::<Vec<_>>().join(" "));
         for (queue, rates) in queues(row, per_queue) {
-            lines.extend(pair(&queue, rates));
+            lines.extend(pair(&queue.replace(' ', "\u{a0}"), rates));
         }
     }
     lines
@@ -226,16 +275,35 @@ mod tests {
                 |columns| table("4.0 s".into(), std::slice::from_ref(row), true, (columns, 20)).join("\n");
             assert_eq!(
                 of(80),
-                "4.0 s\n                  RX pps   RX bps   TX pps   TX bps missed dropped errors link\n\
-                 sim:rx=\"x\",tx=y    1.00M     672M        1      672      3       4      5 10.0G\n  \
-                 queue 0           0.50      336        1      672"
+                "4.0 s\n              RX pps  RX bps  TX pps  TX bps missed dropped errors skipped  link\n\
+                 sim:r..,tx=y   1.00M    672M       1     672      3       4      5       7 10.0G\n  \
+                 queue 0       0.50     336       1     672"
             );
             assert_eq!(
                 of(40),
                 "4.0 s\nsim:rx=\"x\",tx=y 10.0G\n           RX 1.00M pps  672M bps\n           \
-                 TX     1 pps   672 bps\nmissed 3 dropped 4 errors 5\n  queue 0  RX  0.50 pps   336 bps\n           \
+                 TX     1 pps   672 bps\nmissed 3 dropped 4 errors 5 skipped 7\n  queue 0  RX  0.50 pps   336 bps\n           \
                  TX     1 pps   672 bps"
             );
+        });
+    }
+
+    #[test]
+    fn no_number_and_no_word_is_cut_in_any_width() {
+        super::super::port::example(|row| {
+            let whole = |columns| table("4.0 s".into(), std::slice::from_ref(row), true, (columns, 99));
+            let [wide, narrow] = [200, 70].map(|columns| whole(columns).join(" "));
+            for columns in 1..200 {
+                let label = |word: &str| word.contains("..") || word == ".";
+                for word in whole(columns).iter().flat_map(|line| line.split_whitespace()) {
+                    let known =
+                        [&wide, &narrow].iter().any(|all| all.split_whitespace().any(|one| one == word));
+                    assert!(known || label(word), "{columns}: `{word}` is not one of {wide} {narrow}");
+                }
+            }
+            let twenty = "4.0 s\nsim:rx..\",tx=y 10.0G\nRX 1.00M pps\n672M bps\nTX     1 pps 672 bps\nmissed 3 dropped 4\n\
+                          errors 5 skipped 7\n  queue 0\nRX  0.50 pps 336 bps\nTX     1 pps 672 bps";
+            assert_eq!(whole(20).join("\n"), twenty);
         });
     }
 
