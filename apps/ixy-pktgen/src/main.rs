@@ -233,23 +233,25 @@ pub(crate) fn run(args: Args, session: &Session) -> Result<(), Error> {
     let go_on = |sent| reporter.go_on(&devices, sent);
     let count = args.count.unwrap_or(u64::MAX);
     let (mut skipped, mut result) = (0, Ok(()));
-    if let Some(capture) = capture {
+    let generated = if let Some(capture) = capture {
         let mut source = Replay::new(pool, capture, args.timing(), args.endless, count);
-        generate(&mut source, &mut pairs, go_on)?;
+        let generated = generate(&mut source, &mut pairs, go_on);
         (skipped, result) = source.end();
+        generated
     } else {
         let pace = args.rate.map(|rate| Pace::new(rate.packets(size), Instant::now()));
         let mut source = Numbered::new(pool, Template::new(size, &headers), count, pace);
-        generate(&mut source, &mut pairs, go_on)?;
-    }
+        generate(&mut source, &mut pairs, go_on)
+    };
     let unsent = pairs.iter_mut().map(|pair| pair.unsent() as u64).sum();
     let taken = pairs.iter().map(|pair| pair.taken).sum();
     drop(pairs);
     if args.pcap.is_some() {
         reporter.note("skipped", skipped);
     }
-    reporter.finish(devices, &[taken], &[unsent])?;
-    result
+    // Whatever ended it: the counts are printed, and then the first error is the reason.
+    let reported = reporter.finish(devices, &[taken], &[unsent]);
+    generated.and(reported).and(result)
 }
 
 fn main() -> ExitCode {

@@ -466,6 +466,25 @@ fn a_server_that_is_killed_is_told_by_its_clients_and_its_next_one_works() {
 }
 
 #[test]
+fn a_generator_whose_card_is_lost_says_how_many_records_it_skipped() {
+    let place = Place::new();
+    let (socket, capture) = (place.at("a"), place.at("in.pcap"));
+    let made = Process::start(&program("ixy-pktgen"), &format!("sim:tx={capture} --count 100")).ended();
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let server = Process::serve(&format!("--socket {socket} --wire flood"), 1);
+    let line = format!("vfio-user:{socket} --pcap {capture} --loop --rate 1000");
+    let client = Process::start(&program("ixy-pktgen"), &line).running();
+    drop(server.end(Signal::KILL));
+    let Ended { code, out, err } = client.ended();
+    assert_eq!(code, Some(1), "{err}");
+    assert!(
+        err.lines().last().is_some_and(|line| line.contains("is lost")),
+        "the reason is the last line: {err}"
+    );
+    assert!(out.ends_with("\nskipped 0\n"), "the counts end with the records that were skipped: {out}");
+}
+
+#[test]
 fn a_server_that_stands_still_is_a_lost_device_and_serves_again_when_it_goes_on() {
     let place = Place::new();
     let [a, b] = ["a", "b"].map(|name| place.at(name));
