@@ -25,9 +25,9 @@ const BUFFER: usize = 256 * 1024;
 /// Writes a capture with nanosecond timestamps, little-endian.
 ///
 /// Frames collect in a buffer that is written out when it is full, at [`flush`](Self::flush), and at the end. A program
-/// that calls [`flush_after`](Self::flush_after) in its loop lets a reader follow the file while it grows. When the system refuses bytes, the file is cut after its last whole record and the writer refuses all later frames
-/// with the same error. Dropping a writer ends the file as [`finish`](Self::finish) does, but cannot return an
-/// error.
+/// that calls [`flush_after`](Self::flush_after) in its loop lets a reader follow the file while it grows. When the
+/// system refuses bytes, the file is cut after its last whole record, and the writer refuses all later frames with the
+/// same error. Dropping a writer ends the file as [`finish`](Self::finish) does, but cannot return an error.
 ///
 /// An old file keeps its content until the first record, [`flush`](Self::flush) or [`finish`](Self::finish). A writer
 /// that is dropped before then leaves the file as it found it. A pipe gets the header at once, since its reader waits

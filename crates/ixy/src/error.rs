@@ -59,9 +59,7 @@ pub enum Error {
     },
     /// [`Stop::on_signals`](crate::Stop::on_signals) cannot set its handlers.
     #[cfg(feature = "signals")]
-    #[error(
-        "cannot handle signals: {source}; the process needs a pipe and a thread: end other programs, or raise `ulimit -u` and `ulimit -n`"
-    )]
+    #[error("cannot handle signals: {source}; end other programs, or raise `ulimit -u` and `ulimit -n`")]
     Signals {
         /// What the system said.
         source: std::io::Error,

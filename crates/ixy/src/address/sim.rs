@@ -33,7 +33,8 @@ impl Address {
     }
 
     /// The captures that the device reads and writes (`sim:rx=FILE,tx=FILE`), and its socket (`sim:socket=PATH`,
-    /// `vfio-user:PATH`). A program that opens other files compares them with these by [`Claim::check`] before it opens anything.
+    /// `vfio-user:PATH`). A program that opens other files compares them with these by [`Claim::check`] before it opens
+    /// anything.
     pub fn claims(&self) -> Vec<Claim> {
         self.claims_as(&self.text)
     }
