@@ -30,18 +30,12 @@ impl Session {
     /// The session of a process: SIGINT, SIGTERM and SIGHUP stop it, a second one ends the process at once with exit
     /// code 130. Statistics go to standard output, and progress to standard error if that is a terminal.
     ///
-    /// # Errors
-    /// The signals' handlers cannot be set, or there is no standard output.
-    pub fn of_process() -> Result<Self, Error> {
-        Self::of_process_for(None)
-    }
-
-    /// The same for a process that ends after `duration`, if that is some: from then on it no longer waits for readers
-    /// of its output. The process itself checks whether the time is over.
+    /// After `duration`, if there is one, the process no longer waits for readers of its output. The process itself
+    /// checks whether that time is over.
     ///
     /// # Errors
-    /// Those of [`of_process`](Self::of_process).
-    pub fn of_process_for(duration: Option<Duration>) -> Result<Self, Error> {
+    /// The signals' handlers cannot be set, or there is no standard output.
+    pub fn of_process(duration: Option<Duration>) -> Result<Self, Error> {
         let stop = Stop::on_signals()?;
         let until = duration.map_or_else(|| stop.clone(), |duration| stop.after(duration));
         let give_up = GiveUp::when(move || until.requested());

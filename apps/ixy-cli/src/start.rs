@@ -27,7 +27,7 @@ pub fn main<A: Parser>(flags: fn(&A) -> &Flags, run: fn(A, &Session) -> Result<(
         }
         // Before `run` opens devices and makes files.
         let duration = flags(&args).duration;
-        let session = Session::of_process_for(duration)?.with_metrics(flags(&args).metrics)?;
+        let session = Session::of_process(duration)?.with_metrics(flags(&args).metrics)?;
         match run(args, &session) {
             // A signal is a normal end, even if it interrupted a wait.
             Err(error) if session.stopped() && error.stopped().is_some() => {

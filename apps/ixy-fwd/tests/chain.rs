@@ -171,7 +171,7 @@ const CHILD: &str = "IXY_TEST_PROGRAM";
 #[test]
 fn child() {
     if let Ok(line) = std::env::var(CHILD) {
-        let session = Session::of_process().unwrap();
+        let session = Session::of_process(None).unwrap();
         if let Err(error) = run(&line, &session) {
             eprintln!("{line}: {error}");
             std::process::exit(1);

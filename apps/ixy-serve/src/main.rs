@@ -125,7 +125,7 @@ fn run(args: Args) -> Result<String, Error> {
     let trace_file = args.trace_file.iter();
     claims.extend(trace_file.map(|file| Claim::writes(format!("--trace-file {}", file.display()), file)));
     Claim::check(&claims)?;
-    let session = Session::of_process_for(args.duration)?;
+    let session = Session::of_process(args.duration)?;
     // An address in use is found before a file is made.
     let metrics = args.metrics.map(|at| Metrics::serve(at, Vec::new())).transpose()?;
     let (ending, duration) = (session.clone(), args.duration);
